@@ -1,0 +1,77 @@
+package timeline
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+)
+
+// Preview makes bytes readable on one line: printable UTF-8 as it is, everything else escaped as in a Go string.
+// It carries no control characters, so that no peer can write to the reader's terminal. It looks at the first 256 bytes.
+func Preview(b []byte) string {
+	cut := len(b) > previewBytes
+	b = b[:min(len(b), previewBytes)]
+	if cut { // do not show half a character that was only cut by the preview
+		for i := 0; i < utf8.UTFMax-1 && len(b) > 0 && !utf8.Valid(b[max(0, len(b)-utf8.UTFMax):]); i++ {
+			if r, size := utf8.DecodeLastRune(b); r != utf8.RuneError || size > 1 {
+				break
+			}
+			b = b[:len(b)-1]
+		}
+	}
+	q := strconv.Quote(string(b))
+	q = q[1 : len(q)-1]
+	q = strings.ReplaceAll(q, `\"`, `"`)
+	q = strings.ReplaceAll(q, "\u200d", `\u200d`)
+	if cut {
+		q += "…"
+	}
+	return q
+}
+
+// Width is the number of terminal columns that s takes: 2 for East Asian wide characters and emoji, 0 for combining marks.
+func Width(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeWidth(r)
+	}
+	return n
+}
+
+func runeWidth(r rune) int {
+	if r < 0x300 {
+		return 1
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
+}
+
+// Cut shortens s to at most columns terminal columns; what was cut is marked by an ellipsis.
+func Cut(s string, columns int, ellipsis string) string {
+	if Width(s) <= columns {
+		return s
+	}
+	room := columns - Width(ellipsis)
+	n := 0
+	for i, r := range s {
+		if n+runeWidth(r) > room {
+			return s[:i] + ellipsis
+		}
+		n += runeWidth(r)
+	}
+	return s
+}
+
+// pad fills s with blanks to columns terminal columns.
+func pad(s string, columns int) string {
+	return s + strings.Repeat(" ", max(0, columns-Width(s)))
+}
