@@ -122,6 +122,7 @@ func (p *painter) arrow(r row, line, gaps []string) {
 	dash, right, left := p.mark("─", "-"), p.mark("▶", ">"), p.mark("◀", "<")
 	switch {
 	case r.toLane > r.lane:
+		full := !strings.HasSuffix(line[r.lane], "  ")
 		line[r.lane] = p.extend(line[r.lane], dash)
 		for k := r.lane + 1; k < r.toLane; k++ {
 			line[k] = strings.Repeat(dash, p.laneWidth)
@@ -130,20 +131,25 @@ func (p *painter) arrow(r row, line, gaps []string) {
 			gaps[k] = strings.Repeat(dash, gapWidth)
 		}
 		gaps[r.toLane-1] = strings.Repeat(dash, gapWidth-2) + right + " "
+		if full { // the text reaches the gap: keep one blank before the arrow
+			gaps[r.lane] = " " + strings.TrimPrefix(gaps[r.lane], dash)
+		}
 	case r.toLane >= 0 && r.toLane < r.lane:
-		line[r.toLane] = p.extend(line[r.toLane], dash)
 		for k := r.toLane + 1; k < r.lane; k++ {
 			line[k] = strings.Repeat(dash, p.laneWidth)
 		}
 		for k := r.toLane; k < r.lane; k++ {
 			gaps[k] = strings.Repeat(dash, gapWidth)
 		}
-		gaps[r.toLane] = " " + left + strings.Repeat(dash, gapWidth-2)
-		if r.toLane+1 < r.lane {
+		gaps[r.lane-1] = strings.Repeat(dash, gapWidth-1) + " "
+		text := strings.TrimRight(line[r.toLane], " ")
+		if blanks := len(line[r.toLane]) - len(text); blanks > 2 {
+			line[r.toLane] = text + " " + left + strings.Repeat(dash, blanks-2)
+		} else if r.toLane == r.lane-1 {
+			gaps[r.toLane] = " " + left + strings.Repeat(dash, gapWidth-3) + " "
+		} else {
 			gaps[r.toLane] = " " + left + strings.Repeat(dash, gapWidth-2)
 		}
-		line[r.toLane] = strings.Replace(line[r.toLane], dash, " ", -1)
-		gaps[r.lane-1] = gaps[r.lane-1][:len(gaps[r.lane-1])-len(dash)] + " "
 	case r.event.Op == Send && r.event.Err == "" && r.event.N > 0:
 		if r.lane < len(line)-1 {
 			line[r.lane] = p.extend(line[r.lane], dash)

@@ -1,0 +1,98 @@
+package loopback
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Main runs a package's tests and then checks that they left nothing behind: no goroutine, no descriptor, no child
+// process. Call it from TestMain:
+//
+//	func TestMain(m *testing.M) { os.Exit(loopback.Main(m)) }
+func Main(m interface{ Run() int }) int {
+	before := Snapshot()
+	code := m.Run()
+	if code != 0 {
+		return code
+	}
+	if err := before.Leaked(); err != nil {
+		fmt.Fprintln(os.Stderr, "left behind by the tests:", err)
+		return 1
+	}
+	return 0
+}
+
+// Resources is what a process holds at one moment.
+type Resources struct {
+	goroutines int
+	files      []string // what each descriptor stands for; nil where the system does not tell
+}
+
+// Snapshot counts the goroutines and lists the open descriptors (on Linux and macOS).
+func Snapshot() Resources {
+	return Resources{goroutines: len(goroutines()), files: descriptors()}
+}
+
+// Leaked waits until the process holds no more than when r was taken, and has no child processes. After two seconds it returns an
+// error that names what is left: stacks of goroutines, descriptors, children.
+func (r Resources) Leaked() error {
+	deadline := time.Now().Add(2 * time.Second)
+	for step := time.Millisecond; ; step = min(2*step, 50*time.Millisecond) {
+		left := r.left()
+		if left == "" {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s", left)
+		}
+		<-time.After(step)
+	}
+}
+
+func (r Resources) left() string {
+	var left []string
+	if now := goroutines(); len(now) > r.goroutines {
+		left = append(left, fmt.Sprintf("%d goroutines more than before, among them:\n%s", len(now)-r.goroutines, now[len(now)-1]))
+	}
+	if now := descriptors(); len(now) > len(r.files) {
+		left = append(left, fmt.Sprintf("%d descriptors more than before: %s", len(now)-len(r.files), strings.Join(extra(now, r.files), ", ")))
+	}
+	if hasChildren() {
+		left = append(left, "a child process that nobody waited for")
+	}
+	return strings.Join(left, "; ")
+}
+
+// goroutines returns the stacks of all goroutines but the runtime's own, one a string.
+func goroutines() []string {
+	buf := make([]byte, 1<<20)
+	for {
+		if n := runtime.Stack(buf, true); n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+	all := strings.Split(string(buf), "\n\n")
+	return slices.DeleteFunc(all, func(s string) bool {
+		return strings.Contains(s, "os/signal.signal_recv") || strings.Contains(s, "os/signal.loop") ||
+			strings.Contains(s, "testing.(*M).startAlarm") || strings.Contains(s, "runtime/trace")
+	})
+}
+
+func extra(now, before []string) []string {
+	rest := slices.Clone(before)
+	var more []string
+	for _, f := range now {
+		if i := slices.Index(rest, f); i >= 0 {
+			rest = slices.Delete(rest, i, i+1)
+		} else {
+			more = append(more, f)
+		}
+	}
+	return more
+}

@@ -1,0 +1,166 @@
+// Package loopback makes the conditions that socket lessons and suites need, on 127.0.0.1 only: connected pairs,
+// waiting until bytes lie in a receive queue, abortive closes, and checks that nothing was left behind.
+package loopback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+)
+
+// Patience bounds every wait in this package. It is a watchdog for what should never happen, not a delay: a wait
+// ends as soon as its condition holds.
+const Patience = 10 * time.Second
+
+// Listen returns a TCP listener on a free port of 127.0.0.1. The caller closes it.
+func Listen() (net.Listener, error) {
+	return net.Listen("tcp", "127.0.0.1:0")
+}
+
+// Options are socket options set between socket() and bind().
+type Options struct {
+	ReceiveBuffer int  // bytes, SO_RCVBUF; 0 leaves the system's size
+	NoReuse       bool // switch SO_REUSEADDR off, which Go switches on for listeners
+}
+
+// ListenOptions listens on a free TCP port of 127.0.0.1 with options. Accepted connections inherit ReceiveBuffer.
+// The caller closes the listener.
+func ListenOptions(addr string, o Options) (net.Listener, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if cerr := c.Control(func(fd uintptr) { err = setOptions(fd, o) }); cerr != nil {
+			return cerr
+		}
+		return err
+	}}
+	return lc.Listen(context.Background(), "tcp", addr)
+}
+
+// TCP returns the two ends of a fresh connection over 127.0.0.1. The caller closes both.
+func TCP() (client, server *net.TCPConn, err error) {
+	ln, err := Listen()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ln.Close()
+	// The kernel completes the handshake before accept, so dialling first does not block.
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := ln.Accept()
+	if err != nil {
+		c.Close()
+		return nil, nil, err
+	}
+	return c.(*net.TCPConn), s.(*net.TCPConn), nil
+}
+
+// UDP returns a socket that listens on a free port of 127.0.0.1 and one that is connected to it. The caller closes both.
+func UDP() (client, server *net.UDPConn, err error) {
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := net.Dial("udp", pc.LocalAddr().String())
+	if err != nil {
+		pc.Close()
+		return nil, nil, err
+	}
+	return c.(*net.UDPConn), pc.(*net.UDPConn), nil
+}
+
+// FreeAddr returns an address of 127.0.0.1 on which nobody listens at this moment.
+func FreeAddr() (string, error) {
+	ln, err := Listen()
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close()
+	return ln.Addr().String(), nil
+}
+
+// Abort closes a TCP connection with a RST instead of a FIN (SO_LINGER 0): unsent bytes are thrown away and the peer's
+// next read or write fails with ECONNRESET or EPIPE. conn may be wrapped if it passes SetLinger on.
+func Abort(conn net.Conn) error {
+	l, ok := conn.(interface{ SetLinger(seconds int) error })
+	if !ok {
+		return fmt.Errorf("aborting a %T: %w", conn, errors.ErrUnsupported)
+	}
+	if err := l.SetLinger(0); err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// ErrEnded is returned by WaitQueued when the stream ended before n bytes came.
+var ErrEnded = errors.New("the stream ended first")
+
+// WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out (recv with MSG_PEEK,
+// on Linux and macOS). For a datagram socket it waits for a next datagram of at least n bytes. It fails with
+// os.ErrDeadlineExceeded after Patience, and leaves conn without a read deadline.
+//
+// On Windows nothing can be peeked at this way: there it waits 50 ms and returns nil.
+func WaitQueued(conn net.Conn, n int) error {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("looking into the queue of a %T: %w", conn, errors.ErrUnsupported)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(Patience)); err != nil {
+		return err
+	}
+	defer conn.SetReadDeadline(time.Time{})
+	if err := waitQueued(raw, n); err != nil {
+		return fmt.Errorf("waiting for %d bytes in the receive queue: %w", n, err)
+	}
+	return nil
+}
+
+// Queued returns how many bytes lie in conn's receive queue now, looking at no more than limit; for a datagram socket, the size of the
+// next datagram. It does not block and takes nothing out. Where the system cannot tell it returns errors.ErrUnsupported.
+func Queued(conn net.Conn, limit int) (int, error) {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0, fmt.Errorf("looking into the queue of a %T: %w", conn, errors.ErrUnsupported)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	var perr error
+	if err := raw.Control(func(fd uintptr) { n, perr = peek(fd, limit) }); err != nil {
+		return 0, err
+	}
+	return n, perr
+}
+
+// WaitDead blocks until the kernel has given conn up: a RST came or was sent, and every further write will fail.
+// It takes nothing out of the queue. It works on Linux and macOS; elsewhere it waits 50 ms and returns nil.
+func WaitDead(conn net.Conn) error {
+	return poll("the connection to be reset", func() (bool, error) { return dead(conn) })
+}
+
+// poll asks again and again, in ever longer steps, for what the kernel does not announce.
+func poll(what string, done func() (bool, error)) error {
+	watchdog := time.NewTimer(Patience)
+	defer watchdog.Stop()
+	for step := 20 * time.Microsecond; ; step = min(2*step, 5*time.Millisecond) {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-time.After(step):
+		case <-watchdog.C:
+			return fmt.Errorf("waited %v for %s", Patience, what)
+		}
+	}
+}
