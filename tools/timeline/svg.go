@@ -20,6 +20,7 @@ const (
 	svgTop     = 64  // from a scene's top to its first row
 	svgMargin  = 70  // room for the clock
 	svgPadding = 24
+	svgColumns = 126 // terminal columns that fit the whole width
 )
 
 // SVG draws the scenes one below the other as one standalone image: no scripts, no network. It follows the viewer's
@@ -79,7 +80,7 @@ func svgScene(b *strings.Builder, s Scene, top int) int {
 	for _, r := range rowsOf(s.Events, lanes) {
 		text(svgPadding-10, y, "dim", fmt.Sprintf("%7.1f", float64(r.us)/1000))
 		if r.lane < 0 {
-			for _, part := range wrap(r.text, int(float64(svgWidth-svgMargin-svgPadding)/svgColumn)) {
+			for _, part := range wrap(r.text, svgColumns-12) {
 				text(svgMargin, y, "dim", part)
 				y += svgRow - 8
 			}
@@ -116,7 +117,7 @@ func svgScene(b *strings.Builder, s Scene, top int) int {
 		if e.Op != Verdict {
 			continue
 		}
-		for i, part := range wrap(e.Text, int(float64(svgWidth-2*svgPadding)/svgColumn)-8) {
+		for i, part := range wrap(e.Text, svgColumns-10) {
 			if i == 0 {
 				part = "⇒ " + part
 			}
