@@ -139,7 +139,11 @@ func (f Flow) String() string {
 	case len(f.Reads) == 0:
 		return fmt.Sprintf("%s of %s, never read", plural(len(f.Sends), what), sizes(f.Sends))
 	case f.Whole():
-		parts = append(parts, fmt.Sprintf("%s arrived as %s, boundary by boundary", plural(len(f.Sends), what), plural(len(f.Reads), as)))
+		s := fmt.Sprintf("%s arrived as %s", plural(len(f.Sends), what), plural(len(f.Reads), as))
+		if len(f.Sends) > 1 {
+			s += ", boundary by boundary"
+		}
+		parts = append(parts, s)
 	case f.Packet:
 		parts = append(parts, fmt.Sprintf("%s arrived as %s", plural(len(f.Sends), what), plural(len(f.Reads), as)))
 	default:
