@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ type Flow struct {
 	Truncated int // read with fewer bytes than were sent
 }
 
-// Flows compares sends with reads, direction by direction, in the order of the first send. Only connections of which both sides were
+// Flows compares sends with reads, direction by direction, connection after connection. Only connections of which both sides were
 // recorded are compared.
 func Flows(events []Event) []Flow {
 	type key struct{ conn, from string }
@@ -43,7 +44,7 @@ func Flows(events []Event) []Flow {
 		k := key{e.Conn, e.Side}
 		switch {
 		case e.Op == Send && e.Err == "", e.brokenSend() && e.N > 0:
-			if !slices.Contains(order, k) {
+			if len(sent[k]) == 0 {
 				order = append(order, k)
 			}
 			sent[k] = append(sent[k], e)
@@ -51,6 +52,10 @@ func Flows(events []Event) []Flow {
 			read[k] = append(read[k], e)
 		}
 	}
+	lanes := lanesOf(events)
+	slices.SortFunc(order, func(a, b key) int { // not by time, which differs from run to run
+		return cmp.Or(cmp.Compare(a.conn, b.conn), slices.Index(lanes, a.from)-slices.Index(lanes, b.from))
+	})
 	var flows []Flow
 	for _, k := range order {
 		both := sides[k.conn]
@@ -197,6 +202,7 @@ func waits(events []Event) []string {
 			who = append(who, e.Side)
 		}
 	}
+	slices.Sort(who)
 	switch len(who) {
 	case 0:
 		return nil

@@ -21,9 +21,6 @@ func causal(events []Event) []Event {
 	var sides []string         // in order of appearance
 	next := map[string][]int{} // events of each side not yet placed
 	for i, e := range events {
-		if _, ok := next[e.Side]; !ok {
-			sides = append(sides, e.Side)
-		}
 		next[e.Side] = append(next[e.Side], i)
 	}
 	ready := func(side string) (int, bool) {

@@ -19,7 +19,7 @@ type row struct {
 	period   int
 }
 
-// lanesOf returns the sides from left to right: in order of appearance, but those that listen to the right.
+// lanesOf returns the sides from left to right: those that listen stand to the right of the others; otherwise by name.
 func lanesOf(events []Event) []string {
 	var left, right []string
 	for _, e := range events {
@@ -35,6 +35,8 @@ func lanesOf(events []Event) []string {
 			left = append(left, e.Side)
 		}
 	}
+	slices.Sort(left)
+	slices.Sort(right)
 	return append(left, right...)
 }
 

@@ -1,0 +1,12 @@
+"""One client, one message, one answer. The first line says where it listens."""
+import socket
+
+server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+server.bind(("127.0.0.1", 0))
+server.listen(5)
+print("listening on %s:%d" % server.getsockname(), flush=True)
+conn, address = server.accept()
+data = conn.recv(1024)
+conn.send(data.upper())  # bytes.upper(): ASCII letters only
+conn.close()
+server.close()

@@ -1,0 +1,164 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"strconv"
+	"time"
+
+	"golang.org/x/text/encoding/htmlindex"
+)
+
+// endGrace is how long an interrupted server may take to return from its serve function before the process ends anyway.
+const endGrace = 100 * time.Millisecond
+
+// server plays the server's side alone.
+func (s *session) server(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	addr := flags.String("addr", defaultAddr, "")
+	expose := new(bool)
+	if s.RunsCommands {
+		expose = flags.Bool("expose", false, "")
+	}
+	if status, ok := s.parse(flags, args); !ok {
+		return status
+	}
+	if status, ok := s.checkAddr(*addr); !ok {
+		return status
+	}
+	if s.RunsCommands && !*expose && !onLoopback(*addr) {
+		return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", *addr)
+	}
+	log.SetFlags(0)
+	log.SetOutput(s.errs)
+
+	var serve func() error
+	var end io.Closer
+	var bound net.Addr
+	if s.ListenPacket != nil {
+		pc, err := s.ListenPacket(*addr)
+		if err != nil {
+			return s.fail("%s", s.explainListen(*addr, err))
+		}
+		serve, end, bound = func() error { return s.ServePacket(pc) }, pc, pc.LocalAddr()
+	} else {
+		ln, err := s.Listen(*addr)
+		if err != nil {
+			return s.fail("%s", s.explainListen(*addr, err))
+		}
+		serve, end, bound = func() error { return s.Serve(ln) }, ln, ln.Addr()
+	}
+	defer end.Close()
+	fmt.Fprintf(s.out, "listening on %s\n", bound)
+
+	served := make(chan error, 1)
+	go func() { served <- serve() }()
+	select {
+	case err := <-served:
+		if err != nil && ctx.Err() == nil {
+			return s.fail("serving on %s: %s", bound, s.explainPeer("client", err))
+		}
+	case <-ctx.Done(): // interrupted
+		end.Close()
+		select {
+		case <-served:
+		case <-time.After(endGrace): // in the middle of a conversation, which ends with the process
+		}
+	}
+	return done
+}
+
+// client plays the client's side alone.
+func (s *session) client(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("client", flag.ContinueOnError)
+	addr := flags.String("addr", defaultAddr, "")
+	charset := new(string)
+	if s.Encoding != nil {
+		charset = flags.String("encoding", "utf-8", "")
+	}
+	if s.SaveDir != nil {
+		flags.StringVar(s.SaveDir, "save", "", "")
+	}
+	if status, ok := s.parse(flags, args); !ok {
+		return status
+	}
+	if status, ok := s.checkAddr(*addr); !ok {
+		return status
+	}
+	if s.Encoding != nil {
+		e, err := htmlindex.Get(*charset)
+		if err != nil {
+			return s.misuse("-encoding %q: no such encoding; known are utf-8, gbk, gb18030, big5, shift_jis, euc-kr, iso-8859-1, windows-1252 and the others of the WHATWG list", *charset)
+		}
+		*s.Encoding = e
+	}
+	log.SetFlags(0)
+	log.SetOutput(s.errs)
+
+	conn, err := s.Dial(*addr)
+	if err != nil {
+		return s.fail("%s", s.explainDial(*addr, err))
+	}
+	defer conn.Close()
+	in := s.in
+	if isTerminal(s.in) {
+		in = &prompter{in: s.in, out: s.out}
+	}
+	talked := make(chan error, 1)
+	go func() { talked <- s.Talk(conn, in, s.out) }()
+	select {
+	case err := <-talked:
+		if err != nil {
+			return s.fail("talking to %s: %s", *addr, s.explainPeer("server", err))
+		}
+	case <-ctx.Done(): // interrupted
+		fmt.Fprintln(s.out)
+	}
+	return done
+}
+
+// prompter prints the prompt whenever the program behind it wants to read a line from the terminal.
+type prompter struct {
+	in  io.Reader
+	out io.Writer
+}
+
+func (p *prompter) Read(b []byte) (int, error) {
+	fmt.Fprint(p.out, ">>> ")
+	n, err := p.in.Read(b)
+	if errors.Is(err, io.EOF) {
+		fmt.Fprintln(p.out)
+	}
+	return n, err
+}
+
+// checkAddr refuses what cannot be an address before anything is tried.
+func (s *session) checkAddr(addr string) (int, bool) {
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		var n int
+		if n, err = strconv.Atoi(port); err == nil && (n < 0 || n > 65535) {
+			err = errors.New("out of range")
+		}
+	}
+	if err != nil {
+		return s.misuse("-addr %q: an address is HOST:PORT with a port from 0 to 65535, such as %s", addr, defaultAddr), false
+	}
+	if host != "" && net.ParseIP(host) == nil && host != "localhost" {
+		if _, err := net.LookupHost(host); err != nil {
+			return s.misuse("-addr %q: the host %q has no address here; use 127.0.0.1 for this machine", addr, host), false
+		}
+	}
+	return done, true
+}
+
+// onLoopback reports whether only this machine can reach addr. An empty host means every interface.
+func onLoopback(addr string) bool {
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	return err == nil && tcp.IP.IsLoopback()
+}

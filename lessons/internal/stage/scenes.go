@@ -1,0 +1,195 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"socketbook/tools/timeline"
+)
+
+// sceneLimit ends a scene that hangs. No scene comes near it.
+const sceneLimit = 20 * time.Second
+
+// take is one recording of a scene: with the code of naive.go, or with that of server.go and client.go.
+type take struct {
+	Scene
+	play  func(*timeline.Recorder) error
+	title string
+}
+
+// takes lists what a scene plays, the naive code first.
+func (sc Scene) takes() []take {
+	var ts []take
+	if sc.Naive != nil {
+		ts = append(ts, take{sc, sc.Naive, sc.Name + " (naive.go)"})
+	}
+	if sc.Run != nil {
+		title := sc.Name
+		if sc.Naive != nil {
+			title += " (put right)"
+		}
+		ts = append(ts, take{sc, sc.Run, title})
+	}
+	return ts
+}
+
+// scenes plays the lesson's scenes and draws what was recorded.
+func (s *session) scenes(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("scenes", flag.ContinueOnError)
+	name := flags.String("scene", "", "")
+	list := flags.Bool("list", false, "")
+	asJSON := flags.Bool("json", false, "")
+	ascii := flags.Bool("ascii", false, "")
+	svg := flags.String("svg", "", "")
+	if status, ok := s.parse(flags, args); !ok {
+		return status
+	}
+	if *list {
+		for _, sc := range s.Scenes {
+			fmt.Fprintf(s.out, "%-16s %s\n", sc.Name, sc.Line)
+		}
+		return done
+	}
+	chosen := s.Scenes
+	if *name != "" {
+		i := slices.IndexFunc(s.Scenes, func(sc Scene) bool { return sc.Name == *name })
+		if i < 0 {
+			return s.misuse("lesson %s has no scene %q; it has %s", s.Number, *name, strings.Join(s.names(), ", "))
+		}
+		chosen = s.Scenes[i : i+1]
+	}
+	style := s.style(*ascii)
+	var recorded []timeline.Scene
+	for _, sc := range chosen {
+		for _, t := range sc.takes() {
+			if !*asJSON {
+				fmt.Fprintf(s.out, "%s\n", heading(style, t))
+			}
+			events, err := record(ctx, t)
+			recorded = append(recorded, timeline.Scene{Title: t.title + ": " + sc.Line, Events: events})
+			draw := func() error {
+				if *asJSON {
+					return timeline.WriteJSON(s.out, events)
+				}
+				if err := timeline.Text(s.out, events, style); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(s.out)
+				return err
+			}
+			if err := draw(); err != nil {
+				return s.fail("writing the picture: %v", err)
+			}
+			if ctx.Err() != nil {
+				return done // interrupted
+			}
+			if err != nil {
+				return s.fail("scene %s could not be played: %v", t.title, err)
+			}
+		}
+	}
+	if *svg != "" {
+		return s.writeSVG(*svg, recorded)
+	}
+	return done
+}
+
+func (s *session) names() []string {
+	var names []string
+	for _, sc := range s.Scenes {
+		names = append(names, sc.Name)
+	}
+	return names
+}
+
+func heading(style timeline.Style, t take) string {
+	line := fmt.Sprintf("%s: %s", t.title, t.Line)
+	if style.Color {
+		return "\x1b[1;34m" + line + "\x1b[0m"
+	}
+	return "# " + line
+}
+
+// record plays a take and returns its events. When the scene gave no verdict of its own, the events are asked.
+func record(ctx context.Context, t take) ([]timeline.Event, error) {
+	rec := timeline.NewRecorder(t.Name)
+	log.SetFlags(0)
+	log.SetOutput(notes{rec})
+	defer log.SetOutput(os.Stderr)
+	played := make(chan error, 1)
+	go func() { played <- t.play(rec) }()
+	limit := time.NewTimer(sceneLimit)
+	defer limit.Stop()
+	var err error
+	select {
+	case err = <-played:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-limit.C:
+		err = fmt.Errorf("it did not end within %v", sceneLimit)
+	}
+	events := rec.Events()
+	if err == nil && timeline.Count(events, "", timeline.Verdict) == 0 {
+		for _, v := range timeline.Verdicts(events) {
+			rec.Verdict("%s", v)
+		}
+		events = rec.Events()
+	}
+	return events, err
+}
+
+// Play records one take of a scene for a test: the naive one if naive is set. It returns the events, verdicts included.
+func Play(ctx context.Context, sc Scene, naive bool) ([]timeline.Event, error) {
+	for _, t := range sc.takes() {
+		if strings.Contains(t.title, "naive.go") == naive {
+			return record(ctx, t)
+		}
+	}
+	return nil, fmt.Errorf("scene %s has no such take", sc.Name)
+}
+
+// notes turns what a lesson's code logs into notes of the server.
+type notes struct{ rec *timeline.Recorder }
+
+func (n notes) Write(p []byte) (int, error) {
+	n.rec.Note("server", nil, "log: %s", bytes.TrimSpace(p))
+	return len(p), nil
+}
+
+// style follows the terminal: colour and box drawing only there, and not when NO_COLOR is set.
+func (s *session) style(ascii bool) timeline.Style {
+	st := timeline.Style{Width: 80, ASCII: ascii}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil {
+		st.Width = min(max(n, 60), 160)
+	}
+	if isTerminal(s.out) && os.Getenv("NO_COLOR") == "" {
+		st.Color, st.Box = os.Getenv("TERM") != "dumb", true
+	}
+	if ascii {
+		st.Color, st.Box = false, false
+	}
+	return st
+}
+
+func (s *session) writeSVG(name string, scenes []timeline.Scene) int {
+	f, err := os.Create(name)
+	if err != nil {
+		return s.fail("writing the picture: %v; give a file in a folder that exists and that you may write to", err)
+	}
+	err = timeline.SVG(f, scenes)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return s.fail("writing the picture to %s: %v", name, err)
+	}
+	return done
+}

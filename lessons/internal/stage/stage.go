@@ -1,0 +1,162 @@
+// Package stage is what the main functions of all lessons share: the command line, the roles of server and client,
+// signals, running the recorded scenes, and errors that say what to type next.
+//
+// It keeps the lessons' own files free of plumbing: server.go and client.go hold plain net code and nothing else.
+package stage
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/text/encoding"
+
+	"socketbook/tools/timeline"
+)
+
+// Lesson is what a lesson hands to Main. TCP lessons fill in Listen and Serve, UDP lessons ListenPacket and ServePacket.
+type Lesson struct {
+	Number string // the folder below lessons/: "04"
+	Title  string
+
+	Listen       func(addr string) (net.Listener, error)
+	Serve        func(ln net.Listener) error // until ln is closed, which is no error
+	ListenPacket func(addr string) (net.PacketConn, error)
+	ServePacket  func(pc net.PacketConn) error // until pc is closed, which is no error
+	Dial         func(addr string) (net.Conn, error)
+	Talk         func(conn net.Conn, in io.Reader, out io.Writer) error // until in ends; does not close conn
+
+	RunsCommands bool               // the server executes what it is sent: it may listen on loopback only
+	Encoding     *encoding.Encoding // set by the client's -encoding flag, if the lesson has one
+	SaveDir      *string            // set by the client's -save flag, if the lesson has one
+
+	Scenes []Scene
+}
+
+// Scene is one recorded demonstration.
+type Scene struct {
+	Name string // kebab case; as in the bug ledger if the scene shows or fixes a bug
+	Line string // what happens, in one line
+
+	// Naive plays the scene with the code of naive.go and Run with that of server.go and client.go; either may be nil. Each returns an
+	// error only when it could not be played: a bug that shows is no error.
+	Naive, Run func(rec *timeline.Recorder) error
+}
+
+// Statuses of a lesson's process.
+const (
+	done   = 0
+	failed = 1 // the network or the peer failed
+	misuse = 2 // wrong usage
+)
+
+const defaultAddr = "127.0.0.1:8080"
+
+// Main runs a lesson with the arguments of the process and ends the process.
+func Main(l Lesson) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := Run(ctx, l, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// Run does what Main does, up to the end of the process, and returns the status. An interrupt is the end of ctx.
+func Run(ctx context.Context, l Lesson, args []string, in io.Reader, out, errs io.Writer) int {
+	s := &session{Lesson: l, in: in, out: out, errs: errs}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		switch args[0] {
+		case "server":
+			return s.server(ctx, args[1:])
+		case "client":
+			return s.client(ctx, args[1:])
+		}
+		return s.misuse("%q is no role: a lesson is run as server, as client, or without a role to see its scenes (-list names them)", args[0])
+	}
+	return s.scenes(ctx, args)
+}
+
+// session is one run of a lesson's command line.
+type session struct {
+	Lesson
+	in        io.Reader
+	out, errs io.Writer
+}
+
+// command is how this lesson is called, for messages that say what to type next.
+func (s *session) command(rest string) string {
+	return strings.TrimSpace("go run ./lessons/" + s.Number + " " + rest)
+}
+
+func (s *session) misuse(format string, args ...any) int {
+	fmt.Fprintf(s.errs, format+"\n", args...)
+	return misuse
+}
+
+func (s *session) fail(format string, args ...any) int {
+	fmt.Fprintf(s.errs, format+"\n", args...)
+	return failed
+}
+
+// parse reads flags. It returns false, and the status to end with, when the lesson should not go on.
+func (s *session) parse(flags *flag.FlagSet, args []string) (int, bool) {
+	flags.SetOutput(io.Discard)
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		s.usage(s.out)
+		return done, false
+	case err != nil:
+		return s.misuse("%v; %s says which flags there are", err, s.command("-help")), false
+	case flags.NArg() > 0:
+		return s.misuse("%q is one argument too many: a role comes first, then flags; %s shows how", flags.Arg(0), s.command("-help")), false
+	}
+	return done, true
+}
+
+func (s *session) usage(w io.Writer) {
+	fmt.Fprintf(w, "Lesson %s: %s\n\n", s.Number, s.Title)
+	row := func(rest, what string) { fmt.Fprintf(w, "  %-58s %s\n", s.command(rest), what) }
+	row("", "all scenes, both sides in one process")
+	row("-scene NAME", "one scene")
+	row("-list", "the scenes, one line each")
+	row("-json", "the events as JSON lines and nothing else")
+	row("-svg FILE", "the picture also as an SVG file")
+	row("-ascii", "nothing but ASCII on the screen")
+	expose := ""
+	if s.RunsCommands {
+		expose = " [-expose]"
+	}
+	row("server -addr "+defaultAddr+expose, "one side alone; interrupt ends it")
+	extra := ""
+	if s.Encoding != nil {
+		extra += " [-encoding gbk]"
+	}
+	if s.SaveDir != nil {
+		extra += " [-save FOLDER]"
+	}
+	row("client -addr "+defaultAddr+extra, "the other side; reads lines from standard input")
+	if s.RunsCommands {
+		fmt.Fprintf(w, "\nThis server runs the commands that it is sent. It listens on loopback only, unless -expose is given.\n")
+	}
+}
+
+// isTerminal reports whether a stream is a terminal, with the standard library's means.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // a character device too, but nobody sits there
+	return err != nil || !os.SameFile(info, null)
+}
