@@ -7,7 +7,7 @@ import "slices"
 // different each time. Here only what must be kept is kept: the order on each side, sends before the reads of
 // their bytes, a dial before its accept, a close before the end that the peer meets, and everything before and after
 // a State. What is left open is decided in one way: an effect follows its cause at once, and otherwise the side that
-// acted last goes on.
+// acted last goes on, or else the next lane.
 func causal(events []Event) []Event {
 	causes := causesOf(events)
 	waiting := make([]int, len(events)) // causes not yet placed
@@ -18,7 +18,7 @@ func causal(events []Event) []Event {
 			effects[c] = append(effects[c], i)
 		}
 	}
-	var sides []string         // in order of appearance
+	sides := append(lanesOf(events), "")
 	next := map[string][]int{} // events of each side not yet placed
 	for i, e := range events {
 		next[e.Side] = append(next[e.Side], i)
