@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"socketbook/tools/internal/gosyntax"
+	"socketbook/tools/internal/rowdiff"
+)
+
+const tabWidth = 4 // columns
+
+// cell is one character as a person sees it: a letter with its accents, an emoji with all its parts.
+type cell struct {
+	text   string
+	width  int // columns on a terminal
+	class  gosyntax.Class
+	strong bool // differs from the line beside it
+	escape bool // stands for something that cannot be printed
+	at     int  // byte offset in the line
+}
+
+// cells cuts a line, without its line ending, into cells. Tabs become spaces; what would move the cursor,
+// reorder the line or not be seen at all is written out.
+func cells(line string) []cell {
+	var out []cell
+	column := 0
+	add := func(c cell) {
+		out = append(out, c)
+		column += c.width
+	}
+	for at := 0; at < len(line); {
+		if line[at] == '\t' {
+			for range tabWidth - column%tabWidth {
+				add(cell{text: " ", width: 1, at: at})
+			}
+			at++
+			continue
+		}
+		if text, size := escaped(line[at:]); size > 0 {
+			for _, r := range text {
+				add(cell{text: string(r), width: 1, escape: true, at: at})
+			}
+			at += size
+			continue
+		}
+		cluster, width := ansi.FirstGraphemeCluster(line[at:], ansi.GraphemeWidth)
+		if width == 0 { // an accent with no letter below it
+			cluster, width = " "+cluster, 1
+			add(cell{text: cluster, width: width, at: at})
+			at += len(cluster) - 1
+			continue
+		}
+		add(cell{text: cluster, width: width, at: at})
+		at += len(cluster)
+	}
+	return out
+}
+
+// escaped returns how to write the first character of s where it cannot be printed as it is, and its size in bytes;
+// "", 0 where it can.
+func escaped(s string) (text string, size int) {
+	r, size := utf8.DecodeRuneInString(s)
+	switch {
+	case r == utf8.RuneError && size == 1:
+		return fmt.Sprintf(`\x%02x`, s[0]), 1
+	case r < ' ':
+		return string('␀' + r), 1 // the pictures of the control characters follow their order
+	case r == 0x7f:
+		return "␡", 1
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co):
+		return fmt.Sprintf("<U+%04X>", r), size
+	}
+	return "", 0
+}
+
+// shown is a name or another short text that came from outside, made fit to print on one line.
+func shown(s string) string {
+	var out strings.Builder
+	for _, c := range cells(s) {
+		out.WriteString(c.text)
+	}
+	return out.String()
+}
+
+// lineCells is a side of a row as cells: with its syntax, with what differs, and with the line ending where that
+// differs.
+func lineCells(side rowdiff.Side, syntax []gosyntax.Span) []cell {
+	text, hasEnd := strings.CutSuffix(side.Text, "\n")
+	if side.Kind == rowdiff.Equal {
+		text = strings.TrimSuffix(text, "\r")
+	}
+	out := cells(text)
+	for i, next := 0, 0; i < len(out); i++ {
+		for next < len(syntax) && syntax[next].End <= out[i].at {
+			next++
+		}
+		if next < len(syntax) && syntax[next].Start <= out[i].at {
+			out[i].class = syntax[next].Class
+		}
+	}
+	for i, next := 0, 0; i < len(out); i++ {
+		for next < len(side.Spans) && side.Spans[next].End <= out[i].at {
+			next++
+		}
+		out[i].strong = next < len(side.Spans) && side.Spans[next].Start <= out[i].at
+	}
+	if !hasEnd && side.Kind != rowdiff.Equal && side.Kind != rowdiff.Blank {
+		for _, c := range cells(" (no newline at the end)") {
+			c.escape, c.at = true, len(text)
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// wrap cuts cells into lines of at most width columns, behind a space where there is one in the second half. There
+// is always at least one line. A character wider than the line is a line of its own.
+func wrap(line []cell, width int) [][]cell {
+	var out [][]cell
+	for {
+		n, used, space := 0, 0, 0
+		for n < len(line) && used+line[n].width <= width {
+			used += line[n].width
+			n++
+			if line[n-1].text == " " && used > width/2 {
+				space = n
+			}
+		}
+		if n == len(line) {
+			return append(out, line)
+		}
+		if space > 0 && line[n].text != " " {
+			n = space
+		}
+		n = max(n, 1)
+		out = append(out, line[:n])
+		line = line[n:]
+	}
+}
