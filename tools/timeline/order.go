@@ -100,7 +100,7 @@ func causesOf(events []Event) [][]int {
 		if e.Side == "" {
 			lastScene = i
 		}
-		if e.Conn == "" {
+		if e.Conn == "" && e.Op != Dial {
 			continue
 		}
 		me := half{e.Conn, e.Side}
@@ -116,6 +116,11 @@ func causesOf(events []Event) [][]int {
 		switch e.Op {
 		case Dial:
 			dialled[e.Conn] = i
+			for l, x := range events[:i] {
+				if x.Op == Listen && x.Text == e.Text {
+					add(l)
+				}
+			}
 		case Accept:
 			if d, ok := dialled[e.Conn]; ok {
 				add(d)

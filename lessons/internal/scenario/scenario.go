@@ -39,8 +39,9 @@ type Server struct {
 	ln       net.Listener
 	mu       sync.Mutex
 	changed  *sync.Cond
-	accepts  int // calls of Accept that have begun
-	reads    int // calls of Read on accepted connections that have begun
+	accepts  int  // calls of Accept that have begun
+	waiting  bool // in Accept
+	reads    int  // calls of Read on accepted connections that have begun
 	returned bool
 	err      error
 }
@@ -67,8 +68,10 @@ func StartOn(rec *timeline.Recorder, ln net.Listener, serve func(net.Listener) e
 	return s
 }
 
-// Stop closes the listener, waits until serve has returned, and returns its error.
+// Stop waits until serve waits for a client, closes the listener, waits until serve has returned, and returns its
+// error. The clients must have left.
 func (s *Server) Stop() error {
+	s.wait(func() bool { return s.returned || s.waiting })
 	s.ln.Close()
 	s.wait(func() bool { return s.returned })
 	return s.err
@@ -119,8 +122,9 @@ type watchedListener struct {
 }
 
 func (l *watchedListener) Accept() (net.Conn, error) {
-	l.s.update(func() { l.s.accepts++ })
+	l.s.update(func() { l.s.accepts, l.s.waiting = l.s.accepts+1, true })
 	conn, err := l.Listener.Accept()
+	l.s.update(func() { l.s.waiting = false })
 	if err != nil {
 		return nil, err
 	}
