@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -118,27 +119,53 @@ func lineCells(side rowdiff.Side, syntax []gosyntax.Span) []cell {
 	return out
 }
 
-// wrap cuts cells into lines of at most width columns, behind a space where there is one in the second half. There
-// is always at least one line. A character wider than the line is a line of its own.
+// wrap cuts cells into lines of at most width columns, in their second half behind a space, a comma or an opening
+// bracket where there is one. Lines after the first begin below the text of the first. There is always a line.
 func wrap(line []cell, width int) [][]cell {
-	var out [][]cell
-	for {
-		n, used, space := 0, 0, 0
-		for n < len(line) && used+line[n].width <= width {
-			used += line[n].width
-			n++
-			if line[n-1].text == " " && used > width/2 {
-				space = n
-			}
-		}
-		if n == len(line) {
-			return append(out, line)
-		}
-		if space > 0 && line[n].text != " " {
-			n = space
-		}
-		n = max(n, 1)
-		out = append(out, line[:n])
-		line = line[n:]
+	indent := 0
+	for indent < len(line) && indent < width/3 && line[indent].text == " " {
+		indent++
 	}
+	below := make([]cell, indent) // what stands before the text of each further line
+	for i := range below {
+		below[i] = cell{text: " ", width: 1}
+	}
+	n, brk := fit(line, width)
+	if n == len(line) {
+		return [][]cell{line}
+	}
+	out := [][]cell{line[:brk]}
+	for {
+		if line = line[brk:]; line[0].text == " " && !line[0].strong {
+			line = line[1:] // the line break stands for the space
+		}
+		if len(line) == 0 {
+			return out
+		}
+		n, brk = fit(line, width-indent)
+		out = append(out, slices.Concat(below, line[:brk]))
+		if n == len(line) {
+			return out
+		}
+	}
+}
+
+// fit returns how many cells fit in width columns, and behind which of them to break the line: brk is n when all fit,
+// and never 0 unless there are no cells.
+func fit(line []cell, width int) (n, brk int) {
+	used := 0
+	for n < len(line) && used+line[n].width <= width {
+		used += line[n].width
+		n++
+		if used > width/2 && strings.Contains(" ,(", line[n-1].text) {
+			brk = n
+		}
+	}
+	if n == len(line) {
+		return n, n
+	}
+	if brk == 0 || line[n].text == " " {
+		brk = max(n, 1) // a character wider than the line has one of its own
+	}
+	return n, brk
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -105,11 +106,25 @@ func (s step) over() bool {
 	return s.budget != [2]int{} && (s.server[0]+s.client[0] > s.budget[0] || s.server[1]+s.client[1] > s.budget[1])
 }
 
+// columns are the cells of the step's row after its name: what it builds on, then lines added and removed.
+func (s step) columns(ascii bool) []string {
+	n := func(lines [2]int) string { return counted(lines[0], lines[1], ascii) }
+	limit := ""
+	if s.budget != [2]int{} {
+		limit = n(s.budget)
+	}
+	if s.over() {
+		limit += " EXCEEDED"
+	}
+	both := [2]int{s.server[0] + s.client[0], s.server[1] + s.client[1]}
+	return []string{cmp.Or(s.base, "nothing"), n(s.server), n(s.client), n(both), limit, n(s.others)}
+}
+
 // steps measures every step of the course.
 func (c course) steps() ([]step, error) {
 	var out []step
 	for _, l := range c.written() {
-		cmp, err := c.step(l, false)
+		diff, err := c.step(l, false)
 		if err != nil && !errors.Is(err, errNoStory) {
 			return nil, err
 		}
@@ -122,7 +137,7 @@ func (c course) steps() ([]step, error) {
 			{&s.client, func(name string) bool { return name == "client.go" }},
 			{&s.others, func(name string) bool { return name != "server.go" && name != "client.go" }},
 		} {
-			part.sum[0], part.sum[1] = cmp.count(part.pick)
+			part.sum[0], part.sum[1] = diff.count(part.pick)
 		}
 		out = append(out, s)
 	}
@@ -133,19 +148,7 @@ func (c course) steps() ([]step, error) {
 func table(steps []step, ascii bool) string {
 	rows := [][]string{{"lesson", "", "builds on", "server.go", "client.go", "both", "at most", "others"}}
 	for _, s := range steps {
-		n := func(lines [2]int) string { return counted(lines[0], lines[1], ascii) }
-		base, limit := s.base, ""
-		if base == "" {
-			base = "nothing"
-		}
-		if s.budget != [2]int{} {
-			limit = n(s.budget)
-		}
-		if s.over() {
-			limit += " EXCEEDED"
-		}
-		both := [2]int{s.server[0] + s.client[0], s.server[1] + s.client[1]}
-		rows = append(rows, []string{s.number, s.title, base, n(s.server), n(s.client), n(both), limit, n(s.others)})
+		rows = append(rows, append([]string{s.number, s.title}, s.columns(ascii)...))
 	}
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {

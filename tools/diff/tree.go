@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxFile  = 4 << 20 // bytes; a lesson's file has thousands, and all of it is held in memory several times
+	maxFile  = 2 << 20 // bytes; a lesson's file has thousands, and a line is held in memory a cell a character
 	maxFiles = 1000    // of one folder
 )
 
