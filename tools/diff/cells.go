@@ -119,8 +119,7 @@ func lineCells(side rowdiff.Side, syntax []gosyntax.Span) []cell {
 	return out
 }
 
-// wrap cuts cells into lines of at most width columns, in their second half behind a space, a comma or an opening
-// bracket where there is one. Lines after the first begin below the text of the first. There is always a line.
+// wrap cuts cells into lines of at most width columns, in their second half where a reader expects it if possible. Lines after the first begin below the text of the first. There is always a line.
 func wrap(line []cell, width int) [][]cell {
 	indent := 0
 	for indent < len(line) && indent < width/3 && line[indent].text == " " {
@@ -150,6 +149,15 @@ func wrap(line []cell, width int) [][]cell {
 	}
 }
 
+// breaks reports whether a line may well end behind its first n cells: behind a space, a comma or an opening bracket,
+// and between two Chinese characters, unless the next is a punctuation mark.
+func breaks(line []cell, n int) bool {
+	if strings.Contains(" ,(", line[n-1].text) {
+		return true
+	}
+	return n < len(line) && line[n-1].width == 2 && line[n].width == 2 && !strings.Contains("，。、；：？！）》」』”’", line[n].text)
+}
+
 // fit returns how many cells fit in width columns, and behind which of them to break the line: brk is n when all fit,
 // and never 0 unless there are no cells.
 func fit(line []cell, width int) (n, brk int) {
@@ -157,7 +165,7 @@ func fit(line []cell, width int) (n, brk int) {
 	for n < len(line) && used+line[n].width <= width {
 		used += line[n].width
 		n++
-		if used > width/2 && strings.Contains(" ,(", line[n-1].text) {
+		if used > width/2 && breaks(line, n) {
 			brk = n
 		}
 	}

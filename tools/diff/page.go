@@ -105,7 +105,7 @@ func (d *document) nav(c *comparison, links []link) {
 func (d *document) file(c *comparison, f *rowdiff.File, index, context int) {
 	d.markup(`<section id="file`, strconv.Itoa(index+1), "\">\n<h2>")
 	d.text(f.Name)
-	d.markup(` <span class="count">`)
+	d.markup(`<span class="count">`)
 	d.text(strings.TrimPrefix(summary(c, f, false), shown(f.Name)))
 	d.markup("</span></h2>\n")
 	if f.Differs && f.Skipped == "" {

@@ -1,0 +1,4 @@
+package main
+
+// talk is the same on both sides.
+func talk() {}
