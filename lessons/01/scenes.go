@@ -36,12 +36,12 @@ func echo(rec *timeline.Recorder) error {
 }
 
 func serverFirst(rec *timeline.Recorder) error {
-	_, _, err := scenario.BothListen(rec, readFirst, greet)
+	_, err := scenario.BothListen(rec, readFirst, greet)
 	return err
 }
 
 func bothListen(rec *timeline.Recorder) error {
-	_, _, err := scenario.BothListen(rec, readFirst, readFirst)
+	_, err := scenario.BothListen(rec, readFirst, readFirst)
 	return err
 }
 

@@ -14,7 +14,7 @@ func listen(addr string) (net.Listener, error) {
 }
 
 // serve accepts one client and answers it.
-// It returns nil if ln is closed meanwhile. The caller closes ln.
+// It returns nil when ln is closed. The caller closes ln.
 func serve(ln net.Listener) error {
 	conn, err := ln.Accept()
 	if errors.Is(err, net.ErrClosed) {

@@ -1,3 +1,12 @@
+// Lesson 03: an accept loop. Client after client, whatever one of them does.
 package main
 
-func main() {}
+import "socketbook/lessons/internal/stage"
+
+var lesson = stage.Lesson{
+	Number: "03", Title: "Accept loop",
+	Listen: listen, Serve: serve, Dial: dial, Talk: talk,
+	Scenes: scenes,
+}
+
+func main() { stage.Main(lesson) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -76,6 +77,7 @@ type conn struct {
 	net.Conn
 	r          *Recorder
 	side, name string
+	abort      atomic.Bool // the next Close resets the connection
 	close      sync.Once
 }
 
@@ -99,7 +101,11 @@ func (c *conn) Write(p []byte) (int, error) {
 
 func (c *conn) Close() error {
 	c.close.Do(func() {
-		c.r.end(c.r.begin(Event{Side: c.side, Conn: c.name, Op: Close}), nil)
+		e := Event{Side: c.side, Conn: c.name, Op: Close}
+		if c.abort.Load() {
+			e.Text = "connection with a reset"
+		}
+		c.r.end(c.r.begin(e), nil)
 	})
 	return c.Conn.Close()
 }
@@ -129,6 +135,7 @@ func (c *conn) SetLinger(seconds int) error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
+	c.abort.Store(seconds == 0)
 	return tcp.SetLinger(seconds)
 }
 

@@ -1,30 +1,26 @@
 package scenario
 
 import (
+	"bytes"
 	"net"
-	"time"
 
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
 )
 
-// BothListen lets a client and a server meet that each do what they are given. Each waits at most Hang in a read. It
-// returns who waited in vain.
-func BothListen(rec *timeline.Recorder, client, server func(net.Conn) error) (clientWaited, serverWaited bool, err error) {
+// BothListen lets a client and a server meet that each do what they are given. It returns whether they ended up waiting for
+// each other.
+func BothListen(rec *timeline.Recorder, client, server func(net.Conn) error) (stuck bool, err error) {
 	c, s, err := Pair(rec)
 	if err != nil {
-		return false, false, err
+		return false, err
 	}
 	defer c.Close()
 	defer s.Close()
-	deadline := time.Now().Add(Hang)
-	c.SetReadDeadline(deadline)
-	s.SetReadDeadline(deadline)
-	cerr, serr := both(func() error { return client(c) }, func() error { return server(s) })
-	if timedOut(cerr) && timedOut(serr) {
-		rec.State(0, "the scene ends what would go on for ever")
-	}
-	return timedOut(cerr), timedOut(serr), nil
+	silence := &standoff{rec: rec}
+	wc, ws := silence.watch(c, s)
+	both(func() error { return client(wc) }, func() error { return server(ws) })
+	return silence.happened(), nil
 }
 
 // SecondMessage sends two messages over one connection, and reads an answer to each. It returns the answers and the
@@ -102,4 +98,13 @@ func Abort(conn net.Conn) error {
 		return err
 	}
 	return loopback.Abort(conn)
+}
+
+// LeaveUnread is a first client for NextClient: 5000 bytes, and gone when the answers lie in its queue. Closing with
+// unread bytes makes its kernel send a reset.
+func LeaveUnread(conn net.Conn) error {
+	if _, err := conn.Write(bytes.Repeat([]byte("a"), 5000)); err != nil {
+		return err
+	}
+	return loopback.WaitQueued(conn, 5000)
 }

@@ -7,9 +7,7 @@ package scenario
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -21,8 +19,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// Hang is how long a scene watches somebody wait for what never comes. By construction no time would be enough;
-// the scene only has to end.
+// Hang is how long a scene watches somebody wait for what never comes. It begins only when that is certain: no time
+// would be enough, and the scene only has to end.
 const Hang = 50 * time.Millisecond
 
 // Programs are the two sides of a lesson, as its server.go and client.go have them.
@@ -44,6 +42,7 @@ type Server struct {
 	reads    int  // calls of Read on accepted connections that have begun
 	returned bool
 	err      error
+	kept     []net.Conn // accepted connections, not recorded: closed by Stop if serve forgot to
 }
 
 // Start lets serve work on a listener of its own, in the background. As a lesson's main function does, it closes the
@@ -58,7 +57,8 @@ func Start(rec *timeline.Recorder, serve func(net.Listener) error) (*Server, err
 
 // StartOn is Start with a listener that the caller made.
 func StartOn(rec *timeline.Recorder, ln net.Listener, serve func(net.Listener) error) *Server {
-	s := &Server{Addr: ln.Addr().String(), ln: rec.Listener("server", ln)}
+	s := &Server{Addr: ln.Addr().String()}
+	s.ln = rec.Listener("server", &keepingListener{ln, s})
 	s.changed = sync.NewCond(&s.mu)
 	go func() {
 		err := serve(&watchedListener{s.ln, s})
@@ -74,6 +74,9 @@ func (s *Server) Stop() error {
 	s.wait(func() bool { return s.returned || s.waiting })
 	s.ln.Close()
 	s.wait(func() bool { return s.returned })
+	for _, conn := range s.kept {
+		conn.Close()
+	}
 	return s.err
 }
 
@@ -129,6 +132,20 @@ func (l *watchedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return &watchedConn{conn, l.s}, nil
+}
+
+// keepingListener remembers what it accepted, so that a server that closes nothing leaves nothing behind.
+type keepingListener struct {
+	net.Listener
+	s *Server
+}
+
+func (l *keepingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.s.update(func() { l.s.kept = append(l.s.kept, conn) })
+	}
+	return conn, err
 }
 
 type watchedConn struct {
@@ -204,17 +221,6 @@ func exchange(conn net.Conn, message string) (string, error) {
 	buf := make([]byte, 1024)
 	n, err := conn.Read(buf)
 	return string(buf[:n]), err
-}
-
-// timedOut reports whether err is a deadline that passed.
-func timedOut(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
-}
-
-// watchdog bounds the waits of a scenario for its own events.
-func watchdog() (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(context.Background(), loopback.Patience, fmt.Errorf("%v passed", loopback.Patience))
 }
 
 // both runs two functions at the same time and waits for both.
