@@ -18,7 +18,7 @@ func BothListen(rec *timeline.Recorder, client, server func(net.Conn) error) (st
 	defer c.Close()
 	defer s.Close()
 	silence := &standoff{rec: rec}
-	wc, ws := silence.watch(c, s)
+	wc, ws := silence.watch(c, s, c, s)
 	both(func() error { return client(wc) }, func() error { return server(ws) })
 	return silence.happened(), nil
 }

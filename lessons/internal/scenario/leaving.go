@@ -28,7 +28,7 @@ func typed(rec *timeline.Recorder, answer func(net.Conn) error, talk func(net.Co
 	}
 	defer s.Close()
 	silence := &standoff{rec: rec}
-	wc, ws := silence.watch(c, s)
+	wc, ws := silence.watch(c, s, c)
 	_, err = both(func() error { return answer(ws) }, func() error {
 		defer c.Close()
 		printed, err = Talk(rec, "client", talk, wc, lines...)
