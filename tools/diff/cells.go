@@ -49,17 +49,28 @@ func cells(line string) []cell {
 			at += size
 			continue
 		}
-		cluster, width := ansi.FirstGraphemeCluster(line[at:], ansi.GraphemeWidth)
+		cluster, width := firstCluster(line[at:])
+		text := cluster
 		if width == 0 { // an accent with no letter below it
-			cluster, width = " "+cluster, 1
-			add(cell{text: cluster, width: width, at: at})
-			at += len(cluster) - 1
-			continue
+			text, width = " "+cluster, 1
 		}
-		add(cell{text: cluster, width: width, at: at})
+		add(cell{text: text, width: width, at: at})
 		at += len(cluster)
 	}
 	return out
+}
+
+// firstCluster returns the first grapheme cluster of s (Unicode Standard Annex 29) and its width. It ends before
+// anything that must be written out: the library counts a broken byte to the character before it.
+func firstCluster(s string) (cluster string, width int) {
+	cluster, width = ansi.FirstGraphemeCluster(s, ansi.GraphemeWidth)
+	for i, r := range cluster {
+		joins := r == '\u200c' || r == '\u200d' || '\U000e0020' <= r && r <= '\U000e007f' // joiners; tags, as in the flag of Wales
+		if _, size := escaped(cluster[i:]); i > 0 && size > 0 && !joins {
+			return cluster[:i], ansi.StringWidth(cluster[:i])
+		}
+	}
+	return cluster, width
 }
 
 // escaped returns how to write the first character of s where it cannot be printed as it is, and its size in bytes;
@@ -152,8 +163,11 @@ func wrap(line []cell, width int) [][]cell {
 // breaks reports whether a line may well end behind its first n cells: behind a space, a comma or an opening bracket,
 // and between two Chinese characters, unless the next is a punctuation mark.
 func breaks(line []cell, n int) bool {
-	if strings.Contains(" ,(", line[n-1].text) {
+	switch line[n-1].text {
+	case " ", ",":
 		return true
+	case "(":
+		return n > 1 && line[n-2].text != " " // of a call
 	}
 	return n < len(line) && line[n-1].width == 2 && line[n].width == 2 && !strings.Contains("，。、；：？！）》」』”’", line[n].text)
 }

@@ -69,7 +69,10 @@ func functions(f *rowdiff.File) string {
 
 // same says that nothing differs.
 func same(c *comparison) string {
-	if c.old.only != "" {
+	switch {
+	case len(c.files) == 0:
+		return fmt.Sprintf("%s and %s have %v.", c.old.name(), c.new.name(), errNoStory)
+	case c.old.only != "":
 		return fmt.Sprintf("%s and %s are the same.", c.old.name(), c.new.name())
 	}
 	return fmt.Sprintf("%s and %s are the same: %d of %d files.", c.old.name(), c.new.name(), len(c.files), len(c.files))

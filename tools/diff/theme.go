@@ -68,7 +68,7 @@ func background(kind rowdiff.Kind, isNew, strong bool) string {
 
 // style writes text in a style; as it is where the style is "" or there is no colour.
 func (th theme) style(out *strings.Builder, style, text string) {
-	if !th.colour || style == "" {
+	if !th.colour || style == "" || text == "" {
 		out.WriteString(text)
 		return
 	}

@@ -184,9 +184,8 @@ func compare(old, new tree, allFiles bool) (*comparison, error) {
 		return nil, err
 	}
 	if old.only != "" && new.only != "" { // two files, whatever their names
-		if c, name := oldFiles[path.Base(old.only)], path.Base(new.only); path.Base(old.only) != name {
-			oldFiles = map[string]content{name: c}
-		}
+		// Under the old name, which is the one that a patch looks for.
+		newFiles = map[string]content{path.Base(old.only): newFiles[path.Base(new.only)]}
 	}
 	names := make(map[string]bool)
 	for name := range oldFiles {
@@ -199,7 +198,10 @@ func compare(old, new tree, allFiles bool) (*comparison, error) {
 	for name := range names {
 		c.files = append(c.files, compareFile(name, oldFiles, newFiles))
 	}
-	if len(c.files) == 0 {
+	switch {
+	case len(c.files) == 0 && allFiles:
+		return nil, fmt.Errorf("%s and %s have no files", old.name(), new.name())
+	case len(c.files) == 0:
 		return c, fmt.Errorf("%s and %s have %w: -all-files compares those", old.name(), new.name(), errNoStory)
 	}
 	slices.SortFunc(c.files, func(a, b *rowdiff.File) int { return readingOrder(a.Name, b.Name) })

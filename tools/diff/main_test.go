@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// The test binary runs itself as the command, so that the scripts test the real command line.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"stages": main})
+}
+
+func TestScripts(t *testing.T) {
+	fixture, err := filepath.Abs("testdata")
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"before", "after"} {
+				if err := os.CopyFS(filepath.Join(env.WorkDir, name), os.DirFS(filepath.Join(fixture, name))); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"makefile": makeFile,
+			"lines":    countLines,
+			"status":   status,
+		},
+	})
+}
+
+// makeFile writes what a script cannot: makefile NAME binary|huge|latin1|pipe…
+func makeFile(ts *testscript.TestScript, neg bool, args []string) {
+	contents := map[string]string{
+		"binary": "package main\x00\x01",
+		"huge":   strings.Repeat("package main\n", maxFile/10),
+		"latin1": "package main\n\n// caf\xe9\n",
+		"crlf":   "package main\r\n\r\nfunc main() {}\r\n",
+		"noeol":  "package main\n\nfunc main() {}",
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(contents[args[1]]), 0o644))
+}
+
+// countLines fails unless FILE has N lines: lines N FILE.
+func countLines(ts *testscript.TestScript, neg bool, args []string) {
+	if got := strings.Count(ts.ReadFile(args[1]), "\n"); got != len(args[0]) {
+		ts.Fatalf("%s has %d lines, want one for each letter of %q", args[1], got, args[0])
+	}
+}
+
+// status runs the command and demands its status: status N ARGS…
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	want := args[0]
+	err := ts.Exec("stages", args[1:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != want {
+		ts.Fatalf("status %s, want %s", got, want)
+	}
+}
+
+// command runs the command in this process, as in a terminal of that many columns if columns is not 0.
+func command(t *testing.T, columns int, env map[string]string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	var out, errs bytes.Buffer
+	status = run(args, world{
+		stdout: &out, stderr: &errs, dir: dir, terminal: columns > 0, columns: columns, lines: 10,
+		getenv: func(name string) string { return env[name] },
+	})
+	return out.String(), errs.String(), status
+}
+
+func TestColourOnlyWhereItIsWanted(t *testing.T) {
+	args := []string{"testdata/before", "testdata/after", "-no-pager"}
+	for _, test := range []struct {
+		name    string
+		columns int
+		env     map[string]string
+		flag    string
+		want    bool
+	}{
+		{"terminal", 100, nil, "", true},
+		{"NO_COLOR", 100, map[string]string{"NO_COLOR": "1"}, "", false},
+		{"empty NO_COLOR", 100, map[string]string{"NO_COLOR": ""}, "", true},
+		{"dumb terminal", 100, map[string]string{"TERM": "dumb"}, "", false},
+		{"pipe", 0, nil, "", false},
+		{"always", 0, map[string]string{"NO_COLOR": "1"}, "-color=always", true},
+		{"never", 100, nil, "-color=never", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := args
+			if test.flag != "" {
+				a = append([]string{test.flag}, args...)
+			}
+			out, _, status := command(t, test.columns, test.env, a...)
+			require.Zero(t, status)
+			require.Equal(t, test.want, strings.Contains(out, "\x1b["))
+			require.False(t, strings.Contains(out, "\x1b[31m is"), "an escape sequence of the file's came through")
+			require.True(t, strings.Contains(ansi.Strip(out), "+     for {"), out)
+		})
+	}
+}
+
+func TestPager(t *testing.T) {
+	if _, err := os.Stat("/bin/sh"); err != nil {
+		t.Skip("there is no /bin/sh here to run PAGER with")
+	}
+	args := []string{"testdata/before", "testdata/after"}
+	paged, _, status := command(t, 100, map[string]string{"PAGER": "sed 's/^/paged: /'"}, args...)
+	require.Zero(t, status)
+	require.True(t, strings.HasPrefix(paged, "paged: "), paged[:80])
+
+	for name, env := range map[string]map[string]string{
+		"the pager is cat":          {"PAGER": "cat"},
+		"the pager does not exist":  {"PAGER": "no-such-pager-anywhere"},
+		"there is no less, no PATH": nil,
+	} {
+		if env == nil {
+			t.Setenv("PATH", "")
+		}
+		out, _, status := command(t, 100, env, args...)
+		require.Zero(t, status, name)
+		require.True(t, strings.Contains(ansi.Strip(out), "+     for {"), "%s: %s", name, out)
+	}
+}
+
+func TestPagerOnlyWhenItIsLongerThanTheScreen(t *testing.T) {
+	env := map[string]string{"PAGER": "sed 's/^/paged: /'"}
+	out, _, _ := command(t, 100, env, "testdata/after/naive.go", "testdata/after/naive.go")
+	require.NotContains(t, out, "paged: ")
+	out, _, _ = command(t, 100, env, "-no-pager", "testdata/before", "testdata/after")
+	require.NotContains(t, out, "paged: ")
+	out, _, _ = command(t, 0, env, "testdata/before", "testdata/after")
+	require.NotContains(t, out, "paged: ", "standard output is no terminal")
+}
+
+// A pager that quits after the first line must neither hang the command nor fail it.
+func TestPagerThatQuitsEarly(t *testing.T) {
+	if _, err := os.Stat("/bin/sh"); err != nil {
+		t.Skip("there is no /bin/sh here to run PAGER with")
+	}
+	dir := t.TempDir()
+	long := strings.Repeat("a line that fills the pipe\n", 50_000)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte(long), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "b"), []byte(strings.ToUpper(long)), 0o644))
+	_, stderr, status := command(t, 100, map[string]string{"PAGER": "head -1"}, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
+	require.Zero(t, status)
+	require.Empty(t, stderr)
+}
+
+// full is a writer on a disk with no room left.
+type full struct{}
+
+func (full) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "x", Err: os.ErrInvalid}
+}
+
+func TestWritingFails(t *testing.T) {
+	var errs bytes.Buffer
+	status := run([]string{"testdata/before", "testdata/after"}, world{stdout: full{}, stderr: &errs, getenv: os.Getenv})
+	require.Equal(t, 1, status)
+	require.Equal(t, "diff: writing: invalid argument\n", errs.String())
+}

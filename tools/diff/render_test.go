@@ -1,0 +1,233 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/mattn/go-runewidth"
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/internal/rowdiff"
+)
+
+// fixture compares the two folders of testdata.
+func fixture(t *testing.T, allFiles bool) *comparison {
+	t.Helper()
+	before, err := openTree("testdata/before")
+	require.NoError(t, err)
+	after, err := openTree("testdata/after")
+	require.NoError(t, err)
+	c, err := compare(before, after, allFiles)
+	require.NoError(t, err)
+	return c
+}
+
+// awkward returns a file of lines that are hard to align, and an edited copy.
+func awkward(seed uint64) *rowdiff.File {
+	pieces := []string{
+		"conn", "err", " ", " ", "\t", "客户端", "粘包", "，", "é", "e\u0301", "한국어", "ﾃｽﾄ", "👩‍💻", "🇩🇪", "👍🏽", "☁️", "✓", "…", "│",
+		"\x1b[31m", "\x07", "\u202e", "\u200b", "\ufeff", "\xff", "\u0301", "\u0085", "\u00ad", "ไทย", "नमस्ते", "\u2028", "\r", "(", ")", ", ",
+	}
+	r := rand.New(rand.NewPCG(seed, 7))
+	line := func() string {
+		var b strings.Builder
+		for range r.IntN(60) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		return b.String() + "\n"
+	}
+	var a, b strings.Builder
+	for range 30 {
+		text := line()
+		a.WriteString(text)
+		switch r.IntN(4) {
+		case 0:
+			b.WriteString(line())
+		case 1:
+			b.WriteString("x" + text)
+		case 2:
+			b.WriteString(text)
+		}
+	}
+	before, after := a.String(), b.String()
+	return rowdiff.CompareFile("awkward.txt", &before, &after)
+}
+
+func TestEveryRowIsAsWideAsTheTerminal(t *testing.T) {
+	c := fixture(t, true)
+	for seed := range uint64(10) {
+		c.files = append(c.files, awkward(seed))
+	}
+	for _, width := range []int{20, 60, 80, 81, 120, 200} {
+		for _, colour := range []bool{false, true} {
+			for _, context := range []int{3, rowdiff.All} {
+				s := screen{width: width, context: context, theme: theme{colour}}
+				s.draw(c)
+				for row := range strings.Lines(s.out.String()) {
+					row = strings.TrimSuffix(row, "\n")
+					require.Equal(t, width, ansi.StringWidth(row), "%q", row)
+					require.False(t, strings.ContainsFunc(ansi.Strip(row), func(r rune) bool {
+						return unicode.IsControl(r) || r == '\u202e' || r == '\u200b' || r == unicode.ReplacementChar
+					}), "%q", row)
+				}
+			}
+		}
+	}
+}
+
+// The same, measured by another library; it counts what Chinese text and the frame are made of alike.
+func TestWidthsMeasuredByAnotherLibrary(t *testing.T) {
+	other := runewidth.NewCondition()
+	other.EastAsianWidth = false
+	for _, width := range []int{60, 80, 120, 200} {
+		s := screen{width: width, context: rowdiff.All}
+		s.draw(fixture(t, false))
+		for row := range strings.Lines(s.out.String()) {
+			require.Equal(t, width, other.StringWidth(strings.TrimSuffix(row, "\n")), "%q", row)
+		}
+	}
+}
+
+// The bar stands in the same column in every row of two columns.
+func TestTheBarIsStraight(t *testing.T) {
+	s := screen{width: 100, context: rowdiff.All}
+	s.file(&comparison{}, awkward(3))
+	bars := 0
+	for row := range strings.Lines(s.out.String()) {
+		if strings.HasPrefix(row, "──") || strings.TrimSpace(row) == "" {
+			continue
+		}
+		require.Equal(t, "│", ansi.Cut(row, s.half(), s.half()+1), "%q", row)
+		bars++
+	}
+	require.Greater(t, bars, 30)
+}
+
+// Long lines are wrapped, not cut: without white space, the column holds the file.
+func TestNothingIsLost(t *testing.T) {
+	squeeze := func(s string) string {
+		return strings.Join(strings.Fields(s), "")
+	}
+	for seed := range uint64(20) {
+		f := awkward(seed)
+		for _, width := range []int{80, 120} {
+			s := screen{width: width, context: rowdiff.All}
+			s.file(&comparison{}, f)
+			var left, right strings.Builder
+			for n, row := range strings.Split(s.out.String(), "\n") {
+				if n < 2 {
+					continue // an empty line and the summary
+				}
+				left.WriteString(ansi.Cut(row, 6, s.half()))
+				right.WriteString(ansi.Cut(row, s.half()+7, s.width))
+			}
+			wantOld, wantNew := "", ""
+			for _, r := range f.Rows {
+				for _, c := range lineCells(r.Old, nil) {
+					wantOld += c.text
+				}
+				for _, c := range lineCells(r.New, nil) {
+					wantNew += c.text
+				}
+			}
+			require.Equal(t, squeeze(wantOld), squeeze(left.String()))
+			require.Equal(t, squeeze(wantNew), squeeze(right.String()))
+		}
+	}
+}
+
+func TestCells(t *testing.T) {
+	text := func(line string) string {
+		var out []string
+		for _, c := range cells(line) {
+			out = append(out, fmt.Sprintf("%s/%d", c.text, c.width))
+		}
+		return strings.Join(out, " ")
+	}
+	for line, want := range map[string]string{
+		"":             "",
+		"ab":           "a/1 b/1",
+		"\ta":          " /1  /1  /1  /1 a/1",
+		"客\ta":         "客/2  /1  /1 a/1",
+		"e\u0301":      "e\u0301/1",
+		"\u0301":       " \u0301/1",
+		"👩‍💻!":         "👩‍💻/2 !/1",
+		"\x1b[":        "␛/1 [/1",
+		"\x7f":         "␡/1",
+		"f\xe9":        "f/1 \\/1 x/1 e/1 9/1",
+		"a\u202eb":     "a/1 </1 U/1 +/1 2/1 0/1 2/1 E/1 >/1 b/1",
+		"a\u200d\xffb": "a\u200d/1 \\/1 x/1 f/1 f/1 b/1",
+	} {
+		require.Equal(t, want, text(line), "%q", line)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	wrapped := func(line string, width int) []string {
+		var out []string
+		for _, l := range wrap(cells(line), width) {
+			text := ""
+			for _, c := range l {
+				text += c.text
+			}
+			out = append(out, text)
+		}
+		return out
+	}
+	require.Equal(t, []string{""}, wrapped("", 10))
+	require.Equal(t, []string{"0123456789"}, wrapped("0123456789", 10))
+	require.Equal(t, []string{"0123456789", "0"}, wrapped("01234567890", 10))
+	require.Equal(t, []string{"one two", "three"}, trimmed(wrapped("one two three", 10)), "at a space, which the break replaces")
+	require.Equal(t, []string{"call(first,", "second)"}, trimmed(wrapped("call(first, second)", 12)))
+	require.Equal(t, []string{"  one two", "  three"}, trimmedRight(wrapped("  one two three", 10)), "below the text of the first line")
+	require.Equal(t, []string{"客户端发", "送，数据"}, wrapped("客户端发送，数据", 9))
+	require.Equal(t, []string{"ab"}, wrapped("ab ", 2))
+}
+
+func trimmed(lines []string) []string {
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return lines
+}
+
+func trimmedRight(lines []string) []string {
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return lines
+}
+
+// The whole picture, in two columns, in one, and in ASCII.
+func TestGoldenPictures(t *testing.T) {
+	for name, s := range map[string]*screen{
+		"100.txt":   {width: 100, context: 3},
+		"60.txt":    {width: 60, context: 1},
+		"ascii.txt": {width: 80, context: 0, ascii: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.draw(fixture(t, true))
+			golden := filepath.Join("testdata", "golden", name)
+			if *update {
+				require.NoError(t, os.WriteFile(golden, []byte(s.out.String()), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(want), s.out.String(), "if the new picture is right: go test ./tools/diff -update")
+		})
+	}
+}
+
+func TestASCIIMeansASCII(t *testing.T) {
+	before, after := "package p\n\nfunc f() {}\n", "package p\n\nfunc f() { g() }\n\nfunc g() {}\n"
+	c := &comparison{files: []*rowdiff.File{rowdiff.CompareFile("p.go", &before, &after)}}
+	s := screen{width: 80, ascii: true}
+	s.draw(c)
+	require.False(t, strings.ContainsFunc(s.out.String(), func(r rune) bool { return r >= 0x80 }), s.out.String())
+}
