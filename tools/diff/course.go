@@ -20,6 +20,9 @@ type course struct {
 
 // openCourse looks for the module from dir upwards.
 func openCourse(dir string) course {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
 	for {
 		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil {

@@ -1,54 +1,17 @@
 package rowdiff
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/internal/gittest"
 )
-
-// git runs git in dir with nobody's configuration. A status of 1 is no error: to git diff it means "they differ".
-func git(t testing.TB, dir, stdin string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = dir
-	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_CEILING_DIRECTORIES="+dir, "GIT_DIR="+filepath.Join(dir, "none"))
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || args[0] == "apply") {
-		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return string(out)
-}
-
-func needGit(t testing.TB) {
-	t.Helper()
-	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI must have git")
-		}
-		t.Skip("there is no git here to compare with: install git and this test runs")
-	}
-}
-
-// writeTree writes files, by name, below dir.
-func writeTree(t testing.TB, dir string, files map[string]string) {
-	t.Helper()
-	for name, text := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	}
-}
 
 // generatedTrees returns two trees of generated files; some are on one side only, some have awkward names.
 func generatedTrees() (oldTree, newTree map[string]string, files []*File) {
@@ -87,80 +50,43 @@ func generatedTrees() (oldTree, newTree map[string]string, files []*File) {
 }
 
 func TestGitAppliesThePatch(t *testing.T) {
-	needGit(t)
+	gittest.Need(t, "git")
 	oldTree, newTree, files := generatedTrees()
-	for _, context := range []int{0, 1, 3, All} {
+	for _, context := range []int{0, 3, All} {
 		t.Run(fmt.Sprint("context ", context), func(t *testing.T) {
 			dir := t.TempDir()
-			writeTree(t, dir, oldTree)
-			git(t, dir, Patch(files, context), "apply", "--whitespace=nowarn")
-			requireTree(t, dir, newTree)
+			gittest.WriteTree(t, dir, oldTree)
+			gittest.Git(t, dir, Patch(files, context), "apply", "--whitespace=nowarn")
+			gittest.RequireTree(t, dir, newTree)
 		})
 	}
 }
 
 func TestPatchAppliesThePatch(t *testing.T) {
-	if _, err := exec.LookPath("patch"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI must have patch")
-		}
-		t.Skip("there is no patch(1) here: install it and this test runs")
-	}
+	gittest.Need(t, "patch")
 	oldTree, newTree, files := generatedTrees()
 	dir := t.TempDir()
-	writeTree(t, dir, oldTree)
+	gittest.WriteTree(t, dir, oldTree)
 	cmd := exec.Command("patch", "-p1", "--binary", "--force", "--no-backup-if-mismatch")
 	cmd.Dir = dir
 	cmd.Stdin = strings.NewReader(Patch(files, 3))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	requireTree(t, dir, newTree)
-}
-
-// requireTree demands that dir holds those files and no other.
-func requireTree(t *testing.T, dir string, want map[string]string) {
-	t.Helper()
-	got := make(map[string]string)
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		name, _ := filepath.Rel(dir, path)
-		text, err := os.ReadFile(path)
-		got[filepath.ToSlash(name)] = string(text)
-		return err
-	}))
-	require.Equal(t, len(want), len(got))
-	for name, text := range want {
-		require.Equal(t, text, got[name], name)
-	}
-}
-
-// The lines that git counts: added plus removed, of all files together.
-func gitLines(t *testing.T, dir string) int {
-	t.Helper()
-	total := 0
-	for line := range strings.Lines(git(t, dir, "", "diff", "--patience", "--no-index", "--no-renames", "--numstat", "old", "new")) {
-		var added, removed int
-		_, err := fmt.Sscan(line, &added, &removed)
-		require.NoError(t, err, line)
-		total += added + removed
-	}
-	return total
+	gittest.RequireTree(t, dir, newTree)
 }
 
 func TestNoMoreLinesThanGit(t *testing.T) {
-	needGit(t)
+	gittest.Need(t, "git")
 	oldTree, newTree, files := generatedTrees()
 	dir := t.TempDir()
-	writeTree(t, filepath.Join(dir, "old"), oldTree)
-	writeTree(t, filepath.Join(dir, "new"), newTree)
+	gittest.WriteTree(t, filepath.Join(dir, "old"), oldTree)
+	gittest.WriteTree(t, filepath.Join(dir, "new"), newTree)
 	ours := 0
 	for _, f := range files {
 		added, removed := Count(f.Rows)
 		ours += added + removed
 	}
-	gits := gitLines(t, dir)
+	gits := gittest.Lines(t, dir)
 	t.Logf("%d lines added and removed; git diff --patience: %d", ours, gits)
 	require.LessOrEqual(t, float64(ours), 1.05*float64(gits))
 }
@@ -199,11 +125,11 @@ func BenchmarkTenThousandLines(b *testing.B) {
 		}
 	})
 	b.Run("git", func(b *testing.B) {
-		needGit(b)
+		gittest.Need(b, "git")
 		dir := b.TempDir()
-		writeTree(b, dir, map[string]string{"old": oldText, "new": newText})
+		gittest.WriteTree(b, dir, map[string]string{"old": oldText, "new": newText})
 		for b.Loop() {
-			git(b, dir, "", "diff", "--no-index", "old", "new")
+			gittest.Git(b, dir, "", "diff", "--no-index", "old", "new")
 		}
 	})
 	b.Run("nothing in common", func(b *testing.B) {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/internal/rowdiff"
+)
+
+// elements are all that a page may be made of, with their attributes. None of them loads or runs anything.
+var elements = map[string][]string{
+	"html": {"lang"}, "head": nil, "meta": {"charset", "http-equiv", "content", "name"}, "title": nil, "style": nil,
+	"body": nil, "header": nil, "main": {"class"}, "nav": {"aria-label"}, "section": {"id"}, "h1": nil, "h2": nil,
+	"p": {"class"}, "a": {"href"}, "b": nil, "span": {"class"}, "div": {"class"}, "code": nil, "ins": nil, "del": nil,
+	"details": nil, "summary": nil,
+	"table": nil, "thead": nil, "tbody": nil, "tr": nil, "th": {"scope"}, "td": {"class", "data-name"},
+}
+
+// readPage parses a page strictly and returns the lines of code in it: removed and kept, added and kept.
+func readPage(t *testing.T, page string) (oldText, newText string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(page))
+	var stack []string
+	equal := 0
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			require.Empty(t, stack)
+			return oldText, newText
+		}
+		require.NoError(t, err)
+		switch e := token.(type) {
+		case xml.StartElement:
+			allowed, known := elements[e.Name.Local]
+			require.True(t, known, "element %s", e.Name.Local)
+			for _, a := range e.Attr {
+				require.True(t, slices.Contains(allowed, a.Name.Local), "attribute %s of %s", a.Name.Local, e.Name.Local)
+				if a.Name.Local == "href" {
+					require.Regexp(t, `^(#file\d+|\d\d\.html|index\.html)$`, a.Value)
+				}
+			}
+			stack = append(stack, e.Name.Local)
+		case xml.EndElement:
+			switch e.Name.Local {
+			case "del":
+				oldText += "\n"
+			case "ins":
+				newText += "\n"
+			case "code":
+				if equal++; equal%2 == 1 {
+					oldText += "\n"
+				} else {
+					newText += "\n"
+				}
+			}
+			stack = stack[:len(stack)-1]
+		case xml.CharData:
+			switch {
+			case slices.Contains(stack, "del"):
+				oldText += string(e)
+			case slices.Contains(stack, "ins"):
+				newText += string(e)
+			case slices.Contains(stack, "code") && equal%2 == 0:
+				oldText += string(e)
+			case slices.Contains(stack, "code"):
+				newText += string(e)
+			}
+		case xml.Comment:
+			t.Fatalf("a comment: %s", e)
+		}
+	}
+}
+
+var hostile = []string{
+	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</code></div></body>`, `<!-- `, `]]>`, `&lt;&amp;&#60;`,
+	`<style>@import "//x"</style>`, `javascript:alert(1)`, "a\ttab", "客户端 & 'quotes' \"and\" more",
+}
+
+func TestHostileTextStaysText(t *testing.T) {
+	before := "package p\n" + strings.Join(hostile, "\n") + "\n"
+	after := "package p\n// " + strings.Join(hostile, " \n") + "\nfunc f() {}\n"
+	for _, name := range []string{"a.go", "a.txt", `<b onclick="x">&.go`} {
+		c := &comparison{
+			old: tree{label: hostile[0], title: hostile[1]}, new: tree{label: hostile[2], title: hostile[3]}, note: hostile[4],
+			files: []*rowdiff.File{rowdiff.CompareFile(name, &before, &after)},
+		}
+		gotOld, gotNew := readPage(t, pageOf(c, 3, nil))
+		require.Equal(t, before, gotOld)
+		require.Equal(t, after, gotNew)
+	}
+}
+
+func TestPagesOfTheCourse(t *testing.T) {
+	c := small()
+	for _, l := range c.written() {
+		cmp, err := c.step(l, true)
+		require.NoError(t, err)
+		readPage(t, pageOf(cmp, 3, []link{{"index.html", "All"}, {"02.html", "← 02"}}))
+	}
+	steps, err := c.steps()
+	require.NoError(t, err)
+	readPage(t, indexOf(steps))
+	require.Contains(t, indexOf(steps), "EXCEEDED")
+}
+
+func FuzzPage(f *testing.F) {
+	f.Add("package p\n", "package p // <script>\n", "a.go")
+	f.Add("a\x00\x1b\u202e\n", "\xff\r\n", "<&>")
+	f.Fuzz(func(t *testing.T, before, after, name string) {
+		c := &comparison{files: []*rowdiff.File{rowdiff.CompareFile(name, &before, &after)}}
+		readPage(t, pageOf(c, 3, nil))
+		s := screen{width: 80, context: 3}
+		s.draw(c)
+		for row := range strings.Lines(s.out.String()) {
+			if strings.ContainsRune(row, '\x1b') {
+				t.Fatalf("an escape sequence of the file's came through: %q", row)
+			}
+		}
+	})
+}

@@ -1,0 +1,7 @@
+package main
+
+// serve answers once.
+func serve() {
+	accept()
+	answer()
+}

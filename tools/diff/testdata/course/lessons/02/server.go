@@ -1,0 +1,9 @@
+package main
+
+// serve answers for ever.
+func serve() {
+	for {
+		accept()
+		answer()
+	}
+}

@@ -1,0 +1,5 @@
+package main
+
+func talk() {}
+
+func hear() {}

@@ -1,0 +1,14 @@
+package main
+
+// serve answers for ever.
+func serve() {
+	for {
+		accept()
+		answer()
+	}
+}
+
+func answer() {
+	read()
+	write()
+}
