@@ -269,12 +269,6 @@ type Comparison struct {
 func Compare(sent, received [][]byte) Comparison {
 	c := Comparison{Sent: sent, Received: received, Same: slices.EqualFunc(sent, received, bytes.Equal)}
 	c.Changed = !bytes.HasPrefix(bytes.Join(sent, nil), bytes.Join(received, nil))
-	lengths := func(ms [][]byte) (n []int) {
-		for _, m := range ms {
-			n = append(n, len(m))
-		}
-		return n
-	}
 	reads := lengths(received)
 	got := sum(reads)
 	start := 0
@@ -309,6 +303,9 @@ func Compare(sent, received [][]byte) Comparison {
 // String says it in one sentence.
 func (c Comparison) String() string {
 	head := fmt.Sprintf("%s sent, %d received", plural(len(c.Sent), "message"), len(c.Received))
+	if slices.ContainsFunc(c.Fates, func(f Fate) bool { return f.Cut }) {
+		head += ", of " + sizes(lengths(c.Received))
+	}
 	if c.Same {
 		return head + ", each whole"
 	}
@@ -345,6 +342,14 @@ func (c Comparison) String() string {
 		s += "; " + boundaries(c.Lost)
 	}
 	return s
+}
+
+func lengths(messages [][]byte) []int {
+	var ns []int
+	for _, m := range messages {
+		ns = append(ns, len(m))
+	}
+	return ns
 }
 
 func boundaries(at []int) string {

@@ -160,11 +160,19 @@ func describe(e Event) string {
 	case CloseWrite:
 		return "close the writing half"
 	case Note:
+		if e.N > 40 {
+			return fmt.Sprintf(`%s %d bytes "%s"`, e.Text, e.N, Preview(e.Data))
+		}
 		if e.Data != nil {
 			return e.Text + ` "` + Preview(e.Data) + `"`
 		}
 	}
 	return e.Text
+}
+
+// cuttable reports whether a picture may shorten the event's text: it ends with a preview of a payload.
+func (e Event) cuttable() bool {
+	return e.Err == "" && len(e.Data) > 0 && (e.Op == Send || e.Op == Recv || e.Op == Note)
 }
 
 // bad reports whether the event is one that a reader should notice.

@@ -129,7 +129,7 @@ func svgScene(b *strings.Builder, s Scene, top int) int {
 }
 
 func svgFit(e Event, text string, columns int) []string {
-	if (e.Op == Send || e.Op == Recv) && e.Err == "" {
+	if e.cuttable() {
 		return []string{cutPreview(text, columns, "…")}
 	}
 	return wrap(text, columns)

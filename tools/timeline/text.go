@@ -180,7 +180,7 @@ func (p *painter) extend(cell, dash string) string {
 func (p *painter) fit(e Event, text string) []string {
 	text = p.plain(text)
 	var lines []string
-	if (e.Op == Send || e.Op == Recv) && e.Err == "" {
+	if e.cuttable() {
 		lines = []string{cutPreview(text, p.laneWidth, p.ellipsis())}
 	} else {
 		lines = wrap(text, p.laneWidth)

@@ -29,9 +29,14 @@ func typed(rec *timeline.Recorder, answer func(net.Conn) error, talk func(net.Co
 	defer s.Close()
 	silence := &standoff{rec: rec}
 	wc, ws := silence.watch(c, s, c)
-	_, err = both(func() error { return answer(ws) }, func() error {
+	left := false
+	_, err = both(func() error {
+		defer silence.wake(func() { left = true })
+		return answer(ws)
+	}, func() error {
 		defer c.Close()
 		printed, err = Talk(rec, "client", talk, wc, lines...)
+		silence.settle(&left) // the server finishes its last answer, too
 		return err
 	})
 	if stuck = silence.happened(); stuck {

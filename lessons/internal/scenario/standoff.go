@@ -15,16 +15,27 @@ type standoff struct {
 	rec *timeline.Recorder
 
 	mu      sync.Mutex
+	changed *sync.Cond
+	ends    [2]*standoffConn
 	giveUp  []net.Conn // the ends that get the deadline
-	reading int // ends that sit in Read
-	between int // bytes sent and not yet read
 	met     bool
+}
+
+// standoffConn is one end. Its fields are guarded by the standoff's mutex.
+type standoffConn struct {
+	net.Conn
+	s       *standoff
+	reading bool // sits in Read
+	sent    int  // bytes
+	got     int
 }
 
 // watch returns both ends of a connection, watched. Those of giveUp get the deadline.
 func (s *standoff) watch(a, b net.Conn, giveUp ...net.Conn) (net.Conn, net.Conn) {
+	s.changed = sync.NewCond(&s.mu)
 	s.giveUp = giveUp
-	return &standoffConn{a, s}, &standoffConn{b, s}
+	s.ends = [2]*standoffConn{{Conn: a, s: s}, {Conn: b, s: s}}
+	return s.ends[0], s.ends[1]
 }
 
 // happened reports whether the two sides ended up waiting for each other.
@@ -34,38 +45,52 @@ func (s *standoff) happened() bool {
 	return s.met
 }
 
-type standoffConn struct {
-	net.Conn
-	s *standoff
+// settle waits until the second end has read everything that the first one sent and wants more, or *over is set; who
+// sets it calls wake.
+func (s *standoff) settle(over *bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for a, b := s.ends[0], s.ends[1]; !*over && !(b.reading && b.got == a.sent); {
+		s.changed.Wait()
+	}
+}
+
+// wake makes settle look again after f has changed something.
+func (s *standoff) wake(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	s.changed.Broadcast()
 }
 
 func (c *standoffConn) Read(p []byte) (int, error) {
-	c.s.enter()
+	c.s.wake(func() {
+		c.reading = true
+		c.s.check()
+	})
 	n, err := c.Conn.Read(p)
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.s.reading--
-	c.s.between -= n
+	c.s.wake(func() {
+		c.reading = false
+		c.got += n
+	})
 	return n, err
 }
 
 func (c *standoffConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.s.between += n
+	c.s.wake(func() { c.sent += n })
 	return n, err
 }
 
-func (s *standoff) enter() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reading++
-	if s.reading == 2 && s.between == 0 && !s.met {
-		s.met = true
-		s.rec.State(0, "both sides read, and nothing is on its way: this would go on for ever")
-		for _, end := range s.giveUp {
-			end.SetReadDeadline(time.Now().Add(Hang))
-		}
+// check recognises the standoff.
+func (s *standoff) check() {
+	a, b := s.ends[0], s.ends[1]
+	if s.met || !a.reading || !b.reading || a.got != b.sent || b.got != a.sent {
+		return
+	}
+	s.met = true
+	s.rec.State(0, "both sides read, and nothing is on its way: this would go on for ever")
+	for _, end := range s.giveUp {
+		end.SetReadDeadline(time.Now().Add(Hang))
 	}
 }

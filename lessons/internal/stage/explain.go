@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +75,8 @@ func (s *session) explainPeer(peer string, err error) string {
 		next = "start the server again: " + s.command("server")
 	}
 	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		return "a line of the input is longer than 64 KiB; nothing of it was sent: shorten it"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Sprintf("%v: the %s closed the connection in the middle of a message; %s", err, peer, next)
 	case errors.Is(err, io.EOF):
@@ -85,7 +88,7 @@ func (s *session) explainPeer(peer string, err error) string {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Sprintf("%v; is a server there? it is started with %s", err, s.command("server"))
 	}
-	return fmt.Sprintf("%v; %s", err, next)
+	return err.Error()
 }
 
 // cause is the innermost reason of a network error, without the addresses that the sentence names already.

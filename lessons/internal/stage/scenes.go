@@ -3,10 +3,12 @@ package stage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,6 +137,11 @@ func record(ctx context.Context, t take) ([]timeline.Event, error) {
 		err = context.Cause(ctx)
 	case <-limit.C:
 		err = fmt.Errorf("it did not end within %v", sceneLimit)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		rec.State(0, "not on this system: %v", err)
+		rec.Verdict("this scene cannot be played on %s", runtime.GOOS)
+		err = nil
 	}
 	events := rec.Events()
 	if err == nil && timeline.Count(events, "", timeline.Verdict) == 0 {

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"socketbook/lessons/internal/scenario"
+	"socketbook/lessons/internal/stage/stagetest"
+	"socketbook/tools/loopback"
+	"socketbook/tools/timeline"
+)
+
+func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
+
+func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
+
+func TestBugGlue(t *testing.T) {
+	rec := timeline.NewRecorder(t.Name())
+	got, err := scenario.Glue(rec, plain)
+	require.NoError(t, err)
+	require.Equal(t, []string{"helloworld"}, got)
+	require.Equal(t, 2, timeline.Count(rec.Events(), "client", timeline.Send))
+	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Recv))
+}
+
+func TestPromptReader(t *testing.T) {
+	got, err := scenario.Prompt(timeline.NewRecorder(t.Name()), plain)
+	require.NoError(t, err)
+	require.Equal(t, []string{"hello", "world"}, got)
+}
+
+func TestBugSplit(t *testing.T) {
+	got, err := scenario.Split(timeline.NewRecorder(t.Name()), plain)
+	require.NoError(t, err)
+	require.Len(t, got, 3)
+	require.Len(t, got[0], 1024)
+	require.Len(t, got[1], 1024)
+	require.Len(t, got[2], 952)
+}
+
+func TestBugResidue(t *testing.T) {
+	printed, err := scenario.Residue(timeline.NewRecorder(t.Name()), answer, talk)
+	require.NoError(t, err)
+	require.Equal(t, []string{strings.Repeat("0", 1024), strings.Repeat("0", 1024)}, printed, "the second one should be: second")
+}
+
+func TestBugTwoCommands(t *testing.T) {
+	output, err := scenario.TwoCommands(timeline.NewRecorder(t.Name()), sendCommand, answer)
+	require.NoError(t, err)
+	require.Equal(t, "aecho b\n", output, "the shell was given: echo aecho b")
+}
+
+func TestBugSilentCommand(t *testing.T) {
+	printed, stuck, err := scenario.SilentCommand(timeline.NewRecorder(t.Name()), answer, talk)
+	require.NoError(t, err)
+	require.True(t, stuck)
+	require.Empty(t, printed)
+}
+
+func TestBugCutCharacter(t *testing.T) {
+	defer decodeAs(simplifiedchinese.GBK)()
+	whole, err := scenario.CutCharacter(timeline.NewRecorder(t.Name()), answer, talk)
+	require.NoError(t, err)
+	require.Equal(t, 511, whole, "x and 511 characters of two bytes fit into 1024; after half of the next one every pair is wrong")
+}
+
+func TestWrongEncoding(t *testing.T) {
+	defer decodeAs(simplifiedchinese.GBK)()
+	printed, err := scenario.WrongEncoding(timeline.NewRecorder(t.Name()), answer, talk)
+	require.NoError(t, err)
+	require.Equal(t, []string{"浣犲ソ"}, printed)
+}
+
+func TestBugPause(t *testing.T) {
+	got, slept, err := scenario.Pause(timeline.NewRecorder(t.Name()), plain, 20*time.Millisecond)
+	require.NoError(t, err)
+	require.Equal(t, []string{"onetwothree"}, got)
+	require.GreaterOrEqual(t, slept, 40*time.Millisecond, "two pauses")
+}
+
+func TestBugNoDelay(t *testing.T) {
+	rec := timeline.NewRecorder(t.Name())
+	got, err := scenario.NoDelay(rec, plain)
+	require.NoError(t, err)
+	require.Equal(t, []string{"helloworld"}, got)
+	if runtime.GOOS == "linux" { // the kernel tells how many segments came
+		states := 0
+		for _, e := range rec.Events() {
+			if e.Op == timeline.State && strings.Contains(e.Text, "segment") {
+				states++
+				require.Equal(t, 2, e.N, "segments: the sender joined nothing")
+			}
+		}
+		require.Equal(t, 1, states)
+	}
+}
+
+func TestNagle(t *testing.T) {
+	with, without, err := scenario.Nagle(timeline.NewRecorder(t.Name()))
+	require.NoError(t, err)
+	require.Positive(t, with)
+	require.Positive(t, without)
+}
+
+func TestBugTwoPipes(t *testing.T) {
+	came, err := scenario.TwoPipes(timeline.NewRecorder(t.Name()), naiveAnswer, true)
+	require.NoError(t, err)
+	require.Zero(t, came)
+}
+
+func TestFixTwoPipes(t *testing.T) {
+	came, err := scenario.TwoPipes(timeline.NewRecorder(t.Name()), answerAs, false)
+	require.NoError(t, err)
+	require.Equal(t, scenario.PipeBytes+1, came)
+}
+
+// What a pipe holds passes even when nobody reads it in time.
+func TestPipeHolds(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("64 KiB is what a pipe holds on Linux")
+	}
+	require.Len(t, naiveRun(t.Context(), "head -c 65536 /dev/zero >&2"), scenario.PipeBytes)
+}
+
+func TestRun(t *testing.T) {
+	for command, want := range map[string]string{
+		"echo out; echo err >&2":        "out\nerr\n", // standard output first
+		"echo err >&2; echo out":        "out\nerr\n",
+		"echo before; exit 3":           "before\n", // a command that fails has printed something all the same
+		"cat":                           "",         // nothing to read
+		"printf '\\377\\376'":           "\xff\xfe",
+		"no-such-command-here 2>&1 | :": "",
+	} {
+		require.Equal(t, want, string(run(command)), command)
+	}
+	require.Contains(t, string(run("no-such-command-here")), "not found")
+	require.Len(t, run("head -c 10485760 /dev/zero"), 10<<20)
+	require.Contains(t, string(run("a\x00b")), "invalid argument", "what cannot be started says so")
+}
+
+func TestNextClient(t *testing.T) {
+	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
+	require.NoError(t, err)
+	for range 2 {
+		conn, err := dial(server.Addr)
+		require.NoError(t, err)
+		var out strings.Builder
+		require.NoError(t, talk(conn, strings.NewReader("echo hi\n\nquit\n"), &out))
+		require.Equal(t, "hi\n", out.String())
+		conn.Close()
+	}
+	require.NoError(t, server.Stop())
+}
+
+func TestLongCommand(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	defer server.Close()
+	err = talk(client, strings.NewReader(strings.Repeat("x", 1025)), io.Discard)
+	require.ErrorContains(t, err, "1025 bytes")
+	client.Close()
+	n, _ := server.Read(make([]byte, 1))
+	require.Zero(t, n, "nothing was sent")
+}
+
+func TestEncodingFlag(t *testing.T) {
+	server := stagetest.Server(t)
+	gbk := `printf '\326\320\n'`
+	out, errs, status := stagetest.Client(t, server.Addr, gbk+"\n", "-encoding", "gbk")
+	require.Zero(t, status, errs)
+	require.Equal(t, "中\n", out)
+	out, _, status = stagetest.Client(t, server.Addr, gbk+"\n")
+	require.Zero(t, status)
+	require.Equal(t, "\uFFFD\uFFFD\n", out, "not UTF-8: replaced, not dropped")
+}
+
+func TestServeEnds(t *testing.T) {
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	ln.Close()
+	require.NoError(t, serve(ln), "a closed listener is no error")
+}
+
+// The server survives a client that resets while its command runs.
+func TestResetDuringCommand(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	answered := make(chan error, 1)
+	go func() { answered <- answer(&abortBeforeWrite{server, client}) }()
+	_, err = client.Write([]byte("echo too late"))
+	require.NoError(t, err)
+	require.NoError(t, <-answered)
+}
+
+// abortBeforeWrite resets the connection from the other end before the first answer is written.
+type abortBeforeWrite struct {
+	net.Conn
+	peer net.Conn
+}
+
+func (a *abortBeforeWrite) Write(p []byte) (int, error) {
+	loopback.Abort(a.peer)
+	if err := loopback.WaitDead(a.Conn); err != nil {
+		return 0, err
+	}
+	return a.Conn.Write(p)
+}
