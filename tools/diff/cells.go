@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
 
 	"socketbook/tools/internal/gosyntax"
 	"socketbook/tools/internal/rowdiff"
@@ -28,13 +28,18 @@ type cell struct {
 // cells cuts a line, without its line ending, into cells. Tabs become spaces; what would move the cursor,
 // reorder the line or not be seen at all is written out.
 func cells(line string) []cell {
-	var out []cell
+	out := make([]cell, 0, len(line)+tabWidth)
 	column := 0
 	add := func(c cell) {
 		out = append(out, c)
 		column += c.width
 	}
 	for at := 0; at < len(line); {
+		if ' ' <= line[at] && line[at] <= '~' && (at+1 == len(line) || line[at+1] < utf8.RuneSelf) {
+			add(cell{text: line[at : at+1], width: 1, at: at}) // ASCII, and nothing that could combine with it
+			at++
+			continue
+		}
 		if line[at] == '\t' {
 			for range tabWidth - column%tabWidth {
 				add(cell{text: " ", width: 1, at: at})
@@ -63,11 +68,13 @@ func cells(line string) []cell {
 // firstCluster returns the first grapheme cluster of s (Unicode Standard Annex 29) and its width. It ends before
 // anything that must be written out: the library counts a broken byte to the character before it.
 func firstCluster(s string) (cluster string, width int) {
-	cluster, width = ansi.FirstGraphemeCluster(s, ansi.GraphemeWidth)
+	clusters := displaywidth.StringGraphemes(s)
+	clusters.Next()
+	cluster, width = clusters.Value(), clusters.Width()
 	for i, r := range cluster {
 		joins := r == '\u200c' || r == '\u200d' || '\U000e0020' <= r && r <= '\U000e007f' // joiners; tags, as in the flag of Wales
 		if _, size := escaped(cluster[i:]); i > 0 && size > 0 && !joins {
-			return cluster[:i], ansi.StringWidth(cluster[:i])
+			return cluster[:i], displaywidth.String(cluster[:i])
 		}
 	}
 	return cluster, width

@@ -109,7 +109,7 @@ func (d *document) file(c *comparison, f *rowdiff.File, index, context int) {
 	d.text(strings.TrimPrefix(summary(c, f, false), shown(f.Name)))
 	d.markup("</span></h2>\n")
 	if f.Differs && f.Skipped == "" {
-		oldSyntax, newSyntax := syntax(f.Name, f.OldText), syntax(f.Name, f.NewText)
+		oldSyntax, newSyntax := byLine(f.OldSyntax, f.OldText), byLine(f.NewSyntax, f.NewText)
 		class := "diff"
 		if !f.InOld || !f.InNew {
 			class = "diff one"

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
 
 	"socketbook/tools/internal/rowdiff"
 )
@@ -156,14 +156,14 @@ func table(steps []step, ascii bool) string {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
 		for i, text := range r {
-			widths[i] = max(widths[i], ansi.StringWidth(text))
+			widths[i] = max(widths[i], displaywidth.String(text))
 		}
 	}
 	var out strings.Builder
 	for _, r := range rows {
 		var line strings.Builder
 		for i, text := range r {
-			line.WriteString(text + strings.Repeat(" ", widths[i]-ansi.StringWidth(text)+2))
+			line.WriteString(text + strings.Repeat(" ", widths[i]-displaywidth.String(text)+2))
 		}
 		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}

@@ -72,7 +72,7 @@ func (s *screen) file(c *comparison, f *rowdiff.File) {
 	if !f.Differs || f.Skipped != "" {
 		return
 	}
-	oldSyntax, newSyntax := syntax(f.Name, f.OldText), syntax(f.Name, f.NewText)
+	oldSyntax, newSyntax := byLine(f.OldSyntax, f.OldText), byLine(f.NewSyntax, f.NewText)
 	digits := max(3, len(strconv.Itoa(max(len(oldSyntax), len(newSyntax)))))
 	stretches := rowdiff.Fold(f.Rows, s.context)
 	for i, st := range stretches {
@@ -89,12 +89,8 @@ func (s *screen) file(c *comparison, f *rowdiff.File) {
 	}
 }
 
-// syntax returns, for each line of a Go file, the spans of its tokens with offsets counted from the line's start.
-func syntax(name, text string) [][]gosyntax.Span {
-	var spans []gosyntax.Span
-	if strings.HasSuffix(name, ".go") {
-		spans = gosyntax.Highlight([]byte(text))
-	}
+// byLine cuts the spans of a text into those of each line, with offsets counted from the line's start.
+func byLine(spans []gosyntax.Span, text string) [][]gosyntax.Span {
 	var lines [][]gosyntax.Span
 	start := 0
 	for line := range strings.Lines(text) {

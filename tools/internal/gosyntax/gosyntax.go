@@ -84,10 +84,15 @@ func length(src []byte, tok token.Token, text string) int {
 	return min(n, len(src))
 }
 
-// Highlight returns the spans of src that have a class, in order. Between them the source is Plain.
-func Highlight(src []byte) []Span {
-	var spans []Span
+// Read returns the spans of src that have a class, in order, between which it is Plain, and the functions that it
+// declares at its top level, in order.
+func Read(src []byte) ([]Span, []Func) {
 	items := scan(src)
+	return highlight(items), functions(items)
+}
+
+func highlight(items []item) []Span {
+	var spans []Span
 	for i, it := range items {
 		if class := classOf(items, i); class != Plain {
 			spans = append(spans, Span{it.start, it.end, class})
@@ -143,11 +148,9 @@ var predeclared = func() map[string]bool {
 	return names
 }()
 
-// Functions returns the functions that src declares at its top level, in order.
-func Functions(src []byte) []Func {
+func functions(items []item) []Func {
 	var (
 		funcs   []Func
-		items   = scan(src)
 		depth   int
 		comment item // the comments that end on the line above, as one
 		start   = true

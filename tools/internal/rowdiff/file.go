@@ -15,7 +15,10 @@ type File struct {
 	Skipped          string // why the content is not compared, as in "binary"; "" when it is
 	Differs          bool   // the bytes differ, or the file is on one side only
 
-	oldFuncs, newFuncs []gosyntax.Func // of Go files
+	// What to colour, by offsets in the texts; of Go files.
+	OldSyntax, NewSyntax []gosyntax.Span
+
+	oldFuncs, newFuncs []gosyntax.Func
 	oldLines, newLines []string
 	beside             []int // for each old line, by number, the new line in its row; 0 where there is none
 	moves              []move
@@ -40,8 +43,8 @@ func CompareFile(name string, oldText, newText *string) *File {
 		}
 	}
 	if strings.HasSuffix(name, ".go") {
-		f.oldFuncs = gosyntax.Functions([]byte(f.OldText))
-		f.newFuncs = gosyntax.Functions([]byte(f.NewText))
+		f.OldSyntax, f.oldFuncs = gosyntax.Read([]byte(f.OldText))
+		f.NewSyntax, f.newFuncs = gosyntax.Read([]byte(f.NewText))
 	}
 	return f
 }
