@@ -1,0 +1,117 @@
+// Package framingtest is the suite of lab 05. The task that it tests is in labs/05/README.md; how a suite is made, in
+// the documentation of package check.
+package framingtest
+
+import (
+	"fmt"
+	"io"
+	"testing"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+// Lab is what a student hands in.
+type Lab struct {
+	WriteMessage func(w io.Writer, payload []byte) error
+	ReadMessage  func(r io.Reader, limit int) ([]byte, error)
+}
+
+// Run grades lab.
+func Run(t *testing.T, lab Lab) {
+	t.Helper()
+	check.Run(t, Suite(lab))
+}
+
+// The names of the cases.
+const (
+	Write        = "a message is written as four bytes of length and the payload"
+	Read         = "a message is read back"
+	Header       = "a header that comes in pieces is put together"
+	Payload      = "a payload that comes in pieces is put together"
+	PastTheEnd   = "nothing is read past the end of a message"
+	EndBetween   = "the end between two messages is io.EOF"
+	EndInside    = "the end inside a message is io.ErrUnexpectedEOF"
+	Refused      = "a length that is negative or over the limit is refused before allocating"
+	BadWrite     = "a write that fails or falls short is reported"
+	Conversation = "a conversation of many messages comes through as it was sent"
+)
+
+// Suite is the table of cases, applied to lab.
+func Suite(lab Lab) check.Lab {
+	s := suite{lab}
+	return check.Lab{Number: "05", File: "framing.go", Cases: []check.Case{
+		{
+			Name: Write, Points: 1, Run: s.write, Scene: "byte-order",
+			Rule: "A message is its length as a signed 32-bit number, little-endian (what Python's struct.pack('<i', n) gives), and then the payload.",
+			Hint: "Put the four bytes together with binary.LittleEndian.PutUint32, and write an empty message too: it is four zero bytes.",
+		}, {
+			Name: Read, Points: 1, Run: s.read, Scene: "byte-order",
+			Rule: "The first four bytes are the length, little-endian; the payload is that many bytes, none for an empty message.",
+			Hint: "Read four bytes, turn them into a number with binary.LittleEndian.Uint32, then read that many.",
+		}, {
+			Name: Header, Points: 1, Run: s.header, Scene: "split-header", Needs: []string{Read},
+			Rule: "One Read may return fewer bytes than it was asked for, even of a header of four.",
+			Hint: "Read the header with io.ReadFull, or in a loop until all four bytes are there.",
+		}, {
+			Name: Payload, Points: 1, Run: s.payload, Scene: "split", Needs: []string{Read},
+			Rule: "A payload may come in any number of pieces, cut anywhere.",
+			Hint: "Read until the announced number of bytes is there; io.ReadFull does that.",
+		}, {
+			Name: PastTheEnd, Points: 1, Run: s.pastTheEnd, Scene: "over-read", Needs: []string{Read},
+			Rule: "What lies behind the message belongs to the next call: take its header and its payload from the stream, and no byte more.",
+			Hint: "Ask for no more than what the message still lacks. A bufio.Reader made inside ReadMessage takes bytes that the next call will miss.",
+		}, {
+			Name: EndBetween, Points: 1, Run: s.endBetween, Scene: "cut-short", Needs: []string{Read},
+			Rule: "When the stream ends before the first byte of a message, the peer has finished: the error is io.EOF.",
+			Hint: "Pass on the io.EOF of the first read of the header, and only that one.",
+		}, {
+			Name: EndInside, Points: 1, Run: s.endInside, Scene: "cut-short", Needs: []string{Read},
+			Rule: "When the stream ends after the first byte of a message and before its last, something is missing: the error is io.ErrUnexpectedEOF. A connection that breaks is its own error, not an end.",
+			Hint: "io.ReadFull returns io.EOF when it has read nothing at all: right before a header, wrong between a header and its payload.",
+		}, {
+			Name: Refused, Points: 1, Run: s.refused, Scene: "huge", Needs: []string{Read},
+			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is set aside for it and before anything more is read. A length equal to limit is allowed.",
+			Hint: "Check the number, as an int32, before make and before the next read.",
+		}, {
+			Name: BadWrite, Points: 1, Run: s.badWrite, Scene: "overflow", Needs: []string{Write},
+			Rule: "nil means that the whole message is written. After a write that failed nothing more is written. A payload over 2147483647 bytes does not fit the header: an error, and nothing is written.",
+			Hint: "Look at both results of every Write, stop at the first error, and treat n < len(p) without an error as io.ErrShortWrite (or write the rest).",
+		}, {
+			Name: Conversation, Points: 1, Run: s.conversation, Scene: "residue", Needs: []string{Write, Read, Header, Payload, PastTheEnd},
+			Rule: "Each message keeps its bytes, whatever is sent before and after it, and however the stream is cut.",
+			Hint: "Give every message a slice of its own; a buffer that is used again changes what an earlier call has returned.",
+		},
+	}}
+}
+
+type suite struct{ lab Lab }
+
+// roomy is a limit that is not meant to matter, in bytes.
+const roomy = 1 << 20
+
+// readMessage calls the student's function and records what it returned.
+func (s suite) readMessage(c *check.C, r io.Reader, limit int) (payload []byte, err error) {
+	what := fmt.Sprintf("ReadMessage(conn, %d)", limit)
+	c.Do(what, func() { payload, err = s.lab.ReadMessage(r, limit) })
+	returned(c, what, payload, err)
+	return payload, err
+}
+
+func returned(c *check.C, what string, payload []byte, err error) {
+	c.Step("%s returned %s, %s", what, check.Bytes(payload), check.Err(err))
+}
+
+// writeMessage calls the student's function and records what it returned.
+func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error) {
+	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
+	c.Step("WriteMessage(w, payload), the payload being %s, returned %s", check.Bytes(payload), check.Err(err))
+	return err
+}
+
+// send hands data over as cut says.
+func send(c *check.C, peer *fault.Peer, cut fault.Cut, data []byte) {
+	pieces := cut.Pieces(data)
+	c.Say("the suite has sent %s", check.Pieces(pieces))
+	peer.Send(pieces...)
+}

@@ -1,0 +1,320 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// goroutine is one goroutine as the runtime prints it.
+type goroutine struct {
+	id, creator int // creator: the goroutine that started it; 0 if unknown
+	state       string
+	frames      []frame // innermost first
+}
+
+type frame struct {
+	function string // with its package path
+	file     string
+	line     int
+}
+
+var (
+	headLine    = regexp.MustCompile(`^goroutine (\d+) .*?\[([^],]+)`)
+	creatorLine = regexp.MustCompile(`^created by .* in goroutine (\d+)$`)
+	fileLine    = regexp.MustCompile(`^\t(.*):(\d+)`)
+)
+
+// snapshot stops the world for a moment and returns all goroutines.
+func snapshot() []goroutine {
+	buf := make([]byte, 256<<10)
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			return parseStacks(buf[:n])
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+}
+
+func parseStacks(text []byte) []goroutine {
+	var all []goroutine
+	for _, block := range bytes.Split(text, []byte("\n\n")) {
+		lines := strings.Split(strings.TrimSpace(string(block)), "\n")
+		head := headLine.FindStringSubmatch(lines[0])
+		if head == nil {
+			continue
+		}
+		g := goroutine{state: head[2]}
+		g.id, _ = strconv.Atoi(head[1])
+		for i := 1; i+1 < len(lines); i++ {
+			if m := creatorLine.FindStringSubmatch(lines[i]); m != nil {
+				g.creator, _ = strconv.Atoi(m[1])
+				break
+			}
+			if m := fileLine.FindStringSubmatch(lines[i+1]); m != nil && !strings.HasPrefix(lines[i], "\t") {
+				line, _ := strconv.Atoi(m[2])
+				g.frames = append(g.frames, frame{functionName(lines[i]), m[1], line})
+			}
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+// functionName cuts the arguments off "socketbook/labs/05.ReadMessage({0x1, 0x2}, 0x400)"; a method's receiver stays.
+func functionName(s string) string {
+	if i := strings.LastIndex(s, "("); i > 0 && s[len(s)-1] == ')' {
+		return s[:i]
+	}
+	return s
+}
+
+func goroutineID() int {
+	buf := make([]byte, 64)
+	buf = buf[:runtime.Stack(buf, false)]
+	id, _ := strconv.Atoi(string(bytes.Fields(buf)[1]))
+	return id
+}
+
+func ownStack() []byte { return debug.Stack() }
+
+// suitePackages are those whose frames are never the student's.
+var suitePackages = []string{"socketbook/tools/check", "socketbook/tools/fault", "socketbook/tools/loopback", "socketbook/tools/timeline"}
+
+// isStudents reports whether a function belongs to the code under test: in this module, and neither an engine nor a suite.
+func isStudents(function string) bool {
+	dir, base := path.Split(function)
+	base, _, _ = strings.Cut(base, ".")
+	pkg := dir + base
+	suite := strings.HasSuffix(pkg, "test") && !strings.HasSuffix(pkg, "_test")
+	return strings.HasPrefix(pkg, "socketbook/") && !suite && !slices.Contains(suitePackages, pkg)
+}
+
+// students returns the innermost frame of the code under test; nil if there is none.
+func (g goroutine) students() *frame {
+	for i, f := range g.frames {
+		if isStudents(f.function) {
+			return &g.frames[i]
+		}
+	}
+	return nil
+}
+
+// panicFrame finds, in the stack of a recovering goroutine, the student's line that panicked or called what did.
+func panicFrame(stack []byte) *frame {
+	for _, g := range parseStacks(stack) {
+		for i, f := range g.frames {
+			if f.function == "panic" {
+				g.frames = g.frames[i+1:]
+				break
+			}
+		}
+		return g.students()
+	}
+	return nil
+}
+
+// at says where a frame is, in the words of a message; nothing for no frame.
+func at(f *frame) string {
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf(" at %s:%d", path.Base(strings.ReplaceAll(f.file, `\`, "/")), f.line)
+}
+
+// inside returns the method of the adversary in which the goroutine waits: "Read" or "Accept"; "" for neither.
+func (g goroutine) inside() string {
+	for _, f := range g.frames {
+		if isStudents(f.function) {
+			break
+		}
+		switch f.function {
+		case "socketbook/tools/fault.(*Conn).Read":
+			return "Read"
+		case "socketbook/tools/fault.(*Conn).Write":
+			return "Write"
+		case "socketbook/tools/fault.(*Listener).Accept":
+			return "Accept"
+		}
+	}
+	return ""
+}
+
+// blocked reports whether only another goroutine can wake this one. A select, a sleep and the network are left out: a timer
+// may end them.
+func (g goroutine) blocked() bool {
+	switch g.state {
+	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
+		"semacquire", "chan receive", "chan send", "chan receive (nil chan)", "chan send (nil chan)", "select (no cases)":
+		return true
+	}
+	return false
+}
+
+// tree returns the goroutines of the running calls and all that these have started, as far as the chain of creators
+// can be followed.
+func (c *C) tree(all []goroutine) []goroutine {
+	known := map[int]bool{}
+	for _, call := range c.calls {
+		call.mu.Lock()
+		known[call.id] = call.id != 0
+		call.mu.Unlock()
+	}
+	// A goroutine has a higher number than its creator, as a rule; the loop does not rely on it.
+	for grown := true; grown; {
+		grown = false
+		for _, g := range all {
+			if !known[g.id] && known[g.creator] {
+				known[g.id], grown = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(g goroutine) bool { return !known[g.id] })
+}
+
+// stuck returns a goroutine of the code under test that waits for what will never come, and nil as long as anything
+// can still move: the peers, one of its goroutines, a timer.
+func (c *C) stuck() *goroutine {
+	if c.cs.Timers || !c.starved() || !c.calling() {
+		return nil
+	}
+	tree := c.tree(snapshot())
+	var waits *goroutine
+	for i, g := range tree {
+		if !g.blocked() {
+			return nil
+		}
+		if waits == nil && g.inside() != "" {
+			waits = &tree[i]
+		}
+	}
+	if !c.starved() { // something came while we looked
+		return nil
+	}
+	return waits
+}
+
+// calling reports whether every call has begun.
+func (c *C) calling() bool {
+	for _, call := range c.calls {
+		call.mu.Lock()
+		begun := call.id != 0
+		call.mu.Unlock()
+		if !begun {
+			return false
+		}
+	}
+	return true
+}
+
+// finished reports whether nothing can move any more because all calls have returned and have left nothing behind.
+func (c *C) finished() bool {
+	for _, call := range c.calls {
+		if !call.Ended() {
+			return false
+		}
+	}
+	for _, a := range c.all {
+		if !a.Quiet() {
+			return false
+		}
+	}
+	return len(c.calls) > 0 && len(c.leftBehind()) == 0
+}
+
+func (c *C) starved() bool {
+	starved := false
+	for _, a := range c.all {
+		if !a.Quiet() {
+			return false
+		}
+		starved = starved || a.Starved()
+	}
+	return starved
+}
+
+// whereItIs describes the calls that have not ended.
+func (c *C) whereItIs() string {
+	tree := c.tree(snapshot())
+	for _, g := range tree {
+		if g.students() != nil {
+			return c.describe(g)
+		}
+	}
+	if len(c.calls) > 0 && len(tree) == 0 {
+		return "your code has returned"
+	}
+	return "your code is not waiting in a line of its own"
+}
+
+// describe says what a goroutine waits for, and where the suite stands.
+func (c *C) describe(g goroutine) string {
+	said := "; nothing more will come"
+	if c.said != "" {
+		said = "; " + c.said + " and will send no more"
+	}
+	where := at(g.students())
+	switch inside := g.inside(); {
+	case inside == "Accept":
+		return "blocked in Accept" + where + "; no more clients will come"
+	case inside != "":
+		return "blocked in " + inside + where + said
+	case g.state == "running" || g.state == "runnable":
+		return "busy" + where + ", without reading or writing" + said
+	default:
+		return "blocked" + where + " (" + g.state + ")" + said
+	}
+}
+
+// circles describes the code that went on calling although every call failed.
+func circles(stack []byte) string {
+	for _, g := range parseStacks(stack) {
+		if f := g.students(); f != nil {
+			return fmt.Sprintf("runs in circles%s: its calls failed a hundred times in a row and it went on; an error must end the loop", at(f))
+		}
+	}
+	return "runs in circles: its calls failed a hundred times in a row and it went on; an error must end the loop"
+}
+
+// checkLeftBehind ends the case when a call has returned and something that it started still runs.
+func (c *C) checkLeftBehind() {
+	for n, pause := 0, 50*time.Microsecond; ; n, pause = n+1, min(2*pause, 20*time.Millisecond) {
+		left := c.leftBehind()
+		if len(left) == 0 {
+			return
+		}
+		settled := n > 10 // some eighty milliseconds
+		for _, g := range left {
+			settled = settled && g.state != "running" && g.state != "runnable" && g.state != "syscall"
+		}
+		if settled || n > 90 {
+			c.out.Dirty = true
+			g := left[0]
+			c.Fail("left a goroutine behind: %d still there after the case, one of them %s%s", len(left), g.state, at(g.students()))
+		}
+		<-time.After(pause)
+	}
+}
+
+// leftBehind returns what runs below calls that have returned.
+func (c *C) leftBehind() []goroutine {
+	if len(c.calls) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(c.tree(snapshot()), func(g goroutine) bool {
+		for _, call := range c.calls {
+			if g.id == call.id {
+				return true // about to end: it has returned
+			}
+		}
+		return false
+	})
+}

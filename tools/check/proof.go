@@ -1,0 +1,117 @@
+package check
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Answer is one answer to a lab, right or wrong, with the suite applied to it.
+type Answer struct {
+	Name  string   // what is special about it: "one read for the header"
+	Lab   Lab      // the suite on this answer
+	Fails []string // the names of exactly the cases that must fail; none for a right answer
+}
+
+// Proof shows that a suite grades right.
+type Proof struct {
+	Right  []Answer // the reference first, then others in another style
+	Wrong  []Answer // mistakes that people make
+	Golden string   // folder for the failure text of each case
+	Update bool     // write the texts instead of comparing them
+}
+
+// Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers pass, each wrong
+// answer fails the cases named for it and no others, every case fails on some wrong answer, and the failure texts are those in
+// the golden files.
+func Prove(t *testing.T, p Proof) {
+	t.Helper()
+	if len(p.Right) == 0 {
+		t.Fatal("a proof needs the reference")
+	}
+	if err := p.Right[0].Lab.valid(); err != nil {
+		t.Fatal(err)
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = 1 + rand.Uint64N(9999)
+	}
+	t.Logf("-seed=%d", seed)
+	for _, a := range slices.Concat(p.Right, p.Wrong) {
+		t.Run(a.Name, func(t *testing.T) {
+			t.Parallel()
+			a.prove(t, seed)
+		})
+	}
+	for i, cs := range p.Right[0].Lab.Cases {
+		t.Run("failure text: "+cs.Name, func(t *testing.T) {
+			t.Parallel()
+			p.golden(t, i)
+		})
+	}
+}
+
+func (a Answer) prove(t *testing.T, seed uint64) {
+	got := Failures(a.Lab, seed)
+	var names []string
+	for _, f := range got {
+		names = append(names, f.Case)
+	}
+	missing, extra := without(a.Fails, names), without(names, a.Fails)
+	if len(missing) > 0 {
+		t.Errorf("passes what it should fail: %q", missing)
+	}
+	for _, f := range got {
+		if slices.Contains(extra, f.Case) {
+			t.Errorf("fails what it should not:\n%s", f.Report)
+		}
+	}
+}
+
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
+}
+
+// golden compares the text of case i, as the first wrong answer that is named for it provokes it, with the file.
+func (p Proof) golden(t *testing.T, i int) {
+	name := p.Right[0].Lab.Cases[i].Name
+	at := slices.IndexFunc(p.Wrong, func(a Answer) bool { return slices.Contains(a.Fails, name) })
+	if at < 0 {
+		t.Fatalf("no wrong answer fails this case, so nothing shows that it can fail")
+	}
+	lab := p.Wrong[at].Lab
+	o := runCase(lab, lab.Cases[i], options{seed: 1})
+	got := "On the wrong answer: " + p.Wrong[at].Name + "\n\n" + mask(report(lab, lab.Cases[i], o, "go test ./labs/"+lab.Number))
+	file := filepath.Join(p.Golden, strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")+".txt")
+	if p.Update {
+		if err := os.MkdirAll(p.Golden, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; run the test with -update", err)
+	}
+	if got != strings.ReplaceAll(string(want), "\r\n", "\n") {
+		t.Errorf("the failure text has changed; look at it and run with -update:\n%s", diffText(got, string(want)))
+		t.Logf("it is now:\n%s", got)
+	}
+}
+
+var (
+	lineNumber = regexp.MustCompile(`\.go:\d+`)
+	portNumber = regexp.MustCompile(`(127\.0\.0\.1|\[::1\]):\d+`)
+)
+
+// mask takes out what differs from run to run or moves with every edit.
+func mask(s string) string {
+	return portNumber.ReplaceAllString(lineNumber.ReplaceAllString(s, ".go:LINE"), "$1:PORT")
+}

@@ -1,0 +1,62 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"socketbook/tools/timeline"
+)
+
+// report is what a student reads about a failed case. again is the command that replays it.
+func report(lab Lab, cs Case, o outcome, again string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: 0 of %s\n", cs.Name, points(cs.Points))
+	for i, s := range o.Steps {
+		fmt.Fprintf(&b, "  %2d. %s\n", i+1, s)
+	}
+	fmt.Fprintf(&b, "%s\n", o.Message)
+	if o.Detail != "" {
+		b.WriteString(indent(o.Detail, "  ") + "\n")
+	}
+	if o.Prints != "" {
+		b.WriteString("your code printed:\n" + indent(strings.TrimRight(o.Prints, "\n"), "  | ") + "\n")
+	}
+	if o.Timeline != "" {
+		b.WriteString(indent(strings.TrimRight(o.Timeline, "\n"), "  ") + "\n")
+	}
+	fmt.Fprintf(&b, "rule    %s\n", cs.Rule)
+	fmt.Fprintf(&b, "next    %s\n", cs.Hint)
+	if cs.Scene != "" {
+		fmt.Fprintf(&b, "reread  lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
+	} else {
+		fmt.Fprintf(&b, "reread  lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
+	}
+	fmt.Fprintf(&b, "again   %s\n\n", again)
+	return b.String()
+}
+
+func points(n int) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return fmt.Sprintf("%d points", n)
+}
+
+// indent puts prefix before every line. Control characters that would colour or move the terminal are made visible.
+func indent(s, prefix string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+	return prefix + strings.ReplaceAll(clean, "\n", "\n"+prefix)
+}
+
+func drawTimeline(events []timeline.Event) string {
+	var b strings.Builder
+	if err := timeline.Text(&b, events, timeline.Style{Width: 100, ASCII: true}); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}

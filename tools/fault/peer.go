@@ -1,0 +1,135 @@
+package fault
+
+import (
+	"net"
+	"sync"
+
+	"socketbook/tools/loopback"
+)
+
+// smallPiece is what surely fits in the buffers of a socket whose reader does not read, in bytes.
+const smallPiece = 16 << 10
+
+// Peer is the suite's end. It reads all the time, so that the other side is never held up, and sends from a goroutine
+// of its own, so that no method blocks.
+type Peer struct {
+	w          *wire
+	conn       net.Conn
+	under      *Conn
+	goroutines sync.WaitGroup
+}
+
+// Conn is the other end, the one of the code under test.
+func (p *Peer) Conn() *Conn { return p.under }
+
+// Send sends the pieces in order. Each is the most that one Read on the other side returns; a piece of at most 16 KiB
+// lies in the receive queue as a whole before it can be read.
+func (p *Peer) Send(pieces ...[]byte) {
+	p.w.change(func() {
+		for _, piece := range pieces {
+			if len(piece) > 0 {
+				p.w.queue = append(p.w.queue, sending{piece: piece})
+				p.w.sent += len(piece)
+			}
+		}
+	})
+}
+
+// CloseWrite ends the stream after what was sent: the other side meets io.EOF. It can still be heard.
+func (p *Peer) CloseWrite() { p.order(sending{end: HalfClose}) }
+
+// Reset aborts the connection when everything that was sent has been read: the next call on the other side fails.
+func (p *Peer) Reset() { p.order(sending{end: Reset}) }
+
+func (p *Peer) order(s sending) {
+	p.w.change(func() { p.w.queue = append(p.w.queue, s) })
+}
+
+// Received returns what the other side has written so far.
+func (p *Peer) Received() (data []byte) {
+	p.w.look(func() { data = p.w.received[:len(p.w.received):len(p.w.received)] })
+	return data
+}
+
+// Over returns why nothing more will be received: io.EOF when the other side has closed, another error when the
+// connection broke; nil while it goes on.
+func (p *Peer) Over() (err error) {
+	p.w.look(func() { err = p.w.over })
+	return err
+}
+
+// Close aborts the connection, so that no port stays in TIME_WAIT, and waits for the peer's goroutines.
+func (p *Peer) Close() {
+	p.under.Stop()
+	if err := loopback.Abort(p.conn); err != nil {
+		p.conn.Close()
+	}
+	p.goroutines.Wait()
+	p.w.look(func() {
+		if p.w.expiry != nil {
+			p.w.expiry.Stop()
+		}
+	})
+}
+
+func (p *Peer) collect() {
+	defer p.goroutines.Done()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := p.conn.Read(buf)
+		p.w.change(func() {
+			p.w.received = append(p.w.received, buf[:n]...)
+			p.w.over = err
+		})
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *Peer) send() {
+	defer p.goroutines.Done()
+	w := p.w
+	for {
+		w.mu.Lock()
+		for len(w.queue) == 0 && !w.stopped {
+			w.cond.Wait()
+		}
+		if w.stopped {
+			w.mu.Unlock()
+			return
+		}
+		next := w.queue[0]
+		w.queue, w.busy = w.queue[1:], true
+		w.mu.Unlock()
+		p.carryOut(next)
+		w.change(func() { w.busy = false })
+	}
+}
+
+func (p *Peer) carryOut(s sending) {
+	w := p.w
+	announce := func() { w.change(func() { w.pieces = append(w.pieces, len(s.piece)) }) }
+	switch {
+	case s.end == HalfClose:
+		if half, ok := p.conn.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+		w.change(func() { w.end = HalfClose })
+	case s.end == Reset:
+		w.mu.Lock()
+		for len(w.pieces) > 0 && !w.stopped && !w.closed {
+			w.cond.Wait()
+		}
+		w.mu.Unlock()
+		loopback.Abort(p.conn)
+		loopback.WaitDead(p.under.Conn) // fails when the other side has closed already: then there is nothing to wait for
+		w.change(func() { w.end = Reset })
+	case len(s.piece) <= smallPiece:
+		p.conn.Write(s.piece) // an error shows in collect, as the reason for Over
+		announce()
+	default:
+		announce()
+		p.conn.Write(s.piece)
+	}
+}
