@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -246,10 +247,9 @@ func toInt(b bool) int {
 func indexOf(steps []step) string {
 	var d document
 	d.open("The course, step by step")
-	d.markup("<header>\n<h1>The course, step by step</h1>\n<p>What each lesson adds to the one that it builds on, and removes from it, in lines.</p>\n</header>\n",
-		"<main class=\"wide\">\n<table>\n<thead><tr>")
-	names := []string{"Lesson", "Builds on", "server.go", "client.go", "Both", "At most", "Others"}
-	for _, name := range names {
+	d.markup("<header>\n<h1>The course, step by step</h1>\n<p>What each lesson adds to the one that it builds on, and removes from it, in lines: of server.go, of client.go, of both together, at most, and of the other files.</p>\n</header>\n",
+		"<main>\n<table>\n<thead><tr><th scope=\"col\">Lesson</th>")
+	for _, name := range columnNames {
 		d.markup(`<th scope="col">`, name, "</th>")
 	}
 	d.markup("</tr></thead>\n<tbody>\n")
@@ -258,13 +258,17 @@ func indexOf(steps []step) string {
 		d.text(s.number + " " + s.title)
 		d.markup("</a></td>")
 		for i, text := range s.columns(false) {
-			d.markup(`<td class="count" data-name="`, names[i+1], `">`)
+			d.markup(`<td class="count" data-name="`, columnNames[i], `">`)
 			d.text(text)
 			d.markup("</td>")
 		}
 		d.markup("</tr>\n")
 	}
-	d.markup("</tbody>\n</table>\n</main>\n")
+	d.markup("</tbody>\n</table>\n")
+	if slices.ContainsFunc(steps, step.over) {
+		d.markup("<p>", exceeded, "</p>\n")
+	}
+	d.markup("</main>\n")
 	return d.close()
 }
 

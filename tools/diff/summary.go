@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clipperhouse/displaywidth"
@@ -109,18 +110,23 @@ func (s step) over() bool {
 	return s.budget != [2]int{} && (s.server[0]+s.client[0] > s.budget[0] || s.server[1]+s.client[1] > s.budget[1])
 }
 
+// columnNames are the headings of columns.
+var columnNames = []string{"on", "server", "client", "both", "at most", "others"}
+
+// exceeded explains the mark of a step that is over its budget.
+const exceeded = "! more lines than the step may change"
+
 // columns are the cells of the step's row after its name: what it builds on, then lines added and removed.
 func (s step) columns(ascii bool) []string {
 	n := func(lines [2]int) string { return counted(lines[0], lines[1], ascii) }
-	limit := ""
+	both, limit := n([2]int{s.server[0] + s.client[0], s.server[1] + s.client[1]}), ""
 	if s.budget != [2]int{} {
 		limit = n(s.budget)
 	}
 	if s.over() {
-		limit += " EXCEEDED"
+		both += " !"
 	}
-	both := [2]int{s.server[0] + s.client[0], s.server[1] + s.client[1]}
-	return []string{cmp.Or(s.base, "nothing"), n(s.server), n(s.client), n(both), limit, n(s.others)}
+	return []string{cmp.Or(s.base, "-"), n(s.server), n(s.client), both, limit, n(s.others)}
 }
 
 // steps measures every step of the course.
@@ -147,9 +153,10 @@ func (c course) steps() ([]step, error) {
 	return out, nil
 }
 
-// table draws the course as steps: what each adds and removes, and what it may.
+// table draws the course as steps: what each adds to server.go, to client.go and to both, what it may, and what it
+// adds to the other files. It fits in 80 columns.
 func table(steps []step, ascii bool) string {
-	rows := [][]string{{"lesson", "", "builds on", "server.go", "client.go", "both", "at most", "others"}}
+	rows := [][]string{append([]string{"", "lesson"}, columnNames...)}
 	for _, s := range steps {
 		rows = append(rows, append([]string{s.number, s.title}, s.columns(ascii)...))
 	}
@@ -166,6 +173,9 @@ func table(steps []step, ascii bool) string {
 			line.WriteString(text + strings.Repeat(" ", widths[i]-displaywidth.String(text)+2))
 		}
 		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	if slices.ContainsFunc(steps, step.over) {
+		out.WriteString(exceeded + "\n")
 	}
 	return out.String()
 }

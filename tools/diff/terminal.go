@@ -187,17 +187,17 @@ func (s *screen) lines(side rowdiff.Side, syntax [][]gosyntax.Span, isNew bool, 
 	if side.Kind == rowdiff.Blank {
 		return nil
 	}
-	margin := digits + 3 // number, space, mark, space
+	text := width - digits - 3 // without number, space, mark, space
 	number := strconv.Itoa(side.Number)
 	var out []string
-	for i, line := range wrap(lineCells(side, syntax[side.Number-1]), width-margin) {
+	for i, line := range wrap(lineCells(side, syntax[side.Number-1]), text) {
 		if i > 0 {
 			number = ""
 		}
 		var b strings.Builder
 		s.theme.style(&b, faint, fmt.Sprintf("%*s ", digits, number))
-		s.theme.style(&b, background(side.Kind, isNew, false), mark(side.Kind, isNew)+" ")
-		s.theme.line(&b, line, side.Kind, isNew, width-margin)
+		s.theme.style(&b, margin(side.Kind, isNew), mark(side.Kind, isNew)+" ")
+		s.theme.line(&b, line, side.Kind, isNew, text)
 		out = append(out, b.String())
 	}
 	return out

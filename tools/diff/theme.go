@@ -66,6 +66,15 @@ func background(kind rowdiff.Kind, isNew, strong bool) string {
 	return red
 }
 
+// margin is the style of the mark before a line.
+func margin(kind rowdiff.Kind, isNew bool) string {
+	back := background(kind, isNew, false)
+	if back == "" {
+		return ""
+	}
+	return darkClass[gosyntax.Plain] + ";" + back
+}
+
 // style writes text in a style; as it is where the style is "" or there is no colour.
 func (th theme) style(out *strings.Builder, style, text string) {
 	if !th.colour || style == "" || text == "" {
