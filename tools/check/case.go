@@ -137,7 +137,7 @@ func (c *C) Say(format string, args ...any) {
 }
 
 // Connect returns the two ends of a fresh connection over 127.0.0.1: conn for the code under test, with an adversary
-// on it, and peer for the suite. Both are recorded, and closed when the case is over.
+// on it, and peer for the suite. Both are closed when the case is over, and recorded if a timeline was asked for.
 func (c *C) Connect() (conn net.Conn, peer *fault.Peer) {
 	client, server, err := loopback.TCP()
 	if err != nil {
@@ -157,10 +157,16 @@ func (c *C) Listen() *fault.Listener {
 }
 
 func (c *C) join(under, suite net.Conn) (net.Conn, *fault.Peer) {
-	conn, peer := fault.Join(under, c.rec.Conn("suite", suite), c.poke)
+	if c.options.timeline {
+		suite = c.rec.Conn("suite", suite)
+	}
+	conn, peer := fault.Join(under, suite, c.poke)
 	c.watch(conn)
 	c.peers = append(c.peers, peer)
-	return c.rec.Conn("you", conn), peer
+	if c.options.timeline {
+		return c.rec.Conn("you", conn), peer
+	}
+	return conn, peer
 }
 
 // Writer puts w under the watchdog, which sees when the code under test goes on writing although every Write fails.

@@ -23,25 +23,25 @@ func Bytes(b []byte) string {
 	return fmt.Sprintf("% x … % x (%d bytes)", b[:longest/2], b[len(b)-4:], len(b))
 }
 
-// Pieces writes the pieces of a stream with bars between them: "03 00 | 00 00 68 69 21".
+// Pieces writes the pieces of a stream with bars between them: "03 00 | 00 00 68 69 21", and the beginning of a long one.
 func Pieces(pieces [][]byte) string {
+	if len(pieces) == 1 {
+		return Bytes(pieces[0])
+	}
 	var parts []string
-	total := 0
+	shown, total := 0, 0
 	for _, p := range pieces {
 		total += len(p)
-		if total <= longest {
+		if len(parts) < longest && shown < longest {
 			parts = append(parts, Bytes(p))
+			shown += len(p)
 		}
 	}
-	switch {
-	case total == 0:
-		return Bytes(nil)
-	case total > longest && len(pieces) == 1:
-		return Bytes(pieces[0])
-	case total > longest:
-		return fmt.Sprintf("%d bytes in %d pieces", total, len(pieces))
+	text := strings.Join(parts, " | ")
+	if len(parts) < len(pieces) {
+		text += fmt.Sprintf(" | … (%d bytes in %d pieces)", total, len(pieces))
 	}
-	return strings.Join(parts, " | ")
+	return text
 }
 
 // Err writes an error for a step, or "nil".
@@ -63,22 +63,33 @@ func diffBytes(got, want []byte) string {
 	if from > 0 {
 		caret = "  " + caret
 	}
-	return fmt.Sprintf("got   %s\nwant  %s\n      %s", hexWindow(got, from), hexWindow(want, from), caret)
+	wide := min(window, max(len(got), len(want))-from)
+	return fmt.Sprintf("got   %s\nwant  %s\n      %s", hexWindow(got, from, wide), hexWindow(want, from, wide), caret)
 }
 
-func hexWindow(b []byte, from int) string {
+// hexWindow shows up to wide bytes of b from a place on, in columns as wide as if there were that many.
+func hexWindow(b []byte, from, wide int) string {
 	if len(b) == 0 {
 		return "(nothing)"
 	}
-	to := min(len(b), from+window)
-	lead, tail := "", fmt.Sprintf("(end, %d bytes)", len(b))
+	from = min(from, len(b))
+	to := min(len(b), from+wide)
+	lead, tail := "", "(end, "+count(len(b), "byte")+")"
 	if from > 0 {
 		lead = "… "
 	}
 	if to < len(b) {
-		tail = fmt.Sprintf("… (%d bytes)", len(b))
+		tail = "… (" + count(len(b), "byte") + ")"
 	}
-	return fmt.Sprintf("%s%-*s  %-*s %s", lead, 3*window-1, fmt.Sprintf("% x", b[from:to]), window+2, printable(b[from:to]), tail)
+	return fmt.Sprintf("%s%-*s  %-*s %s", lead, 3*wide-1, fmt.Sprintf("% x", b[from:to]), wide+2, printable(b[from:to]), tail)
+}
+
+// count writes "1 byte" and "2 bytes".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // printable shows ASCII as it is and a dot for everything else, so that a character is a byte.

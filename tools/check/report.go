@@ -10,7 +10,7 @@ import (
 // report is what a student reads about a failed case. again is the command that replays it.
 func report(lab Lab, cs Case, o outcome, again string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: 0 of %s\n", cs.Name, points(cs.Points))
+	fmt.Fprintf(&b, "%s: 0 of %s\n", cs.Name, count(cs.Points, "point"))
 	for i, s := range o.Steps {
 		fmt.Fprintf(&b, "  %2d. %s\n", i+1, s)
 	}
@@ -33,13 +33,6 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	}
 	fmt.Fprintf(&b, "again   %s\n\n", again)
 	return b.String()
-}
-
-func points(n int) string {
-	if n == 1 {
-		return "1 point"
-	}
-	return fmt.Sprintf("%d points", n)
 }
 
 // indent puts prefix before every line. Control characters that would colour or move the terminal are made visible.

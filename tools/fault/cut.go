@@ -41,7 +41,7 @@ var Bytes = Cut{"one byte at a time", func(data []byte) [][]byte {
 
 // After pauses after each of these offsets (in bytes, ascending); an offset beyond the data is ignored.
 func After(offsets ...int) Cut {
-	words := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(offsets)), ", "), "[]")
+	words := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(offsets)), " and "), "[]")
 	return Cut{"a pause after byte " + words, func(data []byte) [][]byte {
 		var pieces [][]byte
 		from := 0
