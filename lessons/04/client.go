@@ -2,13 +2,13 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // charset is how the answers are encoded; the flag -encoding names another one.
@@ -23,7 +23,6 @@ func dial(addr string) (net.Conn, error) {
 // It does not close conn: whoever dialled does.
 func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
-	buf := make([]byte, maxRead)
 	for lines.Scan() && lines.Text() != "quit" {
 		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer never came
 			continue
@@ -34,15 +33,38 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 		if _, err := conn.Write(lines.Bytes()); err != nil {
 			return fmt.Errorf("sending a command: %w", err)
 		}
-		n, err := conn.Read(buf)
-		if err != nil {
+		line := &openLine{Writer: out}
+		text := transform.NewWriter(line, charset.NewDecoder())
+		if err := readMessage(conn, text); err != nil {
 			return fmt.Errorf("reading an answer: %w", err)
 		}
-		text, err := charset.NewDecoder().Bytes(buf[:n])
-		if err != nil {
+		if err := text.Close(); err != nil {
 			return fmt.Errorf("decoding an answer: %w", err)
 		}
-		fmt.Fprintf(out, "%s\n", bytes.TrimSuffix(text, []byte("\n")))
+		if !line.ended {
+			fmt.Fprintln(out)
+		}
 	}
 	return lines.Err()
+}
+
+// readMessage reads one answer, with one read, and copies it to w.
+func readMessage(r io.Reader, w io.Writer) error {
+	buf := make([]byte, maxRead)
+	n, err := r.Read(buf)
+	w.Write(buf[:n])
+	return err
+}
+
+// openLine is a writer that knows whether the last line was ended.
+type openLine struct {
+	io.Writer
+	ended bool
+}
+
+func (l *openLine) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		l.ended = p[len(p)-1] == '\n'
+	}
+	return l.Writer.Write(p)
 }

@@ -23,7 +23,7 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestBugGlue(t *testing.T) {
 	rec := timeline.NewRecorder(t.Name())
-	got, err := scenario.Glue(rec, plain)
+	got, err := scenario.Glue(rec, messages)
 	require.NoError(t, err)
 	require.Equal(t, []string{"helloworld"}, got)
 	require.Equal(t, 2, timeline.Count(rec.Events(), "client", timeline.Send))
@@ -31,13 +31,13 @@ func TestBugGlue(t *testing.T) {
 }
 
 func TestPromptReader(t *testing.T) {
-	got, err := scenario.Prompt(timeline.NewRecorder(t.Name()), plain)
+	got, err := scenario.Prompt(timeline.NewRecorder(t.Name()), messages)
 	require.NoError(t, err)
 	require.Equal(t, []string{"hello", "world"}, got)
 }
 
 func TestBugSplit(t *testing.T) {
-	got, err := scenario.Split(timeline.NewRecorder(t.Name()), plain)
+	got, err := scenario.Split(timeline.NewRecorder(t.Name()), messages)
 	require.NoError(t, err)
 	require.Len(t, got, 3)
 	require.Len(t, got[0], 1024)
@@ -79,7 +79,7 @@ func TestWrongEncoding(t *testing.T) {
 }
 
 func TestBugPause(t *testing.T) {
-	got, slept, err := scenario.Pause(timeline.NewRecorder(t.Name()), plain, 20*time.Millisecond)
+	got, slept, err := scenario.Pause(timeline.NewRecorder(t.Name()), messages, 20*time.Millisecond)
 	require.NoError(t, err)
 	require.Equal(t, []string{"onetwothree"}, got)
 	require.GreaterOrEqual(t, slept, 40*time.Millisecond, "two pauses")
@@ -87,7 +87,7 @@ func TestBugPause(t *testing.T) {
 
 func TestBugNoDelay(t *testing.T) {
 	rec := timeline.NewRecorder(t.Name())
-	got, err := scenario.NoDelay(rec, plain)
+	got, err := scenario.NoDelay(rec, messages)
 	require.NoError(t, err)
 	require.Equal(t, []string{"helloworld"}, got)
 	if runtime.GOOS == "linux" { // the kernel tells how many segments came

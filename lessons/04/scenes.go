@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -14,8 +15,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// plain is how this lesson sends and receives messages: a write is a message, a read is a message. It is the mistake.
-var plain = scenario.Messages{Send: sendPlain, Receive: receivePlain}
+// messages is how this lesson sends and receives them: a write is a message, and so is a read. That is the mistake.
+var messages = scenario.Messages{Send: send, Receive: receive}
 
 var scenes = []stage.Scene{
 	{Name: "glue", Line: "two sends, a reader that comes late: one read", Run: glue},
@@ -32,33 +33,34 @@ var scenes = []stage.Scene{
 	{Name: "two-pipes", Line: "a command writes more to standard error than a pipe holds", Naive: naiveTwoPipes, Run: twoPipes},
 }
 
-func sendPlain(w io.Writer, payload []byte) error {
+func send(w io.Writer, payload []byte) error {
 	_, err := w.Write(payload)
 	return err
 }
 
-func receivePlain(r io.Reader) ([]byte, error) {
-	buf := make([]byte, maxRead)
-	n, err := r.Read(buf)
-	return buf[:n], err
+func receive(r io.Reader) ([]byte, error) {
+	var message bytes.Buffer
+	err := readMessage(r, &message)
+	return message.Bytes(), err
 }
 
+// sendCommand sends a command as talk does.
 func sendCommand(conn net.Conn, command string) error {
-	return sendPlain(conn, []byte(command))
+	return send(conn, []byte(command))
 }
 
 func glue(rec *timeline.Recorder) error {
-	_, err := scenario.Glue(rec, plain)
+	_, err := scenario.Glue(rec, messages)
 	return err
 }
 
 func promptReader(rec *timeline.Recorder) error {
-	_, err := scenario.Prompt(rec, plain)
+	_, err := scenario.Prompt(rec, messages)
 	return err
 }
 
 func split(rec *timeline.Recorder) error {
-	_, err := scenario.Split(rec, plain)
+	_, err := scenario.Split(rec, messages)
 	return err
 }
 
@@ -97,12 +99,12 @@ func decodeAs(e encoding.Encoding) (restore func()) {
 }
 
 func pause(rec *timeline.Recorder) error {
-	_, _, err := scenario.Pause(rec, plain, 100*time.Millisecond)
+	_, _, err := scenario.Pause(rec, messages, 100*time.Millisecond)
 	return err
 }
 
 func noDelay(rec *timeline.Recorder) error {
-	_, err := scenario.NoDelay(rec, plain)
+	_, err := scenario.NoDelay(rec, messages)
 	return err
 }
 

@@ -1,3 +1,13 @@
+// Lesson 05: a struct header. Four bytes in front of each answer say how long it is, and nothing sticks any more.
 package main
 
-func main() {}
+import "socketbook/lessons/internal/stage"
+
+var lesson = stage.Lesson{
+	Number: "05", Title: "Struct header",
+	Listen: listen, Serve: serve, Dial: dial, Talk: talk,
+	RunsCommands: true, Encoding: &charset,
+	Scenes: scenes,
+}
+
+func main() { stage.Main(lesson) }

@@ -1,7 +1,7 @@
 package timeline
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Preview makes bytes readable on one line: printable UTF-8 as it is, everything else escaped as in a Go string.
+// Preview makes bytes readable on one line: printable UTF-8 as it is, everything else escaped: \n, \x00, \u200d.
 // It carries no control characters, so that no peer can write to the reader's terminal. It looks at the first 256 bytes.
 func Preview(b []byte) string {
 	cut := len(b) > previewBytes
@@ -22,14 +22,29 @@ func Preview(b []byte) string {
 			b = b[:len(b)-1]
 		}
 	}
-	q := strconv.Quote(string(b))
-	q = q[1 : len(q)-1]
-	q = strings.ReplaceAll(q, `\"`, `"`)
-	q = strings.ReplaceAll(q, "\u200d", `\u200d`)
-	if cut {
-		q += "…"
+	var q strings.Builder
+	for i := 0; i < len(b); {
+		r, size := utf8.DecodeRune(b[i:])
+		switch {
+		case r == '\n':
+			q.WriteString(`\n`)
+		case r == '\t':
+			q.WriteString(`\t`)
+		case r == '\r':
+			q.WriteString(`\r`)
+		case r == utf8.RuneError && size == 1, r < ' ', r == 0x7f:
+			fmt.Fprintf(&q, `\x%02x`, b[i])
+		case r == ' ' || unicode.IsPrint(r):
+			q.WriteRune(r)
+		default: // invisible, or not a character: direction marks, joiners, private use
+			fmt.Fprintf(&q, `\u%04x`, r)
+		}
+		i += size
 	}
-	return q
+	if cut {
+		q.WriteString("…")
+	}
+	return q.String()
 }
 
 // Width is the number of terminal columns that s takes: 2 for East Asian wide characters and emoji, 0 for combining marks.

@@ -7,7 +7,9 @@ package scenario
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -242,4 +244,11 @@ func reason(err error) string {
 		return sys.Err.Error()
 	}
 	return err.Error()
+}
+
+// wait waits until the events fulfil a condition; a watchdog says what did not happen.
+func wait(rec *timeline.Recorder, what string, cond func([]timeline.Event) bool) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), loopback.Patience, fmt.Errorf("%v passed", loopback.Patience))
+	defer cancel()
+	return rec.Wait(ctx, what, cond)
 }

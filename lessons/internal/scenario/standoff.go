@@ -38,6 +38,13 @@ func (s *standoff) watch(a, b net.Conn, giveUp ...net.Conn) (net.Conn, net.Conn)
 	return s.ends[0], s.ends[1]
 }
 
+// watchOne is watch for a peer that has sent so many bytes and says no more.
+func (s *standoff) watchOne(a net.Conn, sent int) net.Conn {
+	watched, _ := s.watch(a, nil, a)
+	s.ends[1].sent, s.ends[1].reading = sent, true
+	return watched
+}
+
 // happened reports whether the two sides ended up waiting for each other.
 func (s *standoff) happened() bool {
 	s.mu.Lock()

@@ -1,0 +1,399 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"socketbook/lessons/internal/scenario"
+	"socketbook/lessons/internal/stage/stagetest"
+	"socketbook/tools/loopback"
+	"socketbook/tools/timeline"
+)
+
+func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
+
+func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
+
+func TestFixGlue(t *testing.T) {
+	got, err := scenario.Glue(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.Equal(t, []string{"hello", "world"}, got)
+}
+
+func TestFixSplit(t *testing.T) {
+	got, err := scenario.Split(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.Equal(t, []string{strings.Repeat("a", 3000)}, got)
+}
+
+func TestFixResidue(t *testing.T) {
+	printed, err := scenario.Residue(timeline.NewRecorder(t.Name()), answer, talk)
+	require.NoError(t, err)
+	require.Equal(t, []string{strings.Repeat("0", 3000), "second"}, printed)
+}
+
+func TestFixSilentCommand(t *testing.T) {
+	printed, stuck, err := scenario.SilentCommand(timeline.NewRecorder(t.Name()), answer, talk)
+	require.NoError(t, err)
+	require.False(t, stuck)
+	require.Equal(t, []string{"", "next"}, printed)
+}
+
+func TestFixCutCharacter(t *testing.T) {
+	defer decodeAs(simplifiedchinese.GBK)()
+	whole, err := scenario.CutCharacter(timeline.NewRecorder(t.Name()), answer, talk)
+	require.NoError(t, err)
+	require.Equal(t, 1000, whole)
+}
+
+func TestFixPause(t *testing.T) {
+	got, _, err := scenario.Pause(timeline.NewRecorder(t.Name()), messages, 0)
+	require.NoError(t, err)
+	require.Equal(t, []string{"one", "two", "three"}, got)
+}
+
+func TestFixNoDelay(t *testing.T) {
+	got, err := scenario.NoDelay(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.Equal(t, []string{"hello", "world"}, got)
+}
+
+func TestBugSplitHeader(t *testing.T) {
+	got, met, err := scenario.SplitHeader(timeline.NewRecorder(t.Name()), naiveMessages)
+	require.NoError(t, err)
+	require.NoError(t, met, "it does not even notice")
+	require.Equal(t, "\x00\x00hello", got)
+}
+
+func TestFixSplitHeader(t *testing.T) {
+	got, met, err := scenario.SplitHeader(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.NoError(t, met)
+	require.Equal(t, "hello", got)
+}
+
+func TestBugOverRead(t *testing.T) {
+	got, err := scenario.OverRead(timeline.NewRecorder(t.Name()), naiveMessages)
+	require.NoError(t, err)
+	require.Equal(t, []string{"first\x06\x00\x00\x00second", ""}, got)
+}
+
+func TestFixOverRead(t *testing.T) {
+	got, err := scenario.OverRead(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.Equal(t, []string{"first", "second"}, got)
+}
+
+func TestBugCutShort(t *testing.T) {
+	met, reads, err := scenario.CutShort(timeline.NewRecorder(t.Name()), naiveMessages)
+	require.NoError(t, err)
+	require.NoError(t, met)
+	require.Equal(t, 500, reads, "as often as the scene lets it")
+}
+
+func TestFixCutShort(t *testing.T) {
+	met, reads, err := scenario.CutShort(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.ErrorIs(t, met, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, met, "got 10 of 100 payload bytes")
+	require.Equal(t, 1, reads)
+}
+
+func TestBugByteOrder(t *testing.T) {
+	size, err := scenario.ByteOrder(timeline.NewRecorder(t.Name()), encodeHeader, naiveDecodeHeader)
+	require.NoError(t, err)
+	require.EqualValues(t, 50331648, size)
+}
+
+func TestFixByteOrder(t *testing.T) {
+	size, err := scenario.ByteOrder(timeline.NewRecorder(t.Name()), encodeHeader, decodeHeader)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, size)
+}
+
+func TestFixNegative(t *testing.T) {
+	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), []byte{0xfb, 0xff, 0xff, 0xff}, receiveFrom)
+	require.NoError(t, err)
+	require.ErrorContains(t, met, "-5 bytes")
+}
+
+func TestFixHuge(t *testing.T) {
+	before := allocated()
+	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), []byte{0xff, 0xff, 0xff, 0x7f}, receiveFrom)
+	require.NoError(t, err)
+	require.ErrorContains(t, met, "2147483647 bytes")
+	require.Less(t, allocated()-before, uint64(1<<20), "bytes allocated for a message of 2 GiB that was only announced")
+}
+
+func TestBugOverflow(t *testing.T) {
+	size, refused, err := scenario.Overflow(timeline.NewRecorder(t.Name()), naiveEncodeHeader)
+	require.NoError(t, err)
+	require.NoError(t, refused)
+	require.EqualValues(t, -2147483643, size)
+}
+
+func TestFixOverflow(t *testing.T) {
+	rec := timeline.NewRecorder(t.Name())
+	_, refused, err := scenario.Overflow(rec, encodeHeader)
+	require.NoError(t, err)
+	require.ErrorContains(t, refused, "2147483653 bytes")
+	require.Zero(t, timeline.Count(rec.Events(), "server", timeline.Send))
+}
+
+func TestBugNoName(t *testing.T) {
+	known, fits, err := scenario.NoName(timeline.NewRecorder(t.Name()), file)
+	require.NoError(t, err)
+	require.Equal(t, scenario.Received{}, known, "neither a name nor a checksum")
+	require.False(t, fits, "5 GiB")
+}
+
+func TestHeader(t *testing.T) {
+	for size, want := range map[int64][headerSize]byte{
+		0:             {},
+		3:             {3, 0, 0, 0},
+		1 << 8:        {0, 1, 0, 0},
+		math.MaxInt32: {0xff, 0xff, 0xff, 0x7f},
+	} {
+		header, err := encodeHeader(size)
+		require.NoError(t, err)
+		require.Equal(t, want, header)
+	}
+	for _, size := range []int64{-1, math.MaxInt32 + 1, math.MaxInt64} {
+		_, err := encodeHeader(size)
+		require.Error(t, err)
+	}
+	size, err := decodeHeader([headerSize]byte{0, 0, 0, 0x40})
+	require.NoError(t, err)
+	require.EqualValues(t, maxPayload, size, "the limit itself is allowed")
+	_, err = decodeHeader([headerSize]byte{1, 0, 0, 0x40})
+	require.Error(t, err)
+}
+
+// However the bytes come, the messages are the same, and how the stream ends is told apart.
+func TestReadMessage(t *testing.T) {
+	var stream bytes.Buffer
+	for _, message := range []string{"hello", "", "你好"} {
+		require.NoError(t, writeMessage(&stream, []byte(message)))
+	}
+	for _, r := range []io.Reader{
+		bytes.NewReader(stream.Bytes()),
+		iotest.OneByteReader(bytes.NewReader(stream.Bytes())),
+		iotest.HalfReader(bytes.NewReader(stream.Bytes())),
+		iotest.DataErrReader(bytes.NewReader(stream.Bytes())),
+	} {
+		for _, want := range []string{"hello", "", "你好"} {
+			got, err := receive(r)
+			require.NoError(t, err)
+			require.Equal(t, want, string(got))
+		}
+		_, err := receive(r)
+		require.ErrorIs(t, err, io.EOF, "the end between two messages")
+	}
+	for n := 1; n < 9; n++ {
+		_, err := receive(bytes.NewReader(stream.Bytes()[:n]))
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%d of 9 bytes", n)
+	}
+	broken := errors.New("broken")
+	_, err := receive(io.MultiReader(bytes.NewReader(stream.Bytes()[:6]), iotest.ErrReader(broken)))
+	require.ErrorIs(t, err, broken, "a failure is not taken for an end")
+}
+
+// The client holds a piece of an answer at a time, however long it is.
+func TestFlatMemory(t *testing.T) {
+	const size = 64 << 20
+	header, err := encodeHeader(size)
+	require.NoError(t, err)
+	r := io.MultiReader(bytes.NewReader(header[:]), io.LimitReader(zeros{}, size))
+	before := allocated()
+	require.NoError(t, readMessage(r, io.Discard))
+	require.Less(t, allocated()-before, uint64(1<<20), "bytes allocated for a message of 64 MiB")
+}
+
+// allocated is how many bytes this process has allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// Whatever a client or its command does, the next client is served.
+func TestNextClient(t *testing.T) {
+	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
+	require.NoError(t, err)
+	for command, want := range map[string]string{
+		"exit 3":                     "\n",
+		"true":                       "\n",
+		"echo oops >&2":              "oops\n",
+		"cat":                        "\n",
+		"printf '\\377'":             "\uFFFD\n",
+		"echo a; echo b >&2":         "a\nb\n",
+		"head -c 10485760 /dev/zero": strings.Repeat("\x00", 10<<20) + "\n",
+	} {
+		conn, err := dial(server.Addr)
+		require.NoError(t, err)
+		var out strings.Builder
+		require.NoError(t, talk(conn, strings.NewReader(command+"\n"), &out))
+		require.True(t, want == out.String(), command)
+		conn.Close()
+	}
+	conn, err := dial(server.Addr) // one that resets in the middle of its answer
+	require.NoError(t, err)
+	_, err = conn.Write([]byte("head -c 10485760 /dev/zero"))
+	require.NoError(t, err)
+	require.NoError(t, loopback.WaitQueued(conn, headerSize))
+	require.NoError(t, loopback.Abort(conn))
+	conn, err = dial(server.Addr)
+	require.NoError(t, err)
+	require.NoError(t, talk(conn, strings.NewReader("true\n"), io.Discard))
+	conn.Close()
+	require.NoError(t, server.Stop())
+}
+
+// A client that is told nonsense ends with one line and status 1.
+func TestClientErrors(t *testing.T) {
+	for beginning, says := range map[string]string{
+		"\x05\x00":             "got 2 of 4 header bytes",
+		"\x05\x00\x00\x00he":   "got 2 of 5 payload bytes",
+		"\xfb\xff\xff\xff":     "announces -5 bytes",
+		"\xff\xff\xff\x7fhaha": "announces 2147483647 bytes",
+	} {
+		ln, err := loopback.Listen()
+		require.NoError(t, err)
+		go func() {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			conn.Read(make([]byte, maxRead))
+			conn.Write([]byte(beginning))
+			conn.Close()
+		}()
+		_, errs, status := stagetest.Run(t.Context(), lesson, "ls\n", "client", "-addr", ln.Addr().String())
+		require.Equal(t, 1, status)
+		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
+		require.Contains(t, errs, says)
+		ln.Close()
+	}
+}
+
+func TestServeEnds(t *testing.T) {
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	ln.Close()
+	require.NoError(t, serve(ln), "a closed listener is no error")
+}
+
+func TestPython(t *testing.T) {
+	t.Run("its client, our server", func(t *testing.T) {
+		server := stagetest.Server(t)
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "echo 你好\ntrue\nprintf %03000d 7\n")
+		require.Zero(t, status, errs)
+		require.Equal(t, "7:你好\n\n0:\n3000:"+strings.Repeat("0", 2999)+"7\n", out)
+	})
+	t.Run("our client, its server", func(t *testing.T) {
+		server := stagetest.Start(t, stagetest.Python(t, "server.py"))
+		out, errs, status := stagetest.Client(t, server.Addr, "echo 你好\ntrue\nprintf %03000d 7\n")
+		require.Zero(t, status, errs)
+		require.Equal(t, "你好\n\n"+strings.Repeat("0", 2999)+"7\n", out)
+	})
+}
+
+func FuzzReadMessage(f *testing.F) {
+	f.Add([]byte("\x05\x00\x00\x00hello"))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		r := bytes.NewReader(stream)
+		before := allocated()
+		got, err := receive(r)
+		if len(stream) >= headerSize {
+			size := int64(int32(uint32(stream[0]) | uint32(stream[1])<<8 | uint32(stream[2])<<16 | uint32(stream[3])<<24))
+			if whole := size >= 0 && size <= int64(len(stream)-headerSize); whole != (err == nil) {
+				t.Fatalf("%d bytes announced, %d there: %v", size, len(stream)-headerSize, err)
+			}
+		}
+		if err == nil {
+			if want := stream[headerSize : headerSize+len(got)]; !bytes.Equal(got, want) || r.Len() != len(stream)-headerSize-len(got) {
+				t.Fatalf("got %q of %q, %d bytes left", got, stream, r.Len())
+			}
+		} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "announces") {
+			t.Fatalf("an error of another kind: %v", err)
+		}
+		if used := allocated() - before; used > 1<<20+8*uint64(len(stream)) {
+			t.Fatalf("%d bytes allocated for a stream of %d", used, len(stream))
+		}
+	})
+}
+
+func BenchmarkHeader(b *testing.B) {
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := int64(0); b.Loop(); i++ {
+			if _, err := encodeHeader(i & math.MaxInt32); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		header := [headerSize]byte{1, 2, 3, 4}
+		for b.Loop() {
+			if _, err := decodeHeader(header); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkThroughput sends the same payload framed and bare, in turns over one connection, and reports
+// bare time / framed time: 1 means that framing costs nothing.
+func BenchmarkThroughput(b *testing.B) {
+	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			client, server, err := loopback.TCP()
+			require.NoError(b, err)
+			defer client.Close()
+			defer server.Close()
+			payload := bytes.Repeat([]byte("a"), size)
+			var bare, framed time.Duration
+			b.SetBytes(2 * int64(size))
+			for b.Loop() {
+				bare += carry(b, server, client,
+					func(w io.Writer) error { _, err := w.Write(payload); return err },
+					func(r io.Reader) error { _, err := io.CopyN(io.Discard, r, int64(size)); return err })
+				framed += carry(b, server, client,
+					func(w io.Writer) error { return writeMessage(w, payload) },
+					func(r io.Reader) error { return readMessage(r, io.Discard) })
+			}
+			b.ReportMetric(float64(bare)/float64(framed), "bare/framed")
+		})
+	}
+}
+
+// carry measures one transfer, from the first byte written to the last one read.
+func carry(b *testing.B, from, to net.Conn, write func(io.Writer) error, read func(io.Reader) error) time.Duration {
+	begin := time.Now()
+	written := make(chan error, 1)
+	go func() { written <- write(from) }()
+	if err := errors.Join(read(to), <-written); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(begin)
+}

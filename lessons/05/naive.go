@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/binary"
+	"io"
+)
+
+// naiveReadMessage reads as the tutorials do: the header with one read, the payload with reads of 1024 whatever is
+// left, each read decoded by itself, and no error looked at.
+func naiveReadMessage(r io.Reader, w io.Writer) error {
+	header := make([]byte, headerSize)
+	r.Read(header)
+	size := int(int32(binary.LittleEndian.Uint32(header)))
+	buf := make([]byte, maxRead)
+	for got := 0; got < size; {
+		n, _ := r.Read(buf)
+		got += n
+		text, _ := charset.NewDecoder().Bytes(buf[:n])
+		w.Write(text)
+	}
+	return nil
+}
+
+// naiveEncodeHeader converts the size without looking whether it fits.
+func naiveEncodeHeader(size int64) (header [headerSize]byte, err error) {
+	binary.LittleEndian.PutUint32(header[:], uint32(int32(size)))
+	return header, nil
+}
+
+// naiveDecodeHeader takes the bytes in network order. Many protocols use it; this one does not.
+func naiveDecodeHeader(header [headerSize]byte) (size int64, err error) {
+	return int64(int32(binary.BigEndian.Uint32(header[:]))), nil
+}
