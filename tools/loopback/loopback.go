@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"syscall"
 	"time"
@@ -81,6 +82,20 @@ func FreeAddr() (string, error) {
 	}
 	defer ln.Close()
 	return ln.Addr().String(), nil
+}
+
+// FreePacketAddr returns an address of 127.0.0.1 to which no UDP socket is bound at this moment. Its port lies below
+// those that systems hand out by themselves (32768 and up on Linux, 49152 and up elsewhere), so that no client gets it
+// by chance before it is used.
+func FreePacketAddr() (string, error) {
+	var err error
+	for range 100 { // some ports are taken
+		var pc net.PacketConn
+		if pc, err = net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))); err == nil {
+			return pc.LocalAddr().String(), pc.Close()
+		}
+	}
+	return "", err
 }
 
 // Abort closes a TCP connection with a RST instead of a FIN (SO_LINGER 0): unsent bytes are thrown away and the peer's

@@ -14,6 +14,12 @@ func (r *Recorder) PacketConn(side string, pc net.PacketConn) net.PacketConn {
 	return &packetConn{PacketConn: pc, r: r, side: side}
 }
 
+// Unconnected wraps a client's socket that may send to any address and hears from any. It is recorded as PacketConn does,
+// but having the socket is not called listening.
+func (r *Recorder) Unconnected(side string, pc net.PacketConn) net.PacketConn {
+	return &packetConn{PacketConn: pc, r: r, side: side}
+}
+
 type packetConn struct {
 	net.PacketConn
 	r     *Recorder

@@ -133,6 +133,9 @@ func describe(e Event) string {
 		}
 		return s
 	case Send, Recv:
+		if e.Err != "" && e.N == 0 {
+			return failed(string(e.Op))
+		}
 		if e.Err != "" {
 			return failed(fmt.Sprintf("%s %d", e.Op, e.N))
 		}
