@@ -36,7 +36,7 @@ type Programs struct {
 type Server struct {
 	Addr string
 
-	ln       net.Listener
+	ln       io.Closer // a listener, or for datagrams a socket
 	mu       sync.Mutex
 	changed  *sync.Cond
 	accepts  int  // calls of Accept that have begun
@@ -60,10 +60,11 @@ func Start(rec *timeline.Recorder, serve func(net.Listener) error) (*Server, err
 // StartOn is Start with a listener that the caller made.
 func StartOn(rec *timeline.Recorder, ln net.Listener, serve func(net.Listener) error) *Server {
 	s := &Server{Addr: ln.Addr().String()}
-	s.ln = rec.Listener("server", &keepingListener{ln, s})
+	recorded := rec.Listener("server", &keepingListener{ln, s})
+	s.ln = recorded
 	s.changed = sync.NewCond(&s.mu)
 	go func() {
-		err := serve(&watchedListener{s.ln, s})
+		err := serve(&watchedListener{recorded, s})
 		s.ln.Close()
 		s.update(func() { s.returned, s.err = true, err })
 	}()

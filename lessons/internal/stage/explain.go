@@ -68,12 +68,10 @@ func (s *session) explainDial(addr string, err error) string {
 	return fmt.Sprintf("connecting to %s: %v; a server on this machine is started with %s", addr, cause(err), start)
 }
 
-// explainPeer says how a conversation with peer, "client" or "server", failed.
-func (s *session) explainPeer(peer string, err error) string {
-	next := "start the " + peer + " again: " + s.command(peer)
-	if peer == "client" {
-		next = "start the server again: " + s.command("server")
-	}
+// explainPeer says how a conversation with peer, "client" or "server", failed. addr is the server's.
+func (s *session) explainPeer(peer, addr string, err error) string {
+	server := s.command("server -addr " + addr)
+	next := "start the server again: " + server
 	switch {
 	case errors.Is(err, bufio.ErrTooLong):
 		return "a line of the input is longer than 64 KiB; nothing of it was sent: shorten it"
@@ -84,9 +82,9 @@ func (s *session) explainPeer(peer string, err error) string {
 	case oneOf(err, syscall.ECONNRESET, syscall.EPIPE, wsaECONNABORTED, wsaECONNRESET):
 		return fmt.Sprintf("the %s left without a farewell (%v); %s", peer, cause(err), next)
 	case oneOf(err, syscall.ECONNREFUSED, wsaECONNREFUSED):
-		return fmt.Sprintf("nobody listens there (%v); start the server first: %s", cause(err), s.command("server"))
+		return fmt.Sprintf("nobody listens there (%v); start the server first: %s", cause(err), server)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Sprintf("%v; is a server there? it is started with %s", err, s.command("server"))
+		return fmt.Sprintf("%v; is a server there? it is started with %s", err, server)
 	}
 	return err.Error()
 }

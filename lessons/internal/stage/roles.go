@@ -61,7 +61,7 @@ func (s *session) server(ctx context.Context, args []string) int {
 	select {
 	case err := <-served:
 		if err != nil && ctx.Err() == nil {
-			return s.fail("serving on %s: %s", bound, s.explainPeer("client", err))
+			return s.fail("serving on %s: %s", bound, s.explainPeer("client", bound.String(), err))
 		}
 	case <-ctx.Done(): // interrupted
 		end.Close()
@@ -114,7 +114,7 @@ func (s *session) client(ctx context.Context, args []string) int {
 	select {
 	case err := <-talked:
 		if err != nil {
-			return s.fail("talking to %s: %s", *addr, s.explainPeer("server", err))
+			return s.fail("talking to %s: %s", *addr, s.explainPeer("server", *addr, err))
 		}
 	case <-ctx.Done(): // interrupted
 		fmt.Fprintln(s.out)

@@ -163,11 +163,16 @@ func Play(ctx context.Context, sc Scene, naive bool) ([]timeline.Event, error) {
 	return nil, fmt.Errorf("scene %s has no such take", sc.Name)
 }
 
-// notes turns what a lesson's code logs into notes of the server.
+// notes turns what a lesson's code logs into notes of the server, or of the client if the line begins with "client: ".
 type notes struct{ rec *timeline.Recorder }
 
 func (n notes) Write(p []byte) (int, error) {
-	n.rec.Note("server", nil, "log: %s", bytes.TrimSpace(p))
+	side := "server"
+	line, ok := bytes.CutPrefix(bytes.TrimSpace(p), []byte("client: "))
+	if ok {
+		side = "client"
+	}
+	n.rec.Note(side, nil, "log: %s", line)
 	return len(p), nil
 }
 
