@@ -15,7 +15,7 @@ import (
 
 // limit is how long a wait may last before the code under test is given up. It is below the two seconds promised to
 // students, because reporting takes time too.
-const limit = 1800 * time.Millisecond
+const limit = 1500 * time.Millisecond
 
 // C is what a case works with. Its methods are called from the case's own goroutine only. A method that finds
 // something wrong ends the case.
@@ -32,7 +32,7 @@ type C struct {
 	cleanup []func()
 	calls   []*Call
 	wake    chan struct{}
-	over    bool // the case's function has returned
+	moved   time.Time // when a peer or the code under test last did something
 	out     outcome
 }
 
@@ -48,6 +48,8 @@ type adversary interface {
 type options struct {
 	seed     uint64
 	timeline bool
+	alone    bool                          // nothing else runs in this process
+	step     func(text string, fresh bool) // told of each step; may be nil
 }
 
 // outcome is what became of a case.
@@ -70,7 +72,6 @@ func runCase(lab Lab, cs Case, o options) outcome {
 		defer close(done)
 		defer c.finish()
 		cs.Run(c)
-		c.over = true
 		c.checkLeftBehind()
 		c.out.Passed = true
 	}()
@@ -120,14 +121,20 @@ func (c *C) Cuts(pauses ...int) []fault.Cut {
 // Variation begins the steps anew: what follows is another try of the same rule, under the conditions named here.
 func (c *C) Variation(format string, args ...any) {
 	c.steps, c.said = nil, ""
-	c.Step(format, args...)
+	c.step(fmt.Sprintf(format, args...), true)
 }
 
 // Step records what the suite did or saw, for the numbered list in a failure.
 func (c *C) Step(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	c.step(fmt.Sprintf(format, args...), false)
+}
+
+func (c *C) step(text string, fresh bool) {
 	c.steps = append(c.steps, text)
 	c.rec.Note("suite", nil, "%s", text)
+	if c.options.step != nil {
+		c.options.step(text, fresh)
+	}
 }
 
 // Say is Step, and is also repeated when the code under test waits in vain: "the suite has sent 3 of 4 header bytes".
@@ -248,6 +255,7 @@ func (call *Call) Wait() {
 // calls are blocked for good, or when the time is up.
 func (c *C) Await(what string, cond func() bool) {
 	spent, last := time.Duration(0), time.Now()
+	c.moved = last
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		met := cond()
 		c.checkCalls()
@@ -261,10 +269,11 @@ func (c *C) Await(what string, cond func() bool) {
 			c.Fail("waited for %s, but your code has returned", what)
 		}
 		if spent > limit {
-			c.giveUp("waited %.0f s for %s; %s", 2.0, what, c.whereItIs())
+			c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
 		}
 		select {
 		case <-c.wake:
+			c.moved = time.Now()
 			pause = 50 * time.Microsecond
 		case <-time.After(pause):
 		}
@@ -276,14 +285,7 @@ func (c *C) Await(what string, cond func() bool) {
 
 // Settle waits until everything that was sent on either side has arrived.
 func (c *C) Settle() {
-	c.Await("what was sent to arrive", func() bool {
-		for _, a := range c.all {
-			if !a.Quiet() {
-				return false
-			}
-		}
-		return true
-	})
+	c.Await("what was sent to arrive", c.quiet)
 }
 
 // checkCalls ends the case when a call has ended otherwise than by returning.
@@ -331,7 +333,7 @@ func (c *C) giveUp(format string, args ...any) {
 
 // callsEnd waits for the calls, all of whose connections are closed by now, and reports whether they ended.
 func (c *C) callsEnd() bool {
-	for pause := 50 * time.Microsecond; pause < 200*time.Millisecond; pause *= 2 {
+	for pause := 50 * time.Microsecond; pause < 50*time.Millisecond; pause *= 2 {
 		ended := true
 		for _, call := range c.calls {
 			ended = ended && call.Ended()

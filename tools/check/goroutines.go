@@ -108,6 +108,12 @@ func (g goroutine) students() *frame {
 	return nil
 }
 
+// handedIn reports whether the goroutine is in a file that a student hands in: not in a test.
+func (g goroutine) handedIn() bool {
+	f := g.students()
+	return f != nil && !strings.HasSuffix(f.file, "_test.go")
+}
+
 // panicFrame finds, in the stack of a recovering goroutine, the student's line that panicked or called what did.
 func panicFrame(stack []byte) *frame {
 	for _, g := range parseStacks(stack) {
@@ -148,19 +154,19 @@ func (g goroutine) inside() string {
 	return ""
 }
 
-// blocked reports whether only another goroutine can wake this one. A select, a sleep and the network are left out: a timer
-// may end them.
+// blocked reports whether only another goroutine can wake this one. A select, a sleep and the network are left out: a
+// timer may end them. A timer may also end a receive, so the caller has to know better.
 func (g goroutine) blocked() bool {
 	switch g.state {
-	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
-		"semacquire", "chan receive", "chan send", "chan receive (nil chan)", "chan send (nil chan)", "select (no cases)":
+	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock", "semacquire",
+		"chan receive", "chan send", "chan receive (nil chan)", "chan send (nil chan)", "select (no cases)":
 		return true
 	}
 	return false
 }
 
-// tree returns the goroutines of the running calls and all that these have started, as far as the chain of creators
-// can be followed.
+// tree returns the goroutines of the calls and all that these have started, as far as the chain of creators can be
+// followed; where nothing else runs in the process, every one in the student's file.
 func (c *C) tree(all []goroutine) []goroutine {
 	known := map[int]bool{}
 	for _, call := range c.calls {
@@ -168,11 +174,10 @@ func (c *C) tree(all []goroutine) []goroutine {
 		known[call.id] = call.id != 0
 		call.mu.Unlock()
 	}
-	// A goroutine has a higher number than its creator, as a rule; the loop does not rely on it.
 	for grown := true; grown; {
 		grown = false
 		for _, g := range all {
-			if !known[g.id] && known[g.creator] {
+			if !known[g.id] && (known[g.creator] || c.options.alone && g.handedIn()) {
 				known[g.id], grown = true, true
 			}
 		}
@@ -180,23 +185,39 @@ func (c *C) tree(all []goroutine) []goroutine {
 	return slices.DeleteFunc(slices.Clone(all), func(g goroutine) bool { return !known[g.id] })
 }
 
+// orphans reports whether a goroutine in code under test moves whose creator has ended, so that it may belong to any call.
+func orphans(all []goroutine) bool {
+	alive := map[int]bool{}
+	for _, g := range all {
+		alive[g.id] = true
+	}
+	return slices.ContainsFunc(all, func(g goroutine) bool {
+		return g.creator != 0 && !alive[g.creator] && !g.blocked() && g.students() != nil
+	})
+}
+
 // stuck returns a goroutine of the code under test that waits for what will never come, and nil as long as anything
 // can still move: the peers, one of its goroutines, a timer.
 func (c *C) stuck() *goroutine {
-	if c.cs.Timers || !c.starved() || !c.calling() {
+	if c.cs.Timers || !c.quiet() || !c.calling() {
 		return nil
 	}
-	tree := c.tree(snapshot())
+	starved := c.starved()
+	if !starved && time.Since(c.moved) < 50*time.Millisecond { // looking stops the world: not all the time
+		return nil
+	}
+	all := snapshot()
+	tree := c.tree(all)
 	var waits *goroutine
 	for i, g := range tree {
-		if !g.blocked() {
+		if !g.blocked() || g.state == "chan receive" && !starved {
 			return nil
 		}
-		if waits == nil && g.inside() != "" {
+		if waits == nil || waits.inside() == "" && g.inside() != "" {
 			waits = &tree[i]
 		}
 	}
-	if !c.starved() { // something came while we looked
+	if orphans(all) || !c.quiet() || c.starved() != starved { // something came while we looked
 		return nil
 	}
 	return waits
@@ -222,23 +243,15 @@ func (c *C) finished() bool {
 			return false
 		}
 	}
-	for _, a := range c.all {
-		if !a.Quiet() {
-			return false
-		}
-	}
-	return len(c.calls) > 0 && len(c.leftBehind()) == 0
+	return len(c.calls) > 0 && c.quiet() && len(c.leftBehind()) == 0
+}
+
+func (c *C) quiet() bool {
+	return !slices.ContainsFunc(c.all, func(a adversary) bool { return !a.Quiet() })
 }
 
 func (c *C) starved() bool {
-	starved := false
-	for _, a := range c.all {
-		if !a.Quiet() {
-			return false
-		}
-		starved = starved || a.Starved()
-	}
-	return starved
+	return slices.ContainsFunc(c.all, adversary.Starved)
 }
 
 // whereItIs describes the calls that have not ended.

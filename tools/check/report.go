@@ -19,7 +19,7 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 		b.WriteString(indent(o.Detail, "  ") + "\n")
 	}
 	if o.Prints != "" {
-		b.WriteString("your code printed:\n" + indent(strings.TrimRight(o.Prints, "\n"), "  | ") + "\n")
+		b.WriteString(printed(o.Prints))
 	}
 	if o.Timeline != "" {
 		b.WriteString(indent(strings.TrimRight(o.Timeline, "\n"), "  ") + "\n")
@@ -33,6 +33,15 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	}
 	fmt.Fprintf(&b, "again   %s\n\n", again)
 	return b.String()
+}
+
+const shownPrints = 2000 // bytes of the beginning and of the end of what an answer has printed
+
+func printed(s string) string {
+	if len(s) > 2*shownPrints {
+		s = s[:shownPrints] + "\n… a part is left out …\n" + s[len(s)-shownPrints:]
+	}
+	return "your code printed:\n" + indent(strings.TrimRight(s, "\n"), "  | ") + "\n"
 }
 
 // indent puts prefix before every line. Control characters that would colour or move the terminal are made visible.

@@ -20,7 +20,8 @@ const (
 	NotRun = "not-run"
 )
 
-// Result is one line of the results file. The last line about a case counts; a lab without lines has no points.
+// Result is one line of the results file. The last line about a case counts, unless one is void; a lab without lines
+// has no points.
 type Result struct {
 	Lab     string `json:"lab"` // "05"
 	Case    string `json:"case"`
@@ -28,6 +29,7 @@ type Result struct {
 	Of      int    `json:"of"`     // what the case is worth
 	Outcome string `json:"outcome"`
 	Message string `json:"message"`
+	Void    bool   `json:"void,omitempty"` // somebody tampered with the run: the lab has no points, whatever other lines say
 }
 
 // ReadResults reads a results file and returns the last line about each case, in the order of the first ones.
@@ -35,12 +37,16 @@ func ReadResults(r io.Reader) ([]Result, error) {
 	type key struct{ lab, name string }
 	var all []Result
 	place := map[key]int{}
+	void := map[string]string{} // lab → message
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for n := 1; lines.Scan(); n++ {
 		var one Result
 		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
 			return nil, fmt.Errorf("results file, line %d: %w", n, err)
+		}
+		if one.Void {
+			void[one.Lab] = one.Message
 		}
 		k := key{one.Lab, one.Case}
 		if i, ok := place[k]; ok {
@@ -49,6 +55,11 @@ func ReadResults(r io.Reader) ([]Result, error) {
 		}
 		place[k] = len(all)
 		all = append(all, one)
+	}
+	for i, one := range all {
+		if why, ok := void[one.Lab]; ok {
+			all[i].Points, all[i].Outcome, all[i].Message, all[i].Void = 0, NotRun, why, true
+		}
 	}
 	return all, lines.Err()
 }

@@ -76,6 +76,10 @@ func Run(t *testing.T, lab Lab) {
 		g.seed = 1 + rand.Uint64N(9999)
 	}
 	g.write(results, "the suite did not come to this case")
+	if early := startedEarly(); early != "" {
+		g.void(results, early)
+		return
+	}
 	g.runner = runInProcess{}
 	if !*inProcessFlag && testing.CoverMode() == "" {
 		g.runner = &worker{test: t.Name(), seed: g.seed}
@@ -94,7 +98,7 @@ func Run(t *testing.T, lab Lab) {
 	}
 	g.runner.close() // whatever it left running ends before the results are written
 	g.summary()
-	g.write(results, "not run")
+	g.write(results, "not asked for")
 	g.guard(results)
 }
 
@@ -148,8 +152,11 @@ type runner interface {
 
 type runInProcess struct{}
 
-func (runInProcess) run(lab Lab, i int, o options) outcome { return runCase(lab, lab.Cases[i], o) }
-func (runInProcess) close()                                {}
+func (runInProcess) run(lab Lab, i int, o options) outcome {
+	o.alone = true
+	return runCase(lab, lab.Cases[i], o)
+}
+func (runInProcess) close() {}
 
 // grading is one Run.
 type grading struct {
@@ -157,10 +164,11 @@ type grading struct {
 	lab      Lab
 	seed     uint64
 	runner   runner
-	outcomes []*outcome // nil: not run
-	reasons  []string   // why cases were not run
+	outcomes []*outcome   // nil: not run
+	reasons  []string     // why cases were not run
 	left     map[int]bool // not run because of another case
 	asked    map[int]bool // not left out by -run
+	voided   bool
 }
 
 func (g *grading) outcome(i int) outcome {
@@ -199,7 +207,7 @@ func (g *grading) subtest(t *testing.T, i int) {
 	o := g.outcome(i)
 	if o.Passed {
 		if o.Prints != "" && testing.Verbose() {
-			fmt.Fprintln(t.Output(), "your code printed:\n"+indent(strings.TrimRight(o.Prints, "\n"), "  | "))
+			fmt.Fprint(t.Output(), printed(o.Prints))
 		}
 		return
 	}
@@ -229,7 +237,7 @@ func (g *grading) summary() {
 func (g *grading) write(results *resultsFile, why string) {
 	var lines []Result
 	for i, cs := range g.lab.Cases {
-		line := Result{Lab: g.lab.Number, Case: cs.Name, Of: cs.Points, Outcome: NotRun, Message: why}
+		line := Result{Lab: g.lab.Number, Case: cs.Name, Of: cs.Points, Outcome: NotRun, Message: why, Void: g.voided}
 		if o := g.outcomes[i]; o != nil && o.Passed {
 			line.Points, line.Outcome, line.Message = cs.Points, Passed, ""
 		} else if o != nil {
@@ -251,13 +259,29 @@ func (g *grading) guard(results *resultsFile) {
 		g.t.Errorf("cannot read the results back: %v", err)
 	}
 	if foreign {
-		g.t.Errorf("lab %s: 0/10 points: something else wrote lines for this lab into the results file", g.lab.Number)
-		g.outcomes = make([]*outcome, len(g.lab.Cases))
-		g.write(results, "something else wrote lines for this lab into the results file")
+		g.void(results, "something else wrote lines for this lab into the results file")
 	}
 	if err := results.close(); err != nil {
 		g.t.Errorf("cannot write the results: %v", err)
 	}
+}
+
+// void takes all points away, now and whatever is written later.
+func (g *grading) void(results *resultsFile, why string) {
+	fmt.Fprintf(g.t.Output(), "lab %s: 0/10 points: %s\n", g.lab.Number, why)
+	g.t.Fail()
+	g.outcomes, g.voided = make([]*outcome, len(g.lab.Cases)), true
+	g.write(results, why)
+}
+
+// startedEarly says whether code of the student's is running before anybody has called it.
+func startedEarly() string {
+	for _, g := range snapshot() {
+		if g.handedIn() {
+			return "a goroutine is running" + at(g.students()) + " before anything was called: start nothing in init or in a package variable"
+		}
+	}
+	return ""
 }
 
 // Failure is a case that an answer fails.
@@ -286,4 +310,3 @@ func Failures(lab Lab, seed uint64) []Failure {
 	}
 	return failed
 }
-

@@ -35,9 +35,16 @@ type worker struct {
 
 	cmd     *exec.Cmd
 	in      io.WriteCloser
-	answers chan outcome
+	answers chan message
 	prints  *prints
 	secret  string
+}
+
+// message is what the second process says: a step of the case, or how the case ended.
+type message struct {
+	Step    string   `json:"step,omitempty"`
+	Fresh   bool     `json:"fresh,omitempty"` // the steps begin anew with this one
+	Outcome *outcome `json:"outcome,omitempty"`
 }
 
 func isWorker() bool { return os.Getenv(workerVariable) != "" }
@@ -50,32 +57,46 @@ func (w *worker) run(lab Lab, i int, o options) outcome {
 		}
 	}
 	fmt.Fprintln(w.in, i) // an error shows as the end of the answers
-	select {
-	case got, ok := <-w.answers:
-		if !ok {
-			return w.died()
-		}
-		got.Prints = w.prints.until(w.secret)
-		if race := strings.Contains(got.Prints, "WARNING: DATA RACE"); race && got.Passed {
-			got.Passed, got.Message = false, "the race detector found a data race"
-		}
-		if got.Dirty {
+	var steps []string
+	watchdog := time.After(patience)
+	for {
+		select {
+		case m, ok := <-w.answers:
+			switch {
+			case !ok:
+				o := w.died()
+				o.Steps = steps
+				return o
+			case m.Outcome != nil:
+				return w.ended(*m.Outcome)
+			case m.Fresh:
+				steps = nil
+			}
+			steps = append(steps, m.Step)
+		case <-watchdog:
 			w.close()
+			return outcome{Steps: steps, Message: fmt.Sprintf("did not come to an end in %v", patience)}
 		}
-		return got
-	case <-time.After(patience):
-		w.close()
-		return outcome{Message: fmt.Sprintf("did not come to an end in %v", patience)}
 	}
+}
+
+// ended adds to an outcome what only the first process sees.
+func (w *worker) ended(o outcome) outcome {
+	o.Prints = w.prints.until(w.secret)
+	if o.Passed && strings.Contains(o.Prints, "WARNING: DATA RACE") {
+		o.Passed, o.Message = false, "the race detector found a data race"
+	}
+	if o.Dirty {
+		w.close()
+	}
+	return o
 }
 
 func (w *worker) start(o options) error {
 	w.secret = fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
-	w.prints = &prints{}
+	w.prints = &prints{over: make(chan struct{})}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+regexp.QuoteMeta(w.test)+"$", "-seed="+strconv.FormatUint(w.seed, 10), fmt.Sprintf("-timeline=%v", o.timeline))
 	cmd.Env = append(os.Environ(), workerVariable+"=1")
-	cmd.Stderr = w.prints
-	cmd.WaitDelay = time.Second // for processes that the code under test has started and that hold our pipes
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -84,17 +105,22 @@ func (w *worker) start(o options) error {
 	if err != nil {
 		return err
 	}
+	printed, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	w.cmd, w.in, w.answers = cmd, in, make(chan outcome)
+	w.cmd, w.in, w.answers = cmd, in, make(chan message)
 	go listen(out, w.secret, w.answers)
+	go w.prints.copy(printed)
 	_, err = fmt.Fprintln(in, w.secret)
 	return err
 }
 
-// listen passes on the outcomes among the lines, and ignores what else stands there.
-func listen(out io.Reader, secret string, answers chan<- outcome) {
+// listen passes on the messages among the lines, and ignores what else stands there.
+func listen(out io.Reader, secret string, answers chan<- message) {
 	defer close(answers)
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 16<<20)
@@ -103,11 +129,11 @@ func listen(out io.Reader, secret string, answers chan<- outcome) {
 		if !ok {
 			continue
 		}
-		var o outcome
-		if err := json.Unmarshal(answer, &o); err != nil {
+		var m message
+		if err := json.Unmarshal(answer, &m); err != nil {
 			return
 		}
-		answers <- o
+		answers <- m
 	}
 }
 
@@ -116,19 +142,30 @@ func (w *worker) close() {
 	if w.cmd == nil {
 		return
 	}
-	w.in.Close()
 	w.cmd.Process.Kill()
+	w.wait() // killed: its status says nothing
+}
+
+// wait waits for the worker, to which nothing more is said, and for what it has printed. A worker that only looks as
+// if it had ended, because the code under test has closed its standard output, is killed.
+func (w *worker) wait() error {
+	w.in.Close()
+	kill := time.AfterFunc(time.Second, func() { w.cmd.Process.Kill() })
+	defer kill.Stop()
 	for range w.answers {
 	}
-	w.cmd.Wait() // killed: its status says nothing
+	select {
+	case <-w.prints.over:
+	case <-time.After(2 * time.Second): // processes that the code under test has started hold the pipe
+	}
+	err := w.cmd.Wait()
 	w.cmd = nil
+	return err
 }
 
 // died tells, from what a process printed last and from its status, why it ended in the middle of a case.
 func (w *worker) died() outcome {
-	w.in.Close()
-	err := w.cmd.Wait()
-	w.cmd = nil
+	err := w.wait()
 	status := "status 0"
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		status = exit.ProcessState.String()
@@ -173,9 +210,22 @@ type prints struct {
 	mu   sync.Mutex
 	text []byte
 	more chan struct{} // closed when something is written
+	over chan struct{} // closed when nothing more will be
 }
 
-func (p *prints) Write(b []byte) (int, error) {
+func (p *prints) copy(from io.Reader) {
+	defer close(p.over)
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		p.add(buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *prints) add(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.text = append(p.text, b...)
@@ -187,12 +237,10 @@ func (p *prints) Write(b []byte) (int, error) {
 		close(p.more)
 		p.more = nil
 	}
-	return len(b), nil
 }
 
-// until takes what stands before the secret, and waits until it is there.
+// until takes what stands before the secret, and waits until it is there or nothing more can come.
 func (p *prints) until(secret string) string {
-	watchdog := time.After(patience)
 	for {
 		p.mu.Lock()
 		before, after, ok := bytes.Cut(p.text, []byte(secret+"\n"))
@@ -206,7 +254,7 @@ func (p *prints) until(secret string) string {
 		p.mu.Unlock()
 		select {
 		case <-more:
-		case <-watchdog:
+		case <-p.over:
 			return p.rest()
 		}
 	}
@@ -222,7 +270,7 @@ func (p *prints) rest() string {
 
 // work is the second process: it runs the cases that it is told to, until its standard input ends.
 func work(lab Lab) {
-	in, out := bufio.NewScanner(os.Stdin), os.Stdout
+	in, out, prints := bufio.NewScanner(os.Stdin), os.Stdout, os.Stderr
 	os.Stdout = os.Stderr // what the code under test prints must not mix with the answers
 	os.Stdin, _ = os.Open(os.DevNull)
 	os.Unsetenv(workerVariable)
@@ -231,36 +279,26 @@ func work(lab Lab) {
 		os.Exit(1)
 	}
 	secret := in.Text()
-	foreign := startedEarly()
+	say := func(m message) {
+		text, err := json.Marshal(m)
+		if err != nil {
+			os.Exit(1)
+		}
+		fmt.Fprintf(out, "\n%s %s\n", secret, text)
+	}
+	step := func(text string, fresh bool) { say(message{Step: text, Fresh: fresh}) }
 	for in.Scan() {
 		i, err := strconv.Atoi(in.Text())
 		if err != nil || i < 0 || i >= len(lab.Cases) {
 			os.Exit(1)
 		}
-		o := outcome{Message: foreign}
-		if foreign == "" {
-			before := openFiles()
-			o = runCase(lab, lab.Cases[i], options{seed: *seedFlag, timeline: *timelineFlag})
-			o.checkFiles(before)
-		}
-		answer, err := json.Marshal(o)
-		if err != nil {
-			os.Exit(1)
-		}
-		fmt.Fprintf(os.Stderr, "%s\n", secret)
-		fmt.Fprintf(out, "\n%s %s\n", secret, answer)
+		before := openFiles()
+		o := runCase(lab, lab.Cases[i], options{seed: *seedFlag, timeline: *timelineFlag, alone: true, step: step})
+		o.checkFiles(before)
+		fmt.Fprintf(prints, "%s\n", secret)
+		say(message{Outcome: &o})
 	}
 	os.Exit(0)
-}
-
-// startedEarly says whether code under test was running before anybody had called it.
-func startedEarly() string {
-	for _, g := range snapshot() {
-		if f := g.students(); f != nil && !strings.HasSuffix(f.file, "_test.go") {
-			return "a goroutine is running" + at(f) + " before anything was called: start nothing in init or in a package variable"
-		}
-	}
-	return ""
 }
 
 // openFiles lists the descriptors of this process; nil where the system does not tell.

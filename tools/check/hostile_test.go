@@ -1,0 +1,204 @@
+package check_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/check"
+)
+
+// scratch is a folder for the whole run of the tests.
+var scratch string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if scratch, err = os.MkdirTemp("", "check"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(scratch)
+		return m.Run()
+	}())
+}
+
+// overlay writes an overlay file for the go command, with paths below the module's root.
+func overlay(name string, replace map[string]string) (string, error) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return "", err
+	}
+	paths := map[string]string{}
+	for old, by := range replace {
+		paths[filepath.Join(root, old)] = filepath.Join(root, by)
+	}
+	text, err := json.Marshal(map[string]any{"Replace": paths})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(scratch, name)
+	return file, os.WriteFile(file, text, 0o644)
+}
+
+// goCommand runs the go command in the module's root, without what the surrounding test run has set for itself.
+func goCommand(args ...string) (string, error) {
+	cmd := exec.Command("go", args...)
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// hostileLab builds lab 05 once with the harmful answers in place of the student's.
+var hostileLab = sync.OnceValues(func() (string, error) {
+	o, err := overlay("hostile.json", map[string]string{"labs/05/framing.go": "tools/check/testdata/hostile/framing.go"})
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(scratch, "hostile.test")
+	if out, err := goCommand("test", "-c", "-overlay", o, "-o", binary, "./labs/05"); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// grade runs the lab on an answer that fails, and returns what it printed, its results, and how long it took.
+func grade(t *testing.T, hostile string, args ...string) (string, []check.Result, time.Duration) {
+	out, results, took, err := run(t, hostile, args...)
+	require.Error(t, err, "the tests of a harmful answer must fail; they printed:\n%s", out)
+	return out, results, took
+}
+
+func run(t *testing.T, hostile string, args ...string) (string, []check.Result, time.Duration, error) {
+	binary, err := hostileLab()
+	require.NoError(t, err)
+	results := filepath.Join(t.TempDir(), "results")
+	require.NoError(t, os.WriteFile(results, nil, 0o644))
+	cmd := exec.Command(binary, append([]string{"-test.paniconexit0", "-seed=1"}, args...)...)
+	cmd.Env = append(os.Environ(), "HOSTILE="+hostile, check.ResultsVariable+"="+results)
+	begin := time.Now()
+	out, failed := cmd.CombinedOutput()
+	took := time.Since(begin)
+	f, err := os.Open(results)
+	require.NoError(t, err)
+	defer f.Close()
+	lines, err := check.ReadResults(f)
+	require.NoError(t, err)
+	return string(out), lines, took, failed
+}
+
+var (
+	lineNumber = regexp.MustCompile(`framing\.go:\d+`)
+	binaryPath = regexp.MustCompile(`\S*hostile\.test`)
+)
+
+// TestHarmfulAnswers shows that an answer that does harm loses the case that it was in, and no more, and that the
+// student reads why.
+func TestHarmfulAnswers(t *testing.T) {
+	const write, read = "a message is written as four bytes of length and the payload", "a message is read back"
+	const said = "; the suite has sent 03 00 00 00 | 68 69 21 and will send no more"
+	for _, tt := range []struct {
+		hostile string
+		points  int
+		name    string // of a case
+		message string // of that case
+	}{
+		{"os.Exit 0", 2, read, "your code ended the whole program (status 0), as os.Exit and log.Fatal do; return an error instead"},
+		{"log.Fatal", 2, read, "your code ended the whole program (exit status 1), as os.Exit and log.Fatal do; return an error instead"},
+		{"panic", 2, read, "ReadMessage(conn, 1048576) panicked at framing.go:LINE: runtime error: index out of range [1048576] with length 0"},
+		{"panic in a goroutine", 2, read, "your code crashed at framing.go:LINE: panic: in a goroutine"},
+		{"recursion", 2, read, "your code crashed at framing.go:LINE: fatal error: stack overflow"},
+		{"Goexit", 2, read, "ReadMessage(conn, 1048576) ended its goroutine (runtime.Goexit) instead of returning"},
+		{"fake lines", 2, read, "ReadMessage failed: none of this is true"},
+		{"much output", 2, read, "ReadMessage failed: after much output"},
+		{"closes its output", 2, read, "ReadMessage failed: nobody hears this"},
+		{"busy", 2, read, "waited 1.5s for ReadMessage(conn, 1048576) to return; busy at framing.go:LINE, without reading or writing" + said},
+		{"sleeps", 2, read, "waited 1.5s for ReadMessage(conn, 1048576) to return; blocked at framing.go:LINE (sleep)" + said},
+		{"deadlock", 2, read, "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
+		{"hangs in Read", 2, read, "blocked in Read at framing.go:LINE" + said},
+		{"recovers everything", 2, read, "blocked in Read at framing.go:LINE" + said},
+		{"leaves a goroutine", 2, read, "left a goroutine behind: 5 still there after the case, one of them select (no cases) at framing.go:LINE"},
+		{"leaves a grandchild", 2, read, "left a goroutine behind: 5 still there after the case, one of them select (no cases) at framing.go:LINE"},
+		{"leaves a file", 2, read, "left 5 files or sockets open: BINARY, BINARY, BINARY, BINARY, BINARY"},
+		{"write not started", 7, write, "WriteMessage is not started: fill it in, in labs/05/framing.go"},
+		{"init starts a goroutine", 0, read, "a goroutine is running at framing.go:LINE before anything was called: start nothing in init or in a package variable"},
+	} {
+		t.Run(tt.hostile, func(t *testing.T) {
+			t.Parallel()
+			out, results, took := grade(t, tt.hostile)
+			earned, message := 0, ""
+			for _, r := range results {
+				earned += r.Points
+				if r.Case == tt.name {
+					message = r.Message
+				}
+			}
+			masked := lineNumber.ReplaceAllString(binaryPath.ReplaceAllString(message, "BINARY"), "framing.go:LINE")
+			require.Equal(t, tt.message, masked, out)
+			require.Equal(t, tt.points, earned, out)
+			require.Len(t, results, 10)
+			require.Regexp(t, fmt.Sprintf(`\n    lab 05: %d/10 points(: .*)?\nFAIL\n$`, tt.points), out)
+			require.Contains(t, out, message)
+			require.NotContains(t, out, "\x1b")
+			require.NotContains(t, out, "\nlab 05: 10/10")
+			require.Less(t, len(out), 20_000, "what an answer prints is cut")
+			require.Less(t, took, 20*time.Second, "the first process gave up before the watchdog in the second")
+		})
+	}
+}
+
+// TestTampering: an answer that writes into the results file has no points, whatever it goes on to write.
+func TestTampering(t *testing.T) {
+	for _, hostile := range []string{"init writes results", "writes results later"} {
+		out, results, _ := grade(t, hostile)
+		require.Contains(t, out, "lab 05: 0/10 points: ")
+		require.Len(t, results, 10)
+		for _, r := range results {
+			require.Zero(t, r.Points, "%+v", r)
+		}
+	}
+}
+
+// TestResultsFile: a case that was not asked for has no points.
+func TestResultsFile(t *testing.T) {
+	out, results, _, err := run(t, "write not started", "-test.v", "-test.run=TestFraming/a_message_is_read_back")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "lab 05: 1/10 points (1 of 10 cases were asked for)\n")
+	require.Len(t, results, 10)
+	require.Equal(t, check.Result{Lab: "05", Case: "a message is read back", Points: 1, Of: 1, Outcome: check.Passed}, results[1])
+	require.Equal(t, check.Result{Lab: "05", Case: "a header that comes in pieces is put together", Of: 1, Outcome: check.NotRun, Message: "not asked for"}, results[2])
+}
+
+func TestRelativeResultsFileIsRefused(t *testing.T) {
+	binary, err := hostileLab()
+	require.NoError(t, err)
+	cmd := exec.Command(binary)
+	cmd.Env = append(os.Environ(), check.ResultsVariable+"=results.jsonl")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "is not an absolute path")
+}
+
+// TestReplay: a failure names a seed, and the timeline is printed when asked for.
+func TestReplayAndTimeline(t *testing.T) {
+	out, _, _ := grade(t, "hangs in Read", "-seed=77", "-timeline")
+	require.Contains(t, out, "go test ./labs/05 -run 'TestFraming/a_message_is_read_back' -seed=77")
+	require.Regexp(t, `suite +you`, out)
+	require.Contains(t, out, "hi!")
+}
+
+// TestInProcess: a debugger can follow the answer.
+func TestInProcess(t *testing.T) {
+	out, _, _ := grade(t, "panic", "-inprocess")
+	require.Contains(t, out, "panicked at framing.go:")
+	require.Contains(t, out, "lab 05: 2/10 points")
+}

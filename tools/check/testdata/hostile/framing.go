@@ -1,0 +1,144 @@
+// Package framing stands in for labs/05/framing.go in the tests of the engine: answers that do harm. The environment
+// variable HOSTILE says which.
+package framing
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+)
+
+var hostile = os.Getenv("HOSTILE")
+
+func init() {
+	switch hostile {
+	case "init writes results":
+		if name := os.Getenv("SOCKETBOOK_RESULTS"); name != "" {
+			go func() {
+				for range 1000 {
+					forge(name)
+					time.Sleep(time.Millisecond)
+				}
+			}()
+		}
+	case "writes results later":
+		// The environment is that of the process which was started; the suite's second process has no such variable.
+		if name := os.Getenv("SOCKETBOOK_RESULTS"); name != "" {
+			os.Setenv("KEPT", name)
+		}
+	case "init starts a goroutine":
+		go func() { select {} }()
+	}
+}
+
+func forge(name string) {
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	fmt.Fprintln(f, `{"lab":"05","case":"a message is read back","points":1,"of":1,"outcome":"passed","message":""}`)
+}
+
+var kept []*os.File
+
+func WriteMessage(w io.Writer, payload []byte) error {
+	if hostile == "write not started" {
+		panic("not started")
+	}
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	message := append(binary.LittleEndian.AppendUint32(nil, uint32(len(payload))), payload...)
+	n, err := w.Write(message)
+	if err == nil && n < len(message) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+func ReadMessage(r io.Reader, limit int) ([]byte, error) {
+	switch hostile {
+	case "writes results later":
+		forge(os.Getenv("KEPT"))
+	case "os.Exit 0":
+		os.Exit(0)
+	case "log.Fatal":
+		log.Fatal("cannot go on")
+	case "panic":
+		var none []int
+		_ = none[limit]
+	case "panic in a goroutine":
+		go func() { panic("in a goroutine") }()
+		select {}
+	case "recursion":
+		return ReadMessage(r, limit+1)
+	case "Goexit":
+		runtime.Goexit()
+	case "fake lines":
+		fmt.Println("--- PASS: TestFraming (0.00s)\nlab 05: 10/10 points\nPASS\x1b[2J")
+		return nil, errors.New("none of this is true")
+	case "much output":
+		fmt.Println(strings.Repeat("much output ", 100_000))
+		return nil, errors.New("after much output")
+	case "closes its output":
+		os.Stdout.Close()
+		fmt.Println("nobody hears this")
+		return nil, errors.New("nobody hears this")
+	case "sleeps":
+		time.Sleep(time.Hour)
+	case "busy":
+		for {
+		}
+	case "deadlock":
+		var mu sync.Mutex
+		mu.Lock()
+		mu.Lock()
+	case "hangs in Read":
+		io.ReadFull(r, make([]byte, 5_000_000))
+	case "recovers everything":
+		for {
+			func() {
+				defer func() { recover() }()
+				io.ReadFull(r, make([]byte, 5_000_000))
+			}()
+		}
+	case "leaves a goroutine":
+		go func() { select {} }()
+	case "leaves a grandchild":
+		gone := make(chan bool)
+		go func() { go func() { select {} }(); close(gone) }()
+		<-gone
+	case "leaves a file":
+		f, _ := os.Open(os.Args[0])
+		kept = append(kept, f)
+	case "data race":
+		n := 0
+		done := make(chan bool)
+		go func() { n++; close(done) }()
+		n++
+		<-done
+	}
+	var header [4]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return nil, err
+	}
+	n := int(int32(binary.LittleEndian.Uint32(header[:])))
+	if n < 0 || n > limit {
+		return nil, errors.New("refused")
+	}
+	payload := make([]byte, n)
+	_, err := io.ReadFull(r, payload)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return payload, err
+}
