@@ -112,7 +112,7 @@ func (f *Flow) datagrams(sent, read []Event) {
 	for _, r := range read {
 		f.Reads = append(f.Reads, r.N)
 		for i := next; i < len(sent); i++ { // datagrams between two sockets on one machine keep their order
-			if r.N <= sent[i].N && bytes.HasPrefix(sent[i].Data, r.Data) && (r.N == sent[i].N || r.N > 0) {
+			if cameAs(sent[i], r) {
 				if r.N < sent[i].N {
 					f.Truncated++
 				}
@@ -122,6 +122,11 @@ func (f *Flow) datagrams(sent, read []Event) {
 		}
 	}
 	f.Dropped = max(0, len(sent)-len(read))
+}
+
+// cameAs reports whether a read can have returned the datagram that was sent, or the beginning of it.
+func cameAs(sent, read Event) bool {
+	return read.N <= sent.N && bytes.HasPrefix(sent.Data, read.Data) && (read.N == sent.N || read.N > 0)
 }
 
 // Whole reports whether each send arrived as one read.

@@ -58,6 +58,9 @@ type Event struct {
 // packet reports whether the event belongs to datagrams, which keep their boundaries.
 func (e Event) packet() bool { return len(e.Conn) > 2 && e.Conn[:3] == "udp" }
 
+// onTheWay reports whether a send put something out: bytes, or a datagram, which may be empty.
+func (e Event) onTheWay() bool { return e.Err == "" && (e.N > 0 || e.packet()) }
+
 // brokenSend reports whether the event is a send that failed on the way, after N bytes. Failed reads carry no data.
 func (e Event) brokenSend() bool {
 	return (e.Op == Reset || e.Op == Timeout) && len(e.Data) > 0

@@ -126,17 +126,23 @@ func causesOf(events []Event) [][]int {
 				add(d)
 			}
 		case Send:
-			sends[me] = append(sends[me], i)
+			if e.Err == "" || e.N > 0 {
+				sends[me] = append(sends[me], i)
+			}
 		case Close, CloseWrite:
 			closed[me] = append(closed[me], i)
 		case Recv:
+			if e.Err != "" {
+				break
+			}
 			readTo[me] += e.N
 			for _, p := range peers {
 				for taken[p] < len(sends[p]) && (e.packet() || sentTo[p] < readTo[me]) {
+					sent := events[sends[p][taken[p]]]
 					add(sends[p][taken[p]])
-					sentTo[p] += events[sends[p][taken[p]]].N
+					sentTo[p] += sent.N
 					taken[p]++
-					if e.packet() { // one datagram a read
+					if e.packet() && cameAs(sent, e) { // one datagram a read; those before it were dropped
 						break
 					}
 				}

@@ -155,9 +155,9 @@ func svgArrow(b *strings.Builder, r row, left func(int) float64, y int, text, to
 		line("arrow", end(r.lane, text), left(r.toLane)-12, true)
 	case r.toLane >= 0 && r.toLane < r.lane:
 		line("arrow", left(r.lane)-12, end(r.toLane, toText), true)
-	case r.event.Op == Send && r.event.Err == "" && r.event.N > 0 && r.lane < lanes-1:
+	case r.event.Op == Send && r.event.onTheWay() && r.lane < lanes-1:
 		line("arrow late", end(r.lane, text), left(r.lane+1)-60, false)
-	case r.event.Op == Send && r.event.Err == "" && r.event.N > 0 && r.lane > 0:
+	case r.event.Op == Send && r.event.onTheWay() && r.lane > 0:
 		line("arrow late", left(r.lane)-12, left(r.lane)-60, false)
 	case r.event.Op == Recv && r.event.Err == "" && r.lane > 0:
 		line("arrow late", left(r.lane)-60, left(r.lane)-12, true)

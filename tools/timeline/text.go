@@ -150,7 +150,7 @@ func (p *painter) arrow(r row, line, gaps []string) {
 		} else {
 			gaps[r.toLane] = " " + left + strings.Repeat(dash, gapWidth-2)
 		}
-	case r.event.Op == Send && r.event.Err == "" && r.event.N > 0:
+	case r.event.Op == Send && r.event.onTheWay():
 		if r.lane < len(line)-1 {
 			line[r.lane] = p.extend(line[r.lane], dash)
 			gaps[r.lane] = strings.Repeat(dash, 2) + p.mark("┈", ".") + "  "
