@@ -202,7 +202,7 @@ func (p *printed) Write(b []byte) (int, error) {
 			p.line.WriteByte(c)
 			continue
 		}
-		p.rec.Note(p.side, p.line.Bytes(), "prints")
+		p.rec.Note(p.side, append([]byte{}, p.line.Bytes()...), "prints") // an empty line too is something
 		p.line.Reset()
 	}
 	return len(b), nil
