@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -248,12 +249,16 @@ func (call *Call) Ended() bool {
 
 // Wait waits for the call to return. It ends the case when the call panics, hangs or runs in circles.
 func (call *Call) Wait() {
-	call.c.Await(call.what+" to return", call.Ended)
+	call.c.await(call.what+" to return", "", call.Ended)
 }
 
 // Await waits for cond, which is asked again whenever something has moved. It ends the case when a call panics or runs in circles, when the
 // calls are blocked for good, or when the time is up.
 func (c *C) Await(what string, cond func() bool) {
+	c.await(what, "; the suite waits for "+what, cond)
+}
+
+func (c *C) await(what, aside string, cond func() bool) {
 	spent, last := time.Duration(0), time.Now()
 	c.moved = last
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
@@ -262,8 +267,8 @@ func (c *C) Await(what string, cond func() bool) {
 		if met {
 			return
 		}
-		if g := c.stuck(); g != nil {
-			c.giveUp("%s", c.describe(*g))
+		if g := c.stuck(); g != nil && !cond() { // asked again, now that nothing moves
+			c.giveUp("%s%s", c.describe(*g), aside)
 		}
 		if c.finished() && !cond() {
 			c.Fail("waited for %s, but your code has returned", what)
@@ -290,25 +295,27 @@ func (c *C) Settle() {
 
 // checkCalls ends the case when a call has ended otherwise than by returning.
 func (c *C) checkCalls() {
-	for _, a := range c.all {
+	bad := slices.IndexFunc(c.calls, func(call *Call) bool {
+		call.mu.Lock()
+		defer call.mu.Unlock()
+		return call.ended && !call.ok
+	})
+	for _, a := range c.all { // after the calls: a call that runs in circles is ended for it
 		if stack := a.Spun(); stack != nil {
 			c.Fail("%s", circles(stack))
 		}
 	}
-	for _, call := range c.calls {
-		call.mu.Lock()
-		ended, ok, value, stack := call.ended, call.ok, call.panic, call.stack
-		call.mu.Unlock()
-		switch {
-		case !ended || ok:
-		case value == notStarted:
-			c.out.NotStarted = true
-			c.Fail("%s is not started: fill it in, in labs/%s/%s", call.function(), c.lab.Number, c.lab.File)
-		case value != nil:
-			c.Fail("%s panicked%s: %v", call.what, at(panicFrame(stack)), value)
-		default:
-			c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
-		}
+	if bad < 0 {
+		return
+	}
+	switch call := c.calls[bad]; { // it has ended, so nothing changes it any more
+	case call.panic == notStarted:
+		c.out.NotStarted = true
+		c.Fail("%s is not started: fill it in, in labs/%s/%s", call.function(), c.lab.Number, c.lab.File)
+	case call.panic != nil:
+		c.Fail("%s panicked%s: %v", call.what, at(panicFrame(call.stack)), call.panic)
+	default:
+		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
 	}
 }
 

@@ -194,3 +194,11 @@ func TestPrintsKeepsBothEnds(t *testing.T) {
 	require.True(t, strings.HasSuffix(text, "end"))
 	require.Less(t, len(text), 5*keptPrints)
 }
+
+func TestProofWantsTheExactCases(t *testing.T) {
+	wrong := Answer{Fails: []string{"a", "b"}}
+	require.Empty(t, wrong.problems([]Failure{{Case: "a"}, {Case: "b"}}))
+	require.Equal(t, []string{"passes what it should fail, or does not come to it: b"}, wrong.problems([]Failure{{Case: "a"}}))
+	require.Equal(t, []string{"fails what it should not:\nthe text"}, wrong.problems([]Failure{{Case: "a"}, {Case: "b"}, {Case: "c", Report: "the text"}}))
+	require.Len(t, Answer{}.problems([]Failure{{Case: "a"}}), 1)
+}

@@ -56,24 +56,26 @@ func Prove(t *testing.T, p Proof) {
 }
 
 func (a Answer) prove(t *testing.T, seed uint64) {
-	got := Failures(a.Lab, seed)
-	var names []string
-	for _, f := range got {
-		names = append(names, f.Case)
-	}
-	missing, extra := without(a.Fails, names), without(names, a.Fails)
-	if len(missing) > 0 {
-		t.Errorf("passes what it should fail: %q", missing)
-	}
-	for _, f := range got {
-		if slices.Contains(extra, f.Case) {
-			t.Errorf("fails what it should not:\n%s", f.Report)
-		}
+	for _, problem := range a.problems(Failures(a.Lab, seed)) {
+		t.Error(problem)
 	}
 }
 
-func without(all, some []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
+// problems compares the failures with those that the answer is named for.
+func (a Answer) problems(got []Failure) []string {
+	var names, problems []string
+	for _, f := range got {
+		names = append(names, f.Case)
+		if !slices.Contains(a.Fails, f.Case) {
+			problems = append(problems, "fails what it should not:\n"+f.Report)
+		}
+	}
+	for _, name := range a.Fails {
+		if !slices.Contains(names, name) {
+			problems = append(problems, "passes what it should fail, or does not come to it: "+name)
+		}
+	}
+	return problems
 }
 
 // golden compares the text of case i, as the first wrong answer that is named for it provokes it, with the file.

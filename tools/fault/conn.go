@@ -175,13 +175,13 @@ func (c *Conn) Taken() (n int) {
 }
 
 // Quiet reports whether the peer's side is at rest: everything that it was told to send lies ready, and everything
-// that was written has reached it. Nothing more will happen from there on its own.
+// that was written has reached it, and no Read waits for its deadline. Nothing more will happen here on its own.
 func (c *Conn) Quiet() (quiet bool) {
 	w := c.w
 	w.look(func() {
 		sent := len(w.queue) == 0 && !w.busy
 		arrived := w.over != nil || w.written == len(w.received) && !w.closed && !w.closedWrite
-		quiet = sent && arrived
+		quiet = sent && arrived && !(w.waiting > 0 && w.timed)
 	})
 	return quiet
 }

@@ -1,0 +1,250 @@
+package check_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+// one runs a suite of one case and returns the report of its failure; "" if it passes.
+func one(run func(c *check.C)) string {
+	lab := check.Lab{Number: "00", File: "none.go", Cases: []check.Case{{Name: "one", Points: 10, Rule: "r", Hint: "h", Run: run}}}
+	for _, f := range check.Failures(lab, 1) {
+		return f.Report
+	}
+	return ""
+}
+
+// TestPatience: what waits but will come to an end on its own is not taken for a hang.
+func TestPatience(t *testing.T) {
+	for name, answer := range map[string]func(conn net.Conn){
+		"a deadline": func(conn net.Conn) {
+			conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			conn.Read(make([]byte, 1))
+		},
+		"a deadline set from beside": func(conn net.Conn) {
+			timer := time.AfterFunc(0, func() { conn.SetReadDeadline(time.Now()) })
+			defer timer.Stop()
+			conn.SetReadDeadline(time.Now().Add(time.Hour))
+			conn.Read(make([]byte, 1))
+		},
+		"a sleep": func(net.Conn) { time.Sleep(100 * time.Millisecond) },
+		"a receive from a timer": func(net.Conn) {
+			<-time.After(200 * time.Millisecond)
+		},
+		"a select beside a reader": func(conn net.Conn) {
+			done := make(chan error)
+			go func() {
+				_, err := conn.Read(make([]byte, 1))
+				done <- err
+			}()
+			select {
+			case <-done:
+			case <-time.After(200 * time.Millisecond):
+				conn.Close()
+				<-done
+			}
+		},
+		"a wait for grandchildren": func(net.Conn) {
+			var wg sync.WaitGroup
+			wg.Add(1)
+			go func() {
+				go func() {
+					defer wg.Done()
+					time.Sleep(200 * time.Millisecond)
+				}()
+			}()
+			wg.Wait()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Empty(t, one(func(c *check.C) {
+				conn, _ := c.Connect()
+				c.Do("answer(conn)", func() { answer(conn) })
+			}))
+		})
+	}
+}
+
+// TestHangs: what waits for ever is recognised at once, and told with its line and what the suite has sent.
+func TestHangs(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer func(conn net.Conn)
+		want   string
+	}{
+		"in Read":          {func(conn net.Conn) { io.ReadFull(conn, make([]byte, 4)) }, "blocked in Read at watch_test.go:"},
+		"after a deadline": {func(conn net.Conn) { conn.SetReadDeadline(time.Time{}); io.ReadAll(conn) }, "blocked in Read at watch_test.go:"},
+		"in a goroutine": {func(conn net.Conn) {
+			done := make(chan error)
+			go func() {
+				_, err := io.ReadAll(conn)
+				done <- err
+			}()
+			<-done
+		}, "blocked in Read at watch_test.go:"},
+		"on a mutex": {func(net.Conn) {
+			var mu sync.Mutex
+			mu.Lock()
+			mu.Lock()
+		}, "blocked at watch_test.go:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report := one(func(c *check.C) {
+				conn, peer := c.Connect()
+				c.Say("the suite has sent 3 of 4 header bytes")
+				peer.Send([]byte("abc"))
+				c.Do("answer(conn)", func() { tt.answer(conn) })
+			})
+			require.Contains(t, report, tt.want)
+			require.Contains(t, report, "; the suite has sent 3 of 4 header bytes and will send no more\n")
+			require.NotContains(t, report, "waited", "it was not recognised but given up")
+		})
+	}
+}
+
+// TestAwait: the suite waits for what the answer does while it goes on.
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	upper := func(conn net.Conn) {
+		defer conn.Close()
+		for {
+			buf := make([]byte, 100)
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			conn.Write([]byte(strings.ToUpper(string(buf[:n]))))
+		}
+	}
+	talk := func(c *check.C, answer func(net.Conn)) {
+		conn, peer := c.Connect()
+		call := c.Start("answer(conn)", func() { answer(conn) })
+		for i, want := range []string{"ONE", "ONETWO"} {
+			peer.Send([]byte([]string{"one", "two"}[i]))
+			c.Await("the answer "+want, func() bool { return len(peer.Received()) >= len(want) })
+			c.WantText("answer", string(peer.Received()), want)
+		}
+		peer.CloseWrite()
+		call.Wait()
+		c.Await("the connection to be closed", func() bool { return peer.Over() != nil })
+	}
+	require.Empty(t, one(func(c *check.C) { talk(c, upper) }))
+	require.Contains(t, one(func(c *check.C) {
+		talk(c, func(conn net.Conn) { conn.Read(make([]byte, 100)) })
+	}), "waited for the answer ONE, but your code has returned")
+	require.Contains(t, one(func(c *check.C) {
+		talk(c, func(conn net.Conn) { io.ReadAll(conn) })
+	}), "blocked in Read at watch_test.go:")
+	require.Contains(t, one(func(c *check.C) {
+		talk(c, func(conn net.Conn) {
+			conn.Read(make([]byte, 100))
+			conn.Write([]byte("one"))
+			io.ReadAll(conn)
+		})
+	}), "answer: wrong text")
+	require.Contains(t, one(func(c *check.C) {
+		talk(c, func(conn net.Conn) {
+			for buf := make([]byte, 100); ; {
+				n, _ := conn.Read(buf)
+				conn.Write([]byte(strings.ToUpper(string(buf[:n]))))
+			}
+		})
+	}), "runs in circles at watch_test.go:")
+}
+
+// TestServe: a listener, clients one after the other, temporary errors, and a loop that does not notice the end.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	serve := func(ln net.Listener) error {
+		for {
+			conn, err := ln.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			if err != nil {
+				continue
+			}
+			io.Copy(conn, conn)
+			conn.Close()
+		}
+	}
+	suite := func(c *check.C, serve func(net.Listener) error) {
+		ln := c.Listen()
+		call := c.Start("Serve(ln)", func() { serve(ln) })
+		ln.Fail(errors.New("temporary"), os.ErrDeadlineExceeded)
+		for range 3 {
+			peer, err := ln.Dial()
+			c.WantNil("dialling", err)
+			peer.Send([]byte("hi"))
+			peer.CloseWrite()
+			c.Await("the echo", func() bool { return peer.Over() != nil })
+			c.WantBytes("echo", peer.Received(), []byte("hi"))
+		}
+		ln.Close()
+		call.Wait()
+	}
+	require.Empty(t, one(func(c *check.C) { suite(c, serve) }))
+	require.Contains(t, one(func(c *check.C) {
+		suite(c, func(ln net.Listener) error {
+			for {
+				if conn, err := ln.Accept(); err == nil {
+					io.Copy(conn, conn)
+					conn.Close()
+				}
+			}
+		})
+	}), "runs in circles at watch_test.go:")
+	require.Contains(t, one(func(c *check.C) {
+		suite(c, func(ln net.Listener) error {
+			_, err := ln.Accept()
+			return err
+		})
+	}), "waited for the echo, but your code has returned")
+	require.Contains(t, one(func(c *check.C) {
+		suite(c, func(ln net.Listener) error {
+			for range 3 {
+				ln.Accept()
+			}
+			_, err := ln.Accept()
+			return err
+		})
+	}), "no more clients will come; the suite waits for the echo\n")
+}
+
+// TestCircles: a loop that ignores every error is ended.
+func TestCircles(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(c *check.C){
+		"reading": func(c *check.C) {
+			conn, peer := c.Connect()
+			peer.CloseWrite()
+			c.Do("answer(conn)", func() {
+				for {
+					conn.Read(make([]byte, 1))
+				}
+			})
+		},
+		"writing": func(c *check.C) {
+			w := c.Writer(&fault.Writer{Err: io.ErrClosedPipe})
+			c.Do("answer(w)", func() {
+				for {
+					w.Write([]byte("x"))
+				}
+			})
+		},
+	} {
+		require.Contains(t, one(run), "runs in circles at watch_test.go:", name)
+	}
+}
