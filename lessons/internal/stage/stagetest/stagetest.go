@@ -276,10 +276,58 @@ func commandLine(t *testing.T, l stage.Lesson) {
 			}
 		})
 	}
+	if l.ListenPacket != nil {
+		t.Run("nobody listening", func(t *testing.T) {
+			if runtime.GOOS == "windows" {
+				t.Skip("Go switches off, on Windows, the report that a datagram met nobody")
+			}
+			addr, err := loopback.FreePacketAddr()
+			require.NoError(t, err)
+			_, errs, status := Run(t.Context(), l, "hello\n", "client", "-addr", addr)
+			oneLine(t, 1, status, errs, "nobody listens")
+			require.Contains(t, errs, "go run ./lessons/"+l.Number+" server -addr "+addr)
+		})
+		t.Run("silence", func(t *testing.T) {
+			impatient := l
+			impatient.Dial = func(addr string) (net.Conn, error) {
+				conn, err := l.Dial(addr)
+				return hurried{conn}, err
+			}
+			silent := taken(t, l)
+			_, errs, status := Run(t.Context(), impatient, "hello\n", "client", "-addr", silent)
+			oneLine(t, 1, status, errs, "no answer")
+			require.Contains(t, errs, "go run ./lessons/"+l.Number+" server -addr "+silent)
+		})
+		t.Run("nothing to say", func(t *testing.T) {
+			for _, stdin := range []string{"", "quit\n", "quit\nhello\n"} {
+				pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+				require.NoError(t, err)
+				_, errs, status := Run(t.Context(), l, stdin, "client", "-addr", pc.LocalAddr().String())
+				require.Zero(t, status, errs)
+				_, err = pc.WriteTo([]byte("end"), pc.LocalAddr())
+				require.NoError(t, err)
+				buf := make([]byte, 10)
+				n, _, err := pc.ReadFrom(buf)
+				require.NoError(t, err)
+				require.Equal(t, "end", string(buf[:n]), "the client sent something")
+				pc.Close()
+			}
+		})
+	}
 	if l.Encoding != nil {
 		_, errs, status := Run(t.Context(), l, "", "client", "-encoding", "klingon")
 		oneLine(t, 2, status, errs, "no such encoding")
 	}
+}
+
+// hurried is a connection on which a wait for what never comes is short, whatever deadline the program sets.
+type hurried struct{ net.Conn }
+
+func (h hurried) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() {
+		t = time.Now().Add(time.Millisecond)
+	}
+	return h.Conn.SetReadDeadline(t)
 }
 
 // taken returns an address that somebody listens on until the test ends.
