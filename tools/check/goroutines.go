@@ -116,16 +116,15 @@ func (g goroutine) handedIn() bool {
 
 // panicFrame finds, in the stack of a recovering goroutine, the student's line that panicked or called what did.
 func panicFrame(stack []byte) *frame {
-	for _, g := range parseStacks(stack) {
-		for i, f := range g.frames {
-			if f.function == "panic" {
-				g.frames = g.frames[i+1:]
-				break
-			}
-		}
-		return g.students()
+	all := parseStacks(stack)
+	if len(all) == 0 {
+		return nil
 	}
-	return nil
+	g := all[0]
+	if i := slices.IndexFunc(g.frames, func(f frame) bool { return f.function == "panic" }); i >= 0 {
+		g.frames = g.frames[i+1:]
+	}
+	return g.students()
 }
 
 // at says where a frame is, in the words of a message; nothing for no frame.

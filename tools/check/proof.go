@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -27,7 +28,8 @@ type Proof struct {
 
 // Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers pass, each wrong
 // answer fails the cases named for it and no others, every case fails on some wrong answer, and the failure texts are those in
-// the golden files.
+// the golden files. It also holds the table against the lab's README (its points) and the lessons (the scenes to reread). It is called by a test in
+// solutions/NN, and finds the other folders from there.
 func Prove(t *testing.T, p Proof) {
 	t.Helper()
 	if len(p.Right) == 0 {
@@ -47,11 +49,32 @@ func Prove(t *testing.T, p Proof) {
 			a.prove(t, seed)
 		})
 	}
+	t.Run("what the lab says elsewhere", func(t *testing.T) { p.Right[0].Lab.elsewhere(t) })
 	for i, cs := range p.Right[0].Lab.Cases {
 		t.Run("failure text: "+cs.Name, func(t *testing.T) {
 			t.Parallel()
 			p.golden(t, i)
 		})
+	}
+}
+
+// elsewhere compares the table with what the README promises and with the scenes that there are.
+func (lab Lab) elsewhere(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "labs", lab.Number, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cs := range lab.Cases {
+		if row := fmt.Sprintf("\n| %d | %s |\n", cs.Points, cs.Name); !strings.Contains(string(readme), row) {
+			t.Errorf("the lab's README.md has no row %q", strings.TrimSpace(row))
+		}
+		scenes, err := os.ReadFile(filepath.Join("..", "..", "lessons", cs.lesson(lab), "scenes.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cs.Scene != "" && !strings.Contains(string(scenes), `"`+cs.Scene+`"`) {
+			t.Errorf("case %q sends the student to the scene %s, which lesson %s does not have", cs.Name, cs.Scene, cs.lesson(lab))
+		}
 	}
 }
 

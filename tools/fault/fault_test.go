@@ -1,0 +1,324 @@
+package fault
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/loopback"
+)
+
+func TestMain(m *testing.M) { os.Exit(loopback.Main(m)) }
+
+func TestCuts(t *testing.T) {
+	for _, tt := range []struct {
+		cut  Cut
+		want string
+	}{
+		{Whole, "abcdef"},
+		{Bytes, "a b c d e f"},
+		{After(2), "ab cdef"},
+		{After(1, 4), "a bcd ef"},
+		{After(0, 6, 9), "abcdef"},
+	} {
+		require.Equal(t, tt.want, string(bytes.Join(tt.cut.Pieces([]byte("abcdef")), []byte(" "))), tt.cut.Name)
+		require.Empty(t, tt.cut.Pieces(nil))
+	}
+	require.Equal(t, "a pause after byte 1 and 4", After(1, 4).Name)
+}
+
+func TestRandomCutReplays(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789"), 50)
+	first := Random(7, 20).Pieces(data)
+	require.Equal(t, first, Random(7, 20).Pieces(data))
+	require.NotEqual(t, first, Random(8, 20).Pieces(data))
+	require.Equal(t, data, bytes.Join(first, nil))
+	for _, p := range first {
+		require.True(t, len(p) >= 1 && len(p) <= 20)
+	}
+}
+
+// pair is a joined connection that ends with the test.
+func pair(t *testing.T) (*Conn, *Peer) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	conn, peer := Join(server, client, nil)
+	t.Cleanup(peer.Close)
+	return conn, peer
+}
+
+// reads reads until an error, and returns what each Read returned.
+func reads(conn net.Conn) (got []string, err error) {
+	buf := make([]byte, 100)
+	for {
+		n, err := conn.Read(buf)
+		if n > 0 {
+			got = append(got, string(buf[:n]))
+		}
+		if err != nil {
+			return got, err
+		}
+	}
+}
+
+// eventually waits for what is already under way.
+func eventually(t *testing.T, cond func() bool) {
+	t.Helper()
+	require.Eventually(t, cond, 10*time.Second, time.Millisecond)
+}
+
+func TestAReadReturnsOnePiece(t *testing.T) {
+	conn, peer := pair(t)
+	peer.Send(After(2).Pieces([]byte("hello"))...)
+	peer.Send([]byte("world"))
+	peer.CloseWrite()
+	got, err := reads(conn)
+	require.Equal(t, []string{"he", "llo", "world"}, got)
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, 10, conn.Taken())
+}
+
+func TestWholeSticks(t *testing.T) {
+	conn, peer := pair(t)
+	peer.Send([]byte("helloworld"))
+	buf := make([]byte, 4)
+	n, err := conn.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "hell", string(buf[:n]))
+	buf = make([]byte, 100)
+	n, err = conn.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "oworld", string(buf[:n]))
+	n, err = conn.Read(nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestLongPiecesComeThrough(t *testing.T) {
+	conn, peer := pair(t)
+	data := bytes.Repeat([]byte("socket "), 1<<20)
+	peer.Send(data)
+	peer.CloseWrite()
+	got, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data, got))
+}
+
+func TestResetComesAfterWhatWasSent(t *testing.T) {
+	conn, peer := pair(t)
+	peer.Send([]byte("ab"), []byte("c"))
+	peer.Reset()
+	got, err := reads(conn)
+	require.Equal(t, []string{"ab", "c"}, got)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, io.EOF)
+	_, err = conn.Write([]byte("x"))
+	require.Error(t, err)
+}
+
+func TestThePeerHears(t *testing.T) {
+	conn, peer := pair(t)
+	_, err := conn.Write([]byte("hi"))
+	require.NoError(t, err)
+	eventually(t, func() bool { return string(peer.Received()) == "hi" })
+	require.NoError(t, peer.Over())
+	require.NoError(t, conn.CloseWrite())
+	eventually(t, func() bool { return peer.Over() == io.EOF && conn.Quiet() })
+}
+
+func TestStarved(t *testing.T) {
+	conn, peer := pair(t)
+	require.False(t, conn.Starved(), "nobody reads")
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		io.ReadFull(conn, make([]byte, 4))
+		t.Error("Stop did not end the goroutine")
+	}()
+	eventually(t, conn.Starved)
+	peer.Send([]byte("abc"))
+	eventually(t, func() bool { return conn.Starved() && conn.Taken() == 3 })
+	conn.Stop()
+	<-ended
+}
+
+func TestADeadlineIsNoStarvation(t *testing.T) {
+	conn, _ := pair(t)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Hour)))
+	waits := make(chan error)
+	go func() {
+		_, err := conn.Read(make([]byte, 1))
+		waits <- err
+	}()
+	eventually(t, func() bool { return !conn.Quiet() })
+	require.False(t, conn.Starved())
+	require.NoError(t, conn.SetDeadline(time.Now().Add(-time.Second)))
+	require.ErrorIs(t, <-waits, os.ErrDeadlineExceeded)
+
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
+	_, err := conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, conn.SetReadDeadline(time.Time{}))
+	go func() {
+		_, err := conn.Read(make([]byte, 1))
+		waits <- err
+	}()
+	eventually(t, conn.Starved)
+	require.NoError(t, conn.Close())
+	require.ErrorIs(t, <-waits, net.ErrClosed)
+}
+
+func TestCirclesAreEnded(t *testing.T) {
+	var changes atomic.Int64
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	conn, peer := Join(server, client, func() { changes.Add(1) })
+	t.Cleanup(peer.Close)
+	peer.CloseWrite()
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		for {
+			conn.Read(make([]byte, 1))
+		}
+	}()
+	<-ended
+	require.Contains(t, string(conn.Spun()), "TestCirclesAreEnded")
+	require.Positive(t, changes.Load())
+}
+
+func TestTimeoutsAreNoCircles(t *testing.T) {
+	conn, _ := pair(t)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(-time.Second)))
+	for range 2 * maxFailed {
+		_, err := conn.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+	require.Nil(t, conn.Spun())
+}
+
+func TestPeerCloseEndsEverything(t *testing.T) {
+	conn, peer := pair(t)
+	peer.Send(make([]byte, 64<<20)) // more than the buffers hold: the sender is blocked
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		conn.Write(make([]byte, 1<<20))
+		io.Copy(io.Discard, conn)
+	}()
+	eventually(t, func() bool { return conn.Taken() > 0 })
+	peer.Close()
+	<-ended
+}
+
+func TestListener(t *testing.T) {
+	ln, err := Listen(nil, nil)
+	require.NoError(t, err)
+	t.Cleanup(ln.Stop)
+	one, err := ln.Dial()
+	require.NoError(t, err)
+	t.Cleanup(one.Close)
+	require.Equal(t, 1, ln.Waiting())
+	temporary := errors.New("temporary")
+	ln.Fail(temporary)
+	_, err = ln.Accept()
+	require.Equal(t, temporary, err)
+	conn, err := ln.Accept()
+	require.NoError(t, err)
+	one.Send([]byte("hi"))
+	one.CloseWrite()
+	got, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Equal(t, "hi", string(got))
+
+	waits := make(chan error)
+	go func() {
+		_, err := ln.Accept()
+		waits <- err
+	}()
+	eventually(t, ln.Starved)
+	require.NoError(t, ln.Close())
+	require.ErrorIs(t, <-waits, net.ErrClosed)
+	require.False(t, ln.Starved())
+
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		for {
+			ln.Accept()
+		}
+	}()
+	<-ended
+	require.Contains(t, string(ln.Spun()), "TestListener")
+}
+
+func TestListenerStopEndsAccept(t *testing.T) {
+	ln, err := Listen(nil, nil)
+	require.NoError(t, err)
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		ln.Accept()
+		t.Error("Stop did not end the goroutine")
+	}()
+	eventually(t, ln.Starved)
+	ln.Stop()
+	<-ended
+}
+
+func TestWriter(t *testing.T) {
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name   string
+		writer *Writer
+		ns     []int // of writes of "abc" and "defgh"
+		errs   []error
+		taken  string
+		tried  int
+	}{
+		{"takes all", &Writer{}, []int{3, 5}, []error{nil, nil}, "abcdefgh", 0},
+		{"short", &Writer{Most: 2}, []int{2, 2}, []error{nil, nil}, "abde", 0},
+		{"fails in the second", &Writer{Room: 4, Err: broken}, []int{3, 1}, []error{nil, broken}, "abcd", 0},
+		{"fails in the first", &Writer{Err: broken}, []int{0, 0}, []error{broken, broken}, "", 5},
+		{"just fits", &Writer{Room: 8, Err: broken}, []int{3, 5}, []error{nil, nil}, "abcdefgh", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for i, s := range []string{"abc", "defgh"} {
+				n, err := tt.writer.Write([]byte(s))
+				require.Equal(t, tt.ns[i], n)
+				require.Equal(t, tt.errs[i], err)
+			}
+			require.Equal(t, tt.taken, string(tt.writer.Taken()))
+			require.Equal(t, tt.tried, tt.writer.Tried())
+			require.Equal(t, 2, tt.writer.Calls())
+		})
+	}
+}
+
+func TestWriterEndsCircles(t *testing.T) {
+	for name, stop := range map[string]bool{"after a hundred failures": false, "when it is stopped": true} {
+		w := &Writer{Err: io.ErrClosedPipe}
+		if stop {
+			w.Stop()
+		}
+		ended := make(chan bool)
+		go func() {
+			defer close(ended)
+			for {
+				w.Write([]byte("x"))
+			}
+		}()
+		<-ended
+		require.Equal(t, !stop, strings.Contains(string(w.Spun()), "TestWriterEndsCircles"), name)
+		require.True(t, w.Quiet())
+		require.False(t, w.Starved())
+	}
+}
