@@ -6,13 +6,8 @@ import (
 	"io"
 	"net"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
-
-// charset is how the answers are encoded; the flag -encoding names another one.
-var charset encoding.Encoding = unicode.UTF8
 
 // dial connects to the server at addr.
 func dial(addr string) (net.Conn, error) {

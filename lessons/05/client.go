@@ -7,13 +7,8 @@ import (
 	"io"
 	"net"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
-
-// charset is how the answers are encoded; the flag -encoding names another one.
-var charset encoding.Encoding = unicode.UTF8
 
 // dial connects to the server at addr.
 func dial(addr string) (net.Conn, error) {
@@ -51,22 +46,15 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 
 // readMessage reads one message, copies its payload to w as it comes, and takes nothing from r beyond it.
 func readMessage(r io.Reader, w io.Writer) error {
-	var header [headerSize]byte
-	if n, err := io.ReadFull(r, header[:]); err != nil {
+	var head [headerSize]byte
+	if n, err := io.ReadFull(r, head[:]); err != nil {
 		return fmt.Errorf("got %d of %d header bytes: %w", n, headerSize, err)
 	}
-	size, err := decodeHeader(header)
+	size, err := decodeHeader(head)
 	if err != nil {
 		return err
 	}
-	n, err := io.CopyN(w, r, size)
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return fmt.Errorf("got %d of %d payload bytes: %w", n, size, err)
-	}
-	return nil
+	return copyAll(w, r, size, "payload")
 }
 
 // openLine is a writer that knows whether the last line was ended.
@@ -85,10 +73,22 @@ func (l *openLine) Write(p []byte) (int, error) {
 const maxPayload = 1 << 30 // bytes; an answer that announces more is not believed
 
 // decodeHeader returns the size that a header announces. One that cannot be true is an error.
-func decodeHeader(header [headerSize]byte) (size int64, err error) {
-	size = int64(int32(binary.LittleEndian.Uint32(header[:])))
+func decodeHeader(head [headerSize]byte) (int64, error) {
+	size := int64(int32(binary.LittleEndian.Uint32(head[:])))
 	if size < 0 || size > maxPayload {
 		return 0, fmt.Errorf("the header announces %d bytes: not from 0 to %d", size, maxPayload)
 	}
 	return size, nil
+}
+
+// copyAll copies size bytes from r to w. An earlier end is io.ErrUnexpectedEOF.
+func copyAll(w io.Writer, r io.Reader, size int64, what string) error {
+	n, err := io.CopyN(w, r, size)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("got %d of %d %s bytes: %w", n, size, what, err)
+	}
+	return nil
 }

@@ -138,7 +138,7 @@ func TestFixHuge(t *testing.T) {
 }
 
 func TestBugOverflow(t *testing.T) {
-	size, refused, err := scenario.Overflow(timeline.NewRecorder(t.Name()), naiveEncodeHeader)
+	size, refused, err := scenario.LengthOverflow(timeline.NewRecorder(t.Name()), naiveEncodeHeader)
 	require.NoError(t, err)
 	require.NoError(t, refused)
 	require.EqualValues(t, -2147483643, size)
@@ -146,7 +146,7 @@ func TestBugOverflow(t *testing.T) {
 
 func TestFixOverflow(t *testing.T) {
 	rec := timeline.NewRecorder(t.Name())
-	_, refused, err := scenario.Overflow(rec, encodeHeader)
+	_, refused, err := scenario.LengthOverflow(rec, encodeHeader)
 	require.NoError(t, err)
 	require.ErrorContains(t, refused, "2147483653 bytes")
 	require.Zero(t, timeline.Count(rec.Events(), "server", timeline.Send))

@@ -8,9 +8,9 @@ import (
 // naiveReadMessage reads as the tutorials do: the header with one read, the payload with reads of 1024 whatever is
 // left, each read decoded by itself, and no error looked at.
 func naiveReadMessage(r io.Reader, w io.Writer) error {
-	header := make([]byte, headerSize)
-	r.Read(header)
-	size := int(int32(binary.LittleEndian.Uint32(header)))
+	head := make([]byte, headerSize)
+	r.Read(head)
+	size := int(int32(binary.LittleEndian.Uint32(head)))
 	buf := make([]byte, maxRead)
 	for got := 0; got < size; {
 		n, _ := r.Read(buf)
@@ -22,12 +22,12 @@ func naiveReadMessage(r io.Reader, w io.Writer) error {
 }
 
 // naiveEncodeHeader converts the size without looking whether it fits.
-func naiveEncodeHeader(size int64) (header [headerSize]byte, err error) {
-	binary.LittleEndian.PutUint32(header[:], uint32(int32(size)))
-	return header, nil
+func naiveEncodeHeader(size int64) (head [headerSize]byte, err error) {
+	binary.LittleEndian.PutUint32(head[:], uint32(int32(size)))
+	return head, nil
 }
 
 // naiveDecodeHeader takes the bytes in network order. Many protocols use it; this one does not.
-func naiveDecodeHeader(header [headerSize]byte) (size int64, err error) {
-	return int64(int32(binary.BigEndian.Uint32(header[:]))), nil
+func naiveDecodeHeader(head [headerSize]byte) (int64, error) {
+	return int64(int32(binary.BigEndian.Uint32(head[:]))), nil
 }

@@ -147,12 +147,12 @@ func receiveFrom(conn net.Conn) error {
 }
 
 func naiveOverflow(rec *timeline.Recorder) error {
-	_, _, err := scenario.Overflow(rec, naiveEncodeHeader)
+	_, _, err := scenario.LengthOverflow(rec, naiveEncodeHeader)
 	return err
 }
 
 func overflow(rec *timeline.Recorder) error {
-	_, _, err := scenario.Overflow(rec, encodeHeader)
+	_, _, err := scenario.LengthOverflow(rec, encodeHeader)
 	return err
 }
 

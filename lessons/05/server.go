@@ -15,6 +15,7 @@ import (
 )
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
+const headerSize = 4 // bytes: an int32, little-endian, as Python's struct.pack('i', n) writes it on x86 and ARM
 
 // listen asks the system for the address and lets clients queue up for it.
 func listen(addr string) (net.Listener, error) {
@@ -89,26 +90,24 @@ func left(err error) bool {
 	return false
 }
 
-// writeMessage writes a header that says how long payload is, and then payload.
+// writeMessage writes a header for payload, and then payload.
 func writeMessage(w io.Writer, payload []byte) error {
-	header, err := encodeHeader(int64(len(payload)))
+	head, err := encodeHeader(int64(len(payload)))
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(header[:]); err != nil {
+	if _, err := w.Write(head[:]); err != nil {
 		return err
 	}
 	_, err = w.Write(payload)
 	return err
 }
 
-const headerSize = 4 // bytes: an int32, little-endian, as Python's struct.pack('i', n) writes it on x86 and ARM
-
 // encodeHeader returns the header for a payload of size bytes. A size that an int32 cannot hold is an error.
-func encodeHeader(size int64) (header [headerSize]byte, err error) {
+func encodeHeader(size int64) (head [headerSize]byte, err error) {
 	if size < 0 || size > math.MaxInt32 {
-		return header, fmt.Errorf("a payload of %d bytes: the header holds at most %d", size, math.MaxInt32)
+		return head, fmt.Errorf("a payload of %d bytes: the header holds at most %d", size, math.MaxInt32)
 	}
-	binary.LittleEndian.PutUint32(header[:], uint32(size))
-	return header, nil
+	binary.LittleEndian.PutUint32(head[:], uint32(size))
+	return head, nil
 }

@@ -20,33 +20,34 @@ func SplitHeader(rec *timeline.Recorder, m Messages) (got string, met error, err
 	return inPieces(rec, m, "hello", frame[:2], frame[2:])
 }
 
-// inPieces sends the pieces of a frame, each when the client has read the one before.
+// inPieces sends the pieces of a frame, each when the client has read the one before to its end.
 func inPieces(rec *timeline.Recorder, m Messages, message string, pieces ...[]byte) (got string, met error, err error) {
 	c, s, err := Pair(rec)
 	if err != nil {
 		return "", nil, err
 	}
 	defer c.Close()
-	received, sent := both(func() error {
+	received, failed := both(func() error {
 		payload, err := m.Receive(c)
 		got = string(payload)
 		return err
 	}, func() error {
 		defer s.Close()
-		for i, piece := range pieces {
-			if i > 0 {
-				if err := wait(rec, "the client's read", timeline.Happened("client", timeline.Recv, i)); err != nil {
-					return err
-				}
+		sent := 0
+		for _, piece := range pieces {
+			read := func(events []timeline.Event) bool { return bytesRead(events, "client") >= sent }
+			if err := wait(rec, "the client to read the first piece", read); err != nil {
+				return err
 			}
 			if _, err := s.Write(piece); err != nil {
 				return err
 			}
+			sent += len(piece)
 		}
 		return nil
 	})
-	if sent != nil {
-		return "", nil, sent
+	if failed != nil {
+		return "", nil, failed
 	}
 	if received != nil {
 		rec.Verdict("the client met an error: %v", received)
@@ -55,6 +56,17 @@ func inPieces(rec *timeline.Recorder, m Messages, message string, pieces ...[]by
 	rec.Note("client", []byte(got), "message:")
 	compare(rec, []string{message}, []string{got})
 	return got, nil, nil
+}
+
+// bytesRead adds up what a side has read.
+func bytesRead(events []timeline.Event, side string) int {
+	n := 0
+	for _, e := range events {
+		if e.Side == side && e.Op == timeline.Recv {
+			n += e.N
+		}
+	}
+	return n
 }
 
 // framed returns the bytes that a stage puts into the stream for a message.
@@ -143,9 +155,9 @@ func ByteOrder(rec *timeline.Recorder, encode func(size int64) ([4]byte, error),
 	return size, nil
 }
 
-// Overflow asks for the header of a payload of 2 GiB and 5 bytes. When there is one, it is sent, and read as the int32 that
+// LengthOverflow asks for the header of a payload of 2 GiB and 5 bytes. When there is one, it is sent, and read as the int32 that
 // it is. It returns what the client sees, or the error that kept the header from being sent.
-func Overflow(rec *timeline.Recorder, encode func(size int64) ([4]byte, error)) (size int32, refused error, err error) {
+func LengthOverflow(rec *timeline.Recorder, encode func(size int64) ([4]byte, error)) (size int32, refused error, err error) {
 	const large = 2<<30 + 5
 	header, refused := encode(large)
 	if refused != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -81,8 +82,9 @@ func (s *session) client(ctx context.Context, args []string) int {
 	if s.Encoding != nil {
 		charset = flags.String("encoding", "utf-8", "")
 	}
-	if s.SaveDir != nil {
-		flags.StringVar(s.SaveDir, "save", "", "")
+	save := new(string)
+	if s.Folder != nil {
+		save = flags.String("save", "", "")
 	}
 	if status, ok := s.parse(flags, args); !ok {
 		return status
@@ -96,6 +98,14 @@ func (s *session) client(ctx context.Context, args []string) int {
 			return s.misuse("-encoding %q: no such encoding; known are utf-8, gbk, gb18030, big5, shift_jis, euc-kr, iso-8859-1, windows-1252 and the others of the WHATWG list", *charset)
 		}
 		*s.Encoding = e
+	}
+	if *save != "" {
+		root, err := os.OpenRoot(*save)
+		if err != nil {
+			return s.misuse("-save %q: %v; it names a folder that exists, where the answers are put", *save, cause(err))
+		}
+		defer root.Close()
+		*s.Folder = root
 	}
 	log.SetFlags(0)
 	log.SetOutput(s.errs)

@@ -13,8 +13,10 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"golang.org/x/text/encoding"
 
@@ -35,7 +37,7 @@ type Lesson struct {
 
 	RunsCommands bool               // the server executes what it is sent: it may listen on loopback only
 	Encoding     *encoding.Encoding // set by the client's -encoding flag, if the lesson has one
-	SaveDir      *string            // set by the client's -save flag, if the lesson has one
+	Folder       **os.Root          // opened for the client's -save flag, if the lesson has one
 
 	Scenes []Scene
 }
@@ -95,13 +97,26 @@ func (s *session) command(rest string) string {
 }
 
 func (s *session) misuse(format string, args ...any) int {
-	fmt.Fprintf(s.errs, format+"\n", args...)
+	s.complain(format, args...)
 	return misuse
 }
 
 func (s *session) fail(format string, args ...any) int {
-	fmt.Fprintf(s.errs, format+"\n", args...)
+	s.complain(format, args...)
 	return failed
+}
+
+// complain prints one line. What a peer put into it, a file name say, cannot control the reader's terminal.
+func (s *session) complain(format string, args ...any) {
+	var line strings.Builder
+	for _, r := range fmt.Sprintf(format, args...) {
+		if unicode.IsPrint(r) {
+			line.WriteRune(r)
+		} else {
+			line.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	fmt.Fprintln(s.errs, line.String())
 }
 
 // parse reads flags. It returns false, and the status to end with, when the lesson should not go on.
@@ -138,7 +153,7 @@ func (s *session) usage(w io.Writer) {
 	if s.Encoding != nil {
 		extra += " [-encoding gbk]"
 	}
-	if s.SaveDir != nil {
+	if s.Folder != nil {
 		extra += " [-save FOLDER]"
 	}
 	row("client -addr "+defaultAddr+extra, "the other side; reads lines from standard input")

@@ -1,0 +1,457 @@
+package main
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/lessons/internal/scenario"
+	"socketbook/lessons/internal/stage/stagetest"
+	"socketbook/tools/loopback"
+	"socketbook/tools/timeline"
+)
+
+func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
+
+func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
+
+func TestFixNoName(t *testing.T) {
+	known, fits, err := scenario.NoName(timeline.NewRecorder(t.Name()), file)
+	require.NoError(t, err)
+	require.Equal(t, scenario.Received{Name: "report.txt", Sum: "2670f929ce8c93af815ba0ae8fd591ff"}, known)
+	require.True(t, fits, "5 GiB")
+}
+
+func TestFixBig(t *testing.T) {
+	for _, size := range []int64{1<<31 - 1, 1 << 31, 5 << 30, math.MaxInt64} {
+		require.NoError(t, fits(size))
+	}
+	head, err := encodeHeader(header{TotalSize: 5 << 30})
+	require.NoError(t, err)
+	met, err := scenario.Big(timeline.NewRecorder(t.Name()), head, receiveFrom)
+	require.NoError(t, err)
+	require.ErrorIs(t, met, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, met, "got 262144 of 5368709120 payload bytes")
+}
+
+func TestBugSplitJSON(t *testing.T) {
+	_, met, err := scenario.SplitJSON(timeline.NewRecorder(t.Name()), naiveMessages)
+	require.NoError(t, err)
+	require.ErrorContains(t, met, "unexpected end of JSON input")
+
+	// In one piece, but too long for one read.
+	met, read, err := scenario.LongJSON(timeline.NewRecorder(t.Name()), longFrame(), naiveMessages)
+	require.NoError(t, err)
+	require.ErrorContains(t, met, "unexpected end of JSON input")
+	require.Less(t, read, 300_000)
+}
+
+func TestFixSplitJSON(t *testing.T) {
+	got, met, err := scenario.SplitJSON(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.NoError(t, met)
+	require.Equal(t, "hello", got)
+}
+
+// A JSON that no single read brings is put together, up to the limit.
+func TestLongestHeader(t *testing.T) {
+	overhead := len(`{"file_name":"","total_size":5,"md5":""}`)
+	for _, n := range []int{maxHeader, maxHeader + 1} {
+		head, err := encodeHeader(header{FileName: strings.Repeat("x", n-overhead), TotalSize: 5})
+		require.NoError(t, err)
+		require.Len(t, head, headerSize+n)
+		got, err := receive(iotest.OneByteReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("hello"))))
+		if n == maxHeader {
+			require.NoError(t, err)
+			require.Equal(t, "hello", string(got))
+		} else {
+			require.ErrorContains(t, err, "65537 bytes")
+		}
+	}
+}
+
+func TestFixLongHeader(t *testing.T) {
+	before := allocated()
+	met, read, err := scenario.LongJSON(timeline.NewRecorder(t.Name()), longFrame(), messages)
+	require.NoError(t, err)
+	require.ErrorContains(t, met, "the header announces 300045 bytes")
+	require.Equal(t, headerSize, read)
+
+	_, err = receive(strings.NewReader("\xff\xff\xff\x7f"))
+	require.ErrorContains(t, err, "2147483647 bytes")
+	_, err = receive(strings.NewReader("\xfb\xff\xff\xff"))
+	require.ErrorContains(t, err, "-5 bytes")
+	require.Less(t, allocated()-before, uint64(4<<20), "bytes allocated, most of them for what the scene sends")
+}
+
+func TestRefused(t *testing.T) {
+	for text, says := range map[string]string{
+		`{"file_name": "a", "total_`:          "not the JSON",
+		``:                                    "not the JSON",
+		`[]`:                                  "not the JSON",
+		`"hello"`:                             "not the JSON",
+		`{"file_name": "a"}`:                  "total_size",
+		`{"total_size": null}`:                "total_size",
+		`{"total_size": -5}`:                  "total_size",
+		`{"total_size": "5"}`:                 "total_size",
+		`{"total_size": 5.5}`:                 "total_size",
+		`{"total_size": 9223372036854775808}`: "total_size",
+		`{"file_name": 7, "total_size": 5}`:   "file_name",
+		`{"md5": [], "total_size": 5}`:        "md5",
+		"{\"file_name\": \"\xd6\xd0\", \"total_size\": 5}": "file_name",
+		strings.Repeat("[", maxHeader):                     "not the JSON",
+	} {
+		met, err := scenario.Refused(timeline.NewRecorder(t.Name()), frame(text, ""), receiveFrom)
+		require.NoError(t, err)
+		require.ErrorContains(t, met, says, "%.60s", text)
+		require.Less(t, len(met.Error()), 400, "one line, however long the header is")
+		require.NotContains(t, met.Error(), "\n")
+	}
+}
+
+func TestUnknownKey(t *testing.T) {
+	got, met, err := scenario.Understood(timeline.NewRecorder(t.Name()), frame(`{"owner": {"name": "root"}, "total_size": 5}`, "hello"), messages)
+	require.NoError(t, err)
+	require.NoError(t, met)
+	require.Equal(t, "hello", got)
+}
+
+func TestBugChecksum(t *testing.T) {
+	got, met, err := scenario.Changed(timeline.NewRecorder(t.Name()), naiveMessages)
+	require.NoError(t, err)
+	require.NoError(t, met)
+	require.Equal(t, "transfer 900 to you", got)
+}
+
+func TestFixChecksum(t *testing.T) {
+	_, met, err := scenario.Changed(timeline.NewRecorder(t.Name()), messages)
+	require.NoError(t, err)
+	require.ErrorContains(t, met, "changed on the way")
+}
+
+func TestNotVerified(t *testing.T) {
+	for _, md5 := range []string{"md5", "", "5d41402abc4b2a76b9719d911017c59", "5d41402abc4b2a76b9719d911017c592ff"} {
+		got, met, err := scenario.Understood(timeline.NewRecorder(t.Name()), frame(`{"total_size": 5, "md5": "`+md5+`"}`, "hello"), messages)
+		require.NoError(t, err)
+		require.NoError(t, met)
+		require.Equal(t, "hello", got, "delivered all the same")
+	}
+	_, err := receive(bytes.NewReader(frame(`{"total_size": 5, "md5": "5D41402ABC4B2A76B9719D911017C592"}`, "hello")))
+	require.NoError(t, err, "hex digits of either case")
+	var out strings.Builder
+	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "md5"}`, "hello"))
+	require.Equal(t, "hello\n", out.String())
+	require.Contains(t, errs, "not verified")
+}
+
+// runClient lets the lesson's client ask a server that answers with the given bytes, and returns what it wrote to
+// standard error.
+func runClient(t *testing.T, out io.Writer, answer []byte, args ...string) (errs string) {
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	defer ln.Close()
+	go func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		conn.Read(make([]byte, maxRead))
+		conn.Write(answer)
+		conn.Close()
+	}()
+	stdout, errs, _ := stagetest.Run(t.Context(), lesson, "ls\n", append([]string{"client", "-addr", ln.Addr().String()}, args...)...)
+	io.WriteString(out, stdout)
+	return errs
+}
+
+func TestFixPathName(t *testing.T) {
+	found, err := playPathName(timeline.NewRecorder(t.Name()))
+	require.NoError(t, err)
+	require.Equal(t, []string{"a/b/fine.txt"}, found)
+}
+
+func TestSaveFlag(t *testing.T) {
+	defer func() { folder = nil }()
+	dir := t.TempDir()
+	var out strings.Builder
+	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "5d41402abc4b2a76b9719d911017c592"}`, "hello"), "-save", dir)
+	require.Empty(t, errs)
+	saved, err := os.ReadFile(filepath.Join(dir, "a.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(saved))
+
+	folder = nil
+	_, errs, status := stagetest.Run(t.Context(), lesson, "", "client", "-save", filepath.Join(dir, "no-such-folder"))
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "no-such-folder")
+
+	outside := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link")))
+	errs = runClient(t, io.Discard, frame(`{"file_name": "link", "total_size": 5}`, "hello"), "-save", dir)
+	require.Contains(t, errs, "escapes")
+	require.NoFileExists(t, outside)
+}
+
+func TestHeader(t *testing.T) {
+	head, err := encodeHeader(header{FileName: "a.txt", TotalSize: 5, MD5: "x"})
+	require.NoError(t, err)
+	require.Equal(t, "\x2e\x00\x00\x00"+`{"file_name":"a.txt","total_size":5,"md5":"x"}`, string(head), "in this order")
+	require.True(t, json.Valid(head[headerSize:]))
+}
+
+// However the bytes come, the messages are the same, and how the stream ends is told apart.
+func TestReadMessage(t *testing.T) {
+	var stream bytes.Buffer
+	ends := map[int]bool{0: true}
+	for _, message := range []string{"hello", "", "你好"} {
+		require.NoError(t, sendMessage(&stream, []byte(message)))
+		ends[stream.Len()] = true
+	}
+	for _, r := range []io.Reader{
+		bytes.NewReader(stream.Bytes()),
+		iotest.OneByteReader(bytes.NewReader(stream.Bytes())),
+		iotest.HalfReader(bytes.NewReader(stream.Bytes())),
+		iotest.DataErrReader(bytes.NewReader(stream.Bytes())),
+	} {
+		for _, want := range []string{"hello", "", "你好"} {
+			got, err := receive(r)
+			require.NoError(t, err)
+			require.Equal(t, want, string(got))
+		}
+		_, err := receive(r)
+		require.ErrorIs(t, err, io.EOF, "the end between two messages")
+	}
+	for n := range stream.Len() {
+		r := bytes.NewReader(stream.Bytes()[:n])
+		var err error
+		for err == nil {
+			_, err = receive(r)
+		}
+		if ends[n] {
+			require.ErrorIs(t, err, io.EOF, "%d bytes", n)
+		} else {
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%d bytes", n)
+		}
+	}
+}
+
+// The client holds a piece of an answer at a time, however long it is.
+func TestFlatMemory(t *testing.T) {
+	const size = 64 << 20
+	head, err := encodeHeader(header{FileName: "zeros", TotalSize: size})
+	require.NoError(t, err)
+	r := io.MultiReader(bytes.NewReader(head), io.LimitReader(zeros{}, size))
+	before := allocated()
+	require.NoError(t, readMessage(r, io.Discard))
+	require.Less(t, allocated()-before, uint64(1<<20), "bytes allocated for a message of 64 MiB")
+}
+
+// allocated is how many bytes this process has allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// Whatever a client or its command does, the next client is served.
+func TestNextClient(t *testing.T) {
+	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
+	require.NoError(t, err)
+	for command, want := range map[string]string{
+		"exit 3":                     "\n",
+		"true":                       "\n",
+		"echo oops >&2":              "oops\n",
+		"cat":                        "\n",
+		"printf '\\377'":             "\uFFFD\n",
+		"echo a; echo b >&2":         "a\nb\n",
+		"head -c 10485760 /dev/zero": strings.Repeat("\x00", 10<<20) + "\n",
+	} {
+		conn, err := dial(server.Addr)
+		require.NoError(t, err)
+		var out strings.Builder
+		require.NoError(t, talk(conn, strings.NewReader(command+"\n"), &out))
+		require.True(t, want == out.String(), command)
+		conn.Close()
+	}
+	conn, err := dial(server.Addr) // one that resets in the middle of its answer
+	require.NoError(t, err)
+	_, err = conn.Write([]byte("head -c 10485760 /dev/zero"))
+	require.NoError(t, err)
+	require.NoError(t, loopback.WaitQueued(conn, headerSize))
+	require.NoError(t, loopback.Abort(conn))
+	conn, err = dial(server.Addr)
+	require.NoError(t, err)
+	require.NoError(t, talk(conn, strings.NewReader("true\n"), io.Discard))
+	conn.Close()
+	require.NoError(t, server.Stop())
+}
+
+// A client that is told nonsense ends with one line and status 1.
+func TestClientErrors(t *testing.T) {
+	for beginning, says := range map[string]string{
+		"\x05\x00":                                 "got 2 of 4 header bytes",
+		string(frame(`{"total_size": 5}`, "he")):   "got 2 of 5 payload bytes",
+		string(frame(`{"total_size": 5}`, "")[:9]): "got 5 of 17 header bytes",
+		"\xfb\xff\xff\xff":                         "announces -5 bytes",
+		"\xff\xff\xff\x7fhaha":                     "announces 2147483647 bytes",
+		"HTTP/1.1 400 Bad Request\r\n\r\n":         "announces 1347703880 bytes",
+	} {
+		errs := runClient(t, io.Discard, []byte(beginning))
+		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
+		require.Contains(t, errs, says)
+	}
+}
+
+func TestServeEnds(t *testing.T) {
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	ln.Close()
+	require.NoError(t, serve(ln), "a closed listener is no error")
+}
+
+func TestPython(t *testing.T) {
+	t.Run("its client, our server", func(t *testing.T) {
+		server := stagetest.Server(t)
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "echo 你好\ntrue\nprintf %03000d 7\n")
+		require.Zero(t, status, errs)
+		require.Equal(t, "answer.txt 7:你好\n\nanswer.txt 0:\nanswer.txt 3000:"+strings.Repeat("0", 2999)+"7\n", out)
+	})
+	t.Run("our client, its server", func(t *testing.T) {
+		server := stagetest.Start(t, stagetest.Python(t, "server.py"))
+		dir := t.TempDir()
+		out, errs, status := stagetest.Client(t, server.Addr, "echo 你好\ntrue\nprintf %03000d 7\n", "-save", dir)
+		require.Zero(t, status, errs)
+		require.Empty(t, errs, "verified")
+		require.Equal(t, "你好\n\n"+strings.Repeat("0", 2999)+"7\n", out)
+		saved, err := os.ReadFile(filepath.Join(dir, "回答.txt"))
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("0", 2999)+"7", string(saved))
+	})
+}
+
+func FuzzReadMessage(f *testing.F) {
+	f.Add(frame(`{"file_name": "a", "total_size": 5, "md5": ""}`, "hello"))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		r := bytes.NewReader(stream)
+		before := allocated()
+		got, err := receive(r)
+		if err == nil { // then it was all there: the length, the JSON, and as many bytes as it says
+			size := int(uint32(stream[0]) | uint32(stream[1])<<8 | uint32(stream[2])<<16 | uint32(stream[3])<<24)
+			if payload := stream[headerSize+size:]; !bytes.HasPrefix(payload, got) || r.Len() != len(payload)-len(got) {
+				t.Fatalf("got %q of %q, %d bytes left", got, payload, r.Len())
+			}
+		} else if len(err.Error()) > 1000 || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("not a line for people: %v", err)
+		}
+		if used := allocated() - before; used > 2<<20+64*uint64(len(stream)) {
+			t.Fatalf("%d bytes allocated for a stream of %d", used, len(stream))
+		}
+	})
+}
+
+func BenchmarkHeader(b *testing.B) {
+	h := header{FileName: "answer.txt", TotalSize: 5 << 30, MD5: "5d41402abc4b2a76b9719d911017c592"}
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := encodeHeader(h); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		head, err := encodeHeader(h)
+		require.NoError(b, err)
+		r := bytes.NewReader(nil)
+		for b.Loop() {
+			r.Reset(head[headerSize:])
+			if _, err := decodeHeader(r, [headerSize]byte(head)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkThroughput sends the same payload three ways, in turns over one connection: bare; bare with an MD5 computed
+// at both ends; framed. It reports bare time / framed time and hashed time / framed time: 1 means that framing costs nothing.
+func BenchmarkThroughput(b *testing.B) {
+	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			client, server, err := loopback.TCP()
+			require.NoError(b, err)
+			defer client.Close()
+			defer server.Close()
+			payload := bytes.Repeat([]byte("a"), size)
+			var bare, hashed, framed time.Duration
+			b.SetBytes(3 * int64(size))
+			for b.Loop() {
+				bare += carry(b, server, client,
+					func(w io.Writer) error { _, err := w.Write(payload); return err },
+					func(r io.Reader) error { _, err := io.CopyN(io.Discard, r, int64(size)); return err })
+				hashed += carry(b, server, client,
+					func(w io.Writer) error { md5.Sum(payload); _, err := w.Write(payload); return err },
+					func(r io.Reader) error { _, err := io.CopyN(md5.New(), r, int64(size)); return err })
+				framed += carry(b, server, client,
+					func(w io.Writer) error { return sendMessage(w, payload) },
+					func(r io.Reader) error { return readMessage(r, io.Discard) })
+			}
+			b.ReportMetric(float64(bare)/float64(framed), "bare/framed")
+			b.ReportMetric(float64(hashed)/float64(framed), "hashed/framed")
+		})
+	}
+}
+
+// BenchmarkBig carries a payload of 5 GiB that is stored nowhere.
+func BenchmarkBig(b *testing.B) {
+	const size = 5 << 30
+	client, server, err := loopback.TCP()
+	require.NoError(b, err)
+	defer client.Close()
+	defer server.Close()
+	head, err := encodeHeader(header{FileName: "zeros", TotalSize: size})
+	require.NoError(b, err)
+	log.SetOutput(io.Discard) // nobody computed the checksum beforehand
+	defer log.SetOutput(os.Stderr)
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		carry(b, server, client, func(w io.Writer) error {
+			_, err := io.Copy(w, io.MultiReader(bytes.NewReader(head), io.LimitReader(zeros{}, size)))
+			return err
+		}, func(r io.Reader) error { return readMessage(r, io.Discard) })
+	}
+}
+
+// carry measures one transfer, from the first byte written to the last one read.
+func carry(b *testing.B, from, to net.Conn, write func(io.Writer) error, read func(io.Reader) error) time.Duration {
+	begin := time.Now()
+	written := make(chan error, 1)
+	go func() { written <- write(from) }()
+	if err := errors.Join(read(to), <-written); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(begin)
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os/exec"
+	"runtime"
+	"syscall"
+)
+
+const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
+const headerSize = 4 // bytes: an int32, little-endian, as Python's struct.pack('i', n) writes it on x86 and ARM
+
+// listen asks the system for the address and lets clients queue up for it.
+func listen(addr string) (net.Listener, error) {
+	return net.Listen("tcp", addr)
+}
+
+// serve answers one client after the other, whatever one of them does.
+// It returns nil when ln is closed. The caller closes ln.
+func serve(ln net.Listener) error {
+	for {
+		conn, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accepting a client: %w", err)
+		}
+		if err := answer(conn); err != nil {
+			log.Printf("client %s: %v", conn.RemoteAddr(), err)
+		}
+	}
+}
+
+// answer runs each command and sends what it printed, until the client leaves, and closes conn.
+func answer(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, maxRead)
+	for {
+		n, err := conn.Read(buf)
+		if left(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading a command: %w", err)
+		}
+		err = writeMessage(conn, "answer.txt", run(string(buf[:n])))
+		if left(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("writing an answer: %w", err)
+		}
+	}
+}
+
+// run executes a command line in the shell, with nothing to read, and returns its standard output and then its
+// standard error.
+func run(command string) []byte {
+	cmd := exec.Command("sh", "-c", command)
+	if runtime.GOOS == "windows" {
+		cmd = exec.Command("cmd", "/C", command)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil { // it was not even started
+		fmt.Fprintln(&stderr, err)
+	}
+	return append(stdout.Bytes(), stderr.Bytes()...)
+}
+
+// left reports whether err means that the peer has gone. There are three ways to learn it:
+// end of file (it closed), a reset (it aborted), a broken pipe (we wrote after it had gone).
+func left(err error) bool {
+	for _, gone := range []error{
+		io.EOF, syscall.ECONNRESET, syscall.EPIPE,
+		syscall.Errno(10054), syscall.Errno(10053), // what Windows calls the last two
+	} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
+}
+
+// writeMessage writes a header for payload, and then payload.
+func writeMessage(w io.Writer, name string, payload []byte) error {
+	head, err := encodeHeader(header{name, int64(len(payload)), fmt.Sprintf("%x", md5.Sum(payload))})
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(head[:]); err != nil {
+		return err
+	}
+	_, err = w.Write(payload)
+	return err
+}
+
+// encodeHeader returns the length of h's JSON in 4 bytes, and the JSON.
+func encodeHeader(h header) (head []byte, err error) {
+	text, err := json.Marshal(h)
+	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...), err
+}
+
+// header describes a payload. It is sent as JSON, with the fields in this order.
+type header struct {
+	FileName  string `json:"file_name"`
+	TotalSize int64  `json:"total_size"` // bytes
+	MD5       string `json:"md5"`        // of the payload, in hex
+}

@@ -1,0 +1,31 @@
+"""Sends commands, reads answers behind a JSON header: python3 client.py HOST:PORT, commands from standard input.
+Prints the name and the size that the header announced, a colon, and the answer."""
+import hashlib
+import json
+import socket
+import struct
+import sys
+
+
+def read_exactly(conn, n):
+    data = b""
+    while len(data) < n:
+        piece = conn.recv(min(n - len(data), 1024))
+        if not piece:
+            raise EOFError("got %d of %d bytes" % (len(data), n))
+        data += piece
+    return data
+
+
+host, port = sys.argv[1].split(":")
+client = socket.create_connection((host, int(port)))
+for line in sys.stdin:
+    client.sendall(line.rstrip("\n").encode("utf-8"))
+    size = struct.unpack("i", read_exactly(client, 4))[0]
+    text = read_exactly(client, size).decode("utf-8")
+    header = json.loads(text)
+    assert list(header) == ["file_name", "total_size", "md5"], text
+    answer = read_exactly(client, header["total_size"])
+    assert hashlib.md5(answer).hexdigest() == header["md5"], text
+    print("%s %d:%s" % (header["file_name"], header["total_size"], answer.decode("utf-8")))
+client.close()

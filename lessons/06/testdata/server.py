@@ -1,0 +1,26 @@
+"""Runs commands, sends answers behind a JSON header, client after client. The first line says where it listens."""
+import hashlib
+import json
+import socket
+import struct
+import subprocess
+
+server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+server.bind(("127.0.0.1", 0))
+server.listen(5)
+print("listening on %s:%d" % server.getsockname(), flush=True)
+while True:
+    conn, address = server.accept()
+    while True:
+        command = conn.recv(1024)
+        if not command:
+            break
+        done = subprocess.run(command.decode("utf-8"), shell=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        answer = done.stdout + done.stderr
+        header = {"file_name": "回答.txt", "total_size": len(answer), "md5": hashlib.md5(answer).hexdigest()}
+        text = json.dumps(header).encode("utf-8")
+        conn.send(struct.pack("i", len(text)))
+        conn.send(text)
+        conn.sendall(answer)
+    conn.close()
