@@ -60,8 +60,43 @@ type Bug struct {
 	ID       string // kebab case; the scene has the same name
 	Sentence string // what goes wrong
 	Shown    string // the lesson that shows it
-	Fixed    string // the lesson that fixes it; the same number when naive.go shows the wrong way beside the right one
+	Fixed    string // the lesson that fixes it, perhaps one that is not written; the same number when naive.go shows the wrong way beside the right one
 	Scenario string // the function in lessons/internal/scenario that both run
 	TestBug  string // in the lesson that shows it: asserts that the bug is there
 	TestFix  string // in the lesson that fixes it: the same scenario, the opposite asserted; "" while that lesson is not written
+}
+
+// Ledger lists every bug of the course, in the order in which the reader meets them.
+var Ledger = []Bug{
+	{"both-listen", "Both sides read first, and nobody ever speaks.", "01", "01", "BothListen", "TestBugBothListen", "TestFixBothListen"},
+	{"second-message", "The same client sends again and meets the end of the stream.", "01", "02", "SecondMessage", "TestBugSecondMessage", "TestFixSecondMessage"},
+	{"second-client", "A second client is refused: the server has gone.", "01", "03", "NextClient", "TestBugSecondClient", "TestFixSecondClient"},
+	{"empty-line", "A write of 0 bytes puts nothing on the wire, and both sides wait.", "02", "02", "EmptyLine", "TestBugEmptyLine", "TestFixEmptyLine"},
+	{"spin", "A reader that ignores the end of the stream reads 0 bytes for ever.", "02", "02", "Spin", "TestBugSpin", "TestFixSpin"},
+	{"reset", "A client that aborts ends the server with an error.", "02", "02", "Reset", "TestBugReset", "TestFixReset"},
+	{"unread-answer", "A client that leaves without reading makes the write fail with a broken pipe, which catching only the reset misses.", "02", "02", "UnreadAnswer", "TestBugUnreadAnswer", "TestFixUnreadAnswer"},
+	{"next-client", "After the first client has left nobody is served.", "02", "03", "NextClient", "TestBugNextClient", "TestFixNextClient"},
+	{"never-closed", "A handler returns without closing, and the peer never sees the end.", "03", "03", "NeverClosed", "TestBugNeverClosed", "TestFixNeverClosed"},
+	{"second-waits", "A second client is connected and gets no answer until the first one leaves.", "03", "08", "SecondWaits", "TestBugSecondWaits", ""},
+	{"glue", "Two sends arrive as one read.", "04", "05", "Glue", "TestBugGlue", "TestFixGlue"},
+	{"split", "One send arrives as several reads.", "04", "05", "Split", "TestBugSplit", "TestFixSplit"},
+	{"residue", "The rest of a long answer is taken for the answer to the next command.", "04", "05", "Residue", "TestBugResidue", "TestFixResidue"},
+	{"two-commands", "Two commands sent back to back reach the shell as one.", "04", "14", "TwoCommands", "TestBugTwoCommands", ""},
+	{"silent-command", "A command that prints nothing sends nothing, and both sides wait.", "04", "05", "SilentCommand", "TestBugSilentCommand", "TestFixSilentCommand"},
+	{"cut-character", "A character across the edge of a read is broken.", "04", "05", "CutCharacter", "TestBugCutCharacter", "TestFixCutCharacter"},
+	{"pause", "Sleeping between sends costs time, and a late reader still gets them as one.", "04", "05", "Pause", "TestBugPause", "TestFixPause"},
+	{"no-delay", "With TCP_NODELAY two segments still arrive as one read.", "04", "05", "NoDelay", "TestBugNoDelay", "TestFixNoDelay"},
+	{"two-pipes", "A runner that reads one pipe to its end hangs when the command fills the other.", "04", "04", "TwoPipes", "TestBugTwoPipes", "TestFixTwoPipes"},
+	{"split-header", "The header comes in two pieces, and one read takes the first for all of it.", "05", "05", "SplitHeader", "TestBugSplitHeader", "TestFixSplitHeader"},
+	{"over-read", "Asking for 1024 bytes whatever is left takes the start of the next message.", "05", "05", "OverRead", "TestBugOverRead", "TestFixOverRead"},
+	{"cut-short", "The stream ends in the middle of a message, and the reader waits for the rest for ever.", "05", "05", "CutShort", "TestBugCutShort", "TestFixCutShort"},
+	{"byte-order", "A reader that takes the bytes from the other end sees 50331648 instead of 3.", "05", "05", "ByteOrder", "TestBugByteOrder", "TestFixByteOrder"},
+	{"overflow", "A length over 2^31-1 turns negative in a careless conversion.", "05", "05", "LengthOverflow", "TestBugOverflow", "TestFixOverflow"},
+	{"no-name", "Only a number fits into the header: no name, no checksum, no size over 2 GiB.", "05", "06", "NoName", "TestBugNoName", "TestFixNoName"},
+	{"split-json", "The JSON comes in pieces, or is longer than one read brings.", "06", "06", "SplitJSON", "TestBugSplitJSON", "TestFixSplitJSON"},
+	{"checksum", "A payload is changed on the way, and nobody compares the checksum.", "06", "06", "Changed", "TestBugChecksum", "TestFixChecksum"},
+	{"truncated", "A buffer shorter than the datagram cuts it, and the rest is gone.", "07", "07", "Truncated", "TestBugTruncated", "TestFixTruncated"},
+	{"overflow", "A reader that does not read loses datagrams, and nobody is told.", "07", "15", "QueueOverflow", "TestBugOverflow", ""},
+	{"both-wait", "The answer never comes, and without a deadline the client waits for ever.", "07", "07", "BothWait", "TestBugBothWait", "TestFixBothWait"},
+	{"forged", "An unconnected client believes whoever answers first.", "07", "07", "Forged", "TestBugForged", "TestFixForged"},
 }

@@ -99,29 +99,38 @@ func TestFixLongHeader(t *testing.T) {
 	require.Less(t, allocated()-before, uint64(4<<20), "bytes allocated, most of them for what the scene sends")
 }
 
-func TestRefused(t *testing.T) {
-	for text, says := range map[string]string{
-		`{"file_name": "a", "total_`:          "not the JSON",
-		``:                                    "not the JSON",
-		`[]`:                                  "not the JSON",
-		`"hello"`:                             "not the JSON",
-		`{"file_name": "a"}`:                  "total_size",
-		`{"total_size": null}`:                "total_size",
-		`{"total_size": -5}`:                  "total_size",
-		`{"total_size": "5"}`:                 "total_size",
-		`{"total_size": 5.5}`:                 "total_size",
-		`{"total_size": 9223372036854775808}`: "total_size",
-		`{"file_name": 7, "total_size": 5}`:   "file_name",
-		`{"md5": [], "total_size": 5}`:        "md5",
-		"{\"file_name\": \"\xd6\xd0\", \"total_size\": 5}": "file_name",
-		strings.Repeat("[", maxHeader):                     "not the JSON",
-	} {
-		met, err := scenario.Refused(timeline.NewRecorder(t.Name()), frame(text, ""), receiveFrom)
-		require.NoError(t, err)
-		require.ErrorContains(t, met, says, "%.60s", text)
-		require.Less(t, len(met.Error()), 400, "one line, however long the header is")
-		require.NotContains(t, met.Error(), "\n")
+func TestFixBadJSON(t *testing.T) {
+	for _, text := range []string{`{"file_name": "a", "total_`, ``, `[]`, `"hello"`, strings.Repeat("[", maxHeader)} {
+		refused(t, text, "not the JSON")
 	}
+	refused(t, `{"file_name": 7, "total_size": 5}`, "file_name")
+	refused(t, `{"md5": [], "total_size": 5}`, "md5")
+}
+
+func TestFixNoSize(t *testing.T) {
+	for _, text := range []string{`{"file_name": "a"}`, `{"total_size": null}`, `{}`, `{"x": "` + strings.Repeat("x", 60_000) + `"}`} {
+		refused(t, text, "total_size")
+	}
+}
+
+func TestFixNegativeSize(t *testing.T) {
+	for _, size := range []string{"-5", "-9223372036854775808", `"5"`, "5.5", "9223372036854775808"} {
+		refused(t, `{"total_size": `+size+`}`, "total_size")
+	}
+}
+
+func TestFixNotUTF8(t *testing.T) {
+	refused(t, "{\"file_name\": \"\xd6\xd0\", \"total_size\": 5}", "file_name")
+}
+
+// refused sends a header of this text over a connection that stays open, and expects one line that says what is wrong.
+func refused(t *testing.T, text, says string) {
+	t.Helper()
+	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), frame(text, ""), receiveFrom)
+	require.NoError(t, err)
+	require.ErrorContains(t, met, says, "%.60s", text)
+	require.Less(t, len(met.Error()), 400, "however long the header is")
+	require.NotContains(t, met.Error(), "\n")
 }
 
 func TestUnknownKey(t *testing.T) {

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 // Lesson 04 reads "hello" and "world" as one; datagrams do not stick.
-func TestFixGlue(t *testing.T) {
+func TestFixNoGlue(t *testing.T) {
 	rec := timeline.NewRecorder(t.Name())
 	answers, err := scenario.DatagramGlue(rec, servePacket)
 	require.NoError(t, err)
