@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"path"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -26,12 +25,6 @@ type frame struct {
 	line     int
 }
 
-var (
-	headLine    = regexp.MustCompile(`^goroutine (\d+) .*?\[([^],]+)`)
-	creatorLine = regexp.MustCompile(`^created by .* in goroutine (\d+)$`)
-	fileLine    = regexp.MustCompile(`^\t(.*):(\d+)`)
-)
-
 // snapshot stops the world for a moment and returns all goroutines.
 func snapshot() []goroutine {
 	buf := make([]byte, 256<<10)
@@ -46,27 +39,53 @@ func snapshot() []goroutine {
 
 func parseStacks(text []byte) []goroutine {
 	var all []goroutine
-	for _, block := range bytes.Split(text, []byte("\n\n")) {
-		lines := strings.Split(strings.TrimSpace(string(block)), "\n")
-		head := headLine.FindStringSubmatch(lines[0])
-		if head == nil {
+	for block := range strings.SplitSeq(string(text), "\n\n") {
+		lines := strings.Split(strings.TrimSpace(block), "\n")
+		g, ok := parseHead(lines[0])
+		if !ok {
 			continue
 		}
-		g := goroutine{state: head[2]}
-		g.id, _ = strconv.Atoi(head[1])
 		for i := 1; i+1 < len(lines); i++ {
-			if m := creatorLine.FindStringSubmatch(lines[i]); m != nil {
-				g.creator, _ = strconv.Atoi(m[1])
+			if strings.HasPrefix(lines[i], "created by ") {
+				_, id, _ := strings.Cut(lines[i], " in goroutine ")
+				g.creator, _ = strconv.Atoi(id)
 				break
 			}
-			if m := fileLine.FindStringSubmatch(lines[i+1]); m != nil && !strings.HasPrefix(lines[i], "\t") {
-				line, _ := strconv.Atoi(m[2])
-				g.frames = append(g.frames, frame{functionName(lines[i]), m[1], line})
+			if file, line, ok := parseFile(lines[i+1]); ok {
+				g.frames = append(g.frames, frame{functionName(lines[i]), file, line})
+				i++
 			}
 		}
 		all = append(all, g)
 	}
 	return all
+}
+
+// parseHead takes a line such as "goroutine 34 [chan receive, 2 minutes]:" apart; newer versions of Go put more between the
+// number and the bracket.
+func parseHead(line string) (g goroutine, ok bool) {
+	rest, ok := strings.CutPrefix(line, "goroutine ")
+	if !ok {
+		return g, false
+	}
+	id, rest, _ := strings.Cut(rest, " ")
+	_, rest, _ = strings.Cut(rest, "[")
+	g.state = rest[:max(0, strings.IndexAny(rest, ",]"))]
+	var err error
+	g.id, err = strconv.Atoi(id)
+	return g, err == nil && g.state != ""
+}
+
+// parseFile takes a line such as "\t/home/student/labs/05/framing.go:42 +0x1d" apart.
+func parseFile(line string) (file string, number int, ok bool) {
+	rest, ok := strings.CutPrefix(line, "\t")
+	colon := strings.LastIndex(rest, ":")
+	if !ok || colon < 0 {
+		return "", 0, false
+	}
+	digits, _, _ := strings.Cut(rest[colon+1:], " ")
+	number, err := strconv.Atoi(digits)
+	return rest[:colon], number, err == nil
 }
 
 // functionName cuts the arguments off "socketbook/labs/05.ReadMessage({0x1, 0x2}, 0x400)"; a method's receiver stays.
