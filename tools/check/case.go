@@ -81,6 +81,9 @@ func runCase(lab Lab, cs Case, o options) outcome {
 }
 
 func (c *C) finish() {
+	if c.options.timeline && !c.out.Passed { // before the suite itself closes the connections
+		c.out.Timeline = drawTimeline(c.rec.Events())
+	}
 	for _, a := range c.all {
 		a.Stop()
 	}
@@ -101,9 +104,6 @@ func (c *C) finish() {
 		c.out.Message = "the suite left this case without a verdict; that is a mistake in the suite"
 	}
 	c.out.Steps = c.steps
-	if c.options.timeline {
-		c.out.Timeline = drawTimeline(c.rec.Events())
-	}
 }
 
 // Seed is the number from which everything random in the case is to be derived.

@@ -24,14 +24,34 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	if o.Timeline != "" {
 		b.WriteString(indent(strings.TrimRight(o.Timeline, "\n"), "  ") + "\n")
 	}
-	fmt.Fprintf(&b, "rule    %s\n", cs.Rule)
-	fmt.Fprintf(&b, "next    %s\n", cs.Hint)
+	fmt.Fprintf(&b, "rule    %s\n", wrap(cs.Rule))
+	fmt.Fprintf(&b, "next    %s\n", wrap(cs.Hint))
 	if cs.Scene != "" {
 		fmt.Fprintf(&b, "reread  lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
 	} else {
 		fmt.Fprintf(&b, "reread  lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
 	}
 	fmt.Fprintf(&b, "again   %s\n\n", again)
+	return b.String()
+}
+
+// wrap breaks a text into lines of about a hundred columns, the second and later ones under the first.
+func wrap(s string) string {
+	var b strings.Builder
+	column := 0
+	for word := range strings.FieldsSeq(s) {
+		switch {
+		case column == 0:
+		case column+1+len(word) > 90:
+			b.WriteString("\n        ")
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
 	return b.String()
 }
 
