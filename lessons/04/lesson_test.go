@@ -21,6 +21,9 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// The text of the whole course shows this lesson.
+func TestCourseReadme(t *testing.T) { stagetest.Readme(t, lesson, "../../README.md") }
+
 func TestBugGlue(t *testing.T) {
 	rec := timeline.NewRecorder(t.Name())
 	got, err := scenario.Glue(rec, messages)

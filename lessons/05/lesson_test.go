@@ -7,6 +7,9 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -315,6 +318,27 @@ func TestPython(t *testing.T) {
 		require.Zero(t, status, errs)
 		require.Equal(t, "你好\n\n"+strings.Repeat("0", 2999)+"7\n", out)
 	})
+}
+
+// The Python script in the text of the whole course does against our server what it says there.
+func TestCourseReadmeScript(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	script := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(text)
+	require.NotNil(t, script)
+	server := stagetest.Server(t)
+	_, port, err := net.SplitHostPort(server.Addr)
+	require.NoError(t, err)
+	name := filepath.Join(t.TempDir(), "script.py")
+	require.NoError(t, os.WriteFile(name, bytes.Replace(script[1], []byte("8080"), []byte(port), 1), 0o644))
+	out, errs, status := stagetest.Output(t, stagetest.Python(t, name), "")
+	require.Zero(t, status, errs)
+	lines := strings.Split(out, "\n")
+	require.GreaterOrEqual(t, len(lines), 2)
+	require.Contains(t, lines[0], `6 bytes, 'hello\n'`)
+	for _, line := range lines[:2] {
+		require.Contains(t, string(text), line, "what it prints stands in the text")
+	}
 }
 
 func FuzzReadMessage(f *testing.F) {

@@ -112,7 +112,7 @@ func decodeHeader(r io.Reader, head [headerSize]byte) (h header, err error) {
 	case !utf8.Valid(text.Bytes()):
 		return h, fmt.Errorf("the header is not UTF-8: file_name %.80q, md5 %.80q", h.FileName, h.MD5)
 	case h.TotalSize < 0:
-		return h, fmt.Errorf("the header's total_size is absent or negative: %.80s", &text)
+		return h, fmt.Errorf("the header's total_size is absent or negative: %.80q", &text)
 	}
 	return h, nil
 }

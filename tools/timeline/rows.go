@@ -44,6 +44,7 @@ func lanesOf(events []Event) []string {
 func rowsOf(events []Event, lanes []string) []row {
 	ordered := causal(events)
 	var rows []row
+	var clock int64
 	for i := 0; i < len(ordered); i++ {
 		e := ordered[i]
 		if e.Op == Verdict {
@@ -54,6 +55,8 @@ func rowsOf(events []Event, lanes []string) []row {
 			i++
 			r.toEvent, r.toLane, r.toText = ordered[i], slices.Index(lanes, ordered[i].Side), describe(ordered[i])
 		}
+		clock = max(clock, r.us) // of two things that happened at once, the one drawn below is not the earlier one
+		r.us = clock
 		rows = append(rows, r)
 	}
 	return fold(rows)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"syscall"
 )
@@ -35,7 +34,7 @@ func (s *session) explainListen(addr string, err error) string {
 	anyPort := s.command("server -addr 127.0.0.1:0")
 	switch {
 	case oneOf(err, syscall.EADDRINUSE, wsaEADDRINUSE):
-		return fmt.Sprintf("listening on %s: another program has this port; take a free one with %s, or see who has it with %s", addr, anyPort, whoHas(addr))
+		return fmt.Sprintf("listening on %s: another program has this port; take a free one with %s, or see who has it with %s", addr, anyPort, s.whoHas(addr))
 	case oneOf(err, syscall.EACCES, wsaEACCES):
 		return fmt.Sprintf("listening on %s: not permitted: ports below 1024 belong to the administrator; take a free one with %s", addr, anyPort)
 	case oneOf(err, syscall.EADDRNOTAVAIL, wsaEADDRNOTAVAIL):
@@ -45,11 +44,15 @@ func (s *session) explainListen(addr string, err error) string {
 }
 
 // whoHas is the command that names the program behind a port.
-func whoHas(addr string) string {
+func (s *session) whoHas(addr string) string {
 	_, port, _ := net.SplitHostPort(addr) // checked before
 	switch runtime.GOOS {
 	case "linux":
-		return "ss -lnp 'sport = :" + port + "'"
+		protocol := "t"
+		if s.ListenPacket != nil {
+			protocol = "u"
+		}
+		return "ss -ln" + protocol + "p 'sport = :" + port + "'"
 	case "windows":
 		return "netstat -ano | findstr :" + port
 	}
@@ -62,7 +65,7 @@ func (s *session) explainDial(addr string, err error) string {
 	switch {
 	case oneOf(err, syscall.ECONNREFUSED, wsaECONNREFUSED):
 		return fmt.Sprintf("connecting to %s: connection refused: nobody listens there; start the server first: %s", addr, start)
-	case errors.Is(err, os.ErrDeadlineExceeded), oneOf(err, syscall.ETIMEDOUT):
+	case timedOut(err):
 		return fmt.Sprintf("connecting to %s: no answer in time; is the address right? a server on this machine is started with %s", addr, start)
 	}
 	return fmt.Sprintf("connecting to %s: %v; a server on this machine is started with %s", addr, cause(err), start)
@@ -83,10 +86,16 @@ func (s *session) explainPeer(peer, addr string, err error) string {
 		return fmt.Sprintf("the %s left without a farewell (%v); %s", peer, cause(err), next)
 	case oneOf(err, syscall.ECONNREFUSED, wsaECONNREFUSED):
 		return fmt.Sprintf("nobody listens there (%v); start the server first: %s", cause(err), server)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case timedOut(err):
 		return fmt.Sprintf("%v; is a server there? it is started with %s", err, server)
 	}
 	return err.Error()
+}
+
+// timedOut reports whether a deadline passed. Not every timeout of package net is os.ErrDeadlineExceeded.
+func timedOut(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
 }
 
 // cause is the innermost reason of a network error, without the addresses that the sentence names already.

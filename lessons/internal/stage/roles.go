@@ -55,7 +55,9 @@ func (s *session) server(ctx context.Context, args []string) int {
 		serve, end, bound = func() error { return s.Serve(ln) }, ln, ln.Addr()
 	}
 	defer end.Close()
-	fmt.Fprintf(s.out, "listening on %s\n", bound)
+	if _, err := fmt.Fprintf(s.out, "listening on %s\n", bound); err != nil {
+		return s.fail("telling on standard output that the server listens on %s: %v", bound, cause(err))
+	}
 
 	served := make(chan error, 1)
 	go func() { served <- serve() }()

@@ -176,13 +176,18 @@ func (n notes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// style follows the terminal: colour and box drawing only there, and not when NO_COLOR is set.
+// style follows the terminal: its width; colour and box drawing only there, and not when NO_COLOR is set.
 func (s *session) style(ascii bool) timeline.Style {
 	st := timeline.Style{Width: 80, ASCII: ascii}
-	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil {
-		st.Width = min(max(n, 60), 160)
+	if f, ok := s.out.Writer.(*os.File); ok && isTerminal(f) {
+		if columns := terminalWidth(f); columns > 0 {
+			st.Width = min(columns, 160)
+		}
 	}
-	if isTerminal(s.out) && os.Getenv("NO_COLOR") == "" {
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		st.Width = min(n, 160)
+	}
+	if isTerminal(s.out.Writer) && os.Getenv("NO_COLOR") == "" {
 		st.Color, st.Box = os.Getenv("TERM") != "dumb", true
 	}
 	if ascii {

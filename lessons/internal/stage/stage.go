@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode"
 
@@ -71,7 +72,15 @@ func Main(l Lesson) {
 
 // Run does what Main does, up to the end of the process, and returns the status. An interrupt is the end of ctx.
 func Run(ctx context.Context, l Lesson, args []string, in io.Reader, out, errs io.Writer) int {
-	s := &session{Lesson: l, in: in, out: out, errs: errs}
+	s := &session{Lesson: l, in: in, out: &output{Writer: out}, errs: errs}
+	status := s.run(ctx, args)
+	if err := s.out.failure(); err != nil && status == done && !errors.Is(err, syscall.EPIPE) { // a reader that has seen enough is no failure
+		return s.fail("writing to standard output: %v; is the disk full?", cause(err))
+	}
+	return status
+}
+
+func (s *session) run(ctx context.Context, args []string) int {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		switch args[0] {
 		case "server":
@@ -87,8 +96,32 @@ func Run(ctx context.Context, l Lesson, args []string, in io.Reader, out, errs i
 // session is one run of a lesson's command line.
 type session struct {
 	Lesson
-	in        io.Reader
-	out, errs io.Writer
+	in   io.Reader
+	out  *output
+	errs io.Writer
+}
+
+// output remembers the first error of a writer: the lessons' own code does not look.
+type output struct {
+	io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+func (o *output) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }
 
 // command is how this lesson is called, for messages that say what to type next.
