@@ -37,10 +37,13 @@ func Snapshot() Resources {
 	return Resources{goroutines: len(goroutines()), files: descriptors()}
 }
 
+// leakPatience is how long what is about to end may take to end.
+var leakPatience = 2 * time.Second
+
 // Leaked waits until the process holds no more than when r was taken, and has no child processes. After two seconds it returns an
 // error that names what is left: stacks of goroutines, descriptors, children.
 func (r Resources) Leaked() error {
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(leakPatience)
 	for step := time.Millisecond; ; step = min(2*step, 50*time.Millisecond) {
 		left := r.left()
 		if left == "" {
