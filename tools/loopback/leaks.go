@@ -28,13 +28,17 @@ func Main(m interface{ Run() int }) int {
 
 // Resources is what a process holds at one moment.
 type Resources struct {
-	goroutines int
+	goroutines []string // the first line of each stack: its number
 	files      []string // what each descriptor stands for; nil where the system does not tell
 }
 
-// Snapshot counts the goroutines and lists the open descriptors (on Linux and macOS).
+// Snapshot lists the goroutines and the open descriptors (on Linux and macOS).
 func Snapshot() Resources {
-	return Resources{goroutines: len(goroutines()), files: descriptors()}
+	r := Resources{files: descriptors()}
+	for _, stack := range goroutines() {
+		r.goroutines = append(r.goroutines, number(stack))
+	}
+	return r
 }
 
 // leakPatience is how long what is about to end may take to end.
@@ -58,11 +62,17 @@ func (r Resources) Leaked() error {
 
 func (r Resources) left() string {
 	var left []string
-	if now := goroutines(); len(now) > r.goroutines {
-		left = append(left, fmt.Sprintf("%d goroutines more than before, among them:\n%s", len(now)-r.goroutines, now[len(now)-1]))
+	var running []string
+	for _, stack := range goroutines() {
+		if !slices.Contains(r.goroutines, number(stack)) {
+			running = append(running, stack)
+		}
 	}
-	if now := descriptors(); len(now) > len(r.files) {
-		left = append(left, fmt.Sprintf("%d descriptors more than before: %s", len(now)-len(r.files), strings.Join(extra(now, r.files), ", ")))
+	if len(running) > 0 {
+		left = append(left, fmt.Sprintf("%d goroutines more than before, among them:\n%s", len(running), running[len(running)-1]))
+	}
+	if more := extra(descriptors(), r.files); len(more) > 0 {
+		left = append(left, fmt.Sprintf("%d descriptors more than before: %s", len(more), strings.Join(more, ", ")))
 	}
 	if hasChildren() {
 		left = append(left, "a child process that nobody waited for")
@@ -85,6 +95,12 @@ func goroutines() []string {
 		return strings.Contains(s, "os/signal.signal_recv") || strings.Contains(s, "os/signal.loop") ||
 			strings.Contains(s, "testing.(*M).startAlarm") || strings.Contains(s, "runtime/trace")
 	})
+}
+
+// number is "goroutine 12" of a stack that begins "goroutine 12 [chan receive]:".
+func number(stack string) string {
+	n, _, _ := strings.Cut(stack, " [")
+	return n
 }
 
 func extra(now, before []string) []string {
