@@ -21,7 +21,10 @@ func descriptors() []string {
 	var files []string
 	for _, e := range entries {
 		target, err := os.Readlink(dir + "/" + e.Name())
-		if err != nil { // the directory that was just read, or a system without links there
+		if err != nil && dir == "/proc/self/fd" { // the one that was open to read the directory
+			continue
+		}
+		if err != nil { // macOS has no links there
 			target = e.Name()
 		}
 		if strings.HasPrefix(target, "anon_inode:") || strings.HasPrefix(target, "/proc/") {
