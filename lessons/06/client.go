@@ -73,7 +73,7 @@ func readMessage(r io.Reader, w io.Writer) error {
 		return err
 	}
 	if want, err := hex.DecodeString(h.MD5); err != nil || len(want) != md5.Size {
-		log.Printf("%.80q is not verified: its md5 is %.80q", h.FileName, h.MD5)
+		log.Printf("client: %.80q is not verified: its md5 is %.80q", h.FileName, h.MD5)
 	} else if got := sum.Sum(nil); !bytes.Equal(got, want) {
 		return fmt.Errorf("%.80q was changed on the way: its md5 is %x, the header says %x", h.FileName, got, want)
 	}

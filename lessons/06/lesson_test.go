@@ -165,7 +165,11 @@ func TestNotVerified(t *testing.T) {
 	var out strings.Builder
 	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "md5"}`, "hello"))
 	require.Equal(t, "hello\n", out.String())
-	require.Contains(t, errs, "not verified")
+	require.Equal(t, "client: \"a.txt\" is not verified: its md5 is \"md5\"\n", errs)
+
+	pictures, _, status := stagetest.Run(t.Context(), lesson, "", "-scene", "not-verified", "-json")
+	require.Zero(t, status)
+	require.Regexp(t, `"side":"client","op":"note".*is not verified`, pictures, "the client says it, not the server")
 }
 
 // runClient lets the lesson's client ask a server that answers with the given bytes, and returns what it wrote to
