@@ -29,7 +29,7 @@ type C struct {
 	steps   []string
 	said    string
 	all     []adversary
-	peers   []*fault.Peer
+	peers   []interface{ Close() }
 	cleanup []func()
 	calls   []*Call
 	wake    chan struct{}

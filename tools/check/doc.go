@@ -46,7 +46,7 @@
 // Do waits for the call; Start lets it run, and Await waits for something else meanwhile: an answer in peer.Received(), or
 // the end of the connection in peer.Over(). Every call has to be waited for. C's methods end the case when something
 // is wrong, so there is nothing to return. They are called from the case's own goroutine, never inside Do's function.
-// C.Listen is for code that accepts, C.Writer for an io.Writer that takes bytes badly, C.Cleanup for files.
+// C.Listen is for code that accepts, C.Datagrams for UDP, C.Writer for an io.Writer that takes bytes badly, C.Cleanup for files.
 //
 // What has to be random comes from C.Seed. The verdict must not depend on it: a mistake that only some seeds find also needs
 // a variation that always finds it. The rule says what is right, the hint what to do next; neither repeats the

@@ -161,7 +161,7 @@ func (g goroutine) inside() string {
 			break
 		}
 		switch f.function {
-		case "socketbook/tools/fault.(*Conn).Read":
+		case "socketbook/tools/fault.(*Conn).Read", "socketbook/tools/fault.(*DatagramConn).Read":
 			return "Read"
 		case "socketbook/tools/fault.(*Conn).Write":
 			return "Write"

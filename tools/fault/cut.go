@@ -2,9 +2,10 @@
 // the middle, reset it, or take less than they are given. What it does at random follows from a seed, so that a
 // failure can be replayed.
 //
-// [Join] puts it between the two ends of a real connection; [Listener] does so for every connection that is accepted;
-// [Writer] takes bytes badly. All of them know when the code under test waits for something that will never come
-// ([Conn.Starved]) and when it runs in circles ([Conn.Spun]), and can end it ([Conn.Stop]).
+// [Join] puts it between the two ends of a real connection, [JoinDatagrams] of a UDP conversation; [Listener]
+// does so for every connection that is accepted; [Writer] takes bytes badly. All of them know when the code under test
+// waits for something that will never come ([Conn.Starved]) and when it runs in circles ([Conn.Spun]), and can end it
+// ([Conn.Stop]).
 package fault
 
 import (
