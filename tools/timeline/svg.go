@@ -18,7 +18,7 @@ const (
 	svgRow     = 26  // pixels from one row to the next
 	svgColumn  = 7.2 // pixels that one terminal column takes in the chosen font, about
 	svgTop     = 64  // from a scene's top to its first row
-	svgMargin  = 70  // room for the clock
+	svgMargin  = 84  // room for the clock
 	svgPadding = 24
 	svgColumns = 126 // terminal columns that fit the whole width
 )
@@ -39,12 +39,12 @@ const svgHead = `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" 
 <title>%s</title>
 <style>
 :root { color-scheme: light dark }
-.bg { fill: #ffffff } text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328; white-space: pre }
+.bg { fill: #ffffff } text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328; white-space: pre; paint-order: stroke; stroke: #ffffff; stroke-width: 3px }
 .title { font-weight: bold; font-size: 15px } .side { font-weight: bold } .dim { fill: #656d76 } .verdict { fill: #8a4600; font-weight: bold }
 .send { fill: #1a7f37 } .recv { fill: #0550ae } .bad { fill: #b3261e } .note { fill: #8250df }
 .lane { stroke: #d0d7de } .arrow { stroke: #57606a; stroke-width: 1.4 } .late { stroke-dasharray: 2 4 } .tip { fill: #57606a }
 @media (prefers-color-scheme: dark) {
-.bg { fill: #0d1117 } text { fill: #e6edf3 } .dim { fill: #8d96a0 } .verdict { fill: #e3b341 }
+.bg { fill: #0d1117 } text { fill: #e6edf3; stroke: #0d1117 } .dim { fill: #8d96a0 } .verdict { fill: #e3b341 }
 .send { fill: #56d364 } .recv { fill: #79c0ff } .bad { fill: #ff8b82 } .note { fill: #d2a8ff }
 .lane { stroke: #3d444d } .arrow { stroke: #9198a1 } .tip { fill: #9198a1 }
 }
