@@ -106,10 +106,14 @@ func (s *Server) Over() bool {
 	return s.returned
 }
 
+// wait ends when cond holds, or, because somebody changed a lesson and it hangs now, after loopback.Patience.
 func (s *Server) wait(cond func() bool) {
+	expired := false
+	watchdog := time.AfterFunc(loopback.Patience, func() { s.update(func() { expired = true }) })
+	defer watchdog.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !cond() {
+	for !cond() && !expired {
 		s.changed.Wait()
 	}
 }
@@ -146,6 +150,7 @@ type keepingListener struct {
 func (l *keepingListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err == nil {
+		conn.SetDeadline(time.Now().Add(loopback.Patience)) // as in Pair
 		l.s.update(func() { l.s.kept = append(l.s.kept, conn) })
 	}
 	return conn, err
@@ -161,10 +166,15 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Pair returns the two recorded ends of a fresh connection. The caller closes both.
+// Pair returns the two recorded ends of a fresh connection. The caller closes both. A read or write that would block
+// for longer than loopback.Patience fails: no scene comes near it.
 func Pair(rec *timeline.Recorder) (client, server net.Conn, err error) {
 	c, s, err := loopback.TCP()
 	if err != nil {
+		return nil, nil, err
+	}
+	watchdog := time.Now().Add(loopback.Patience)
+	if err := errors.Join(c.SetDeadline(watchdog), s.SetDeadline(watchdog)); err != nil {
 		return nil, nil, err
 	}
 	return rec.Conn("client", c), rec.Conn("server", s), nil

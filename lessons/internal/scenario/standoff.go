@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
 )
 
@@ -53,11 +54,14 @@ func (s *standoff) happened() bool {
 }
 
 // settle waits until the second end has read everything that the first one sent and wants more, or *over is set; who
-// sets it calls wake.
+// sets it calls wake. After loopback.Patience it gives up.
 func (s *standoff) settle(over *bool) {
+	expired := false
+	watchdog := time.AfterFunc(loopback.Patience, func() { s.wake(func() { expired = true }) })
+	defer watchdog.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for a, b := s.ends[0], s.ends[1]; !*over && !(b.reading && b.got == a.sent); {
+	for a, b := s.ends[0], s.ends[1]; !*over && !expired && !(b.reading && b.got == a.sent); {
 		s.changed.Wait()
 	}
 }
