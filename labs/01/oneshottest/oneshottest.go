@@ -1,0 +1,145 @@
+// Package oneshottest is the suite of lab 01. The task that it tests is in labs/01/README.md; how a suite is made, in
+// the documentation of package check.
+package oneshottest
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+// Lab is what a student hands in.
+type Lab struct {
+	Answer func(conn net.Conn) error
+	Ask    func(conn net.Conn, message []byte) ([]byte, error)
+}
+
+// Run grades lab.
+func Run(t *testing.T, lab Lab) {
+	t.Helper()
+	check.Run(t, Suite(lab))
+}
+
+// The names of the cases.
+const (
+	Upper   = "a message is answered in upper case"
+	Others  = "bytes that are no ASCII letters come back as they came"
+	OneRead = "what one read brings is the message"
+	Closes  = "the connection is closed once the answer is out"
+	Silent  = "a client that leaves without a word is reported"
+	Unsent  = "an answer that cannot be sent is reported"
+	Ask     = "a question goes out as it is and its answer is returned"
+	Again   = "the connection stays open for the next question"
+	Refused = "a question that is no message is refused"
+	Left    = "a server that leaves without an answer is reported"
+)
+
+// Suite is the table of cases, applied to lab.
+func Suite(lab Lab) check.Lab {
+	s := suite{lab}
+	return check.Lab{Number: "01", File: "oneshot.go", Cases: []check.Case{
+		{
+			Name: Upper, Points: 1, Run: s.upper, Scene: "echo",
+			Rule: "Answer sends back the bytes that it has read, a to z in upper case: as many as came, in one call of Write.",
+			Hint: "Read returns how many bytes came; the message is buf[:n], and the rest of the buffer is none of it.",
+		}, {
+			Name: Others, Points: 1, Run: s.others, Scene: "echo", Needs: []string{Upper},
+			Rule: "Only the 26 bytes from a to z change. Digits, spaces, line ends, zero bytes and all bytes from 128 on are sent back as they are.",
+			Hint: "Go through the message byte by byte and change only 'a' <= b && b <= 'z'. bytes.ToUpper reads the bytes as UTF-8: it changes other letters too, and what is not UTF-8.",
+		}, {
+			Name: OneRead, Points: 1, Run: s.oneRead, Scene: "echo", Needs: []string{Upper},
+			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing marks its end, so whoever waits for more may wait for ever.",
+			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, io.ReadFull and reading to the end of a line wait for something that need not come.",
+		}, {
+			Name: Closes, Points: 1, Run: s.closes, Scene: "second-message", Needs: []string{OneRead},
+			Rule: "Answer closes the connection when it has answered, whether or not the client does; the client meets the end of the stream behind the answer.",
+			Hint: "Begin Answer with defer conn.Close(): it runs however the function returns.",
+		}, {
+			Name: Silent, Points: 1, Run: s.silent,
+			Rule: "When no message has come, nothing is answered: the error is io.EOF after an orderly end, and the error of Read after a reset. The connection is closed then too.",
+			Hint: "Look at the error of Read before you use the bytes, return it (alone or wrapped with %w), and close on every way out.",
+		}, {
+			Name: Unsent, Points: 1, Run: s.unsent, Scene: "second-message",
+			Rule: "nil means that the answer was handed to the system. When Write fails, its error is returned, and the connection is closed.",
+			Hint: "Look at the error of Write and return it; let a deferred Close close the connection.",
+		}, {
+			Name: Ask, Points: 1, Run: s.ask, Scene: "echo",
+			Rule: "Ask sends the message and nothing else, in one call of Write. Its answer is what one Read into a buffer of 1024 bytes then returns, whatever it says and however long it is.",
+			Hint: "Write first, then call conn.Read once, and return buf[:n]. The answer may be shorter or longer than the question, and no end of the stream follows it.",
+		}, {
+			Name: Again, Points: 1, Run: s.again, Scene: "second-message", Needs: []string{Ask},
+			Rule: "The connection belongs to whoever dialled: Ask does not close it, in whole or in half. Each answer belongs to the caller, and a later call does not change it.",
+			Hint: "Leave out Close and CloseWrite, and make a new buffer in each call.",
+		}, {
+			Name: Refused, Points: 1, Run: s.refused, Scene: "both-listen", Needs: []string{Ask},
+			Rule: "A message has 1 to 1024 bytes. Ask refuses any other with an error and sends nothing: 0 bytes put nothing on the wire, so no answer would ever come, and more than 1024 would be cut.",
+			Hint: "Check len(message) before the Write.",
+		}, {
+			Name: Left, Points: 1, Run: s.left, Scene: "second-message", Needs: []string{Ask},
+			Rule: "Without an answer there is an error: io.EOF when the server has closed its side, the error of Write or Read when the connection broke.",
+			Hint: "Look at both errors. Return that of Write at once: the Read after it says something else.",
+		},
+	}}
+}
+
+type suite struct{ lab Lab }
+
+// answer calls the student's function and records what it returned.
+func (s suite) answer(c *check.C, conn net.Conn) (err error) {
+	c.Do("Answer(conn)", func() { err = s.lab.Answer(conn) })
+	c.Step("Answer(conn) returned %s", check.Err(err))
+	return err
+}
+
+// question is a call of the student's Ask.
+type question struct {
+	*check.Call
+	what   string
+	answer []byte
+	err    error
+}
+
+func (s suite) startAsk(c *check.C, conn net.Conn, message []byte) *question {
+	q := &question{what: fmt.Sprintf("Ask(conn, %s)", text(message))}
+	q.Call = c.Start(q.what, func() { q.answer, q.err = s.lab.Ask(conn, message) })
+	return q
+}
+
+// returns waits for the call and records what it returned.
+func (q *question) returns(c *check.C) {
+	q.Wait()
+	c.Step("%s returned %s, %s", q.what, text(q.answer), check.Err(q.err))
+}
+
+// send hands data over as cut says, and returns the first piece.
+func send(c *check.C, peer *fault.Peer, cut fault.Cut, data []byte) (first []byte) {
+	pieces := cut.Pieces(data)
+	c.Say("the suite has sent %s", texts(pieces))
+	peer.Send(pieces...)
+	return pieces[0]
+}
+
+const longest = 60 // bytes of a message that text shows in full
+
+// text writes a message for a step: "hello", the beginning of a long one, (nothing).
+func text(b []byte) string {
+	switch {
+	case len(b) == 0:
+		return "(nothing)"
+	case len(b) <= longest:
+		return fmt.Sprintf("%q", b)
+	}
+	return fmt.Sprintf("%q … (%d bytes)", b[:longest/3], len(b))
+}
+
+// texts writes the pieces of a message with bars between them.
+func texts(pieces [][]byte) string {
+	all := text(pieces[0])
+	for _, p := range pieces[1:] {
+		all += " | " + text(p)
+	}
+	return all
+}

@@ -1,0 +1,438 @@
+package oneshot_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"socketbook/labs/01/oneshottest"
+	oneshot "socketbook/solutions/01"
+	"socketbook/tools/check"
+)
+
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// case in testdata is the one that the first answer named for it provokes.
+var wrong = []check.Answer{
+	answering("the whole buffer is sent back", answerWholeBuffer, oneshottest.Upper),
+	answering("z is forgotten", answerNotZ, oneshottest.Upper),
+	answering("letter by letter", answerByLetter, oneshottest.Upper),
+	answering("the last byte is taken for a line end", answerCutsLast, oneshottest.Upper),
+	answering("waits for a line end", answerLine, oneshottest.Upper),
+	answering("bytes.ToUpper", answerToUpper, oneshottest.Others),
+	answering("everything from a on is a letter", answerFromA, oneshottest.Others),
+	answering("spaces and line ends are trimmed", answerTrims, oneshottest.Others),
+	answering("reads to the end of the stream", answerReadAll, oneshottest.OneRead),
+	answering("waits for 1024 bytes", answerReadFull, oneshottest.OneRead),
+	answering("a buffer of 256 bytes", answerSmall, oneshottest.OneRead),
+	answering("a buffer of 4096 bytes", answerLarge, oneshottest.OneRead),
+	answering("waits for the client to close", answerLoop, oneshottest.OneRead),
+	answering("the end is an empty message", answerIgnoresReadError, oneshottest.Silent),
+	answering("the error of Write ignored", answerIgnoresWriteError, oneshottest.Unsent),
+	answering("never closed", answerStaysOpen, oneshottest.Closes, oneshottest.Silent, oneshottest.Unsent),
+	answering("only the writing half is closed", answerHalfCloses, oneshottest.Closes, oneshottest.Silent, oneshottest.Unsent),
+	answering("closed only when all went well", answerClosesLast, oneshottest.Silent, oneshottest.Unsent),
+	answering("closed before the answer", answerClosesFirst, oneshottest.Upper, oneshottest.Unsent),
+	answering("leaving is no error", answerLeavingIsFine, oneshottest.Silent, oneshottest.Unsent),
+	answering("every error is io.EOF", answerAlwaysEOF, oneshottest.Silent),
+
+	asking("reads to the end of the stream, in Ask", askReadAll, oneshottest.Ask),
+	asking("the whole buffer is the answer", askWholeBuffer, oneshottest.Ask),
+	asking("reads before it writes", askReadsFirst, oneshottest.Ask),
+	asking("a line end is added", askAddsLineEnd, oneshottest.Ask),
+	asking("the line end in a Write of its own", askTwoWrites, oneshottest.Ask),
+	asking("the answer is as long as the question", askSameLength, oneshottest.Ask),
+	asking("a zero byte ends the answer", askTrimsZeros, oneshottest.Ask),
+	asking("Ask closes the connection", askCloses, oneshottest.Again),
+	asking("Ask closes its half", askHalfCloses, oneshottest.Again),
+	asking("one buffer for all answers", oneBuffer(), oneshottest.Again),
+	asking("an empty message is sent", askEmpty, oneshottest.Refused),
+	asking("a long message is cut", askCuts, oneshottest.Refused),
+	asking("no limit", askNoLimit, oneshottest.Refused),
+	asking("no answer to no message, and no error", askEmptyIsFine, oneshottest.Refused),
+	asking("the end is an empty answer", askEndIsEmpty, oneshottest.Left),
+	asking("the error of Write ignored, in Ask", askIgnoresWriteError, oneshottest.Left),
+	asking("both errors ignored", askIgnoresErrors, oneshottest.Left),
+	asking("a reset is taken for the end", askResetIsEnd, oneshottest.Left),
+}
+
+// upper is right.
+func upper(b []byte) []byte {
+	up := bytes.Clone(b)
+	for i, c := range up {
+		if 'a' <= c && c <= 'z' {
+			up[i] = c - 32
+		}
+	}
+	return up
+}
+
+// answerWith is Answer with another way of turning the message into the answer.
+func answerWith(conn net.Conn, turn func([]byte) []byte) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(turn(buf[:n]))
+	return err
+}
+
+func answerWholeBuffer(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	if _, err := conn.Read(buf); err != nil {
+		return err
+	}
+	_, err := conn.Write(upper(buf))
+	return err
+}
+
+func answerNotZ(conn net.Conn) error {
+	return answerWith(conn, func(message []byte) []byte {
+		for i, c := range message {
+			if c >= 'a' && c < 'z' {
+				message[i] = c - 32
+			}
+		}
+		return message
+	})
+}
+
+func answerByLetter(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	for _, c := range upper(buf[:n]) {
+		if _, err := conn.Write([]byte{c}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answerCutsLast was tried out with nc, where every message ends with a line end.
+func answerCutsLast(conn net.Conn) error {
+	return answerWith(conn, func(message []byte) []byte { return upper(message[:len(message)-1]) })
+}
+
+func answerClosesFirst(conn net.Conn) error {
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	conn.Close()
+	if err != nil {
+		return err
+	}
+	conn.Write(upper(buf[:n]))
+	return nil
+}
+
+func answerLine(conn net.Conn) error {
+	defer conn.Close()
+	line, err := bufio.NewReader(conn).ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(upper(line))
+	return err
+}
+
+func answerToUpper(conn net.Conn) error { return answerWith(conn, bytes.ToUpper) }
+
+func answerFromA(conn net.Conn) error {
+	return answerWith(conn, func(message []byte) []byte {
+		for i, c := range message {
+			if c >= 'a' {
+				message[i] = c - 32
+			}
+		}
+		return message
+	})
+}
+
+func answerTrims(conn net.Conn) error {
+	return answerWith(conn, func(message []byte) []byte { return upper(bytes.TrimSpace(message)) })
+}
+
+func answerReadAll(conn net.Conn) error {
+	defer conn.Close()
+	message, err := io.ReadAll(io.LimitReader(conn, 1024))
+	if err != nil {
+		return err
+	}
+	if len(message) == 0 {
+		return io.EOF
+	}
+	_, err = conn.Write(upper(message))
+	return err
+}
+
+func answerReadFull(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := io.ReadFull(conn, buf)
+	if err != nil && n == 0 {
+		return err
+	}
+	_, err = conn.Write(upper(buf[:n]))
+	return err
+}
+
+func answerSmall(conn net.Conn) error { return answerUpTo(conn, 256) }
+func answerLarge(conn net.Conn) error { return answerUpTo(conn, 4096) }
+
+func answerUpTo(conn net.Conn, most int) error {
+	defer conn.Close()
+	buf := make([]byte, most)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(upper(buf[:n]))
+	return err
+}
+
+// answerLoop is a server for many messages; this one is to answer one.
+func answerLoop(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for answers := 0; ; answers++ {
+		n, err := conn.Read(buf)
+		if err == io.EOF && answers > 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := conn.Write(upper(buf[:n])); err != nil {
+			return err
+		}
+	}
+}
+
+func answerStaysOpen(conn net.Conn) error {
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(upper(buf[:n]))
+	return err
+}
+
+func answerHalfCloses(conn net.Conn) error {
+	err := answerStaysOpen(conn)
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+	return err
+}
+
+func answerClosesLast(conn net.Conn) error {
+	if err := answerStaysOpen(conn); err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func answerIgnoresReadError(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, _ := conn.Read(buf)
+	_, err := conn.Write(upper(buf[:n]))
+	return err
+}
+
+// answerLeavingIsFine is right in the next lesson, where a client may leave between two messages.
+func answerLeavingIsFine(conn net.Conn) error {
+	err := oneshot.Answer(conn)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
+}
+
+func answerAlwaysEOF(conn net.Conn) error {
+	if err := oneshot.Answer(conn); err != nil {
+		return io.EOF
+	}
+	return nil
+}
+
+func answerIgnoresWriteError(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	conn.Write(upper(buf[:n]))
+	return nil
+}
+
+// askWith is Ask with another way of reading the answer.
+func askWith(conn net.Conn, message []byte, read func() ([]byte, error)) ([]byte, error) {
+	if len(message) == 0 || len(message) > 1024 {
+		return nil, errors.New("no message")
+	}
+	if _, err := conn.Write(message); err != nil {
+		return nil, err
+	}
+	return read()
+}
+
+func askReadAll(conn net.Conn, message []byte) ([]byte, error) {
+	return askWith(conn, message, func() ([]byte, error) { return io.ReadAll(conn) })
+}
+
+func askWholeBuffer(conn net.Conn, message []byte) ([]byte, error) {
+	return askWith(conn, message, func() ([]byte, error) {
+		buf := make([]byte, 1024)
+		_, err := conn.Read(buf)
+		return buf, err
+	})
+}
+
+// askReadsFirst expects a greeting, as some servers send one.
+func askReadsFirst(conn net.Conn, message []byte) ([]byte, error) {
+	if _, err := conn.Read(make([]byte, 1024)); err != nil {
+		return nil, err
+	}
+	return oneshot.Ask(conn, message)
+}
+
+func askAddsLineEnd(conn net.Conn, message []byte) ([]byte, error) {
+	return oneshot.Ask(conn, append(bytes.Clone(message), '\n'))
+}
+
+func askTwoWrites(conn net.Conn, message []byte) ([]byte, error) {
+	return askWith(conn, message, func() ([]byte, error) {
+		if _, err := conn.Write([]byte("\n")); err != nil {
+			return nil, err
+		}
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		return buf[:n], err
+	})
+}
+
+func askSameLength(conn net.Conn, message []byte) ([]byte, error) {
+	return askWith(conn, message, func() ([]byte, error) {
+		answer := make([]byte, len(message))
+		_, err := io.ReadFull(conn, answer)
+		return answer, err
+	})
+}
+
+func askTrimsZeros(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	return bytes.TrimRight(answer, "\x00"), err
+}
+
+func askCloses(conn net.Conn, message []byte) ([]byte, error) {
+	defer conn.Close()
+	return oneshot.Ask(conn, message)
+}
+
+// askHalfCloses tells the server where the question ends.
+func askHalfCloses(conn net.Conn, message []byte) ([]byte, error) {
+	return askWith(conn, message, func() ([]byte, error) {
+		if half, ok := conn.(interface{ CloseWrite() error }); ok {
+			if err := half.CloseWrite(); err != nil {
+				return nil, err
+			}
+		}
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		return buf[:n], err
+	})
+}
+
+// oneBuffer saves an allocation a question, at the cost of the answers before.
+func oneBuffer() func(conn net.Conn, message []byte) ([]byte, error) {
+	buf := make([]byte, 1024)
+	return func(conn net.Conn, message []byte) ([]byte, error) {
+		answer, err := oneshot.Ask(conn, message)
+		return buf[:copy(buf, answer)], err
+	}
+}
+
+func askEmpty(conn net.Conn, message []byte) ([]byte, error) {
+	if len(message) > 1024 {
+		return nil, errors.New("too long")
+	}
+	if _, err := conn.Write(message); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	return buf[:n], err
+}
+
+func askCuts(conn net.Conn, message []byte) ([]byte, error) {
+	return oneshot.Ask(conn, message[:min(len(message), 1024)])
+}
+
+func askNoLimit(conn net.Conn, message []byte) ([]byte, error) {
+	if len(message) == 0 {
+		return nil, errors.New("nothing to ask")
+	}
+	if _, err := conn.Write(message); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	return buf[:n], err
+}
+
+func askEmptyIsFine(conn net.Conn, message []byte) ([]byte, error) {
+	if len(message) == 0 {
+		return nil, nil
+	}
+	return oneshot.Ask(conn, message)
+}
+
+// askEndIsEmpty does what a Python programmer expects of recv.
+func askEndIsEmpty(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	return answer, err
+}
+
+func askIgnoresWriteError(conn net.Conn, message []byte) ([]byte, error) {
+	if len(message) == 0 || len(message) > 1024 {
+		return nil, errors.New("no message")
+	}
+	conn.Write(message)
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	return buf[:n], err
+}
+
+func askIgnoresErrors(conn net.Conn, message []byte) ([]byte, error) {
+	if len(message) == 0 || len(message) > 1024 {
+		return nil, errors.New("no message")
+	}
+	conn.Write(message)
+	buf := make([]byte, 1024)
+	n, _ := conn.Read(buf)
+	return buf[:n], nil
+}
+
+// askResetIsEnd looks at the words of an error.
+func askResetIsEnd(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if err != nil && strings.Contains(err.Error(), "reset") {
+		return nil, io.EOF
+	}
+	return answer, err
+}
