@@ -44,7 +44,8 @@
 //	}
 //
 // Do waits for the call; Start lets it run, and Await waits for something else meanwhile: an answer in peer.Received(), or
-// the end of the connection in peer.Over(). Every call has to be waited for. C's methods end the case when something
+// the end of the connection in peer.Over(). To see that a call does not return yet, await that it has ended or that the code is
+// Resting, and look which. Every call has to be waited for. C's methods end the case when something
 // is wrong, so there is nothing to return. They are called from the case's own goroutine, never inside Do's function.
 // C.Listen is for code that accepts, C.Datagrams for UDP, C.Writer for an io.Writer that takes bytes badly, C.Cleanup for files.
 //

@@ -173,14 +173,25 @@ func (g goroutine) inside() string {
 }
 
 // blocked reports whether only another goroutine can wake this one. A select, a sleep and the network are left out: a
-// timer may end them. A timer may also end a receive, so the caller has to know better.
+// timer may end them. A timer may also end a receive, so the caller has to know better. The mutexes of the adversaries are held for a
+// moment only, and so are the runtime's semaphores: one that allocates may wait for the garbage collector.
 func (g goroutine) blocked() bool {
 	switch g.state {
-	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock", "semacquire",
+	case "sync.Mutex.Lock":
+		return !g.locksAdversary()
+	case "semacquire":
+		return len(g.frames) > 0 && strings.HasPrefix(g.frames[0].function, "sync.")
+	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
 		"chan receive", "chan send", "chan receive (nil chan)", "chan send (nil chan)", "select (no cases)":
 		return true
 	}
 	return false
+}
+
+// locksAdversary reports whether the goroutine wants a mutex of the adversaries or of the recorder.
+func (g goroutine) locksAdversary() bool {
+	i := slices.IndexFunc(g.frames, func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") })
+	return i >= 0 && (strings.HasPrefix(g.frames[i].function, "socketbook/tools/fault.") || strings.HasPrefix(g.frames[i].function, "socketbook/tools/timeline."))
 }
 
 // tree returns the goroutines of the calls and all that these have started, as far as the chain of creators can be

@@ -33,9 +33,9 @@ func TestPatience(t *testing.T) {
 			conn.Read(make([]byte, 1))
 		},
 		"a deadline set from beside": func(conn net.Conn) {
+			conn.SetReadDeadline(time.Now().Add(time.Hour))
 			timer := time.AfterFunc(0, func() { conn.SetReadDeadline(time.Now()) })
 			defer timer.Stop()
-			conn.SetReadDeadline(time.Now().Add(time.Hour))
 			conn.Read(make([]byte, 1))
 		},
 		"a sleep": func(net.Conn) { time.Sleep(100 * time.Millisecond) },

@@ -1,0 +1,71 @@
+package check
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestResting: a call that waits for what it has started is told from one that returns without waiting.
+func TestResting(t *testing.T) {
+	serve := func(wait bool) string {
+		run := func(c *C) {
+			ln := c.Listen()
+			peer, err := ln.Dial()
+			c.WantNil("Dial", err)
+			call := c.Start("serve(ln)", func() {
+				var wg sync.WaitGroup
+				accepted := make(chan net.Conn)
+				go func() { // so that the news of the closed listener takes a way round
+					defer close(accepted)
+					for {
+						conn, err := ln.Accept()
+						if err != nil {
+							return
+						}
+						accepted <- conn
+					}
+				}()
+				for conn := range accepted {
+					wg.Go(func() {
+						defer conn.Close()
+						io.Copy(conn, conn)
+					})
+				}
+				if wait {
+					wg.Wait()
+				}
+			})
+			peer.Send([]byte("hello"))
+			c.Await("an answer", func() bool { return len(peer.Received()) == 5 })
+			ln.Close()
+			c.Await("serve to notice it", func() bool { return call.Ended() || c.Resting() })
+			if call.Ended() {
+				c.Fail("returned too early")
+			}
+			peer.CloseWrite()
+			call.Wait()
+		}
+		return runCase(Lab{}, Case{Run: run}, options{}).Message
+	}
+	for range 20 {
+		require.Empty(t, serve(true))
+		require.Equal(t, "returned too early", serve(false))
+	}
+}
+
+// TestRecord: a connection of the suite's own is in the timeline.
+func TestRecord(t *testing.T) {
+	run := func(c *C) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		conn := c.Record("you", theirs)
+		c.Do("answer(conn)", func() { conn.Close() })
+		c.Fail("look")
+	}
+	require.Contains(t, runCase(Lab{}, Case{Run: run}, options{timeline: true}).Timeline, "close")
+	require.Empty(t, runCase(Lab{}, Case{Run: run}, options{}).Timeline)
+}
