@@ -320,6 +320,15 @@ func TestPython(t *testing.T) {
 	})
 }
 
+// The client that README.md shows is the one that TestPython runs.
+func TestReadmeClient(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	client, err := os.ReadFile("testdata/client.py")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "```python\n"+string(client)+"```")
+}
+
 // The Python script in the text of the whole course does against our server what it says there.
 func TestCourseReadmeScript(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
