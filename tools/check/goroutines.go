@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,15 +28,22 @@ type frame struct {
 
 // snapshot stops the world for a moment and returns all goroutines.
 func snapshot() []goroutine {
-	buf := make([]byte, 256<<10)
+	buf := stacks.Get().(*[]byte)
+	defer stacks.Put(buf)
 	for {
-		n := runtime.Stack(buf, true)
-		if n < len(buf) {
-			return parseStacks(buf[:n])
+		n := runtime.Stack(*buf, true)
+		if n < len(*buf) {
+			return parseStacks((*buf)[:n])
 		}
-		buf = make([]byte, 2*len(buf))
+		*buf = make([]byte, 2*len(*buf))
 	}
 }
+
+// stacks are buffers for snapshot, which is called often.
+var stacks = sync.Pool{New: func() any {
+	buf := make([]byte, 256<<10)
+	return &buf
+}}
 
 func parseStacks(text []byte) []goroutine {
 	var all []goroutine
