@@ -1,0 +1,243 @@
+package reconnecttest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+func (s suite) clients(c *check.C) {
+	c.Variation("three clients connect, send a line and close their side, before Serve is called")
+	r := s.prepare(c)
+	var early []*client
+	for i := range 3 {
+		p := r.dial(fmt.Sprintf("client %d", i+1))
+		r.send(p, fault.Whole, "hello")
+		r.closeWrite(p)
+		early = append(early, p)
+	}
+	r.serve()
+	for _, p := range early {
+		r.answer(p, "HELLO\n")
+	}
+	for _, cut := range c.Cuts(3) {
+		c.Variation("Serve is running; two clients, one after the other; each sends two lines, %s", cut.Name)
+		for i := range 2 {
+			p := r.dial(fmt.Sprintf("client %d", i+1))
+			r.talk(p, cut, "hello")
+			r.talk(p, cut, "and again")
+			r.closeWrite(p)
+		}
+	}
+	r.calledOnce()
+	r.stop()
+}
+
+func (s suite) closed(c *check.C) {
+	r := s.start(c)
+	for _, order := range []string{orderReturn, orderClose} {
+		for _, cut := range c.Cuts(3) {
+			c.Variation("Serve is running; a client sends lines, %s, and leaves its side open", cut.Name)
+			p := r.dial("client 1")
+			r.talk(p, cut, "hello")
+			r.send(p, cut, order)
+			r.ended(p)
+			r.nextClient()
+		}
+	}
+	r.stop()
+}
+
+func (s suite) handlerError(c *check.C) {
+	r := s.start(c)
+	for _, order := range []string{orderError, orderEOF, orderErrClosed, orderEMFILE} {
+		c.Variation("Serve is running; a handler is going to return the error %s", check.Err(handlerErrors[order]))
+		p := r.dial("client 1")
+		r.talk(p, fault.Whole, "hello")
+		r.send(p, fault.Whole, order)
+		r.nextClient()
+		r.calledOnce()
+	}
+	for _, cut := range c.Cuts(3) {
+		c.Variation("Serve is running; two handlers in a row return an error; what the clients send comes %s", cut.Name)
+		r.send(r.dial("client 1"), cut, orderError)
+		r.send(r.dial("client 2"), cut, orderError)
+		r.nextClient()
+		r.calledOnce()
+	}
+	r.stop()
+}
+
+func (s suite) handlerPanic(c *check.C) {
+	r := s.start(c)
+	for _, order := range []string{orderPanic, orderNilMap, orderPanicError} {
+		c.Variation("Serve is running; a handler panics")
+		p := r.dial("client 1")
+		r.talk(p, fault.Whole, "hello")
+		r.send(p, fault.Whole, order)
+		r.over(p)
+		r.nextClient()
+		r.calledOnce()
+	}
+	for _, cut := range c.Cuts(3) {
+		c.Variation("Serve is running; a handler panics; what its client sends comes %s", cut.Name)
+		p := r.dial("client 1")
+		r.send(p, cut, orderPanic)
+		r.over(p)
+		r.nextClient()
+	}
+	c.Variation("Serve is running; ten handlers in a row panic")
+	for i := range 10 {
+		p := r.dial(fmt.Sprintf("client %d", i+1))
+		r.send(p, fault.Whole, orderPanic)
+		r.over(p)
+	}
+	r.nextClient()
+	r.stop()
+}
+
+func (s suite) breakOff(c *check.C) {
+	c.Variation("two clients connect before Serve is called: one resets its connection, one closes its side, both without a word")
+	r := s.prepare(c)
+	r.reset(r.dial("client 1"))
+	r.closeWrite(r.dial("client 2"))
+	c.Settle()
+	r.serve()
+	r.nextClient()
+	for _, cut := range c.Cuts(2) {
+		for _, breaks := range []func(*client){r.reset, r.closeWrite} {
+			c.Variation("Serve is running; a client breaks off in the middle of a line; what it sends comes %s", cut.Name)
+			p := r.dial("client 1")
+			r.talk(p, cut, "hello")
+			c.Say("client 1 has sent %q", "hel")
+			p.Send(cut.Pieces([]byte("hel"))...)
+			breaks(p)
+			r.nextClient()
+		}
+	}
+	c.Variation("Serve is running; a client resets its connection without waiting for its answer")
+	p := r.dial("client 1")
+	r.send(p, fault.Whole, orderUnread)
+	r.reset(p)
+	r.nextClient()
+	r.stop()
+}
+
+func (s suite) listenerClosed(c *check.C) {
+	c.Variation("the listener is closed before Serve is called")
+	r := s.prepare(c)
+	r.closeListener()
+	r.serve()
+	r.returned(nil)
+
+	c.Variation("the listener is closed while Serve waits for a client")
+	r = s.start(c)
+	c.Await("Serve to call Accept", r.ln.Starved)
+	r.closeListener()
+	r.returned(nil)
+
+	c.Variation("the listener is closed after two clients")
+	r = s.start(c)
+	r.nextClient()
+	r.nextClient()
+	r.closeListener()
+	r.returned(nil)
+}
+
+func (s suite) finish(c *check.C) {
+	for _, cut := range c.Cuts(3) {
+		c.Variation("a client is being served when the listener is closed; its lines come %s", cut.Name)
+		r := s.start(c)
+		p := r.dial("client 1")
+		r.talk(p, cut, "hello")
+		r.closeListener()
+		c.Await("Serve to notice it", func() bool { return r.call.Ended() || c.Resting() })
+		if r.call.Ended() {
+			c.Fail("Serve has returned, but client 1 has not finished")
+		}
+		r.talk(p, cut, "still here")
+		r.closeWrite(p)
+		r.returned(nil)
+	}
+}
+
+func (s suite) temporary(c *check.C) {
+	r := s.start(c)
+	r.nextClient()
+	for _, err := range temporaryErrors {
+		c.Variation("Serve is running, and has served a client")
+		r.acceptFails(err)
+		r.nextClient()
+	}
+	r.stop()
+}
+
+func (s suite) pause(c *check.C) {
+	r := s.start(c)
+	r.nextClient()
+	c.Await("Serve to wait for clients", func() bool { return r.ln.Starved() && c.Resting() })
+	c.Variation("Serve is running, and has served a client; Accept is going to fail four times in a row")
+	r.acceptFails(temporaryErrors[0], temporaryErrors[0], temporaryErrors[0], temporaryErrors[0])
+	r.nextClient()
+	if r.ln.tooSoon() > 0 {
+		c.Fail("Accept returned a temporary error, and was called again at once")
+	}
+	c.Variation("Serve is running; Accept is going to fail, and then the listener is closed")
+	r.ln.closeAfterErrors(1)
+	r.acceptFails(temporaryErrors[0])
+	c.Say("the suite has closed the listener as soon as Accept had returned that")
+	r.call.Wait() // what it returns is another case
+}
+
+func (s suite) permanent(c *check.C) {
+	for _, err := range permanentErrors {
+		c.Variation("Accept is going to fail with an error that no waiting cures")
+		r := s.prepare(c)
+		r.acceptFails(err)
+		r.serve()
+		r.returned(err)
+	}
+	c.Variation("a client is served; then Accept fails")
+	r := s.start(c)
+	r.nextClient()
+	r.acceptFails(permanentErrors[0])
+	r.returned(permanentErrors[0])
+}
+
+var (
+	errPlain = errors.New("no such account")
+
+	handlerErrors = map[string]error{ // by the line that asks for it
+		orderError:     errPlain,
+		orderEOF:       io.EOF,
+		orderErrClosed: net.ErrClosed,
+		orderEMFILE:    acceptError(syscall.EMFILE),
+	}
+	temporaryErrors = []error{
+		acceptError(syscall.EMFILE),
+		fmt.Errorf("accepting behind a proxy: %w", acceptError(syscall.ECONNABORTED)),
+		fmt.Errorf("accepting behind a proxy: %w", passing{}),
+	}
+	permanentErrors = []error{
+		errors.New("the network card is on fire"),
+		acceptError(syscall.EBADF),
+	}
+)
+
+// acceptError is err as a net.Listener returns it.
+func acceptError(err error) error {
+	return &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", err)}
+}
+
+// passing is a net.Error that no error number stands behind.
+type passing struct{}
+
+func (passing) Error() string   { return "the tunnel is busy" }
+func (passing) Timeout() bool   { return false }
+func (passing) Temporary() bool { return true }

@@ -1,0 +1,470 @@
+package reconnect_test
+
+import (
+	"errors"
+	"io"
+	"log"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"socketbook/labs/03/reconnecttest"
+	reconnect "socketbook/solutions/03"
+	"socketbook/tools/check"
+)
+
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// case in testdata is the one that the first answer named for it provokes.
+var wrong = []check.Answer{
+	answer("one client, and that is all", serveOnce, reconnecttest.Clients),
+	answer("closed while the handler works", serveClosesAtOnce, reconnecttest.Clients),
+	answer("a byte is read to see whether the client is there", serveProbes, reconnecttest.Clients),
+	answer("the listener is closed after the first client", serveClosesListener, reconnecttest.Clients),
+	answer("no recover", serveWithoutRecover, reconnecttest.Panic),
+	answer("never closed", serveNeverCloses, reconnecttest.Closed, reconnecttest.Panic),
+	answer("closed when the next client comes", serveClosesLast, reconnecttest.Closed, reconnecttest.Panic),
+	answer("a deferred Close in the body of the loop", serveDefersInLoop, reconnecttest.Closed, reconnecttest.Panic),
+	answer("the error of Close ends Serve", serveChecksClose, reconnecttest.Closed),
+	answer("the handler's error is returned", serveReturnsHandlerError, reconnecttest.Error, reconnecttest.BreakOff),
+	answer("only io.EOF counts as leaving", serveKnowsEOF, reconnecttest.Error, reconnecttest.BreakOff),
+	answer("the handler's net.ErrClosed is taken for the listener's", serveMixesErrors, reconnecttest.Error),
+	answer("the handler is called until it succeeds", serveRetriesHandler, reconnecttest.Error),
+	answer("one recover around the loop", serveRecoversOutside, reconnecttest.Panic),
+	answer("a panic skips the Close", servePanicSkipsClose, reconnecttest.Panic),
+	answer("a panic keeps its slot", servePanicKeepsSlot, reconnecttest.Panic),
+	answer("a panic becomes the error of Serve", servePanicIsError, reconnecttest.Panic),
+	answer("gives up after a client that broke off", serveGivesUpOnReset, reconnecttest.BreakOff),
+	answer("the closed listener is an error", serveClosedIsError, reconnecttest.Listener),
+	answer("net.ErrClosed compared with ==", serveComparesErrClosed, reconnecttest.Listener),
+	answer("nobody is waited for", serveWaitsForNobody, reconnecttest.Finish),
+	answer("conversations are cut when the listener closes", serveCuts, reconnecttest.Finish),
+	answer("every accept error is returned", serveReturnsAll, reconnecttest.Temporary),
+	answer("only EMFILE passes", serveKnowsEMFILE, reconnecttest.Temporary),
+	answer("temporary only when not wrapped", serveAsserts, reconnecttest.Temporary),
+	answer("tries again at once", serveSpins, reconnecttest.Pause),
+	answer("gives way instead of waiting", serveYields, reconnecttest.Pause),
+	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause),
+	answer("every accept error is survived", serveContinues, reconnecttest.Listener, reconnecttest.Pause, reconnecttest.Permanent),
+	answer("every accept error is the end, and none is told", serveHidesErrors, reconnecttest.Temporary, reconnecttest.Permanent),
+	answer("every net.Error is temporary", serveBelievesNetError, reconnecttest.Permanent),
+	answer("an assertion that panics", serveAssertsWithoutOK, reconnecttest.Temporary, reconnecttest.Permanent),
+	answer("the error is told, not passed on", serveHidesCause, reconnecttest.Permanent),
+}
+
+// accepting is a Serve that gets the errors of Accept right, and does with each client what serve does. An error of serve ends it.
+func accepting(ln net.Listener, serve func(conn net.Conn) error) error {
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case passes(err):
+			time.Sleep(pause)
+		case err != nil:
+			return err
+		default:
+			if err := serve(conn); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// serving is a Serve that gets its clients right, and asks whenWrong what to do about an error of Accept: go on, or return what it returns.
+func serving(ln net.Listener, handle handler, whenWrong func(error) (goOn bool, result error)) error {
+	for {
+		conn, err := ln.Accept()
+		if err == nil {
+			guard(conn, handle)
+			continue
+		}
+		if goOn, result := whenWrong(err); !goOn {
+			return result
+		}
+	}
+}
+
+// recovering is handle without its panics.
+func recovering(conn net.Conn, handle handler) error {
+	defer func() { _ = recover() }()
+	return handle(conn)
+}
+
+func serveOnce(ln net.Listener, handle handler) error {
+	conn, err := ln.Accept()
+	if err != nil {
+		return err
+	}
+	guard(conn, handle)
+	return nil
+}
+
+func serveClosesAtOnce(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		clients.Go(func() { recovering(conn, handle) })
+		return nil
+	})
+}
+
+func serveProbes(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			return conn.Close()
+		}
+		guard(conn, handle)
+		return nil
+	})
+}
+
+func serveClosesListener(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer ln.Close()
+		guard(conn, handle)
+		return nil
+	})
+}
+
+func serveNeverCloses(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		if err := recovering(conn, handle); err != nil {
+			log.Print(err)
+		}
+		return nil
+	})
+}
+
+// serveClosesLast does what Python does when the name conn is bound to the next connection.
+func serveClosesLast(ln net.Listener, handle handler) error {
+	var last net.Conn
+	return accepting(ln, func(conn net.Conn) error {
+		if last != nil {
+			last.Close()
+		}
+		last = conn
+		recovering(conn, handle)
+		return nil
+	})
+}
+
+func serveDefersInLoop(ln net.Listener, handle handler) error {
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case passes(err):
+			time.Sleep(pause)
+			continue
+		case err != nil:
+			return err
+		}
+		defer conn.Close()
+		recovering(conn, handle)
+	}
+}
+
+func serveChecksClose(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		recovering(conn, handle)
+		return conn.Close()
+	})
+}
+
+func serveReturnsHandlerError(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		return recovering(conn, handle)
+	})
+}
+
+func serveKnowsEOF(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		if err := recovering(conn, handle); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		return nil
+	})
+}
+
+// serveMixesErrors has one place for all errors.
+func serveMixesErrors(ln net.Listener, handle handler) error {
+	for {
+		conn, err := ln.Accept()
+		accepted := err == nil
+		if accepted {
+			err = recovering(conn, handle)
+			conn.Close()
+		}
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case accepted:
+		case passes(err):
+			time.Sleep(pause)
+		default:
+			return err
+		}
+	}
+}
+
+func serveRetriesHandler(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		for recovering(conn, handle) != nil {
+		}
+		return nil
+	})
+}
+
+func serveWithoutRecover(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		handle(conn)
+		return nil
+	})
+}
+
+func serveRecoversOutside(ln net.Listener, handle handler) error {
+	defer func() {
+		if r := recover(); r != nil {
+			log.Print(r)
+		}
+	}()
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		handle(conn)
+		return nil
+	})
+}
+
+func servePanicSkipsClose(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer func() { _ = recover() }()
+		handle(conn)
+		conn.Close()
+		return nil
+	})
+}
+
+func servePanicKeepsSlot(ln net.Listener, handle handler) error {
+	slots := make(chan struct{}, 8)
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		slots <- struct{}{}
+		clients.Go(func() {
+			defer conn.Close()
+			defer func() { _ = recover() }()
+			handle(conn)
+			<-slots
+		})
+		return nil
+	})
+}
+
+func servePanicIsError(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) (err error) {
+		defer conn.Close()
+		defer func() {
+			if recover() != nil {
+				err = errors.New("the handler panicked")
+			}
+		}()
+		handle(conn)
+		return nil
+	})
+}
+
+// serveGivesUpOnReset takes a broken connection for a broken network.
+func serveGivesUpOnReset(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		err := recovering(conn, handle)
+		if err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || strings.Contains(err.Error(), "forcibly")) {
+			return err
+		}
+		return nil
+	})
+}
+
+func serveClosedIsError(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveComparesErrClosed(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if err == net.ErrClosed {
+			return false, nil
+		}
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveWaitsForNobody(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		go guard(conn, handle)
+		return nil
+	})
+}
+
+// serveCuts hangs up on everybody, as a server does that wants to end quickly.
+func serveCuts(ln net.Listener, handle handler) error {
+	var mu sync.Mutex
+	var conns []net.Conn
+	var clients sync.WaitGroup
+	err := accepting(ln, func(conn net.Conn) error {
+		mu.Lock()
+		conns = append(conns, conn)
+		mu.Unlock()
+		clients.Go(func() {
+			guard(conn, handle)
+			mu.Lock()
+			conns = slices.DeleteFunc(conns, func(c net.Conn) bool { return c == conn })
+			mu.Unlock()
+		})
+		return nil
+	})
+	mu.Lock()
+	for _, conn := range conns {
+		conn.Close()
+	}
+	mu.Unlock()
+	clients.Wait()
+	return err
+}
+
+func serveReturnsAll(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		return false, err
+	})
+}
+
+func serveKnowsEMFILE(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		if errors.Is(err, syscall.EMFILE) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveAsserts(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		//lint:ignore SA1019 deprecated, and still what the task names
+		if t, ok := err.(net.Error); ok && t.Temporary() {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveSpins(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		return passes(err), err
+	})
+}
+
+// serveYields hopes that something else will be done first.
+func serveYields(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		time.Sleep(0)
+		return passes(err), err
+	})
+}
+
+func serveRetriesBlindly(ln net.Listener, handle handler) error {
+	for {
+		conn, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil && !passes(err) {
+			return err
+		}
+		for err != nil {
+			time.Sleep(pause)
+			conn, err = ln.Accept()
+		}
+		guard(conn, handle)
+	}
+}
+
+func serveContinues(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		log.Print(err)
+		return true, nil
+	})
+}
+
+func serveHidesErrors(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(error) (bool, error) { return false, nil })
+}
+
+func serveBelievesNetError(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		if nerr := net.Error(nil); errors.As(err, &nerr) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveAssertsWithoutOK(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		//lint:ignore SA1019 deprecated, and still what the task names
+		if err.(net.Error).Temporary() {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveHidesCause(ln net.Listener, handle handler) error {
+	err := reconnect.Serve(ln, handle)
+	if err != nil {
+		return errors.New("the server has stopped")
+	}
+	return nil
+}
