@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math"
 	"net"
 	"os/exec"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 )
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
+
 const headerSize = 4 // bytes: an int32, little-endian, as Python's struct.pack('i', n) writes it on x86 and ARM
 
 // listen asks the system for the address and lets clients queue up for it.
@@ -105,8 +105,8 @@ func writeMessage(w io.Writer, payload []byte) error {
 
 // encodeHeader returns the header for a payload of size bytes. A size that an int32 cannot hold is an error.
 func encodeHeader(size int64) (head [headerSize]byte, err error) {
-	if size < 0 || size > math.MaxInt32 {
-		return head, fmt.Errorf("a payload of %d bytes: the header holds at most %d", size, math.MaxInt32)
+	if size < 0 || size > 1<<31-1 {
+		return head, fmt.Errorf("a payload of %d bytes: the header holds at most %d", size, 1<<31-1)
 	}
 	binary.LittleEndian.PutUint32(head[:], uint32(size))
 	return head, nil

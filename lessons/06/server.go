@@ -16,6 +16,7 @@ import (
 )
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
+
 const headerSize = 4 // bytes: an int32, little-endian, as Python's struct.pack('i', n) writes it on x86 and ARM
 
 // listen asks the system for the address and lets clients queue up for it.
