@@ -378,6 +378,7 @@ func BothWait(rec *timeline.Recorder, p PacketPrograms) (deadline bool, ended er
 		return false, nil, err
 	}
 	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(loopback.Patience)) // a watchdog, in case that the scene never becomes certain
 	_, ended = Talk(rec, "client", p.Talk, &awaitedConn{conn, l}, "hello")
 	if l.deadline {
 		rec.Note("client", nil, "gives up: %v", ended)
