@@ -1,0 +1,236 @@
+package talklooptest
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+	"socketbook/tools/loopback"
+)
+
+// upper is what a message has to become.
+func upper(message string) string {
+	up := []byte(message)
+	for i, b := range up {
+		if 'a' <= b && b <= 'z' {
+			up[i] = b - 'a' + 'A'
+		}
+	}
+	return string(up)
+}
+
+// answering is a call of the student's Answer.
+type answering struct {
+	*check.Call
+	c    *check.C
+	peer *fault.Peer
+	err  error
+}
+
+func (s suite) startAnswer(c *check.C, conn net.Conn, peer *fault.Peer) *answering {
+	a := &answering{c: c, peer: peer}
+	a.Call = c.Start("Answer(conn)", func() { a.err = s.lab.Answer(conn) })
+	return a
+}
+
+// returns waits for the call and records what it returned.
+func (a *answering) returns() error {
+	a.Wait()
+	a.c.Step("Answer(conn) returned %s", check.Err(a.err))
+	return a.err
+}
+
+// send hands a message over in one piece.
+func (a *answering) send(message string) {
+	a.c.Say("the suite has sent %s", text(message))
+	a.peer.Send([]byte(message))
+}
+
+// exchange sends a message and waits for its answer, which it returns.
+func (a *answering) exchange(message string) (answer string) {
+	before := len(a.peer.Received())
+	a.send(message)
+	a.c.Await("the answer to "+text(message), func() bool { return len(a.peer.Received()) >= before+len(message) })
+	a.c.Settle()
+	answer = string(a.peer.Received()[before:])
+	a.c.Step("the suite received %s", text(answer))
+	return answer
+}
+
+func (s suite) end(c *check.C) {
+	c.Variation("a new connection; the suite closes its side without a message")
+	conn, peer := c.Connect()
+	peer.CloseWrite()
+	a := s.startAnswer(c, conn, peer)
+	c.WantNil("Answer", a.returns())
+	c.Settle()
+	c.WantText("answered without a message", string(peer.Received()), "")
+}
+
+func (s suite) talk(c *check.C) {
+	every := make([]byte, 256) // each byte once
+	for i := range every {
+		every[i] = byte(i)
+	}
+	c.Variation("a new connection; the suite waits for each answer before it goes on")
+	conn, peer := c.Connect()
+	w := watch(conn)
+	a := s.startAnswer(c, w, peer)
+	for _, message := range []string{"hello", "how are you", "z", "caf\u00e9, stra\u00dfe, 你好\n", string(every)} {
+		answer := a.exchange(message)
+		c.WantText("answer", answer, upper(message))
+		if n := w.counts(); n.writes > n.brought {
+			c.Fail("%d Reads brought bytes, and they were answered in %d calls of Write; a client that reads once may get no more than the first", n.brought, n.writes)
+		}
+	}
+	peer.CloseWrite()
+	c.WantNil("Answer", a.returns())
+
+	for _, cut := range c.Cuts(2, 1024) {
+		data := strings.Repeat(string(every), 20)
+		if cut.Name == fault.Bytes.Name {
+			data = string(every)
+		}
+		c.Variation("a new connection; the suite sends %d bytes and closes its side: %s", len(data), cut.Name)
+		conn, peer := c.Connect()
+		c.Say("the suite has sent all of them")
+		peer.Send(cut.Pieces([]byte(data))...)
+		peer.CloseWrite()
+		a := s.startAnswer(c, conn, peer)
+		c.WantNil("Answer", a.returns())
+		c.Settle()
+		c.WantBytes("all answers together", peer.Received(), []byte(upper(data)))
+	}
+}
+
+func (s suite) reset(c *check.C) {
+	c.Variation("a new connection; the suite resets it before Answer reads")
+	conn, peer := c.Connect()
+	peer.Reset()
+	c.Settle()
+	c.WantNil("Answer", s.startAnswer(c, conn, peer).returns())
+
+	c.Variation("a new connection; the suite resets it while Answer reads")
+	conn, peer = c.Connect()
+	a := s.startAnswer(c, conn, peer)
+	peer.Reset()
+	c.WantNil("Answer", a.returns())
+}
+
+// heldBack holds every Write back until the connection is dead, which the suite has ordered.
+type heldBack struct {
+	net.Conn
+	socket *fault.Conn
+}
+
+func (h heldBack) Write(p []byte) (int, error) {
+	if err := loopback.WaitDead(h.socket); err != nil {
+		return 0, err
+	}
+	return h.Conn.Write(p)
+}
+
+// gone starts Answer on a connection with one message, whose client is gone when the answer is written. If the
+// client has closed before, Write meets a broken pipe, otherwise a reset. The message has one byte, so that
+// it is read at once.
+func (s suite) gone(c *check.C, closes bool) *answering {
+	conn, peer := c.Connect()
+	a := s.startAnswer(c, heldBack{conn, peer.Conn()}, peer)
+	a.send("x")
+	how := "resets the connection"
+	if closes {
+		peer.CloseWrite()
+		how = "closes its side and resets the connection"
+	}
+	peer.Reset()
+	c.Step("the suite %s when that is read; the Write comes after it", how)
+	return a
+}
+
+func (s suite) brokenPipe(c *check.C) {
+	for _, closes := range []bool{true, false} {
+		c.Variation("a new connection")
+		c.WantNil("Answer", s.gone(c, closes).returns())
+	}
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+func (s suite) failure(c *check.C) {
+	for _, what := range []string{"read", "write"} {
+		c.Variation("a new connection, whose %s deadline has passed", what)
+		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
+	}
+}
+
+// late starts Answer on a connection whose deadline has passed.
+func (s suite) late(c *check.C, what string) *answering {
+	conn, peer := c.Connect()
+	if what == "read" {
+		conn.SetReadDeadline(past)
+	} else {
+		conn.SetWriteDeadline(past)
+	}
+	a := s.startAnswer(c, conn, peer)
+	a.send("hello")
+	return a
+}
+
+func (s suite) closed(c *check.C) {
+	for _, message := range []string{"", "hello"} {
+		c.Variation("a new connection")
+		conn, peer := c.Connect()
+		a := s.startAnswer(c, conn, peer)
+		if message != "" {
+			a.send(message)
+		}
+		peer.CloseWrite()
+		c.Step("the suite closed its side")
+		a.wantClosed()
+		c.Settle()
+		if err := peer.Over(); err != io.EOF {
+			c.Fail("the client met %s behind the last answer, not the end of the stream", check.Err(err))
+		}
+	}
+	c.Variation("a new connection; the suite resets it")
+	conn, peer := c.Connect()
+	a := s.startAnswer(c, conn, peer)
+	peer.Reset()
+	a.wantClosed()
+
+	c.Variation("a new connection")
+	s.gone(c, true).wantClosed()
+
+	for _, what := range []string{"read", "write"} {
+		c.Variation("a new connection, whose %s deadline has passed", what)
+		a := s.late(c, what)
+		a.peer.CloseWrite() // even whoever does not look at the deadline comes to an end
+		a.wantClosed()
+	}
+}
+
+// wantClosed ends the case unless Answer returns and has closed its connection.
+func (a *answering) wantClosed() {
+	a.returns()
+	if open(a.peer) {
+		a.c.Fail("Answer has returned, and the connection is still open on its side")
+	}
+}
+
+// open reports whether the code under test has not closed its end.
+func open(peer *fault.Peer) bool {
+	return !errors.Is(peer.Conn().SetReadDeadline(time.Time{}), net.ErrClosed)
+}
+
+// wantBroken ends the case unless err is the error of a connection that broke.
+func wantBroken(c *check.C, what string, err error) {
+	if err == nil || errors.Is(err, io.EOF) {
+		c.Fail("%s, but the error is %s: return what the call that failed returned, alone or wrapped", what, check.Err(err))
+	}
+}

@@ -1,0 +1,327 @@
+package talklooptest
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+// watched counts the calls on a connection, so that the suite knows when a message is out and its answer awaited.
+type watched struct {
+	net.Conn
+	mu sync.Mutex
+	n  counts
+}
+
+type counts struct {
+	reads   int  // Reads that were begun
+	brought int  // Reads that have brought bytes
+	writes  int  // Writes
+	written int  // bytes
+	timed   bool // deadlines are set, so that a Read may end by itself
+}
+
+func watch(conn net.Conn) *watched { return &watched{Conn: conn} }
+
+func (w *watched) counts() counts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.n
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.mu.Lock()
+	w.n.reads++
+	w.mu.Unlock()
+	n, err := w.Conn.Read(p)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n > 0 {
+		w.n.brought++
+	}
+	return n, err
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.n.written += n
+	if n > 0 { // an empty one is no message
+		w.n.writes++
+	}
+	return n, err
+}
+
+// SetDeadline sets both deadlines.
+func (w *watched) SetDeadline(t time.Time) error {
+	w.setTimed(t)
+	return w.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline sets the deadline of Reads.
+func (w *watched) SetReadDeadline(t time.Time) error {
+	w.setTimed(t)
+	return w.Conn.SetReadDeadline(t)
+}
+
+func (w *watched) setTimed(t time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.n.timed = !t.IsZero()
+}
+
+// CloseWrite closes the writing half.
+func (w *watched) CloseWrite() error { return w.Conn.(interface{ CloseWrite() error }).CloseWrite() }
+
+// conversation is a call of the student's Converse. Its input is a connection too, at whose other end
+// the suite types: so it comes in pieces, and a wait for a line that nobody types is seen.
+type conversation struct {
+	c        *check.C
+	call     *check.Call
+	conn     *watched
+	server   *fault.Peer // the other end of conn
+	keyboard *fault.Peer // the other end of in
+	out      *fault.Writer
+	err      error
+
+	messages int
+	sent     string // what the server has to have received by now
+	printed  string // and what has to stand on out
+}
+
+func (s suite) startConverse(c *check.C, out *fault.Writer) *conversation {
+	conn, server := c.Connect()
+	in, keyboard := c.Connect()
+	v := &conversation{c: c, conn: watch(conn), server: server, keyboard: keyboard, out: c.Writer(out)}
+	v.call = c.Start("Converse(conn, in, out)", func() { v.err = s.lab.Converse(v.conn, struct{ io.Reader }{in}, v.out) })
+	return v
+}
+
+// types makes text the next input.
+func (v *conversation) types(typed string, cut fault.Cut) {
+	v.c.Say("the suite has typed %s", text(typed))
+	v.keyboard.Send(cut.Pieces([]byte(typed))...)
+}
+
+// receives waits until message has come, all of it and nothing else, and an answer is awaited.
+func (v *conversation) receives(message string) {
+	before := len(v.sent)
+	v.sent += message
+	v.c.Await("the message "+text(message), func() bool {
+		n, got := v.conn.counts(), len(v.server.Received())
+		return got >= len(v.sent) && got == n.written && n.reads > v.messages
+	})
+	v.messages++
+	got := string(v.server.Received()[before:])
+	v.c.Step("the suite received %s", text(got))
+	v.c.WantText("sent before an answer was read", got, message)
+	if writes := v.conn.counts().writes; writes > v.messages {
+		v.c.Fail("%s went out in %d calls of Write; a server that reads once may get no more than the first", text(message), 1+writes-v.messages)
+	}
+}
+
+// answers sends the answer to a message.
+func (v *conversation) answers(answer string) {
+	v.c.Say("the suite has answered %s", text(answer))
+	v.server.Send([]byte(answer))
+}
+
+// prints waits until answer is printed as a line.
+func (v *conversation) prints(answer string) {
+	before := len(v.printed)
+	v.printed += answer + "\n"
+	v.c.Await("the line "+text(answer)+" on out", func() bool {
+		got := len(v.out.Taken())
+		waits := v.server.Conn().Starved() || v.keyboard.Conn().Starved() // so what it has printed is all
+		return got >= len(v.printed) || got > before && waits
+	})
+	v.c.WantText("printed", string(v.out.Taken()[before:]), answer+"\n")
+}
+
+// exchanges answers a message that is on its way.
+func (v *conversation) exchanges(message, answer string) {
+	v.receives(message)
+	v.answers(answer)
+	v.prints(answer)
+}
+
+// ends makes this the end of the input.
+func (v *conversation) ends() {
+	v.keyboard.CloseWrite()
+	v.c.Say("the suite has ended the input")
+}
+
+// returns waits for the call, records what it returned, and compares all that was sent and printed.
+func (v *conversation) returns() error {
+	v.c.Await("Converse to return", func() bool { return v.call.Ended() || v.sentMore() })
+	if v.sentMore() {
+		more := string(v.server.Received()[len(v.sent):])
+		v.c.Step("the suite received %s", text(more))
+		v.c.WantText("sent when nothing was left to send", more, "")
+	}
+	v.c.Step("Converse(conn, in, out) returned %s", check.Err(v.err))
+	v.c.Settle()
+	v.c.WantText("all that was sent", string(v.server.Received()), v.sent)
+	v.c.WantText("all that was printed", string(v.out.Taken()), v.printed)
+	return v.err
+}
+
+// sentMore reports whether an answer is awaited to what should not have been sent.
+func (v *conversation) sentMore() bool {
+	n, got := v.conn.counts(), len(v.server.Received())
+	return got > len(v.sent) && got == n.written && n.reads > v.messages
+}
+
+func (s suite) lines(c *check.C) {
+	long := strings.Repeat("socket ", 200)[:1024]
+	c.Variation("a new connection; each line is typed when the answer to the one before is printed")
+	v := s.startConverse(c, &fault.Writer{})
+	for _, x := range []struct{ line, answer string }{
+		{"hello", "HELLO"},
+		{"how are you", "fine"},
+		{"  two  spaces ", "  TWO  SPACES "},
+		{"你好", "你好, 你好"},
+		{" ", " "},
+		{long, "ok"},
+		{"more", upper(long)},
+	} {
+		v.types(x.line+"\n", fault.Whole)
+		v.exchanges(x.line, x.answer)
+	}
+	v.ends()
+	v.returns()
+
+	for _, cut := range c.Cuts(3) {
+		for _, lineEnd := range []string{"\n", "\r\n"} {
+			lines := []string{"one", "two and a half", "three"}
+			c.Variation("a new connection; all lines are typed before the first is answered: %s", cut.Name)
+			v := s.startConverse(c, &fault.Writer{})
+			v.types(strings.Join(lines, lineEnd)+lineEnd, cut)
+			if cut.Name == fault.Whole.Name { // so that a goroutine which sends ahead has done so
+				c.Await("the message "+text(lines[0]), func() bool {
+					return len(v.server.Received()) >= len(lines[0]) && (c.Resting() || v.conn.counts().timed)
+				})
+			}
+			for _, line := range lines {
+				v.exchanges(line, upper(line))
+			}
+			v.ends()
+			v.returns()
+		}
+	}
+}
+
+func (s suite) empty(c *check.C) {
+	for _, cut := range c.Cuts(1, 6) {
+		c.Variation("a new connection; lines and empty lines: %s", cut.Name)
+		v := s.startConverse(c, &fault.Writer{})
+		v.types("\none\n\n\n\r\ntwo\n\n", cut)
+		v.exchanges("one", "ONE")
+		v.exchanges("two", "TWO")
+		v.ends()
+		v.returns()
+	}
+	c.Variation("a new connection; somebody presses Enter twice, and then types a line")
+	v := s.startConverse(c, &fault.Writer{})
+	v.types("\n", fault.Whole)
+	v.types("\n", fault.Whole)
+	v.types("hello\n", fault.Whole)
+	v.exchanges("hello", "HELLO")
+	v.ends()
+	v.returns()
+}
+
+func (s suite) quit(c *check.C) {
+	for _, x := range []struct {
+		typed string
+		lines []string
+		ends  bool // quit does not need the end of the input
+	}{
+		{"one\nquit\nnever sent\n", []string{"one"}, false},
+		{"quit\n", nil, false},
+		{"quitter\n quit\nquit now\nQuit\nquit\r\nnever sent\n", []string{"quitter", " quit", "quit now", "Quit"}, false},
+		{"one\ntwo\n", []string{"one", "two"}, true},
+		{"one\nthe last line", []string{"one", "the last line"}, true},
+		{"one\nquit", []string{"one"}, true},
+		{"", nil, true},
+	} {
+		for _, cut := range []fault.Cut{fault.Whole, fault.Bytes} {
+			c.Variation("a new connection; the input: %s", cut.Name)
+			v := s.startConverse(c, &fault.Writer{})
+			v.types(x.typed, cut)
+			if x.ends {
+				v.ends()
+			}
+			for _, line := range x.lines {
+				v.exchanges(line, upper(line))
+			}
+			c.WantNil("Converse", v.returns())
+			if !open(v.server) {
+				c.Fail("Converse has closed the connection")
+			}
+			if v.server.Over() != nil {
+				c.Fail("Converse has closed its half of the connection")
+			}
+		}
+	}
+}
+
+func (s suite) broken(c *check.C) {
+	for _, end := range []string{"closes its side", "resets the connection"} {
+		leave := (*fault.Peer).CloseWrite
+		want := func(err error) { c.WantError("Converse", err, io.EOF) }
+		if end == "resets the connection" {
+			leave = (*fault.Peer).Reset
+			want = func(err error) { wantBroken(c, "the connection was reset", err) }
+		}
+		c.Variation("a new connection; the suite %s when it has the second message", end)
+		v := s.startConverse(c, &fault.Writer{})
+		v.types("one\ntwo\nthree\n", fault.Whole)
+		v.exchanges("one", "ONE")
+		v.receives("two")
+		leave(v.server)
+		want(v.fails())
+
+		c.Variation("a new connection; the suite %s before the first line", end)
+		v = s.startConverse(c, &fault.Writer{})
+		leave(v.server)
+		c.Settle()
+		v.types("one\ntwo\n", fault.Whole)
+		want(v.fails())
+	}
+	c.Variation("a new connection; the input is a connection too, and is reset after the first line")
+	v := s.startConverse(c, &fault.Writer{})
+	v.types("one\n", fault.Whole)
+	v.exchanges("one", "ONE")
+	v.keyboard.Reset()
+	wantBroken(c, "the input was reset", v.fails())
+
+	full := errors.New("the disk is full")
+	for _, room := range []int{0, len("ONE\nT")} {
+		c.Variation("a new connection; an output that takes %d bytes and then fails", room)
+		v := s.startConverse(c, &fault.Writer{Room: room, Err: full})
+		v.types("one\ntwo\nthree\nfour\n", fault.Whole)
+		v.receives("one")
+		v.answers("ONE")
+		if room > 0 {
+			v.prints("ONE")
+			v.receives("two")
+			v.answers("TWO")
+		}
+		c.WantError("Converse", v.fails(), full)
+	}
+}
+
+// fails waits for the call and records what it returned.
+func (v *conversation) fails() error {
+	v.call.Wait()
+	v.c.Step("Converse(conn, in, out) returned %s", check.Err(v.err))
+	return v.err
+}

@@ -1,0 +1,703 @@
+package talkloop_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"socketbook/labs/02/talklooptest"
+	talkloop "socketbook/solutions/02"
+	"socketbook/tools/check"
+)
+
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// case in testdata is the one that the first answer named for it provokes.
+var wrong = []check.Answer{
+	answering("the loop ignores the end", answerSpins, talklooptest.End),
+	answering("the end of file is an error", answerEOFIsError, talklooptest.End),
+	answering("an empty answer to the end", answerEOFOnce, talklooptest.End),
+	answering("closed inside the loop", answerClosesInside, talklooptest.Talk),
+	answering("one message only", answerOnce, talklooptest.Talk),
+	answering("the whole buffer is sent back", answerWholeBuffer, talklooptest.Talk),
+	answering("the buffer from the last message", answerStale, talklooptest.Talk),
+	answering("letter by letter", answerByLetter, talklooptest.Talk),
+	answering("waits for a line end", answerLines, talklooptest.Talk, talklooptest.Failure),
+	answering("reads to the end of the stream", answerReadAll, talklooptest.Talk, talklooptest.Failure),
+	answering("bytes.ToUpper", answerToUpper, talklooptest.Talk),
+	answering("only the end of file is leaving", answerEOFOnly, talklooptest.Reset, talklooptest.BrokenPipe),
+	answering("the reset compared with ==", answerCompares, talklooptest.Reset, talklooptest.BrokenPipe),
+	answering("only a reset is leaving", answerResetOnly, talklooptest.BrokenPipe),
+	answering("the error's words", answerWords, talklooptest.BrokenPipe),
+	answering("Write may not fail", answerWriteMust, talklooptest.BrokenPipe),
+	answering("every error is leaving", answerAnyError, talklooptest.Failure),
+	answering("0 bytes are leaving", answerZeroBytes, talklooptest.Failure),
+	answering("the error of Write ignored", answerIgnoresWriteError, talklooptest.Failure),
+	answering("never closed", answerStaysOpen, talklooptest.Closed),
+	answering("closed at the end of file only", answerClosesAtEOF, talklooptest.Closed),
+	answering("only the writing half is closed", answerHalfCloses, talklooptest.Closed),
+
+	conversing("the line end is sent", converseLineEnds, talklooptest.Lines),
+	conversing("the line end in a Write of its own", converseTwoWrites, talklooptest.Lines),
+	conversing("spaces are trimmed", converseTrims, talklooptest.Lines),
+	conversing("word by word", converseWords, talklooptest.Lines),
+	conversing("the whole buffer is printed", converseWholeBuffer, talklooptest.Lines),
+	conversing("the answer is as long as the line", converseSameLength, talklooptest.Lines),
+	conversing("answers one after the other on one line", converseOneLine, talklooptest.Lines),
+	conversing("a prompt before each line", conversePrompts, talklooptest.Lines),
+	conversing("printed at the end", conversePrintsLate, talklooptest.Lines),
+	conversing("the whole input first", converseReadsAll, talklooptest.Lines),
+	conversing("all lines first, then all answers", converseSendsAll, talklooptest.Lines),
+	conversing("full duplex", converseFullDuplex, talklooptest.Lines),
+	conversing("one read of the input is one line", converseOneRead, talklooptest.Lines),
+	conversing("an empty line is sent", converseSendsEmpty, talklooptest.Empty),
+	conversing("an empty line ends it", converseEmptyEnds, talklooptest.Empty),
+	conversing("an empty line is sent as a space", converseSpace, talklooptest.Empty),
+	conversing("quit is sent", converseSendsQuit, talklooptest.Quit),
+	conversing("quit is not known", converseNoQuit, talklooptest.Quit),
+	conversing("what begins with quit is quit", conversePrefix, talklooptest.Quit),
+	conversing("the last line without a line end is lost", converseLosesLast, talklooptest.Quit),
+	conversing("the end of the input is an error", converseEndIsError, talklooptest.Quit),
+	conversing("the connection is closed", converseCloses, talklooptest.Quit),
+	conversing("half of the connection is closed", converseHalfCloses, talklooptest.Quit),
+	conversing("a server that leaves is as good as quit", converseLeftIsQuit, talklooptest.Broken),
+	conversing("no look at the input's error", converseNoErr, talklooptest.Broken),
+	conversing("no look at the output's error", converseNoOutErr, talklooptest.Broken),
+	conversing("the error of Write ignored, in Converse", converseIgnoresWriteError, talklooptest.Broken),
+	conversing("goes on after an error", converseGoesOn, talklooptest.Broken),
+}
+
+func upper(b []byte) []byte {
+	up := bytes.Clone(b)
+	for i := range up {
+		up[i] = raise(up[i])
+	}
+	return up
+}
+
+// answerWith is a sound Answer with another idea of leaving, and of turning a message into its answer.
+func answerWith(conn net.Conn, left func(error) bool, turn func([]byte) []byte) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if err == nil {
+			_, err = conn.Write(turn(buf[:n]))
+		}
+		if left(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func answerSpins(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, _ := conn.Read(buf)
+		conn.Write(upper(buf[:n]))
+	}
+}
+
+func answerEOFIsError(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool { return err != io.EOF && gone(err) }, upper)
+}
+
+// answerEOFOnce writes before it looks at the error.
+func answerEOFOnce(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if _, werr := conn.Write(append(upper(buf[:n]), '\n')); werr != nil {
+			err = werr
+		}
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func answerClosesInside(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if err == nil {
+			_, err = conn.Write(upper(buf[:n]))
+			conn.Close()
+		}
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// answerOnce is the answer to the lab before.
+func answerOnce(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err == nil {
+		_, err = conn.Write(upper(buf[:n]))
+	}
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+func answerWholeBuffer(conn net.Conn) error {
+	return answerWith(conn, gone, func(message []byte) []byte { return upper(message[:cap(message)]) })
+}
+
+// answerStale cuts what it sends at the first zero byte, as a C programmer would, and so sends the rest of a longer
+// message before.
+func answerStale(conn net.Conn) error {
+	return answerWith(conn, gone, func(message []byte) []byte {
+		all := message[:cap(message)]
+		if end := bytes.IndexByte(all, 0); end >= 0 {
+			all = all[:end]
+		}
+		return upper(all)
+	})
+}
+
+func answerByLetter(conn net.Conn) error {
+	return answerWith(conn, gone, func(message []byte) []byte {
+		for _, b := range upper(message[:len(message)-1]) {
+			conn.Write([]byte{b})
+		}
+		return upper(message[len(message)-1:])
+	})
+}
+
+func answerLines(conn net.Conn) error {
+	defer conn.Close()
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		if _, err := fmt.Fprintf(conn, "%s\n", upper(lines.Bytes())); err != nil && !gone(err) {
+			return err
+		}
+	}
+	if gone(lines.Err()) {
+		return nil
+	}
+	return lines.Err()
+}
+
+func answerReadAll(conn net.Conn) error {
+	defer conn.Close()
+	all, err := io.ReadAll(conn)
+	if err == nil {
+		_, err = conn.Write(upper(all))
+	}
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+func answerToUpper(conn net.Conn) error { return answerWith(conn, gone, bytes.ToUpper) }
+
+func answerEOFOnly(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool { return err == io.EOF }, upper)
+}
+
+func answerCompares(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool { return err == io.EOF || err == syscall.ECONNRESET || err == syscall.EPIPE }, upper)
+}
+
+// answerResetOnly is the tutorials' except ConnectionResetError.
+func answerResetOnly(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool {
+		return err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.Errno(10054))
+	}, upper)
+}
+
+func answerWords(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool {
+		return err == io.EOF || err != nil && (strings.Contains(err.Error(), "reset by peer") || strings.Contains(err.Error(), "forcibly closed"))
+	}, upper)
+}
+
+// answerWriteMust expects the client to leave while it reads, and at no other time.
+func answerWriteMust(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := conn.Write(upper(buf[:n])); err != nil {
+			return err
+		}
+	}
+}
+
+func answerAnyError(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool { return err != nil }, upper)
+}
+
+// answerZeroBytes is Python's: if not data: break.
+func answerZeroBytes(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, _ := conn.Read(buf)
+		if n == 0 {
+			return nil
+		}
+		if _, err := conn.Write(upper(buf[:n])); gone(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+func answerIgnoresWriteError(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		conn.Write(upper(buf[:n]))
+	}
+}
+
+// open is a connection that its user forgets to close.
+type open struct{ net.Conn }
+
+func (open) Close() error { return nil }
+
+func answerStaysOpen(conn net.Conn) error { return talkloop.Answer(open{conn}) }
+
+func answerClosesAtEOF(conn net.Conn) error {
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if err == nil {
+			_, err = conn.Write(upper(buf[:n]))
+		}
+		if err == io.EOF {
+			return conn.Close()
+		}
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func answerHalfCloses(conn net.Conn) error {
+	err := answerStaysOpen(conn)
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+	return err
+}
+
+// exchange is what the answers below do with a line, if nothing else is said.
+func exchange(conn net.Conn, out io.Writer, line string) error {
+	if _, err := conn.Write([]byte(line)); err != nil {
+		return err
+	}
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", buf[:n])
+	return err
+}
+
+// each calls do with every line before quit that is not empty.
+func each(in io.Reader, do func(line string) error) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && lines.Text() != "quit" {
+		if lines.Text() == "" {
+			continue
+		}
+		if err := do(lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func converseLineEnds(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error { return exchange(conn, out, line+"\n") })
+}
+
+func converseTwoWrites(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		half := len(line) / 2
+		if _, err := io.WriteString(conn, line[:half]); err != nil {
+			return err
+		}
+		return exchange(conn, out, line[half:])
+	})
+}
+
+func converseTrims(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if line = strings.TrimSpace(line); line == "" {
+			return nil
+		}
+		return exchange(conn, out, line)
+	})
+}
+
+func converseWords(conn net.Conn, in io.Reader, out io.Writer) error {
+	for {
+		var word string
+		if _, err := fmt.Fscan(in, &word); err == io.EOF || word == "quit" {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := exchange(conn, out, word); err != nil {
+			return err
+		}
+	}
+}
+
+func converseWholeBuffer(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if _, err := io.WriteString(conn, line); err != nil {
+			return err
+		}
+		buf := make([]byte, 1024)
+		if _, err := conn.Read(buf); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(out, string(buf))
+		return err
+	})
+}
+
+func converseSameLength(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if _, err := io.WriteString(conn, line); err != nil {
+			return err
+		}
+		answer := make([]byte, len(line))
+		if _, err := io.ReadFull(conn, answer); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(out, string(answer))
+		return err
+	})
+}
+
+func converseOneLine(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if _, err := io.WriteString(conn, line); err != nil {
+			return err
+		}
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(buf[:n])
+		return err
+	})
+}
+
+func conversePrompts(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if _, err := io.WriteString(out, ">>> "); err != nil {
+			return err
+		}
+		return exchange(conn, out, line)
+	})
+}
+
+func conversePrintsLate(conn net.Conn, in io.Reader, out io.Writer) error {
+	screen := bufio.NewWriter(out)
+	if err := talkloop.Converse(conn, in, screen); err != nil {
+		return err
+	}
+	return screen.Flush()
+}
+
+func converseReadsAll(conn net.Conn, in io.Reader, out io.Writer) error {
+	all, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	return talkloop.Converse(conn, bytes.NewReader(all), out)
+}
+
+func converseSendsAll(conn net.Conn, in io.Reader, out io.Writer) error {
+	sent := 0
+	err := each(in, func(line string) error {
+		sent++
+		_, err := io.WriteString(conn, line)
+		return err
+	})
+	for range sent {
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s\n", buf[:n])
+	}
+	return err
+}
+
+// converseFullDuplex prints what comes whenever it comes, and sends meanwhile.
+func converseFullDuplex(conn net.Conn, in io.Reader, out io.Writer) error {
+	asked, printed := make(chan bool, 1000), make(chan error)
+	go func() {
+		buf := make([]byte, 1024)
+		for range asked {
+			n, err := conn.Read(buf)
+			if err == nil {
+				_, err = fmt.Fprintf(out, "%s\n", buf[:n])
+			}
+			if err != nil {
+				printed <- err
+				return
+			}
+		}
+		printed <- nil
+	}()
+	err := each(in, func(line string) error {
+		_, err := io.WriteString(conn, line)
+		asked <- true
+		return err
+	})
+	close(asked)
+	return errors.Join(err, <-printed)
+}
+
+// converseOneRead works as long as somebody types, because a terminal hands over line by line.
+func converseOneRead(conn net.Conn, in io.Reader, out io.Writer) error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := in.Read(buf)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		line := strings.TrimRight(string(buf[:n]), "\r\n")
+		if line == "quit" {
+			return nil
+		}
+		if line == "" {
+			continue
+		}
+		if err := exchange(conn, out, line); err != nil {
+			return err
+		}
+	}
+}
+
+func converseSendsEmpty(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && lines.Text() != "quit" {
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func converseEmptyEnds(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && lines.Text() != "quit" && lines.Text() != "" {
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// converseSpace has heard that empty messages hang, and makes sure that none is empty.
+func converseSpace(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && lines.Text() != "quit" {
+		line := lines.Text()
+		if line == "" {
+			line = " "
+		}
+		if err := exchange(conn, out, line); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func converseSendsQuit(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if lines.Text() == "" {
+			continue
+		}
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+		if lines.Text() == "quit" {
+			break
+		}
+	}
+	return lines.Err()
+}
+
+func converseNoQuit(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if lines.Text() == "" {
+			continue
+		}
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func conversePrefix(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "quit") {
+		if lines.Text() == "" {
+			continue
+		}
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// byReadString is a loop around ReadString; ended says what becomes of its error.
+func byReadString(conn net.Conn, in io.Reader, out io.Writer, ended func(error) error) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return ended(err)
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if line == "quit" {
+			return nil
+		}
+		if line == "" {
+			continue
+		}
+		if err := exchange(conn, out, line); err != nil {
+			return err
+		}
+	}
+}
+
+func converseLosesLast(conn net.Conn, in io.Reader, out io.Writer) error {
+	return byReadString(conn, in, out, func(err error) error {
+		if err == io.EOF {
+			return nil
+		}
+		return err
+	})
+}
+
+func converseEndIsError(conn net.Conn, in io.Reader, out io.Writer) error {
+	return byReadString(conn, in, out, func(err error) error { return err })
+}
+
+func converseCloses(conn net.Conn, in io.Reader, out io.Writer) error {
+	defer conn.Close()
+	return talkloop.Converse(conn, in, out)
+}
+
+func converseHalfCloses(conn net.Conn, in io.Reader, out io.Writer) error {
+	err := talkloop.Converse(conn, in, out)
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+	return err
+}
+
+func converseLeftIsQuit(conn net.Conn, in io.Reader, out io.Writer) error {
+	err := talkloop.Converse(conn, in, out)
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+func converseNoErr(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && lines.Text() != "quit" {
+		if lines.Text() == "" {
+			continue
+		}
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func converseNoOutErr(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		var answer bytes.Buffer
+		if err := exchange(conn, &answer, line); err != nil {
+			return err
+		}
+		out.Write(answer.Bytes())
+		return nil
+	})
+}
+
+func converseIgnoresWriteError(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		io.WriteString(conn, line)
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", buf[:n])
+		return err
+	})
+}
+
+// converseGoesOn tells the user about the error, and reads the next line.
+func converseGoesOn(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if err := exchange(conn, out, line); err != nil {
+			fmt.Fprintln(out, err)
+		}
+		return nil
+	})
+}
