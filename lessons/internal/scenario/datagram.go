@@ -479,7 +479,7 @@ func Forged(rec *timeline.Recorder, serve func(net.PacketConn) error, open Open,
 }
 
 // forge waits until the server has the client's message, sends an answer in its place, and waits until the client has
-// printed it or the forger is told that nobody took it.
+// printed it or the attacker is told that nobody took it.
 func forge(rec *timeline.Recorder, client string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
 	defer cancel()
@@ -488,15 +488,15 @@ func forge(rec *timeline.Recorder, client string) error {
 	}
 	rec.State(0, "the server takes its time; a third socket does not")
 	var raw net.Conn
-	forger, err := rec.Dial("forger", client, func(addr string) (conn net.Conn, err error) {
+	attacker, err := rec.Dial("attacker", client, func(addr string) (conn net.Conn, err error) {
 		raw, err = net.Dial("udp", addr)
 		return raw, err
 	})
 	if err != nil {
 		return err
 	}
-	defer forger.Close()
-	if _, err := forger.Write([]byte("FORGED")); err != nil {
+	defer attacker.Close()
+	if _, err := attacker.Write([]byte("FORGED")); err != nil {
 		return err
 	}
 	refused := make(chan error, 1)
@@ -510,7 +510,7 @@ func forge(rec *timeline.Recorder, client string) error {
 		raw.SetReadDeadline(time.Now())
 		<-refused
 	} else if err := <-refused; !errors.Is(err, os.ErrDeadlineExceeded) {
-		rec.Note("forger", nil, "is told: %s", reason(err))
+		rec.Note("attacker", nil, "is told: %s", reason(err))
 	} else if runtime.GOOS != "windows" {
 		return fmt.Errorf("the forged answer was neither printed nor refused: %w", err)
 	}
