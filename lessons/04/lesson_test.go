@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -182,6 +183,39 @@ func TestEncodingFlag(t *testing.T) {
 	out, _, status = stagetest.Client(t, server.Addr, gbk+"\n")
 	require.Zero(t, status)
 	require.Equal(t, "\uFFFD\uFFFD\n", out, "not UTF-8: replaced, not dropped")
+}
+
+// A web page of any origin can make a browser send this to a port of the reader's own machine.
+func TestBrowser(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	for name, request := range map[string]string{
+		"in the body": "POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\ntouch '" + mark + "'\n",
+		"in the path": "GET /;touch$IFS" + mark + ";" + strings.Repeat("a", 2000) + " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+	} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		_, err = client.Write([]byte(request))
+		require.NoError(t, err)
+		require.ErrorContains(t, answer(server), "nothing was run", name)
+		require.NoFileExists(t, mark, name)
+		_, err = client.Read(make([]byte, 1))
+		require.Error(t, err, "the connection is closed")
+		client.Close()
+	}
+}
+
+// A command that nc sends ends with a newline, and is one all the same.
+func TestNewlineAtTheEnd(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	_, err = client.Write([]byte("echo hi\r\n"))
+	require.NoError(t, err)
+	require.NoError(t, client.CloseWrite())
+	require.NoError(t, answer(server))
+	got, err := io.ReadAll(client)
+	require.NoError(t, err)
+	require.Contains(t, string(got), "hi")
+	client.Close()
 }
 
 func TestServeEnds(t *testing.T) {

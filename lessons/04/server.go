@@ -39,7 +39,7 @@ func serve(ln net.Listener) error {
 // answer runs each command and sends what it printed, until the client leaves, and closes conn.
 func answer(conn net.Conn) error {
 	defer conn.Close()
-	buf := make([]byte, maxRead)
+	buf := make([]byte, maxRead+1) // room to notice a longer one
 	for {
 		n, err := conn.Read(buf)
 		if left(err) {
@@ -47,6 +47,9 @@ func answer(conn net.Conn) error {
 		}
 		if err != nil {
 			return fmt.Errorf("reading a command: %w", err)
+		}
+		if n > maxRead || bytes.Contains(bytes.TrimSpace(buf[:n]), []byte("\n")) { // a web page can make a browser send it
+			return fmt.Errorf("refused: not one line of at most %d bytes; nothing was run", maxRead)
 		}
 		_, err = conn.Write(run(string(buf[:n])))
 		if left(err) {

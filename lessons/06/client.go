@@ -63,7 +63,7 @@ func readMessage(r io.Reader, w io.Writer) error {
 	if folder != nil {
 		file, err := folder.Create(h.FileName) // refuses names that leave the folder
 		if err != nil {
-			return err
+			return fmt.Errorf("saving it: %w", err)
 		}
 		defer file.Close()
 		w = io.MultiWriter(w, file)

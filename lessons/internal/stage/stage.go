@@ -104,8 +104,9 @@ type session struct {
 // output remembers the first error of a writer: the lessons' own code does not look.
 type output struct {
 	io.Writer
-	mu  sync.Mutex
-	err error
+	mu   sync.Mutex
+	err  error
+	last byte
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -115,7 +116,17 @@ func (o *output) Write(p []byte) (int, error) {
 	if o.err == nil {
 		o.err = err
 	}
+	if n > 0 {
+		o.last = p[n-1]
+	}
 	return n, err
+}
+
+// open reports whether the last line was begun and not ended.
+func (o *output) open() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last != 0 && o.last != '\n'
 }
 
 func (o *output) failure() error {
@@ -139,10 +150,21 @@ func (s *session) fail(format string, args ...any) int {
 	return failed
 }
 
-// complain prints one line. What a peer put into it, a file name say, cannot control the reader's terminal.
+// longestLine is what a complaint is cut to, in characters: a peer may have put a name of 60 KB into it.
+const longestLine = 600
+
+// complain prints one line, on a line of its own. What a peer put into it, a file name say, cannot control the reader's terminal.
 func (s *session) complain(format string, args ...any) {
+	if isTerminal(s.out.Writer) && s.out.open() { // an answer broke off in the middle of a line
+		fmt.Fprintln(s.out)
+	}
+	text := []rune(fmt.Sprintf(format, args...))
+	if len(text) > longestLine {
+		half := longestLine / 2
+		text = append(append(text[:half:half], []rune(" … ")...), text[len(text)-half:]...)
+	}
 	var line strings.Builder
-	for _, r := range fmt.Sprintf(format, args...) {
+	for _, r := range text {
 		if unicode.IsPrint(r) {
 			line.WriteRune(r)
 		} else {
