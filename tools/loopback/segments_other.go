@@ -1,4 +1,6 @@
-//go:build !linux || 386 || s390x // the last two make socket calls in another way
+// 32-bit x86 and s390x make socket calls in another way.
+
+//go:build !linux || 386 || s390x
 
 package loopback
 
