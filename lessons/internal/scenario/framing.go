@@ -158,7 +158,7 @@ func ByteOrder(rec *timeline.Recorder, encode func(size int64) ([4]byte, error),
 // LengthOverflow asks for the header of a payload of 2 GiB and 5 bytes. When there is one, it is sent, and read as the int32 that
 // it is. It returns what the client sees, or the error that kept the header from being sent.
 func LengthOverflow(rec *timeline.Recorder, encode func(size int64) ([4]byte, error)) (size int32, refused error, err error) {
-	const large = 2<<30 + 5
+	const large int64 = 2<<30 + 5 // bytes
 	header, refused := encode(large)
 	if refused != nil {
 		rec.Verdict("nothing is sent: %v", refused)
