@@ -162,11 +162,13 @@ func at(f *frame) string {
 	return fmt.Sprintf(" at %s:%d", path.Base(strings.ReplaceAll(f.file, `\`, "/")), f.line)
 }
 
-// inside returns the method of the adversary in which the goroutine waits: "Read" or "Accept"; "" for neither.
+// inside returns the method of the adversary in which the goroutine waits, "Read" or "Accept", or the function of the suite that it has
+// called; "" for neither.
 func (g goroutine) inside() string {
+	suites := ""
 	for _, f := range g.frames {
 		if isStudents(f.function) {
-			break
+			return suites
 		}
 		switch f.function {
 		case "socketbook/tools/fault.(*Conn).Read", "socketbook/tools/fault.(*DatagramConn).Read":
@@ -175,6 +177,9 @@ func (g goroutine) inside() string {
 			return "Write"
 		case "socketbook/tools/fault.(*Listener).Accept":
 			return "Accept"
+		}
+		if pkg, name, _ := strings.Cut(path.Base(f.function), "."); strings.HasSuffix(pkg, "test") {
+			suites = strings.TrimSuffix(name[strings.LastIndex(name, ".")+1:], "-fm") // of a method value
 		}
 	}
 	return ""
