@@ -60,10 +60,10 @@ type Bug struct {
 	ID       string // kebab case; the scene has the same name
 	Sentence string // what goes wrong
 	Shown    string // the lesson that shows it
-	Fixed    string // the lesson that fixes it, perhaps one that is not written; the same number when naive.go shows the wrong way beside the right one
+	Fixed    string // the lesson that fixes it, perhaps one that is not written; the same number when naive.go shows the wrong way beside the right one; "" when it lies in the protocol and no lesson can
 	Scenario string // the function in lessons/internal/scenario that both run
 	TestBug  string // in the lesson that shows it: asserts that the bug is there
-	TestFix  string // in the lesson that fixes it: the same scenario, the opposite asserted; "" while that lesson is not written
+	TestFix  string // in the lesson that fixes it: the same scenario, the opposite asserted; "" while no lesson does
 }
 
 // Ledger lists every bug of the course, in the order in which the reader meets them.
@@ -96,7 +96,7 @@ var Ledger = []Bug{
 	{"split-json", "The JSON comes in pieces, or is longer than one read brings.", "06", "06", "SplitJSON", "TestBugSplitJSON", "TestFixSplitJSON"},
 	{"checksum", "A payload is changed on the way, and nobody compares the checksum.", "06", "06", "Changed", "TestBugChecksum", "TestFixChecksum"},
 	{"truncated", "A buffer shorter than the datagram cuts it, and the rest is gone.", "07", "07", "Truncated", "TestBugTruncated", "TestFixTruncated"},
-	{"overflow", "A reader that does not read loses datagrams, and nobody is told.", "07", "15", "QueueOverflow", "TestBugOverflow", ""},
+	{"overflow", "A reader that does not read loses datagrams, and nobody is told.", "07", "", "QueueOverflow", "TestBugOverflow", ""},
 	{"both-wait", "The answer never comes, and without a deadline the client waits for ever.", "07", "07", "BothWait", "TestBugBothWait", "TestFixBothWait"},
 	{"forged", "An unconnected client believes whoever answers first.", "07", "07", "Forged", "TestBugForged", "TestFixForged"},
 }

@@ -95,8 +95,8 @@ func TestLedger(t *testing.T) {
 		shown, ok := Find(b.Shown)
 		require.True(t, ok, row)
 		fixed, ok := Find(b.Fixed)
-		require.True(t, ok, row)
-		require.LessOrEqual(t, shown.Number, fixed.Number, row)
+		require.True(t, ok || b.Fixed == "", row)
+		require.True(t, b.Fixed == "" || shown.Number <= fixed.Number, row)
 		require.True(t, shown.Written, row)
 		require.Contains(t, scenarios, b.Scenario, row)
 		require.Contains(t, scenesOf(t, b.Shown), b.ID, "the scene of bug %s", row)
@@ -105,7 +105,7 @@ func TestLedger(t *testing.T) {
 		require.Contains(t, tests, b.TestBug, row)
 		require.True(t, runs(tests, b.TestBug, b.Scenario), "%s/%s does not run the scenario %s", b.Shown, b.TestBug, b.Scenario)
 		if !fixed.Written {
-			require.Empty(t, b.TestFix, "%s: lesson %s is not written", row, b.Fixed)
+			require.Empty(t, b.TestFix, "%s: no lesson that is written fixes it", row)
 			continue
 		}
 		tests = functions(t, b.Fixed+"/lesson_test.go")
