@@ -1,0 +1,289 @@
+package stickytest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"socketbook/tools/check"
+)
+
+// example is one line of a table: what was sent, what was received, and the right report.
+type example struct {
+	sent, received []string
+	want           Report
+}
+
+func (s suite) examples(c *check.C, table []example) {
+	for _, e := range table {
+		s.diagnose(c, messages(e.sent), messages(e.received), e.want)
+	}
+}
+
+// diagnose calls Diagnose and compares its report. The arguments have to be the same after the call.
+func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) {
+	c.Variation("sent:     %s", quoted(sent))
+	c.Step("received: %s", quoted(received))
+	before := [][]byte{bytes.Join(sent, nil), bytes.Join(received, nil)}
+	var got Report
+	c.Do("Diagnose(sent, received)", func() { got = s.lab.Diagnose(sent, received) })
+	c.Step("Diagnose returned %s", got)
+	c.WantBytes("the sent messages, end to end, after Diagnose has changed them", bytes.Join(sent, nil), before[0])
+	c.WantBytes("the received messages, end to end, after Diagnose has changed them", bytes.Join(received, nil), before[1])
+	if len(got.Fates) != len(want.Fates) {
+		c.Fail("Fates has %s for %s", count(len(got.Fates), "entry", "entries"), count(len(sent), "sent message", "sent messages"))
+	}
+	for i, fate := range want.Fates {
+		if got.Fates[i] != fate {
+			c.Fail("Fates[%d], about %s: got %q, want %q", i, around(sent, received, i), got.Fates[i], fate)
+		}
+	}
+	if got.Lost != want.Lost {
+		c.Fail("Lost: got %d, want %d", got.Lost, want.Lost)
+	}
+	if got.Foreign != want.Foreign {
+		c.Fail("Foreign: got %d, want %d", got.Foreign, want.Foreign)
+	}
+}
+
+// String is a report as it stands in a step.
+func (r Report) String() string {
+	fates := fmt.Sprintf("%q", r.Fates[:min(len(r.Fates), shown)])
+	if len(r.Fates) > shown {
+		fates += fmt.Sprintf(" … (%d fates)", len(r.Fates))
+	}
+	return fmt.Sprintf("%s, Lost %d, Foreign %d", fates, r.Lost, r.Foreign)
+}
+
+// around names a message, and in a long list also where it lies and what was received there.
+func around(sent, received [][]byte, i int) string {
+	name := quoted(sent[i : i+1])
+	if len(sent) <= shown {
+		return name
+	}
+	from := len(bytes.Join(sent[:i], nil))
+	to := from + len(sent[i])
+	var there [][]byte
+	first, start := 0, 0
+	for _, r := range received {
+		if end := start + len(r); start < to && end > from {
+			if len(there) == 0 {
+				first = start
+			}
+			there = append(there, r)
+		}
+		start += len(r)
+	}
+	return fmt.Sprintf("%s (bytes %d to %d; received from byte %d on: %s)", name, from, to, first, quoted(there))
+}
+
+func (s suite) whole(c *check.C) {
+	s.examples(c, []example{
+		{[]string{"hello"}, []string{"hello"}, Report{[]string{Whole}, 0, 0}},
+		{[]string{"hello", "world"}, []string{"hello", "world"}, Report{[]string{Whole, Whole}, 0, 0}},
+		{[]string{"a", "a", "aa"}, []string{"a", "a", "aa"}, Report{[]string{Whole, Whole, Whole}, 0, 0}},
+		{nil, nil, Report{}},
+	})
+}
+
+func (s suite) glued(c *check.C) {
+	s.examples(c, []example{
+		{[]string{"hello", "world"}, []string{"helloworld"}, Report{[]string{Glued, Glued}, 0, 0}},
+		{[]string{"one", "two", "three"}, []string{"one", "twothree"}, Report{[]string{Whole, Glued, Glued}, 0, 0}},
+		{[]string{"one", "two", "three"}, []string{"onetwo", "three"}, Report{[]string{Glued, Glued, Whole}, 0, 0}},
+		{[]string{"a", "a", "a", "aa"}, []string{"aaa", "aa"}, Report{[]string{Glued, Glued, Glued, Whole}, 0, 0}},
+		{[]string{"yes", "no", "yes"}, []string{"yesno", "yes"}, Report{[]string{Glued, Glued, Whole}, 0, 0}},
+	})
+}
+
+func (s suite) cut(c *check.C) {
+	s.examples(c, []example{
+		{[]string{"hello"}, []string{"hel", "lo"}, Report{[]string{Cut}, 0, 0}},
+		{[]string{"hello", "world"}, []string{"hello", "w", "orld"}, Report{[]string{Whole, Cut}, 0, 0}},
+		{[]string{"hello", "world"}, []string{"h", "e", "llo", "world"}, Report{[]string{Cut, Whole}, 0, 0}},
+		{[]string{"aa", "a"}, []string{"a", "a", "a"}, Report{[]string{Cut, Whole}, 0, 0}},
+		{[]string{"hello", "world"}, []string{"", "hello", "", "", "world", ""}, Report{[]string{Whole, Whole}, 0, 0}},
+	})
+	long := bytes.Repeat([]byte("sticky "), 500)
+	for _, cut := range c.Cuts(1, 1024, len(long)-1) {
+		pieces := cut.Pieces(long)
+		s.compare(c, [][]byte{long}, pieces)
+	}
+}
+
+func (s suite) both(c *check.C) {
+	s.examples(c, []example{
+		{[]string{"hello", "world"}, []string{"hel", "lowor", "ld"}, Report{[]string{GluedAndCut, GluedAndCut}, 0, 0}},
+		{[]string{"hello", "world"}, []string{"hellow", "orld"}, Report{[]string{Glued, GluedAndCut}, 0, 0}},
+		{[]string{"hello", "world"}, []string{"hell", "oworld"}, Report{[]string{GluedAndCut, Glued}, 0, 0}},
+		{[]string{"a", "long one", "b"}, []string{"al", "ong", " on", "eb"}, Report{[]string{Glued, GluedAndCut, Glued}, 0, 0}},
+		{[]string{"aa", "aa"}, []string{"aaa", "a"}, Report{[]string{Glued, GluedAndCut}, 0, 0}},
+		{[]string{"one", "two", "three"}, []string{"on", "etwoth", "r", "ee"}, Report{[]string{GluedAndCut, Glued, GluedAndCut}, 0, 0}},
+	})
+}
+
+func (s suite) missing(c *check.C) {
+	s.examples(c, []example{
+		{[]string{"hello", "world"}, []string{"hello"}, Report{[]string{Whole, Missing}, 5, 0}},
+		{[]string{"hello", "world"}, nil, Report{[]string{Missing, Missing}, 10, 0}},
+		{[]string{"hello", "world"}, []string{"hello", "wor"}, Report{[]string{Whole, Cut}, 2, 0}},
+		{[]string{"hello", "world", "!"}, []string{"hel", "lo"}, Report{[]string{Cut, Missing, Missing}, 6, 0}},
+		{[]string{"hello", "", "world"}, []string{"hello", "world"}, Report{[]string{Whole, Missing, Whole}, 0, 0}},
+		{[]string{"", "hello", ""}, []string{"hel", "lo"}, Report{[]string{Missing, Cut, Missing}, 0, 0}},
+		{[]string{"hello", "", "world"}, []string{"hello", "", "world"}, Report{[]string{Whole, Missing, Whole}, 0, 0}},
+		{[]string{""}, []string{""}, Report{[]string{Missing}, 0, 0}},
+	})
+}
+
+func (s suite) foreign(c *check.C) {
+	s.examples(c, []example{
+		{[]string{"hi"}, []string{"hi", "!"}, Report{[]string{Whole}, 0, 1}},
+		{[]string{"hi"}, []string{"hi!"}, Report{[]string{Glued}, 0, 1}},
+		{[]string{"hello", "world"}, []string{"hello", "wOrld"}, Report{[]string{Whole, GluedAndCut}, 4, 4}},
+		{[]string{"hello", "world"}, []string{"hello", "World"}, Report{[]string{Whole, Missing}, 5, 5}},
+		{[]string{"hello", "world"}, []string{"helloWorld"}, Report{[]string{Glued, Missing}, 5, 5}},
+		{[]string{"hello", "world"}, []string{"world", "hello"}, Report{[]string{Missing, Missing}, 10, 10}},
+		{[]string{"one", "two", "three"}, []string{"one", "three"}, Report{[]string{Whole, GluedAndCut, Missing}, 7, 4}},
+		{nil, []string{"hi"}, Report{nil, 0, 2}},
+	})
+}
+
+func (s suite) all(c *check.C) {
+	rng := rand.New(rand.NewPCG(c.Seed(), 4))
+	const many, most = 120, 40 // messages, bytes of one
+	for _, cut := range c.Cuts(7, 8, 100) {
+		backing := make([]byte, many*most)
+		for i := range backing {
+			backing[i] = "ab"[rng.IntN(2)] // few letters, so that searching for contents goes wrong
+		}
+		var sent [][]byte
+		for from := 0; len(sent) < many; {
+			n := rng.IntN(most)
+			sent = append(sent, backing[from:from+n]) // with room behind it, which belongs to the next message
+			from += n
+		}
+		stream := bytes.Join(sent, nil)
+		received := cut.Pieces(slices.Clone(stream))
+		s.compare(c, sent, received)
+		s.compare(c, sent, pairs(sent))
+		s.compare(c, sent, received[:len(received)*2/3])
+
+		changed := slices.Clone(stream)
+		changed[len(changed)*3/4] = 'X'
+		s.compare(c, sent, cut.Pieces(changed))
+	}
+}
+
+// compare is diagnose with the report that is worked out here.
+func (s suite) compare(c *check.C, sent, received [][]byte) {
+	s.diagnose(c, sent, received, expect(sent, received))
+}
+
+// pairs sticks every two neighbours together.
+func pairs(sent [][]byte) [][]byte {
+	var received [][]byte
+	for two := range slices.Chunk(sent, 2) {
+		received = append(received, bytes.Join(two, nil))
+	}
+	return received
+}
+
+// expect works the right report out byte by byte.
+func expect(sent, received [][]byte) Report {
+	from, to := owners(sent), owners(received) // for each byte: in which message it was sent, in which it was received
+	a, b := bytes.Join(sent, nil), bytes.Join(received, nil)
+	arrived := 0
+	for arrived < min(len(a), len(b)) && a[arrived] == b[arrived] {
+		arrived++
+	}
+	want := Report{Lost: len(a) - arrived, Foreign: len(b) - arrived}
+	bytesOf := make([]int, len(sent))           // arrived
+	piecesOf := make([]map[int]bool, len(sent)) // received messages that hold one of them
+	mixed := make([]bool, len(received))        // holds bytes of several messages, or foreign ones
+	first := slices.Repeat([]int{-2}, len(received))
+	for i := range b {
+		owner, piece := -1, to[i]
+		if i < arrived {
+			owner = from[i]
+			bytesOf[owner]++
+			if piecesOf[owner] == nil {
+				piecesOf[owner] = map[int]bool{}
+			}
+			piecesOf[owner][piece] = true
+		}
+		if first[piece] == -2 {
+			first[piece] = owner
+		}
+		mixed[piece] = mixed[piece] || owner != first[piece]
+	}
+	for i, m := range sent {
+		glued := false
+		for p := range piecesOf[i] {
+			glued = glued || mixed[p]
+		}
+		cut := len(piecesOf[i]) > 1 || bytesOf[i] < len(m)
+		want.Fates = append(want.Fates, fate(bytesOf[i] > 0, glued, cut))
+	}
+	return want
+}
+
+func fate(arrived, glued, cut bool) string {
+	switch {
+	case !arrived:
+		return Missing
+	case glued && cut:
+		return GluedAndCut
+	case glued:
+		return Glued
+	case cut:
+		return Cut
+	}
+	return Whole
+}
+
+// owners returns for each byte of the stream the number of the message that it belongs to.
+func owners(messages [][]byte) []int {
+	var all []int
+	for i, m := range messages {
+		all = append(all, slices.Repeat([]int{i}, len(m))...)
+	}
+	return all
+}
+
+func messages(texts []string) [][]byte {
+	var all [][]byte
+	for _, t := range texts {
+		all = append(all, []byte(t))
+	}
+	return all
+}
+
+const shown = 8 // messages that a step shows
+
+// quoted writes messages for a step: "hello" | "world".
+func quoted(messages [][]byte) string {
+	if len(messages) == 0 {
+		return "(nothing)"
+	}
+	var parts []string
+	for _, m := range messages[:min(len(messages), shown)] {
+		if len(m) > 50 {
+			parts = append(parts, fmt.Sprintf("%q… (%d bytes)", m[:20], len(m)))
+		} else {
+			parts = append(parts, fmt.Sprintf("%q", m))
+		}
+	}
+	if len(messages) > shown {
+		parts = append(parts, fmt.Sprintf("… (%d messages)", len(messages)))
+	}
+	return strings.Join(parts, " | ")
+}
+
+func count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}

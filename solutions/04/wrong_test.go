@@ -1,0 +1,481 @@
+package sticky_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"socketbook/labs/04/stickytest"
+	sticky "socketbook/solutions/04"
+	"socketbook/tools/check"
+)
+
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// case in testdata is the one that the first answer named for it provokes.
+var wrong = []check.Answer{
+	diagnosing("only messages that are not whole are reported", diagnoseOnlyBad, stickytest.SeesWhole),
+	diagnosing("message by message, number by number", diagnoseByNumber, stickytest.SeesGlued, stickytest.SeesCut),
+	diagnosing("the numbers of messages are compared", diagnoseByCount, stickytest.SeesGlued, stickytest.SeesCut),
+	diagnosing("contents are searched for", diagnoseBySearching, stickytest.SeesGlued),
+	diagnosing("only the neighbour behind counts", diagnoseBehind, stickytest.SeesGlued),
+	diagnosing("a shared edge counts as glue", diagnoseTouching, stickytest.SeesWhole),
+	diagnosing("an empty received message cuts", diagnoseEmptyCuts, stickytest.SeesCut),
+	diagnosing("glued or cut, but not both", diagnoseEither, stickytest.SeesBoth),
+	diagnosing("only the first piece is looked at", diagnoseFirstPiece, stickytest.SeesBoth),
+	diagnosing("an empty message is whole", diagnoseEmptyWhole, stickytest.SeesMissing),
+	diagnosing("a message without its end is missing", diagnosePartMissing, stickytest.SeesMissing),
+	diagnosing("a message without its end is whole", diagnosePartWhole, stickytest.SeesMissing),
+	diagnosing("lengths only", diagnoseLengths, stickytest.SeesForeign),
+	diagnosing("extra bytes go unnoticed", diagnoseNoExtra, stickytest.SeesForeign),
+	diagnosing("Lost is the difference of the lengths", diagnoseDifference, stickytest.SeesForeign),
+	diagnosing("foreign bytes do not glue", diagnoseForeignSmooth, stickytest.SeesForeign),
+	diagnosing("an index out of range when nothing came", diagnosePanics, stickytest.SeesMissing),
+	diagnosing("append to the first message", diagnoseAppends, stickytest.SeesAll),
+	diagnosing("only the first hundred messages", diagnoseFew, stickytest.SeesAll),
+	provoking("one Write for both", provokeOneWrite, stickytest.Sticks),
+	provoking("glued by hand", provokeByHand, stickytest.Sticks),
+	provoking("nothing is read", provokeReadsNothing, stickytest.Sticks),
+	provoking("a Read after each Write", provokeReadsTwice, stickytest.Sticks),
+	provoking("a buffer of 1024 bytes", provokeSmallBuffer, stickytest.Sticks),
+	provoking("closed at the end", provokeCloses, stickytest.Sticks),
+	provoking("waited for before it is sent", provokeWaitsTooEarly, stickytest.Sticks),
+	provoking("no waiting", provokeNoWait, stickytest.SticksSlow),
+	provoking("a pause before the Read", provokePauses, stickytest.SticksSlow),
+	provoking("waited for the first message only", provokeWaitsForFirst, stickytest.SticksSlow),
+	provoking("waited for one byte of the second", provokeWaitsForMore, stickytest.SticksSlow),
+	provoking("io.ReadFull instead of waiting", provokeReadFull, stickytest.SticksSlow),
+	provoking("a goroutine left behind", provokeLeavesReader, stickytest.Sticks),
+	provoking("an empty message is sent", provokeEmpty, stickytest.Refuses),
+	provoking("only the first message is checked", provokeHalfEmpty, stickytest.Refuses),
+	provoking("the errors of Write are ignored", provokeIgnoresWrite, stickytest.Refuses),
+	provoking("the error of queued is ignored", provokeIgnoresQueued, stickytest.Refuses),
+	provoking("the error of Read is ignored", provokeIgnoresRead, stickytest.Refuses),
+	provoking("an error of its own for everything", provokeHidesCause, stickytest.Refuses),
+}
+
+// span is a range of bytes of a stream.
+type span struct{ from, to int }
+
+// lay lays messages end to end.
+func lay(messages [][]byte) (all []span) {
+	at := 0
+	for _, m := range messages {
+		all = append(all, span{at, at + len(m)})
+		at += len(m)
+	}
+	return all
+}
+
+// diagnoseWith is the reference in another dress; judge says of a message that has come at least in part whether it is glued, and whether cut.
+func diagnoseWith(sent, received [][]byte, judge func(m span, arrived int, pieces []span) (glued, cut bool)) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	arrived := len(bytes.Join(sent, nil)) - report.Lost
+	for i, m := range lay(sent) {
+		if m.from < min(m.to, arrived) {
+			glued, cut := judge(m, arrived, lay(received))
+			report.Fates[i] = word(true, glued, cut)
+		}
+	}
+	return report
+}
+
+// judge is right; the answers below change a detail of it.
+func judge(m span, arrived int, pieces []span) (glued, cut bool) {
+	cut = m.to > arrived
+	m.to = min(m.to, arrived)
+	for _, p := range pieces {
+		if p.from < m.to && p.to > m.from && p.from < p.to {
+			glued = glued || p.from < m.from || p.to > m.to
+			cut = cut || p.from > m.from || p.to < m.to
+		}
+	}
+	return glued, cut
+}
+
+func diagnoseOnlyBad(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	var fates []string
+	for _, f := range report.Fates {
+		if f != stickytest.Whole {
+			fates = append(fates, f)
+		}
+	}
+	report.Fates = fates
+	return report
+}
+
+func diagnoseByNumber(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	for i, m := range sent {
+		switch {
+		case i >= len(received):
+			report.Fates[i] = stickytest.Missing
+		case bytes.Equal(m, received[i]):
+			report.Fates[i] = stickytest.Whole
+		case len(received[i]) > len(m):
+			report.Fates[i] = stickytest.Glued
+		default:
+			report.Fates[i] = stickytest.Cut
+		}
+	}
+	return report
+}
+
+func diagnoseByCount(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	for i := range report.Fates {
+		switch {
+		case len(received) < len(sent):
+			report.Fates[i] = stickytest.Glued
+		case len(received) > len(sent):
+			report.Fates[i] = stickytest.Cut
+		}
+	}
+	return report
+}
+
+func diagnoseBySearching(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	for i, m := range sent {
+		fate := stickytest.Cut
+		for _, r := range received {
+			if bytes.Equal(r, m) {
+				fate = stickytest.Whole
+				break
+			}
+			if bytes.Contains(r, m) {
+				fate = stickytest.Glued
+			}
+		}
+		if report.Fates[i] != stickytest.Missing {
+			report.Fates[i] = fate
+		}
+	}
+	return report
+}
+
+func diagnoseBehind(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		_, cut = judge(m, arrived, pieces)
+		for _, p := range pieces {
+			glued = glued || p.from < m.to && m.to < p.to
+		}
+		return glued, cut
+	})
+}
+
+func diagnoseTouching(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		_, cut = judge(m, arrived, pieces)
+		for _, p := range pieces {
+			glued = glued || p.from <= m.to && m.from <= p.to && p != m
+		}
+		return glued, cut
+	})
+}
+
+func diagnoseEmptyCuts(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		glued, cut = judge(m, arrived, pieces)
+		n := 0
+		for _, p := range pieces {
+			if p.from >= m.from && p.to <= m.to {
+				n++
+			}
+		}
+		return glued, cut || n > 1
+	})
+}
+
+func diagnoseEither(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		glued, cut = judge(m, arrived, pieces)
+		return glued && !cut, cut
+	})
+}
+
+func diagnoseFirstPiece(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		_, cut = judge(m, arrived, pieces)
+		for i, p := range pieces {
+			if p.from <= m.from && m.from < p.to {
+				glued, _ = judge(m, arrived, pieces[i:i+1])
+			}
+		}
+		return glued, cut
+	})
+}
+
+func diagnoseEmptyWhole(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	for i, m := range sent {
+		if len(m) == 0 {
+			report.Fates[i] = stickytest.Whole
+		}
+	}
+	return report
+}
+
+func diagnosePartMissing(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	in := len(bytes.Join(received, nil))
+	for i, m := range lay(sent) {
+		if report.Foreign == 0 && m.to > in {
+			report.Fates[i] = stickytest.Missing
+		}
+	}
+	return report
+}
+
+func diagnosePartWhole(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		m.to = min(m.to, arrived)
+		return judge(m, arrived, pieces)
+	})
+}
+
+func diagnoseLengths(sent, received [][]byte) stickytest.Report {
+	report := stickytest.Report{}
+	out, in := len(bytes.Join(sent, nil)), len(bytes.Join(received, nil))
+	report.Lost, report.Foreign = max(0, out-in), max(0, in-out)
+	for _, m := range lay(sent) {
+		glued, cut := judge(m, in, lay(received))
+		report.Fates = append(report.Fates, word(m.from < min(m.to, in), glued, cut))
+	}
+	return report
+}
+
+func diagnoseNoExtra(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	report.Foreign = 0
+	return report
+}
+
+func diagnoseDifference(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	report.Lost = len(bytes.Join(sent, nil)) - len(bytes.Join(received, nil))
+	return report
+}
+
+func diagnoseForeignSmooth(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		for i := range pieces {
+			pieces[i].to = min(pieces[i].to, arrived)
+		}
+		return judge(m, arrived, pieces)
+	})
+}
+
+func diagnosePanics(sent, received [][]byte) stickytest.Report {
+	if len(sent) > 0 && len(received[0]) == 0 && len(received) == 1 {
+		return diagnoseReference(sent, nil)
+	}
+	return diagnoseReference(sent, received)
+}
+
+// diagnoseAppends puts the stream together in the array behind the first message, which is the caller's.
+func diagnoseAppends(sent, received [][]byte) stickytest.Report {
+	if len(sent) == 0 {
+		return diagnoseReference(sent, received)
+	}
+	stream := sent[0]
+	for _, m := range sent[1:] {
+		stream = append(stream, m...)
+		stream = append(stream, 0) // so that the messages can be told apart
+	}
+	return diagnoseReference(sent, received)
+}
+
+func diagnoseFew(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	report.Fates = report.Fates[:min(len(report.Fates), 100)]
+	return report
+}
+
+func provokeOneWrite(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	both := append(bytes.Clone(first), second...)
+	if _, err := client.Write(both); err != nil {
+		return nil, err
+	}
+	if err := queued(len(both)); err != nil {
+		return nil, err
+	}
+	n, err := server.Read(both)
+	return both[:n], err
+}
+
+// receiving does everything up to the Read right.
+func receiving(client net.Conn, queued func(n int) error, first, second []byte, read func(both int) ([]byte, error)) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	if _, err := client.Write(first); err != nil {
+		return nil, err
+	}
+	if _, err := client.Write(second); err != nil {
+		return nil, err
+	}
+	if err := queued(len(first) + len(second)); err != nil {
+		return nil, err
+	}
+	return read(len(first) + len(second))
+}
+
+// readOnce reads once, into a buffer of size bytes.
+func readOnce(server net.Conn, size int) ([]byte, error) {
+	buf := make([]byte, size)
+	n, err := server.Read(buf)
+	return buf[:n], err
+}
+
+func provokeByHand(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	return receiving(client, queued, first, second, func(int) ([]byte, error) {
+		one, err := readOnce(server, len(first))
+		if err != nil {
+			return nil, err
+		}
+		two, err := readOnce(server, len(second))
+		return append(one, two...), err
+	})
+}
+
+func provokeReadsNothing(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	return receiving(client, queued, first, second, func(int) ([]byte, error) {
+		_, err := server.Read(nil)
+		return append(bytes.Clone(first), second...), err
+	})
+}
+
+func provokeReadsTwice(client, server net.Conn, _ func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	var both []byte
+	for _, m := range [][]byte{first, second} {
+		if _, err := client.Write(m); err != nil {
+			return nil, err
+		}
+		got, err := readOnce(server, 64<<10)
+		if err != nil {
+			return nil, err
+		}
+		both = append(both, got...)
+	}
+	return both, nil
+}
+
+func provokeSmallBuffer(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	return receiving(client, queued, first, second, func(int) ([]byte, error) { return readOnce(server, 1024) })
+}
+
+func provokeCloses(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	defer client.Close()
+	return sticky.Provoke(client, server, queued, first, second)
+}
+
+func provokeWaitsTooEarly(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	if err := queued(len(first) + len(second)); err != nil {
+		return nil, err
+	}
+	return sticky.Provoke(client, server, queued, first, second)
+}
+
+// noQueue is for answers that leave queued alone.
+func noQueue(int) error { return nil }
+
+func provokeNoWait(client, server net.Conn, _ func(n int) error, first, second []byte) ([]byte, error) {
+	return sticky.Provoke(client, server, noQueue, first, second)
+}
+
+func provokePauses(client, server net.Conn, _ func(n int) error, first, second []byte) ([]byte, error) {
+	return receiving(client, noQueue, first, second, func(both int) ([]byte, error) {
+		time.Sleep(2 * time.Millisecond)
+		return readOnce(server, both)
+	})
+}
+
+func provokeWaitsForFirst(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	return sticky.Provoke(client, server, func(int) error { return queued(len(first)) }, first, second)
+}
+
+func provokeWaitsForMore(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	return sticky.Provoke(client, server, func(int) error { return queued(len(first) + 1) }, first, second)
+}
+
+func provokeReadFull(client, server net.Conn, _ func(n int) error, first, second []byte) ([]byte, error) {
+	return receiving(client, noQueue, first, second, func(both int) ([]byte, error) {
+		buf := make([]byte, both)
+		_, err := io.ReadFull(server, buf)
+		return buf, err
+	})
+}
+
+// provokeLeavesReader goes on reading, for whatever may come.
+func provokeLeavesReader(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	got, err := sticky.Provoke(client, server, queued, first, second)
+	if err == nil && len(got) > 9000 { // the last of the suite's pairs
+		go io.Copy(io.Discard, server)
+	}
+	return got, err
+}
+
+func provokeEmpty(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	for _, m := range [][]byte{first, second} {
+		if _, err := client.Write(m); err != nil {
+			return nil, err
+		}
+	}
+	if err := queued(len(first) + len(second)); err != nil {
+		return nil, err
+	}
+	return readOnce(server, len(first)+len(second))
+}
+
+func provokeHalfEmpty(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first) == 0 {
+		return nil, errEmpty
+	}
+	return provokeEmpty(client, server, queued, first, second)
+}
+
+func provokeIgnoresWrite(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	client.Write(first)
+	client.Write(second)
+	if err := queued(len(first) + len(second)); err != nil {
+		return nil, err
+	}
+	return readOnce(server, len(first)+len(second))
+}
+
+func provokeIgnoresQueued(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	return sticky.Provoke(client, server, func(n int) error {
+		queued(n)
+		return nil
+	}, first, second)
+}
+
+func provokeIgnoresRead(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	return receiving(client, queued, first, second, func(both int) ([]byte, error) {
+		got, _ := readOnce(server, both)
+		return got, nil
+	})
+}
+
+func provokeHidesCause(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	got, err := sticky.Provoke(client, server, queued, first, second)
+	if err != nil {
+		return nil, errors.New("it did not work")
+	}
+	return got, nil
+}
