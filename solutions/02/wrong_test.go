@@ -18,9 +18,7 @@ import (
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
-	answering("the loop ignores the end", answerSpins, talklooptest.End),
 	answering("the end of file is an error", answerEOFIsError, talklooptest.End),
-	answering("an empty answer to the end", answerEOFOnce, talklooptest.End),
 	answering("closed inside the loop", answerClosesInside, talklooptest.Talk),
 	answering("one message only", answerOnce, talklooptest.Talk),
 	answering("the whole buffer is sent back", answerWholeBuffer, talklooptest.Talk),
@@ -40,6 +38,8 @@ var wrong = []check.Answer{
 	answering("never closed", answerStaysOpen, talklooptest.Closed),
 	answering("closed at the end of file only", answerClosesAtEOF, talklooptest.Closed),
 	answering("only the writing half is closed", answerHalfCloses, talklooptest.Closed),
+	answering("a line end behind every answer, even behind none", answerEOFOnce, talklooptest.End, talklooptest.Talk),
+	answering("the loop ignores every error", answerSpins, talklooptest.End, talklooptest.Talk, talklooptest.Reset, talklooptest.BrokenPipe, talklooptest.Failure, talklooptest.Closed),
 
 	conversing("the line end is sent", converseLineEnds, talklooptest.Lines),
 	conversing("the line end in a Write of its own", converseTwoWrites, talklooptest.Lines),

@@ -89,7 +89,7 @@ func (s suite) talk(c *check.C) {
 		}
 	}
 	peer.CloseWrite()
-	c.WantNil("Answer", a.returns())
+	a.returns() // whether with an error is another case
 
 	for _, cut := range c.Cuts(2, 1024) {
 		data := strings.Repeat(string(every), 20)
@@ -101,8 +101,7 @@ func (s suite) talk(c *check.C) {
 		c.Say("the suite has sent all of them")
 		peer.Send(cut.Pieces([]byte(data))...)
 		peer.CloseWrite()
-		a := s.startAnswer(c, conn, peer)
-		c.WantNil("Answer", a.returns())
+		s.startAnswer(c, conn, peer).returns()
 		c.Settle()
 		c.WantBytes("all answers together", peer.Received(), []byte(upper(data)))
 	}
@@ -163,7 +162,7 @@ func (s suite) brokenPipe(c *check.C) {
 var past = time.Unix(1, 0)
 
 func (s suite) failure(c *check.C) {
-	for _, what := range []string{"read", "write"} {
+	for _, what := range []string{"write", "read"} { // a loop that ignores errors waits after the first, and is busy after the second
 		c.Variation("a new connection, whose %s deadline has passed", what)
 		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
 	}

@@ -46,23 +46,23 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A client that closes its side has finished: Read returns io.EOF, then and every time after it. Answer stops, and returns nil.",
 			Hint: "Look at the error of Read in every round, and return nil when it is io.EOF. A loop that ignores it reads 0 bytes for ever.",
 		}, {
-			Name: Talk, Points: 1, Run: s.talk, Scene: "talk", Needs: []string{End},
+			Name: Talk, Points: 1, Run: s.talk, Scene: "talk",
 			Rule: "What a Read brings is answered before the next Read: the same bytes, a to z in upper case, in one call of Write. This goes on until the client leaves.",
 			Hint: "Inside the loop, read once, write buf[:n] in upper case, and neither close nor return. Nothing marks the end of a message, so there is nothing to wait for.",
 		}, {
-			Name: Reset, Points: 1, Run: s.reset, Scene: "reset", Needs: []string{End},
+			Name: Reset, Points: 1, Run: s.reset, Scene: "reset",
 			Rule: "A client that aborts instead of closing has left as well: Read returns an error that is syscall.ECONNRESET, and Answer returns nil.",
 			Hint: "Ask errors.Is(err, syscall.ECONNRESET): the error of Read wraps it, so == does not find it.",
 		}, {
-			Name: BrokenPipe, Points: 1, Run: s.brokenPipe, Scene: "unread-answer", Needs: []string{End},
+			Name: BrokenPipe, Points: 1, Run: s.brokenPipe, Scene: "unread-answer",
 			Rule: "A client may be gone when its answer is written: then it is Write that fails, with syscall.EPIPE or syscall.ECONNRESET. Answer returns nil.",
 			Hint: "Ask the error of Write the same question as that of Read, and let syscall.EPIPE count too.",
 		}, {
-			Name: Failure, Points: 1, Run: s.failure, Needs: []string{End},
+			Name: Failure, Points: 1, Run: s.failure,
 			Rule: "Every other error is returned, alone or wrapped: one of Read, and one of Write. The suite lets a deadline pass, which is os.ErrDeadlineExceeded.",
 			Hint: "Return nil for the three ways of leaving only, and err for everything else. That Read brought 0 bytes does not tell why.",
 		}, {
-			Name: Closed, Points: 1, Run: s.closed, Scene: "unread-answer", Needs: []string{End},
+			Name: Closed, Points: 1, Run: s.closed, Scene: "unread-answer",
 			Rule: "Answer closes the connection when it is done, whatever has ended it: an orderly end, a reset, a Write that failed, a deadline.",
 			Hint: "Begin Answer with defer conn.Close(), before the loop.",
 		}, {
