@@ -14,8 +14,8 @@ import (
 
 const (
 	patience    = 300 * time.Millisecond // for a timer of the code under test that is to end a Read without a deadline
-	slack       = 50 * time.Millisecond  // a deadline that is so much later than the first one has been put off
-	maxMoved    = 20                     // times in a row; sound code does not do it at all
+	downpour    = 30                     // datagrams of a flood that come before a deadline passes
+	maxLater    = 20                     // deadlines in a row, each later than the one before; sound code does not put any off
 	word        = time.Second            // in which the kernel says that nobody is there; it does so at once
 	maxDatagram = 1 << 16                // bytes; more than one carries
 )
@@ -51,8 +51,9 @@ type post struct {
 	read, write time.Time     // the deadlines
 	clock       time.Time     // deadlines up to here have passed
 	longest     time.Duration // that a deadline gave a Read
-	first       time.Time     // the first read deadline since the last Write
-	moved       int           // read deadlines in a row that were later than that
+	pestered    int           // datagrams of the flood since the last Write
+	last        time.Time     // the last read deadline since then
+	later       int           // read deadlines in a row that were put off
 	extended    bool
 
 	waiting int       // Reads that wait
@@ -62,6 +63,7 @@ type post struct {
 	stopped bool
 	closed  bool // by the code under test
 	gone    bool // the peer's socket is closed
+	refused bool // a datagram sent since then, which the kernel has not told of yet
 
 	notify func()
 }
@@ -125,7 +127,7 @@ func (w *post) next() step {
 	switch {
 	case w.stopped:
 		return stop
-	case w.closed || w.gone:
+	case w.closed || w.refused:
 		return receive
 	case w.passed(w.read):
 		return timeout
@@ -133,7 +135,7 @@ func (w *post) next() step {
 		return receive
 	case w.handled < w.written:
 		return wait
-	case w.flood != nil && (w.read.IsZero() || time.Now().Before(w.read) && !w.extended):
+	case w.flood != nil && !w.extended && (w.read.IsZero() || w.pestered < downpour):
 		return pester
 	case !w.read.IsZero():
 		return timeout
@@ -159,9 +161,13 @@ func (c *DatagramConn) await() step {
 			}
 			w.waiting--
 		case receive:
-			w.ready = max(0, w.ready-1)
+			if w.refused {
+				c.Conn.SetReadDeadline(time.Now().Add(word))
+			}
+			w.refused, w.ready = false, max(0, w.ready-1)
 			return receive
 		case pester:
+			w.pestered++
 			if w.send(w.flood()) {
 				w.ready--
 				return receive
@@ -198,15 +204,19 @@ func (c *DatagramConn) Write(p []byte) (int, error) {
 		if !late && !gone {
 			w.written++
 		}
-		w.first, w.moved = time.Time{}, 0
+		w.pestered, w.last, w.later = 0, time.Time{}, 0
 	})
 	if late {
 		return 0, c.timeout("write")
 	}
 	n, err := c.Conn.Write(p)
-	if err != nil && !gone {
-		w.change(func() { w.written-- })
-	}
+	w.change(func() {
+		if gone {
+			w.refused = err == nil
+		} else if err != nil {
+			w.written--
+		}
+	})
 	c.count(err)
 	return n, err
 }
@@ -255,14 +265,13 @@ func (c *DatagramConn) SetReadDeadline(t time.Time) error {
 		}
 		w.longest = max(w.longest, time.Until(t))
 		switch {
-		case w.first.IsZero():
-			w.first = t
-		case t.After(w.first.Add(slack)):
-			w.moved++
-		default:
-			w.moved = 0
+		case w.last.IsZero() || t.Before(w.last):
+			w.later = 0
+		case t.After(w.last):
+			w.later++
 		}
-		w.extended = w.extended || w.moved > maxMoved
+		w.last = t
+		w.extended = w.extended || w.later >= maxLater
 	})
 	return nil
 }
@@ -285,7 +294,7 @@ func (c *DatagramConn) Longest() (d time.Duration) {
 	return d
 }
 
-// Extended reports whether, during a flood, the read deadline was put off again and again without anything being sent.
+// Extended reports whether the read deadline was put off again and again without anything being sent. This ends a flood.
 func (c *DatagramConn) Extended() (extended bool) {
 	c.w.look(func() { extended = c.w.extended })
 	return extended
@@ -338,8 +347,8 @@ func (p *DatagramPeer) Answer(answer func(i int, request []byte) [][]byte) {
 	p.w.change(func() { p.w.answer = answer })
 }
 
-// Flood makes the peer send one more datagram, which flood returns, to each Read that would otherwise wait. Deadlines then pass
-// in real time. flood runs in the goroutine of that Read.
+// Flood makes the peer send one more datagram, which flood returns, to each Read that would otherwise wait: 30 of them before
+// a deadline passes, and without end where none is set. flood runs in the goroutine of that Read.
 func (p *DatagramPeer) Flood(flood func() []byte) {
 	p.w.change(func() { p.w.flood = flood })
 }
@@ -367,7 +376,6 @@ func (w *post) send(datagram []byte) (sent bool) {
 func (p *DatagramPeer) Leave() {
 	p.w.suite.Close()
 	<-p.done
-	p.under.Conn.SetReadDeadline(time.Now().Add(word))
 	p.w.change(func() { p.w.gone = true })
 }
 
@@ -375,6 +383,12 @@ func (p *DatagramPeer) Leave() {
 func (p *DatagramPeer) Requests() (requests [][]byte) {
 	p.w.look(func() { requests = slices.Clone(p.w.requests) })
 	return requests
+}
+
+// Rested reports whether every request that was sent has been answered or let go.
+func (p *DatagramPeer) Rested() (rested bool) {
+	p.w.look(func() { rested = p.w.handled == p.w.written })
+	return rested
 }
 
 // Close closes both sockets and waits for the peer's goroutine.

@@ -1,0 +1,587 @@
+package transfertest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+const maxHeader = 64 << 10 // bytes of JSON
+
+var (
+	errBroken = errors.New("the disk is gone")
+	long      = strings.Repeat("socket ", 40_000)
+)
+
+func (s suite) describe(c *check.C) {
+	for _, v := range []struct {
+		says string
+		src  *source
+	}{
+		{"of 5 bytes", &source{data: "hello", endsLate: true}},
+		{"of 0 bytes", &source{}},
+		{"of 280000 bytes, at most 1000 in each Read", &source{data: long, most: 1000}},
+		{"of 280000 bytes, the last of which come together with io.EOF", &source{data: long}},
+	} {
+		c.Variation("a payload %s", v.says)
+		size, sum, err := s.callDescribe(c, v.src)
+		c.WantNil("Describe", err)
+		if size != v.src.len() {
+			c.Fail("the size is %d, and the payload has %d bytes", size, v.src.len())
+		}
+		c.WantText("the md5", sum, sumOf(v.src.data))
+		if v.src.at != 0 {
+			c.Fail("the payload now stands at byte %d: what is sent begins there", v.src.at)
+		}
+	}
+	c.Variation("a payload that fails after 5 of 280000 bytes")
+	_, _, err := s.callDescribe(c, &source{data: long, fails: errBroken, failsAt: 5})
+	c.WantError("Describe", err, errBroken)
+
+	c.Variation("a payload that cannot go back, such as a pipe")
+	cannot := errors.New("illegal seek")
+	_, _, err = s.callDescribe(c, &source{data: "hello", seekErr: cannot})
+	c.WantError("Describe", err, cannot)
+}
+
+func (s suite) callDescribe(c *check.C, payload *source) (size int64, sum string, err error) {
+	c.Do("Describe(payload)", func() { size, sum, err = s.lab.Describe(payload) })
+	c.Step("Describe(payload) returned %d, %q, %s", size, sum, check.Err(err))
+	return size, sum, err
+}
+
+func (s suite) callSend(c *check.C, w io.Writer, name string, size int64, sum string, payload io.Reader) (err error) {
+	what := fmt.Sprintf("Send(w, %s, %d, %q, payload)", brief(name), size, sum)
+	c.Do(what, func() { err = s.lab.Send(w, name, size, sum, payload) })
+	c.Step("%s returned %s", what, check.Err(err))
+	return err
+}
+
+// brief quotes a name, which may be very long.
+func brief(name string) string {
+	if len(name) > 200 {
+		return fmt.Sprintf("a name of %d bytes", len(name))
+	}
+	return `"` + name + `"`
+}
+
+func (s suite) callReceive(c *check.C, r io.Reader, dir string) (name string, verified bool, err error) {
+	c.Do("Receive(conn, dir)", func() { name, verified, err = s.lab.Receive(r, dir) })
+	c.Step("Receive(conn, dir) returned %q, %v, %s", name, verified, check.Err(err))
+	return name, verified, err
+}
+
+func (s suite) send(c *check.C) {
+	for _, v := range []struct {
+		name, payload, sum, beyond string
+	}{
+		{"report.txt", "hello", sumOf("hello"), ""},
+		{`a "quoted" name \ 报告.txt`, "hello", sumOf("hello"), ""},
+		{"empty", "", "", ""},
+		{"long.txt", long, "md5", ""},
+		{"growing.log", "hello", sumOf("hello"), ", and more that was not there when it was described"},
+	} {
+		c.Variation("a new connection; a payload of %d bytes%s", len(v.payload), v.beyond)
+		conn, peer := c.Connect()
+		err := s.callSend(c, conn, v.name, int64(len(v.payload)), v.sum, &source{data: v.payload + v.beyond, most: 50_000})
+		c.WantNil("Send", err)
+		c.Settle()
+		payload := s.wantHeader(c, peer.Received(), v.name, int64(len(v.payload)), v.sum)
+		c.WantBytes("behind the header", payload, []byte(v.payload))
+	}
+}
+
+// wantHeader ends the case unless data begins with this header, and returns what is behind it.
+func (s suite) wantHeader(c *check.C, data []byte, name string, size int64, sum string) (payload []byte) {
+	c.Step("the suite received %s", telling([][]byte{data}))
+	if len(data) < 4 {
+		c.Fail("the length alone has 4 bytes, and %d came", len(data))
+	}
+	n := int64(int32(uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24))
+	if n < 0 || n > int64(len(data)-4) {
+		c.Fail("the first 4 bytes are % x, a length of %d in little-endian; %d bytes follow in all", data[:4], n, len(data)-4)
+	}
+	text := data[4 : 4+n]
+	c.WantText("the keys of the JSON", keys(c, text), "file_name total_size md5")
+	var h struct {
+		FileName  string      `json:"file_name"`
+		TotalSize json.Number `json:"total_size"`
+		MD5       string      `json:"md5"`
+	}
+	if err := json.Unmarshal(text, &h); err != nil {
+		c.Fail("the header is not as it should be: %v", err)
+	}
+	c.WantText("file_name", h.FileName, name)
+	c.WantText("total_size", h.TotalSize.String(), fmt.Sprint(size))
+	c.WantText("md5", h.MD5, sum)
+	return data[4+n:]
+}
+
+// keys returns the keys of a JSON object in their order.
+func keys(c *check.C, text []byte) string {
+	if !json.Valid(text) {
+		c.Fail("the %d bytes behind the length are not JSON: %s", len(text), quoted(text[:min(len(text), 200)]))
+	}
+	var names []string
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	for depth, key := 0, false; ; {
+		token, err := decoder.Token()
+		if err != nil {
+			return strings.Join(names, " ")
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+			key = true
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+			continue
+		}
+		if key && depth == 1 {
+			names = append(names, fmt.Sprint(token))
+		}
+		key = !key
+	}
+}
+
+func (s suite) badSend(c *check.C) {
+	const name = "report.txt"
+	sum := sumOf("hello")
+	hello := func() io.Reader { return &source{data: "hello", most: 2} }
+
+	c.Variation("a writer that takes everything")
+	good := c.Writer(&fault.Writer{})
+	c.WantNil("Send", s.callSend(c, good, name, 5, sum, hello()))
+	whole := good.Taken()
+
+	for _, room := range []int{0, 2, 20, len(whole) - 5, len(whole) - 3} {
+		c.Variation("a writer that takes %d of %d bytes and then fails", room, len(whole))
+		w := c.Writer(&fault.Writer{Room: room, Err: errors.New("the cable is cut")})
+		c.WantError("Send", s.callSend(c, w, name, 5, sum, hello()), w.Err)
+		if w.Tried() > 0 {
+			c.Fail("after the error Send offered the writer %d bytes more", w.Tried())
+		}
+	}
+	for _, most := range []int{1, 30} {
+		c.Variation("a writer that takes at most %d bytes a call and returns no error", most)
+		w := c.Writer(&fault.Writer{Most: most})
+		if err := s.callSend(c, w, name, 5, sum, hello()); err == nil {
+			c.WantBytes("Send returned nil; taken by the writer", w.Taken(), whole)
+		} else if !bytes.HasPrefix(whole, w.Taken()) {
+			c.WantBytes("taken by the writer", w.Taken(), whole[:min(len(whole), len(w.Taken()))])
+		}
+	}
+	c.Variation("a payload that fails after 3 of 5 bytes")
+	w := c.Writer(&fault.Writer{})
+	c.WantError("Send", s.callSend(c, w, name, 5, sum, &source{data: "hello", fails: errBroken, failsAt: 3}), errBroken)
+
+	c.Variation("a payload of 5 bytes, where 8 are announced")
+	w = c.Writer(&fault.Writer{})
+	if s.callSend(c, w, name, 8, sum, hello()) == nil {
+		c.Fail("Send returned no error, and the other side waits for 3 bytes more")
+	}
+	for _, v := range []struct {
+		says, name string
+		size       int64
+	}{
+		{"a size of -5", name, -5},
+		{"a name of 22000 Chinese characters", strings.Repeat("文", 22_000), 5},
+	} {
+		c.Variation("%s", v.says)
+		w := c.Writer(&fault.Writer{})
+		err := s.callSend(c, w, v.name, v.size, sum, hello())
+		switch {
+		case w.Calls() > 0:
+			c.Fail("Send wrote %d bytes; this header is refused by whoever receives it", len(w.Taken()))
+		case err == nil:
+			c.Fail("Send returned no error, and wrote nothing")
+		}
+	}
+}
+
+// wantStored ends the case unless the folder holds one file with this name and payload, and nothing else. It removes the
+// file, so that the folder is empty again.
+func wantStored(c *check.C, dir, name, payload string) {
+	wantFiles(c, dir, name)
+	got, err := os.ReadFile(filepath.Join(dir, name))
+	c.WantNil("reading the file", err)
+	c.WantBytes("the file "+name, got, []byte(payload))
+	c.WantNil("removing the file", os.Remove(filepath.Join(dir, name)))
+}
+
+// wantFiles ends the case unless the folder holds just these files.
+func wantFiles(c *check.C, dir string, want ...string) {
+	c.WantText("the files in the folder", strings.Join(files(c, dir), ", "), strings.Join(want, ", "))
+}
+
+// wantReceived receives one transfer and ends the case unless it is stored and verified.
+func (s suite) wantReceived(c *check.C, r io.Reader, dir, name, payload string) {
+	got, verified, err := s.callReceive(c, r, dir)
+	c.WantNil("Receive", err)
+	c.WantText("the name", got, name)
+	if !verified {
+		c.Fail("the md5 is right, and Receive says that it was not verified")
+	}
+	wantStored(c, dir, name, payload)
+}
+
+func (s suite) receive(c *check.C) {
+	padded := fmt.Sprintf(`{"x": "", "file_name": "a.txt", "total_size": 5, "md5": %q}`, sumOf("hello"))
+	padded = strings.Replace(padded, `""`, `"`+strings.Repeat("x", maxHeader-len(padded))+`"`, 1)
+	outer, dir := folder(c)
+	for _, v := range []struct{ says, name, text, payload string }{
+		{"a file", "report.txt", "", "hello"},
+		{"a file of 0 bytes", "empty", "", ""},
+		{"a file of 280000 bytes", "最终 报告.txt", "", long},
+		{"a key that Receive does not know, and another order", "a.txt", fmt.Sprintf(`{"md5":%q,"owner":{"name":["root"]},"total_size":5,"file_name":"a.txt"}`, sumOf("hello")), "hello"},
+		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : \"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
+		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded, "hello"},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		conn, peer := c.Connect()
+		if v.text == "" {
+			v.text = header(v.name, int64(len(v.payload)), sumOf(v.payload))
+		}
+		send(c, peer, fault.Whole, frame(v.text, v.payload))
+		s.wantReceived(c, conn, dir, v.name, v.payload)
+	}
+	c.Variation("a new connection; a file where a longer one has this name already")
+	conn, peer := c.Connect()
+	c.WantNil("the suite's own file", os.WriteFile(filepath.Join(dir, "a.txt"), []byte("what was there before"), 0o644))
+	data, _ := transfer("a.txt", "hello")
+	send(c, peer, fault.Whole, data)
+	s.wantReceived(c, conn, dir, "a.txt", "hello")
+
+	c.Variation("a new connection; the folder does not exist")
+	conn, peer = c.Connect()
+	send(c, peer, fault.Whole, data)
+	if _, _, err := s.callReceive(c, conn, filepath.Join(outer, "nowhere")); err == nil {
+		c.Fail("there is no folder to store the file in, and Receive returned no error")
+	}
+	wantFiles(c, outer)
+}
+
+func (s suite) pieces(c *check.C) {
+	text := fmt.Sprintf(`{"file_name": "a.txt", "total_size": 300, "md5": %q}`+"\n", sumOf(long[:300]))
+	first := frame(text, long[:300])
+	second, _ := transfer("b.txt", "hello")
+	at := 4 + len(text)
+	_, dir := folder(c)
+	for _, cut := range c.Cuts(2, 14, at, len(first)+2) {
+		c.Variation("a new connection; two transfers, %s", cut.Name)
+		conn, peer := c.Connect()
+		send(c, peer, cut, append(bytes.Clone(first), second...))
+		c.Settle()
+		s.wantReceived(c, conn, dir, "a.txt", long[:300])
+		if taken := peer.Conn().Taken(); taken != len(first) {
+			c.Fail("the transfer ends after byte %d of the stream, but Receive has taken %d bytes", len(first), taken)
+		}
+		s.wantReceived(c, conn, dir, "b.txt", "hello")
+	}
+}
+
+func (s suite) ends(c *check.C) {
+	data, at := transfer("a.txt", long[:60])
+	_, dir := folder(c)
+	cuts := []fault.Cut{fault.After(4, at), fault.Bytes}
+	for i, n := range []int{len(data) - 1, at + 1, at, at - 1, 14, 4, 3, 1, 0} {
+		cut := cuts[i%2]
+		c.Variation("a new connection, %s, closed after %d of %d bytes; the payload begins at %d", cut.Name, n, len(data), at)
+		conn, peer := c.Connect()
+		if n > 0 {
+			send(c, peer, cut, data[:n])
+		}
+		peer.CloseWrite()
+		c.Step("the suite closed its side")
+		_, _, err := s.callReceive(c, conn, dir)
+		if n > 0 {
+			c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
+		} else {
+			c.WantError("before a transfer", err, io.EOF)
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				c.Fail("before a transfer: the error is io.ErrUnexpectedEOF, but nothing was cut")
+			}
+		}
+		wantFiles(c, dir)
+	}
+	for _, n := range []int{len(data) - 1, at, at - 1, 3, 0} {
+		c.Variation("a new connection, reset after %d of %d bytes; the payload begins at %d", n, len(data), at)
+		conn, peer := c.Connect()
+		if n > 0 {
+			send(c, peer, fault.After(4, at), data[:n])
+		}
+		peer.Reset()
+		c.Step("the suite reset the connection when they were read")
+		_, _, err := s.callReceive(c, conn, dir)
+		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			c.Fail("the connection was reset, but the error is %s: pass on what Read returned, alone or wrapped", check.Err(err))
+		}
+		wantFiles(c, dir)
+	}
+}
+
+// much is more memory than anything else in the process needs meanwhile, and less than what is announced here.
+const much = 64 << 20 // bytes
+
+func (s suite) refused(c *check.C) {
+	_, dir := folder(c)
+	for _, v := range []struct{ says, text string }{
+		{"JSON that ends too early", `{"file_name": "a.txt", "total_`},
+		{"no JSON at all", ""},
+		{"JSON that is no object", `["a.txt", 5]`},
+		{"no total_size", `{"file_name": "a.txt", "md5": "md5"}`},
+		{"a total_size of null", `{"file_name": "a.txt", "total_size": null}`},
+		{"a total_size of -5", `{"file_name": "a.txt", "total_size": -5}`},
+		{"a total_size that is text", `{"file_name": "a.txt", "total_size": "5"}`},
+		{"a total_size of 5.5", `{"file_name": "a.txt", "total_size": 5.5}`},
+		{"a total_size of 2 to the power of 63", `{"file_name": "a.txt", "total_size": 9223372036854775808}`},
+		{"a file_name that is a number", `{"file_name": 7, "total_size": 5}`},
+		{"no file_name", `{"total_size": 5}`},
+		{"a file_name in GBK, where JSON is UTF-8", "{\"file_name\": \"\xd6\xd0.txt\", \"total_size\": 5}"},
+	} {
+		c.Variation("a new connection; a header with %s", v.says)
+		s.refuse(c, dir, frame(v.text, "hello"), 4+len(v.text))
+	}
+	c.Variation("a new connection; a header of 65537 bytes")
+	text := header("a.txt", 5, sumOf("hello"))
+	text += strings.Repeat(" ", maxHeader+1-len(text))
+	s.refuse(c, dir, frame(text, "hello"), 4)
+	for _, n := range []int32{-1, math.MinInt32, 128 << 20, math.MaxInt32} {
+		c.Variation("a new connection; a header of %d bytes is announced", n)
+		s.refuse(c, dir, append(length(n), `{"file_name": "a.txt", "total_size": 5}hello`...), 4)
+	}
+}
+
+// refuse sends data and closes. Receive has to refuse it after the bytes up to at.
+func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
+	conn, peer := c.Connect()
+	send(c, peer, fault.Whole, data)
+	peer.CloseWrite()
+	var name string
+	var err error
+	allocated := uint64(0)
+	if at > 4 {
+		name, _, err = s.callReceive(c, conn, dir)
+	} else {
+		allocated = c.Allocated("Receive(conn, dir)", func() { name, _, err = s.lab.Receive(conn, dir) })
+		c.Step("Receive(conn, dir) returned %q, %s", name, check.Err(err))
+	}
+	switch taken := peer.Conn().Taken(); {
+	case err == nil:
+		c.Fail("Receive returned no error")
+	case errors.Is(err, io.EOF):
+		c.Fail("the error is io.EOF, which says that the other side has finished properly")
+	case allocated > much:
+		c.Fail("Receive set aside more than %d MiB before it refused", much>>20)
+	case taken > at:
+		c.Fail("Receive has taken %d bytes; it could have refused after %d", taken, at)
+	}
+	wantFiles(c, dir)
+}
+
+func (s suite) verified(c *check.C) {
+	sum := sumOf("transfer 100 to you")
+	_, dir := folder(c)
+	for _, v := range []struct {
+		says, md5, payload string
+		verified, refused  bool
+	}{
+		{"a payload that was changed on the way", `, "md5": "` + sum + `"`, "transfer 900 to you", false, true},
+		{"the same in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`, "transfer 900 to you", false, true},
+		{"an md5 that is right", `, "md5": "` + sum + `"`, "transfer 100 to you", true, false},
+		{"an md5 that is right, in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`, "transfer 100 to you", true, false},
+		{"the word md5 instead of one", `, "md5": "md5"`, "transfer 100 to you", false, false},
+		{"an md5 of no characters", `, "md5": ""`, "transfer 100 to you", false, false},
+		{"an md5 that lacks a digit", `, "md5": "` + sum[1:] + `"`, "transfer 100 to you", false, false},
+		{"an md5 of 34 digits", `, "md5": "` + sum + `00"`, "transfer 100 to you", false, false},
+		{"an md5 of 32 characters that are no digits", `, "md5": "` + strings.Repeat("z", 32) + `"`, "transfer 100 to you", false, false},
+		{"no md5", "", "transfer 100 to you", false, false},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		conn, peer := c.Connect()
+		send(c, peer, fault.Whole, frame(fmt.Sprintf(`{"file_name": "a.txt", "total_size": %d%s}`, len(v.payload), v.md5), v.payload))
+		_, verified, err := s.callReceive(c, conn, dir)
+		if v.refused {
+			if err == nil {
+				c.Fail("the payload is not the one that was sent, and Receive returned no error")
+			}
+			wantFiles(c, dir)
+			continue
+		}
+		c.WantNil("Receive", err)
+		wantStored(c, dir, "a.txt", v.payload)
+		if verified != v.verified {
+			c.Fail("Receive returned verified %v", verified)
+		}
+	}
+}
+
+func (s suite) names(c *check.C) {
+	outer, dir := folder(c)
+	for _, name := range []string{"../escaped.txt", "../../escaped.txt", "a/../../escaped.txt", "./../escaped.txt", "/escaped.txt", "..", ".", ""} {
+		c.Variation("a new connection; a file_name of %q", name)
+		s.refuseName(c, outer, dir, name)
+	}
+	c.Variation("a new connection; a file_name that is the whole path of a file outside of the folder")
+	s.refuseName(c, outer, dir, filepath.Join(os.TempDir(), "socketbook-escaped.txt"))
+
+	for _, name := range []string{"a..b.txt", "..hidden"} {
+		c.Variation("a new connection; a file_name of %q, which stays in the folder", name)
+		conn, peer := c.Connect()
+		data, _ := transfer(name, "hello")
+		send(c, peer, fault.Whole, data)
+		s.wantReceived(c, conn, dir, name, "hello")
+	}
+	s.link(c, outer, dir)
+}
+
+// refuseName sends a whole transfer. Receive has to refuse it before the payload, and may not write anything anywhere.
+func (s suite) refuseName(c *check.C, outer, dir, name string) {
+	conn, peer := c.Connect()
+	data, at := transfer(name, "hello")
+	outside := dir
+	if filepath.IsAbs(name) {
+		outside = name
+	}
+	send(c, peer, fault.Whole, data)
+	_, err := os.Lstat(outside)
+	before := err == nil
+	_, _, rerr := s.callReceive(c, conn, dir)
+	if written := files(c, outer); len(written) > 0 {
+		c.Fail("Receive wrote the file %s; the folder is inbox", strings.Join(written, " and "))
+	}
+	if _, err := os.Lstat(outside); err == nil && !before {
+		os.Remove(outside)
+		c.Fail("Receive wrote a file outside of the folder")
+	}
+	if rerr == nil {
+		c.Fail("Receive returned no error")
+	}
+	if taken := peer.Conn().Taken(); taken > at {
+		c.Fail("Receive read %d bytes of the payload before it refused the name", taken-at)
+	}
+}
+
+// link sends a file with the name of a link that leads out of the folder. It may be refused, or take the link's place.
+func (s suite) link(c *check.C, outer, dir string) {
+	conn, peer := c.Connect()
+	if os.Symlink(filepath.Join("..", "escaped.txt"), filepath.Join(dir, "link.txt")) != nil {
+		return // as on Windows, where not everybody may
+	}
+	c.Variation("a new connection; a file_name of \"link.txt\", which is a link to ../escaped.txt")
+	data, _ := transfer("link.txt", "hello")
+	send(c, peer, fault.Whole, data)
+	s.callReceive(c, conn, dir)
+	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {
+		c.Fail("Receive wrote ../escaped.txt, through the link")
+	}
+}
+
+func (s suite) long(c *check.C) {
+	_, dir := folder(c)
+	s.longDescribe(c)
+	s.longSend(c)
+	s.longReceive(c, dir)
+	for _, size := range []int64{math.MaxInt32, math.MaxInt32 + 1, 5 << 30} {
+		c.Variation("a new connection; a header announces %d bytes, of which 5 come", size)
+		conn, peer := c.Connect()
+		send(c, peer, fault.Whole, frame(header("film.mkv", size, ""), "hello"))
+		peer.CloseWrite()
+		_, _, err := s.callReceive(c, conn, dir)
+		c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
+
+		c.Variation("a payload of %d bytes, which fails after 5", size)
+		w := &sink{}
+		err = s.callSend(c, w, "film.mkv", size, "", &source{size: size, fails: errBroken, failsAt: 5})
+		c.WantError("Send", err, errBroken)
+		s.wantHeader(c, w.head, "film.mkv", size, "")
+	}
+}
+
+// longDescribe looks at what is in use when the last byte has been read.
+func (s suite) longDescribe(c *check.C) {
+	const size = 6 << 20
+	c.Variation("a payload of %d MiB", size>>20)
+	var before, held int64
+	src := &source{size: size, most: 64 << 10}
+	src.look = func(at int64) error {
+		switch {
+		case before == 0:
+			before = inUse()
+		case at == size && held == 0:
+			held = inUse() - before
+		}
+		return nil
+	}
+	var err error
+	c.Allocated("Describe(payload)", func() { _, _, err = s.lab.Describe(src) })
+	c.Step("Describe(payload) returned %s", check.Err(err))
+	c.WantNil("Describe", err)
+	if held > size/2 {
+		c.Fail("at the end of the payload more than %d MiB of it are still in memory", size/2>>20)
+	}
+}
+
+const (
+	announced = 256 << 20 // bytes; a payload that is not worth storing
+	comes     = 3 << 20   // bytes of it
+	pending   = 2 << 20   // bytes; twice what the README allows, because something is always under way
+)
+
+// passing returns the beginning of a payload that watches how much of it has got through.
+func passing(says string, end error, through func() int64) (src *source, fails *string) {
+	fails = new(string)
+	next := int64(pending)
+	return &source{size: announced, most: 64 << 10, fails: end, failsAt: comes, look: func(at int64) error {
+		if at < next {
+			return nil
+		}
+		next += 512 << 10
+		if got := through(); at-got > pending {
+			*fails = fmt.Sprintf("%d KiB of the payload had been read, and %s %d KiB of them", at>>10, says, got>>10)
+			return errBroken
+		}
+		return nil
+	}}, fails
+}
+
+func (s suite) longSend(c *check.C) {
+	c.Variation("a payload of %d MiB, of which the suite watches the first %d MiB", announced>>20, comes>>20)
+	w := &sink{}
+	src, fails := passing("w had got", errBroken, w.Taken)
+	var err error
+	allocated := c.Allocated("Send(w, \"film.mkv\", size, \"\", payload)", func() { err = s.lab.Send(w, "film.mkv", announced, "", src) })
+	c.Step("Send returned %s", check.Err(err))
+	s.wantPassed(c, *fails, allocated)
+	c.WantError("Send", err, errBroken)
+}
+
+func (s suite) longReceive(c *check.C, dir string) {
+	c.Variation("a payload of %d MiB, of which the suite sends the first %d MiB", announced>>20, comes>>20)
+	src, fails := passing("the files in the folder had", io.EOF, func() int64 { return stored(dir) })
+	r := io.MultiReader(bytes.NewReader(frame(header("film.mkv", announced, ""), "")), src)
+	var err error
+	allocated := c.Allocated("Receive(r, dir)", func() { _, _, err = s.lab.Receive(r, dir) })
+	c.Step("Receive(r, dir) returned %s", check.Err(err))
+	s.wantPassed(c, *fails, allocated)
+	c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
+}
+
+func (s suite) wantPassed(c *check.C, fails string, allocated uint64) {
+	switch {
+	case fails != "":
+		c.Fail("%s", fails)
+	case allocated > much:
+		c.Fail("more than %d MiB of memory were set aside", much>>20)
+	}
+}

@@ -1,0 +1,374 @@
+package datagramtest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"socketbook/tools/check"
+)
+
+const (
+	roomy   = 1000                  // a limit that is not meant to matter, in bytes
+	plenty  = 20                    // tries of which only a few are needed
+	short   = 20 * time.Millisecond // a wait that an answer with a timer of its own takes in full
+	ages    = time.Hour             // a wait that nobody takes in full
+	largest = 65507 - idSize        // bytes; what a datagram over IPv4 carries behind the id
+)
+
+var (
+	hello = []byte("hello")
+	long  = bytes.Repeat([]byte("socket "), 10_000)
+)
+
+// want ends the case unless the answer is this one.
+func want(c *check.C, answer []byte, err error, body []byte) {
+	c.WantNil("Exchange", err)
+	c.WantBytes("the answer", answer, body)
+}
+
+// wantRequests ends the case unless n datagrams have come, all with this body behind an id.
+func (w *wire) wantRequests(n int, body []byte) {
+	requests := w.requests()
+	for _, r := range requests {
+		if len(r.id) < idSize {
+			w.c.Fail("your code sent a datagram of %d bytes, too short for an id of %d", len(r.id), idSize)
+		}
+		w.c.WantBytes("behind the first 8 bytes, which are the id", r.body, body)
+	}
+	if len(requests) != n {
+		w.c.Fail("your code sent %d datagrams, not %d", len(requests), n)
+	}
+}
+
+func (s suite) answer(c *check.C) {
+	for _, pair := range [][2][]byte{{hello, []byte("HELLO")}, {{0, 0xff}, {0xfe, 0}}, {long[:300], long[7:600]}} {
+		c.Variation("a new connection; the suite answers with %s", text(pair[1]))
+		w := s.connect(c, answered(pair[1]))
+		answer, err := s.exchange(w, pair[0], roomy, 3, ages)
+		w.wantRequests(1, pair[0])
+		want(c, answer, err, pair[1])
+	}
+}
+
+func (s suite) empty(c *check.C) {
+	c.Variation("a new connection; the answer is empty")
+	w := s.connect(c, answered(nil))
+	answer, err := s.exchange(w, hello, roomy, 3, ages)
+	want(c, answer, err, nil)
+	w.wantRequests(1, hello)
+
+	c.Variation("a new connection; request and answer are empty, and nothing more is allowed")
+	w = s.connect(c, answered(nil))
+	answer, err = s.exchange(w, nil, 0, 3, ages)
+	want(c, answer, err, nil)
+	w.wantRequests(1, nil)
+}
+
+func (s suite) silence(c *check.C) {
+	for _, tries := range []int{1, 3} {
+		c.Variation("a new connection")
+		var w *wire
+		w = s.connect(c, func(i int, _ request) []datagram {
+			if i > tries+5 { // it would go on for ever
+				w.peer.Conn().Close()
+			}
+			return nil
+		})
+		c.Say("the suite lets every request go")
+		_, err := s.exchange(w, hello, roomy, tries, short)
+		w.wantRequests(tries, hello)
+		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+		s.wantDeadlines(w, 0, time.Duration(tries)*short) // the second one may be counted from the beginning
+	}
+	c.Variation("a new connection; the suite answers at once")
+	w := s.connect(c, answered(hello))
+	answer, err := s.exchange(w, hello, roomy, 3, ages)
+	want(c, answer, err, hello)
+	s.wantDeadlines(w, ages/2, ages) // half: the machine may stand still between time.Now and SetReadDeadline
+}
+
+// wantDeadlines ends the case unless the read deadlines, if there were any, gave from least to most, and none is left.
+func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
+	conn := w.peer.Conn()
+	if got := conn.Longest(); got > 0 && (got < least || got > most) {
+		w.c.Fail("a read deadline gives the answer %v, and not what wait says", got.Round(time.Microsecond))
+	}
+	if conn.Timed() {
+		w.c.Fail("Exchange left a deadline on the connection: it ends what the caller does next")
+	}
+}
+
+func (s suite) lost(c *check.C) {
+	for _, v := range []struct {
+		lost, tries int
+		wait        time.Duration
+		answers     int
+	}{
+		{0, 1, ages, 1},
+		{2, plenty, short, 1},
+		{1, plenty, short, 2},
+	} {
+		c.Variation("a new connection")
+		w := s.connect(c, func(i int, r request) (sent []datagram) {
+			if i >= v.lost {
+				sent = []datagram{reply(r, []byte("HELLO")), reply(r, []byte("HELLO"))}[:v.answers]
+			}
+			return sent
+		})
+		c.Say("the suite loses the first %d and answers those that follow", v.lost)
+		answer, err := s.exchange(w, hello, roomy, v.tries, v.wait)
+		want(c, answer, err, []byte("HELLO"))
+		for _, r := range w.requests() {
+			c.WantBytes("behind the id", r.body, hello)
+			if r.id != w.requests()[0].id {
+				c.Fail("the tries of one call carry different ids")
+			}
+		}
+	}
+}
+
+func (s suite) stale(c *check.C) {
+	c.Variation("a new connection; the answer to the first request comes when the second one is asked")
+	var first request
+	w := s.connect(c, func(i int, r request) []datagram {
+		if i == 0 {
+			first = r
+			return nil
+		}
+		return []datagram{reply(first, []byte("stale")), reply(r, []byte("fresh"))}
+	})
+	_, err := s.exchange(w, []byte("one"), roomy, 1, short)
+	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+	answer, err := s.exchange(w, []byte("two"), roomy, 3, ages)
+	want(c, answer, err, []byte("fresh"))
+
+	c.Variation("a new connection; the first request is answered four times")
+	w = s.connect(c, func(i int, r request) []datagram {
+		if i == 0 {
+			return []datagram{reply(r, []byte("first")), reply(r, []byte("first")), reply(r, []byte("first")), reply(r, []byte("first"))}
+		}
+		return []datagram{reply(r, []byte("second"))}
+	})
+	answer, err = s.exchange(w, []byte("one"), roomy, 2, ages)
+	want(c, answer, err, []byte("first"))
+	answer, err = s.exchange(w, []byte("two"), roomy, 2, ages)
+	want(c, answer, err, []byte("second"))
+	if sent := len(w.requests()); sent > 2 {
+		c.Fail("your code sent %d datagrams for two requests that were answered at once: a stale answer ends no try", sent)
+	}
+}
+
+// guesses are ids that a forger tries who has seen those before: the same again, those that a counter would come to, in either byte
+// order, and what people begin with.
+func guesses(before []string) (ids []string) {
+	numbers := []uint64{0, 1, 2}
+	ids = []string{"\xff\xff\xff\xff\xff\xff\xff\xff"}
+	for i, id := range before {
+		ids = append(ids, id)
+		for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+			n := order.Uint64([]byte(id))
+			step := uint64(1)
+			if i > 0 {
+				step = n - order.Uint64([]byte(before[i-1]))
+			}
+			numbers = append(numbers, n+1, n-1, n+step)
+		}
+	}
+	for _, n := range numbers {
+		ids = append(ids, string(binary.LittleEndian.AppendUint64(nil, n)), string(binary.BigEndian.AppendUint64(nil, n)))
+	}
+	return ids
+}
+
+// closeTo returns datagrams that share something with id.
+func closeTo(id string) []datagram {
+	last, half, other := []byte(id), []byte(id), []byte(id)
+	last[7] ^= 1
+	for i := range 4 {
+		half[4+i] ^= 0xff
+		other[i] ^= 0xff
+	}
+	return []datagram{
+		junk(nil, "an empty datagram"),
+		junk([]byte(id[:3]), "3 bytes of the id"),
+		junk(other, "8 bytes, of which the last 4 are those of the id"),
+		junk([]byte(id[:7]), "7 bytes of the id"),
+		junk(append(last, "FORGED"...), `"FORGED" behind an id whose last byte is wrong`),
+		junk(append(half, "FORGED"...), `"FORGED" behind an id of which half is wrong`),
+		junk([]byte("FORGED"+id), `"FORGED" in front of the id`),
+		junk(long[:5000], "5000 bytes without the id"),
+	}
+}
+
+func (s suite) forged(c *check.C) {
+	c.Variation("a new connection; the requests are answered, each time a moment after somebody else has tried to")
+	var before []string
+	w := s.connect(c, func(i int, r request) (sent []datagram) {
+		for _, id := range guesses(before) {
+			sent = append(sent, junk([]byte(id+"FORGED"), `"FORGED" behind an id that was guessed`))
+		}
+		before = append(before, r.id)
+		sent = append(sent, reply(r, []byte("HELLO")))
+		return sent
+	})
+	for range 3 {
+		answer, err := s.exchange(w, hello, roomy, 3, ages)
+		want(c, answer, err, []byte("HELLO"))
+	}
+	c.Variation("a new connection; a call that is answered, and one where other datagrams come before the answer")
+	w = s.connect(c, func(i int, r request) (sent []datagram) {
+		if i > 0 {
+			sent = closeTo(r.id)
+		}
+		return append(sent, reply(r, []byte("HELLO")))
+	})
+	for i := range 2 {
+		answer, err := s.exchange(w, hello, roomy, 3, ages)
+		want(c, answer, err, []byte("HELLO"))
+		if sent := len(w.requests()); sent > i+1 {
+			c.Fail("your code asked again although the answer was there: other datagrams end no try")
+		}
+	}
+}
+
+func (s suite) limit(c *check.C) {
+	for _, n := range []int{100, 60_000, 0} {
+		if n > 0 {
+			c.Variation("a new connection; an answer of exactly the limit, %d bytes", n)
+			w := s.connect(c, answered(long[:n]))
+			answer, err := s.exchange(w, hello, n, 3, ages)
+			want(c, answer, err, long[:n])
+		}
+		for _, more := range []int{n + 1, n + 5000} {
+			c.Variation("a new connection; an answer of %d bytes, where %d are allowed", more, n)
+			w := s.connect(c, answered(long[:more]))
+			answer, err := s.exchange(w, hello, n, 3, ages)
+			switch {
+			case err == nil:
+				c.Fail("Exchange returned %d of %d bytes without an error", len(answer), more)
+			case len(w.requests()) > 1:
+				c.Fail("your code asked again, %d times in all; the answer had come", len(w.requests()))
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				c.Fail("the error is os.ErrDeadlineExceeded, but the answer had come: it was too long")
+			}
+		}
+	}
+	c.Variation("a new connection; a datagram over the limit that is not the answer comes before it")
+	w := s.connect(c, func(_ int, r request) []datagram {
+		return []datagram{junk(long[:500], "500 bytes without the id"), reply(r, hello)}
+	})
+	answer, err := s.exchange(w, hello, 100, 3, ages)
+	want(c, answer, err, hello)
+}
+
+func (s suite) flood(c *check.C) {
+	const tries, wait = 2, 5 * time.Millisecond
+	c.Variation("a new connection")
+	w := s.connect(c, func(int, request) []datagram { return nil })
+	c.Say("the suite answers no request, and sends other datagrams, without a pause")
+	var n atomic.Uint64
+	w.peer.Flood(func() []byte {
+		return binary.LittleEndian.AppendUint64(nil, n.Add(1))[:n.Load()%9]
+	})
+	_, err := s.exchange(w, hello, roomy, tries, wait)
+	if w.peer.Conn().Extended() {
+		c.Fail("the deadline was set again after each datagram, and never came")
+	}
+	w.wantRequests(tries, hello)
+	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+}
+
+func (s suite) broken(c *check.C) {
+	c.Variation("a new connection that is closed before the call")
+	w := s.connect(c, answered(hello))
+	w.conn.Close()
+	_, err := s.exchange(w, hello, roomy, 3, short)
+	c.WantError("conn is closed", err, net.ErrClosed)
+	s.wantOneWrite(w)
+
+	c.Variation("a new connection; the largest request that fits into a datagram")
+	w = s.connect(c, answered(hello))
+	answer, err := s.exchange(w, long[:largest], roomy, 3, ages)
+	want(c, answer, err, hello)
+
+	c.Variation("a new connection; a request of one byte more than fits into a datagram")
+	w = s.connect(c, answered(hello))
+	_, err = s.exchange(w, long[:largest+1], roomy, 3, short)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.Fail("the request was not sent, but the error is %s: pass on what Write returned, alone or wrapped", check.Err(err))
+	}
+	s.wantOneWrite(w)
+
+	c.Variation("a new connection that somebody closes while Exchange waits")
+	w = s.connect(c, func(int, request) []datagram {
+		w.peer.Conn().Close()
+		return nil
+	})
+	_, err = s.exchange(w, hello, roomy, 3, ages)
+	c.WantError("conn is closed", err, net.ErrClosed)
+	s.wantOneWrite(w)
+
+	if runtime.GOOS == "windows" { // does not tell
+		return
+	}
+	c.Variation("a new connection; nobody has the port any more")
+	w = s.connect(c, answered(hello))
+	w.peer.Leave()
+	_, err = s.exchange(w, hello, roomy, 3, ages)
+	c.WantError("nobody has the port", err, syscall.ECONNREFUSED)
+	s.wantOneWrite(w)
+}
+
+func (s suite) wantOneWrite(w *wire) {
+	if n := w.conn.Writes(); n != 1 {
+		w.c.Fail("your code called Write %d times; an error ends the call", n)
+	}
+}
+
+func (s suite) conversation(c *check.C) {
+	c.Variation("a new connection; some requests are lost, some answers come twice or late")
+	rng, fate := rand.New(rand.NewPCG(c.Seed(), 7)), rand.New(rand.NewPCG(c.Seed(), 8)) // fate is the peer's
+	var old []datagram
+	lost := 0
+	w := s.connect(c, func(_ int, r request) (sent []datagram) {
+		if lost < 5 && fate.IntN(3) == 0 {
+			lost++
+			return nil
+		}
+		if len(old) > 0 && fate.IntN(2) == 0 {
+			sent = append(sent, old[fate.IntN(len(old))])
+		}
+		sent = append(sent, reply(r, bytes.ToUpper(r.body)))
+		old = append(old, sent[len(sent)-1])
+		if fate.IntN(3) == 0 {
+			sent = append(sent, sent[len(sent)-1])
+		}
+		return sent
+	})
+	var asked, answers [][]byte
+	for call := range 20 {
+		request := fmt.Appendf(nil, "%d %s", call, long[:rng.IntN(20)])
+		answer, err := s.exchange(w, request, roomy, plenty, short)
+		c.WantNil("Exchange", err)
+		asked, answers = append(asked, request), append(answers, answer)
+		for i, answer := range answers {
+			c.WantBytes(fmt.Sprintf("the answer of call %d, looked at after call %d", i+1, call+1), answer, bytes.ToUpper(asked[i]))
+		}
+	}
+	ids := map[string]string{}
+	for _, r := range w.requests() {
+		if body, ok := ids[r.id]; ok && body != string(r.body) {
+			c.Fail("two calls have the same id")
+		}
+		ids[r.id] = string(r.body)
+	}
+}

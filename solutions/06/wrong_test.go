@@ -1,0 +1,916 @@
+package transfer_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"socketbook/labs/06/transfertest"
+	transfer "socketbook/solutions/06"
+	"socketbook/tools/check"
+)
+
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// case in testdata is the one that the first answer named for it provokes.
+var wrong = []check.Answer{
+	describing("the payload left at its end", describeLeft, transfertest.Describe),
+	describing("one Read for the payload", describeOnce, transfertest.Describe),
+	describing("the md5 in base64", describeBase64, transfertest.Describe),
+	describing("the error of Read ignored", describeIgnored, transfertest.Describe),
+	describing("the error of Seek ignored", describeNoSeek, transfertest.Describe),
+	describing("all of the payload read to sum it", describeWhole, transfertest.Long),
+
+	sending("the keys of a map, which are sorted", sendMap, transfertest.Send),
+	sending("a big-endian length", sendBigEndian, transfertest.Send),
+	sending("the length counts itself", sendLengthOfAll, transfertest.Send),
+	sending("the length counts characters", sendCharacters, transfertest.Send),
+	sending("JSON put together without quoting", sendUnquoted, transfertest.Send),
+	sending("the word md5 instead of the sum", sendLiteral, transfertest.Send),
+	sending("all of the payload, whatever was announced", sendEverything, transfertest.Send),
+	sending("a short payload sent as if it were whole", sendShort, transfertest.BadSend),
+	sending("a header of any length", sendAnyHeader, transfertest.BadSend),
+	sending("a negative size announced", sendNegative, transfertest.BadSend),
+	sending("the error of the header ignored", sendHeaderIgnored, transfertest.BadSend),
+	sending("n of a short Write ignored", sendIgnoresN, transfertest.BadSend),
+	sending("writes again until it works", sendRetries, transfertest.BadSend),
+	sending("a size of 32 bits", sendInt32, transfertest.Long),
+	sending("all of the payload read before it is sent", sendWhole, transfertest.Long),
+
+	receiving("waits for the end of the stream", receiveToEnd, transfertest.Receive),
+	receiving("unknown keys refused", receiveStrict, transfertest.Receive),
+	receiving("a longer file overwritten in part", receiveOver, transfertest.Receive),
+	receiving("the buffer not flushed", receiveUnflushed, transfertest.Receive),
+	receiving("the temporary file left", receiveTemporary, transfertest.Receive),
+	receiving("the folder made if it is not there", receiveMakes, transfertest.Receive),
+	receiving("a decoder on the connection", receiveDecoder, transfertest.Receive),
+	receiving("a decoder that leaves white space", receiveDecoderLimited, transfertest.Pieces),
+	receiving("a cut payload stored as if it were whole", receiveCut, transfertest.Ends, transfertest.Long),
+	receiving("io.EOF inside a transfer passed on", receiveEOF, transfertest.Ends, transfertest.Long),
+	receiving("the end is always unexpected", receiveUnexpected, transfertest.Ends),
+	receiving("an absent total_size taken for 0", receiveNoSize, transfertest.Refused),
+	receiving("a negative total_size taken for 0", receiveNegative, transfertest.Refused),
+	receiving("bytes that are not UTF-8 replaced", receiveAnyText, transfertest.Refused),
+	receiving("a header of any length", receiveAnyLength, transfertest.Refused),
+	receiving("a header must be shorter than the limit", receiveLimitRefused, transfertest.Receive),
+	receiving("the md5 not compared", receiveUnchecked, transfertest.Verified),
+	receiving("an md5 that is none refused", receiveAlwaysChecked, transfertest.Verified, transfertest.Long),
+	receiving("the md5 compared as text", receiveCompareText, transfertest.Verified),
+	receiving("the file left when the md5 differs", receiveKeepsChanged, transfertest.Verified),
+	receiving("file_name trusted", receiveTrusting, transfertest.Names),
+	receiving("the last element of the name taken", receiveBase, transfertest.Names),
+	receiving("names that begin with two dots refused", receivePrefix, transfertest.Names),
+	receiving("names that contain two dots refused", receiveDots, transfertest.Names),
+	receiving("the name refused after the payload", receiveLate, transfertest.Names),
+	receiving("links followed", receiveLinks, transfertest.Names),
+	receiving("a total_size of 32 bits", receiveInt32, transfertest.Long),
+	receiving("all of the payload read before it is stored", receiveWhole, transfertest.Long),
+	receiving("memory for all of the payload", receiveBuffer, transfertest.Long),
+	receiving("one Read for the JSON", receiveOneRead, transfertest.Pieces, transfertest.Ends),
+	receiving("one Read for the length", receiveOneReadLength, transfertest.Pieces, transfertest.Ends),
+	receiving("a bufio.Reader made anew in each call", receiveBufio, transfertest.Pieces, transfertest.Refused, transfertest.Names),
+	receiving("a cut file left in the folder", receiveLeaves, transfertest.Ends, transfertest.Verified),
+}
+
+type header struct {
+	FileName  string `json:"file_name"`
+	TotalSize int64  `json:"total_size"`
+	MD5       string `json:"md5"`
+}
+
+func describeLeft(payload io.ReadSeeker) (int64, string, error) {
+	hash := md5.New()
+	size, err := io.Copy(hash, payload)
+	if err != nil {
+		return 0, "", err
+	}
+	if _, err := payload.Seek(0, io.SeekCurrent); err != nil {
+		return 0, "", err
+	}
+	return size, hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+func describeOnce(payload io.ReadSeeker) (int64, string, error) {
+	buf := make([]byte, 1<<20)
+	n, err := payload.Read(buf)
+	if err != nil && err != io.EOF {
+		return 0, "", err
+	}
+	_, err = payload.Seek(0, io.SeekStart)
+	return int64(n), fmt.Sprintf("%x", md5.Sum(buf[:n])), err
+}
+
+func describeBase64(payload io.ReadSeeker) (int64, string, error) {
+	size, sum, err := transfer.Describe(payload)
+	digest, _ := hex.DecodeString(sum)
+	return size, base64.StdEncoding.EncodeToString(digest), err
+}
+
+func describeIgnored(payload io.ReadSeeker) (int64, string, error) {
+	hash := md5.New()
+	size, _ := io.Copy(hash, payload)
+	_, err := payload.Seek(0, io.SeekStart)
+	return size, hex.EncodeToString(hash.Sum(nil)), err
+}
+
+func describeNoSeek(payload io.ReadSeeker) (int64, string, error) {
+	hash := md5.New()
+	size, err := io.Copy(hash, payload)
+	payload.Seek(0, io.SeekStart)
+	return size, hex.EncodeToString(hash.Sum(nil)), err
+}
+
+func describeWhole(payload io.ReadSeeker) (int64, string, error) {
+	data, err := io.ReadAll(payload)
+	if err != nil {
+		return 0, "", err
+	}
+	_, err = payload.Seek(0, io.SeekStart)
+	return int64(len(data)), fmt.Sprintf("%x", md5.Sum(data)), err
+}
+
+// sendHeader is the head of the reference; the mistakes below are made with what it returns.
+func sendHeader(name string, size int64, sum string) (text []byte, err error) {
+	if size < 0 {
+		return nil, errors.New("negative size")
+	}
+	text, err = json.Marshal(header{name, size, sum})
+	if err == nil && len(text) > 65536 {
+		err = errors.New("the header is too long")
+	}
+	return text, err
+}
+
+// sendAs sends a header with the length that is given.
+func sendAs(w io.Writer, length, text []byte, size int64, payload io.Reader) error {
+	head := append(length, text...)
+	if n, err := w.Write(head); err != nil {
+		return err
+	} else if n < len(head) {
+		return io.ErrShortWrite
+	}
+	_, err := io.CopyN(w, payload, size)
+	return err
+}
+
+func little(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+
+func sendMap(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := json.Marshal(map[string]any{"file_name": name, "total_size": size, "md5": sum})
+	if err != nil || size < 0 || len(text) > 65536 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendBigEndian(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	return sendAs(w, binary.BigEndian.AppendUint32(nil, uint32(len(text))), text, size, payload)
+}
+
+func sendLengthOfAll(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	return sendAs(w, little(4+len(text)), text, size, payload)
+}
+
+func sendCharacters(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	return sendAs(w, little(utf8.RuneCount(text)), text, size, payload)
+}
+
+func sendUnquoted(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text := fmt.Appendf(nil, `{"file_name": "%s", "total_size": %d, "md5": "%s"}`, name, size, sum)
+	if size < 0 || len(text) > 65536 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+// sendLiteral is what the tutorials do.
+func sendLiteral(w io.Writer, name string, size int64, _ string, payload io.Reader) error {
+	return transfer.Send(w, name, size, "md5", payload)
+}
+
+func sendEverything(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	if err := sendAs(w, little(len(text)), text, 0, payload); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, payload)
+	return err
+}
+
+func sendShort(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	if err := sendAs(w, little(len(text)), text, 0, payload); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, io.LimitReader(payload, size))
+	return err
+}
+
+func sendAnyHeader(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := json.Marshal(header{name, size, sum})
+	if err != nil || size < 0 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendNegative(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := json.Marshal(header{name, size, sum})
+	if err != nil || len(text) > 65536 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendHeaderIgnored(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	w.Write(little(len(text)))
+	w.Write(text)
+	_, err = io.CopyN(w, payload, size)
+	return err
+}
+
+func sendIgnoresN(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(append(little(len(text)), text...)); err != nil {
+		return err
+	}
+	_, err = io.CopyN(w, payload, size)
+	return err
+}
+
+// stubborn writes on when a Write has failed.
+type stubborn struct{ io.Writer }
+
+func (s stubborn) Write(p []byte) (int, error) {
+	for done := 0; done < len(p); {
+		n, _ := s.Writer.Write(p[done:])
+		done += n
+	}
+	return len(p), nil
+}
+
+func sendRetries(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	return transfer.Send(stubborn{w}, name, size, sum, payload)
+}
+
+func sendInt32(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if size < 0 {
+		return errors.New("negative size")
+	}
+	text, err := json.Marshal(struct {
+		FileName  string `json:"file_name"`
+		TotalSize int32  `json:"total_size"`
+		MD5       string `json:"md5"`
+	}{name, int32(size), sum})
+	if err != nil || len(text) > 65536 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendWhole(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if size < 0 {
+		return errors.New("negative size")
+	}
+	data, err := io.ReadAll(io.LimitReader(payload, size))
+	if err != nil {
+		return err
+	}
+	if int64(len(data)) < size {
+		return io.ErrUnexpectedEOF
+	}
+	return transfer.Send(w, name, size, sum, bytes.NewReader(data))
+}
+
+// The steps of Receive, done right.
+
+func readLength(r io.Reader) (int, error) {
+	length := make([]byte, 4)
+	if _, err := io.ReadFull(r, length); err != nil {
+		return 0, err
+	}
+	n := int(int32(binary.LittleEndian.Uint32(length)))
+	if n < 0 || n > 65536 {
+		return 0, fmt.Errorf("a header of %d bytes", n)
+	}
+	return n, nil
+}
+
+func readText(r io.Reader) ([]byte, error) {
+	n, err := readLength(r)
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, n)
+	_, err = io.ReadFull(r, text)
+	return text, inside(err)
+}
+
+func inside(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func parse(text []byte) (header, error) {
+	h := header{TotalSize: -1}
+	if err := json.Unmarshal(text, &h); err != nil {
+		return h, err
+	}
+	if h.TotalSize < 0 || h.FileName == "" || !utf8.Valid(text) {
+		return h, errors.New("a header that cannot be true")
+	}
+	return h, nil
+}
+
+func readHeader(r io.Reader) (header, error) {
+	text, err := readText(r)
+	if err != nil {
+		return header{}, err
+	}
+	return parse(text)
+}
+
+// again puts a header that has been read, perhaps wrongly, in front of r for the reference.
+func again(h header, r io.Reader, dir string) (string, bool, error) {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return "", false, err
+	}
+	return transfer.Receive(io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r), dir)
+}
+
+// copyTo copies the payload to w and compares its md5.
+func copyTo(w io.Writer, r io.Reader, h header) (verified bool, err error) {
+	hash := md5.New()
+	if _, err := io.CopyN(io.MultiWriter(w, hash), r, h.TotalSize); err != nil {
+		return false, inside(err)
+	}
+	return compare(h, hash.Sum(nil))
+}
+
+func compare(h header, sum []byte) (verified bool, err error) {
+	want, err := hex.DecodeString(h.MD5)
+	if err != nil || len(want) != 16 {
+		return false, nil
+	}
+	if !bytes.Equal(want, sum) {
+		return false, errors.New("the payload was changed on the way")
+	}
+	return true, nil
+}
+
+// into stores a payload in a file that is open, and removes it after an error.
+func into(file *os.File, r io.Reader, h header) (string, bool, error) {
+	verified, err := copyTo(file, r, h)
+	file.Close()
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return h.FileName, verified, err
+}
+
+func local(name string) bool {
+	return filepath.IsLocal(name) && name == filepath.Base(name) && name != "."
+}
+
+func receiveToEnd(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	var payload bytes.Buffer
+	if _, err := io.Copy(&payload, r); err != nil {
+		return "", false, err
+	}
+	return again(h, &payload, dir)
+}
+
+func receiveStrict(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	h := header{TotalSize: -1}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&h); err != nil || !utf8.Valid(text) || h.TotalSize < 0 {
+		return "", false, fmt.Errorf("bad header: %v", err)
+	}
+	return again(h, r, dir)
+}
+
+func receiveOver(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", false, err
+	}
+	defer root.Close()
+	file, err := root.OpenFile(h.FileName, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return "", false, err
+	}
+	return into(file, r, h)
+}
+
+func receiveUnflushed(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", false, err
+	}
+	defer root.Close()
+	file, err := root.Create(h.FileName)
+	if err != nil {
+		return "", false, err
+	}
+	defer file.Close()
+	verified, err := copyTo(bufio.NewWriter(file), r, h)
+	if err != nil {
+		root.Remove(h.FileName)
+	}
+	return h.FileName, verified, err
+}
+
+func receiveTemporary(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	temporary, err := os.CreateTemp(dir, "incoming-")
+	if err != nil {
+		return "", false, err
+	}
+	name, verified, err := into(temporary, r, h)
+	if err != nil {
+		return name, verified, err
+	}
+	data, err := os.ReadFile(temporary.Name())
+	if err != nil {
+		return name, verified, err
+	}
+	return name, verified, os.WriteFile(filepath.Join(dir, h.FileName), data, 0o644)
+}
+
+func receiveMakes(r io.Reader, dir string) (string, bool, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", false, err
+	}
+	return transfer.Receive(r, dir)
+}
+
+func receiveOneRead(r io.Reader, dir string) (string, bool, error) {
+	n, err := readLength(r)
+	if err != nil {
+		return "", false, err
+	}
+	text := make([]byte, n)
+	if n > 0 {
+		if n, err = r.Read(text); err != nil {
+			return "", false, inside(err)
+		}
+	}
+	h, err := parse(text[:n])
+	if err != nil {
+		return "", false, err
+	}
+	return again(h, r, dir)
+}
+
+func receiveOneReadLength(r io.Reader, dir string) (string, bool, error) {
+	length := make([]byte, 4)
+	if _, err := r.Read(length); err != nil {
+		return "", false, err
+	}
+	return transfer.Receive(io.MultiReader(bytes.NewReader(length), r), dir)
+}
+
+// receiveDecoder finds the end of the JSON by itself, and does not look at the length.
+func receiveDecoder(r io.Reader, dir string) (string, bool, error) {
+	if _, err := readLength(r); err != nil {
+		return "", false, err
+	}
+	var text json.RawMessage
+	if err := json.NewDecoder(r).Decode(&text); err != nil {
+		return "", false, inside(err)
+	}
+	h, err := parse(text)
+	if err != nil {
+		return "", false, err
+	}
+	return again(h, r, dir)
+}
+
+// receiveDecoderLimited cannot read too far, but it can stop too early.
+func receiveDecoderLimited(r io.Reader, dir string) (string, bool, error) {
+	n, err := readLength(r)
+	if err != nil {
+		return "", false, err
+	}
+	limited := &io.LimitedReader{R: r, N: int64(n)}
+	var text json.RawMessage
+	if err := json.NewDecoder(limited).Decode(&text); err != nil {
+		if limited.N == 0 {
+			err = errors.New("no JSON")
+		}
+		return "", false, inside(err)
+	}
+	h, err := parse(text)
+	if err != nil {
+		return "", false, err
+	}
+	return again(h, r, dir)
+}
+
+func receiveBufio(r io.Reader, dir string) (string, bool, error) {
+	return transfer.Receive(bufio.NewReader(r), dir)
+}
+
+// receiving what is cut needs a way to create; this is the right one.
+func create(dir, name string) (*os.File, *os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := root.Create(name)
+	if err != nil {
+		root.Close()
+	}
+	return file, root, err
+}
+
+func receiveLeaves(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	file, root, err := create(dir, h.FileName)
+	if err != nil {
+		return "", false, err
+	}
+	defer root.Close()
+	defer file.Close()
+	verified, err := copyTo(file, r, h)
+	return h.FileName, verified, err
+}
+
+func receiveCut(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	file, root, err := create(dir, h.FileName)
+	if err != nil {
+		return "", false, err
+	}
+	defer root.Close()
+	hash := md5.New()
+	n, err := io.Copy(io.MultiWriter(file, hash), io.LimitReader(r, h.TotalSize))
+	file.Close()
+	verified := false
+	if err == nil && n == h.TotalSize {
+		verified, err = compare(h, hash.Sum(nil))
+	}
+	if err != nil {
+		root.Remove(h.FileName)
+	}
+	return h.FileName, verified, err
+}
+
+func receiveEOF(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	file, root, err := create(dir, h.FileName)
+	if err != nil {
+		return "", false, err
+	}
+	defer root.Close()
+	hash := md5.New()
+	_, err = io.CopyN(io.MultiWriter(file, hash), r, h.TotalSize)
+	file.Close()
+	verified := false
+	if err == nil {
+		verified, err = compare(h, hash.Sum(nil))
+	}
+	if err != nil {
+		root.Remove(h.FileName)
+	}
+	return h.FileName, verified, err
+}
+
+func receiveUnexpected(r io.Reader, dir string) (string, bool, error) {
+	name, verified, err := transfer.Receive(r, dir)
+	return name, verified, inside(err)
+}
+
+func receiveNoSize(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	var h header
+	if err := json.Unmarshal(text, &h); err != nil || !utf8.Valid(text) {
+		return "", false, fmt.Errorf("bad header: %v", err)
+	}
+	return again(h, r, dir)
+}
+
+func receiveNegative(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	h := header{TotalSize: math.MinInt64}
+	if err := json.Unmarshal(text, &h); err != nil || !utf8.Valid(text) || h.TotalSize == math.MinInt64 {
+		return "", false, fmt.Errorf("bad header: %v", err)
+	}
+	h.TotalSize = max(0, h.TotalSize)
+	return again(h, r, dir)
+}
+
+func receiveAnyText(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	h, err := parse(bytes.ToValidUTF8(text, []byte("\uFFFD")))
+	if err != nil {
+		return "", false, err
+	}
+	return again(h, r, dir)
+}
+
+func receiveAnyLength(r io.Reader, dir string) (string, bool, error) {
+	length := make([]byte, 4)
+	if _, err := io.ReadFull(r, length); err != nil {
+		return "", false, err
+	}
+	n := int32(binary.LittleEndian.Uint32(length))
+	if n < 0 {
+		return "", false, errors.New("a negative length")
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return "", false, inside(err)
+	}
+	h, err := parse(text)
+	if err != nil {
+		return "", false, err
+	}
+	return again(h, r, dir)
+}
+
+func receiveLimitRefused(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	if len(text) >= 65536 {
+		return "", false, errors.New("the header is too long")
+	}
+	h, err := parse(text)
+	if err != nil {
+		return "", false, err
+	}
+	return again(h, r, dir)
+}
+
+// receiveUnchecked looks at the md5 only to say that there is one.
+func receiveUnchecked(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	sum, err := hex.DecodeString(h.MD5)
+	h.MD5 = ""
+	name, _, rerr := again(h, r, dir)
+	return name, rerr == nil && err == nil && len(sum) == 16, rerr
+}
+
+func receiveAlwaysChecked(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if sum, err := hex.DecodeString(h.MD5); err != nil || len(sum) != 16 {
+		return "", false, errors.New("the md5 is none")
+	}
+	return again(h, r, dir)
+}
+
+func receiveCompareText(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	capitals := strings.ToLower(h.MD5) != h.MD5
+	name, verified, err := again(h, r, dir)
+	if err == nil && verified && capitals {
+		os.Remove(filepath.Join(dir, name))
+		return name, false, errors.New("the md5 differs")
+	}
+	return name, verified, err
+}
+
+func receiveKeepsChanged(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	hash, sum := md5.New(), h.MD5
+	h.MD5 = ""
+	name, _, err := again(h, io.TeeReader(r, hash), dir)
+	if err != nil {
+		return name, false, err
+	}
+	h.MD5 = sum
+	verified, err := compare(h, hash.Sum(nil))
+	return name, verified, err
+}
+
+// receiveNamed stores under a path that somebody has made of the name.
+func receiveNamed(r io.Reader, h header, path string) (string, bool, error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return "", false, err
+	}
+	return into(file, r, h)
+}
+
+func receiveTrusting(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	return receiveNamed(r, h, filepath.Join(dir, h.FileName))
+}
+
+// receiveBase keeps the file in the folder, under a name that nobody has sent.
+func receiveBase(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	h.FileName = filepath.Base(h.FileName)
+	return again(h, r, dir)
+}
+
+func receivePrefix(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if strings.HasPrefix(h.FileName, "..") || filepath.IsAbs(h.FileName) {
+		return "", false, errors.New("the name leaves the folder")
+	}
+	return again(h, r, dir)
+}
+
+func receiveDots(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if strings.Contains(h.FileName, "..") {
+		return "", false, errors.New("the name leaves the folder")
+	}
+	return again(h, r, dir)
+}
+
+func receiveLate(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	temporary, err := os.CreateTemp(dir, "incoming-")
+	if err != nil {
+		return "", false, err
+	}
+	name, verified, err := into(temporary, r, h)
+	if err != nil {
+		return name, verified, err
+	}
+	if !local(h.FileName) {
+		os.Remove(temporary.Name())
+		return "", false, errors.New("a bad name")
+	}
+	return name, verified, os.Rename(temporary.Name(), filepath.Join(dir, h.FileName))
+}
+
+func receiveLinks(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	return receiveNamed(r, h, filepath.Join(dir, h.FileName))
+}
+
+func receiveInt32(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	var h struct {
+		TotalSize int32 `json:"total_size"`
+	}
+	if err := json.Unmarshal(text, &h); err != nil {
+		return "", false, err
+	}
+	return transfer.Receive(io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r), dir)
+}
+
+func receiveWhole(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	payload, err := io.ReadAll(io.LimitReader(r, h.TotalSize))
+	if err != nil {
+		return "", false, err
+	}
+	return again(h, bytes.NewReader(payload), dir)
+}
+
+func receiveBuffer(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	file, root, err := create(dir, h.FileName)
+	if err != nil {
+		return "", false, err
+	}
+	defer root.Close()
+	hash := md5.New()
+	n, err := int64(0), error(nil)
+	if h.TotalSize > 0 {
+		n, err = io.CopyBuffer(io.MultiWriter(struct{ io.Writer }{file}, hash), struct{ io.Reader }{io.LimitReader(r, h.TotalSize)}, make([]byte, h.TotalSize))
+	}
+	file.Close()
+	if err == nil && n < h.TotalSize {
+		err = io.ErrUnexpectedEOF
+	}
+	verified := false
+	if err == nil {
+		verified, err = compare(h, hash.Sum(nil))
+	}
+	if err != nil {
+		root.Remove(h.FileName)
+	}
+	return h.FileName, verified, err
+}

@@ -1,0 +1,505 @@
+package datagram_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"socketbook/labs/07/datagramtest"
+	datagram "socketbook/solutions/07"
+	"socketbook/tools/check"
+)
+
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// case in testdata is the one that the first answer named for it provokes.
+var wrong = []check.Answer{
+	answer("no id in front of the request", withoutID, datagramtest.Answer),
+	answer("the id left in the answer", withID, datagramtest.Answer),
+	answer("id and request in two Writes", twoWrites, datagramtest.Answer),
+	answer("an id of four bytes", shortID, datagramtest.Answer),
+	answer("an empty answer taken for none", emptyIsNone, datagramtest.Empty),
+	answer("an empty request not sent", emptyNotSent, datagramtest.Empty),
+	answer("one try more than asked for", oneMore, datagramtest.Silence),
+	answer("no deadline", listening(readWithoutDeadline), datagramtest.Silence),
+	answer("asks until it is answered", forEver, datagramtest.Silence),
+	answer("asks once", once, datagramtest.Silence),
+	answer("an error that does not say that it is a timeout", ownError, datagramtest.Silence),
+	answer("the deadline left on the connection", deadlineLeft, datagramtest.Silence),
+	answer("the caller's wait ignored", patient, datagramtest.Silence),
+	answer("milliseconds taken for nanoseconds", nanoseconds, datagramtest.Silence),
+	answer("every error counts as a lost answer", listening(readAllErrorsTimeout), datagramtest.Broken),
+	answer("the error of Write ignored", writeIgnored, datagramtest.Broken),
+	answer("tries again when Write fails", writeAgain, datagramtest.Broken),
+	answer("a goroutine left behind", readerLeft, datagramtest.Silence, datagramtest.Broken),
+	answer("one deadline for all tries", oneDeadline, datagramtest.Lost),
+	answer("a new id for each try", newIDs, datagramtest.Lost),
+	answer("the answer to the last try not awaited", lastNotAwaited, datagramtest.Lost),
+	answer("the same id for all calls", sameID, datagramtest.Stale, datagramtest.Forged),
+	answer("ids that count", counting(), datagramtest.Forged),
+	answer("a buffer of just the limit", listening(readCut), datagramtest.Limit),
+	answer("1024 bytes whatever the limit", listening(read1024), datagramtest.Limit),
+	answer("no limit", listening(readUnlimited), datagramtest.Limit),
+	answer("the limit counts the id", limitWithID, datagramtest.Empty, datagramtest.Limit),
+	answer("an answer that is too long asked for again", longIsLost, datagramtest.Limit),
+	answer("any datagram believed", listening(readAny), datagramtest.Stale, datagramtest.Forged, datagramtest.Limit),
+	answer("another datagram ends the call", listening(readFirst), datagramtest.Stale, datagramtest.Forged, datagramtest.Limit),
+	answer("another datagram ends the try", anotherEndsTry, datagramtest.Stale, datagramtest.Forged),
+	answer("four bytes of the id compared", listening(readHalf), datagramtest.Forged),
+	answer("a short datagram makes it panic", listening(readSlices), datagramtest.Forged),
+	answer("the id looked for anywhere", listening(readContains), datagramtest.Forged),
+	answer("the length of a datagram not looked at", listening(readBeyond), datagramtest.Forged),
+	answer("a deadline for each Read", listening(readRenewing), datagramtest.Flood),
+	answer("one buffer for all calls", oneBuffer(), datagramtest.Conversation),
+	answer("the connection closed at the end", closing, datagramtest.Stale, datagramtest.Forged),
+}
+
+type readFunc = func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error)
+
+// listening asks as it should, and leaves the waiting to read.
+func listening(read readFunc) exchangeFunc {
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		id := make([]byte, 8)
+		rand.Read(id)
+		return asking(conn, id, request, limit, tries, wait, read)
+	}
+}
+
+func asking(conn net.Conn, id, request []byte, limit, tries int, wait time.Duration, read readFunc) ([]byte, error) {
+	defer conn.SetReadDeadline(time.Time{})
+	for range tries {
+		if _, err := conn.Write(bytes.Join([][]byte{id, request}, nil)); err != nil {
+			return nil, err
+		}
+		answer, err := read(conn, id, limit, wait)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, err
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
+}
+
+var errTooLong = errors.New("the answer is too long")
+
+// readRight is what the functions below do otherwise.
+func readRight(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	return readOn(conn, id, limit)
+}
+
+// readOn reads under the deadline that is set.
+func readOn(conn net.Conn, id []byte, limit int) ([]byte, error) {
+	buf := make([]byte, 65507)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		answer, ours := bytes.CutPrefix(buf[:n], id)
+		if ours && len(answer) > limit {
+			return nil, errTooLong
+		}
+		if ours {
+			return answer, nil
+		}
+	}
+}
+
+func withID(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		answer, err := readRight(conn, id, limit, wait)
+		if err != nil {
+			return nil, err
+		}
+		return append(bytes.Clone(id), answer...), nil
+	})(conn, request, limit, tries, wait)
+}
+
+// withoutID is the client of lesson 07, with tries.
+func withoutID(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return asking(conn, nil, request, limit, tries, wait, readRight)
+}
+
+// twoWrites writes as if into a stream.
+func twoWrites(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetReadDeadline(time.Time{})
+	id := make([]byte, 8)
+	rand.Read(id)
+	for range tries {
+		for _, part := range [][]byte{id, request} {
+			if _, err := conn.Write(part); err != nil {
+				return nil, err
+			}
+		}
+		answer, err := readRight(conn, id, limit, wait)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, err
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
+}
+
+func shortID(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	id := make([]byte, 4)
+	rand.Read(id)
+	return asking(conn, id, request, limit, tries, wait, readRight)
+}
+
+func emptyIsNone(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		answer, err := readRight(conn, id, limit, wait)
+		if err == nil && len(answer) == 0 {
+			err = os.ErrDeadlineExceeded
+		}
+		return answer, err
+	})(conn, request, limit, tries, wait)
+}
+
+func emptyNotSent(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	if len(request) == 0 {
+		return nil, nil
+	}
+	return datagram.Exchange(conn, request, limit, tries, wait)
+}
+
+func readWithoutDeadline(conn net.Conn, id []byte, limit int, _ time.Duration) ([]byte, error) {
+	return readOn(conn, id, limit)
+}
+
+func oneMore(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, tries+1, wait)
+}
+
+// forEver gives up when the connection does.
+func forEver(conn net.Conn, request []byte, limit, _ int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, 1_000_000_000, wait)
+}
+
+func once(conn net.Conn, request []byte, limit, _ int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, 1, wait)
+}
+
+func ownError(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("no answer after %d tries", tries)
+	}
+	return answer, err
+}
+
+// keeping is a connection whose deadline nobody takes away.
+type keeping struct{ net.Conn }
+
+func (c keeping) SetReadDeadline(t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+func deadlineLeft(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(keeping{conn}, request, limit, tries, wait)
+}
+
+func patient(conn net.Conn, request []byte, limit, tries int, _ time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, tries, 5*time.Second)
+}
+
+func nanoseconds(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, tries, time.Duration(wait.Milliseconds()))
+}
+
+// readerLeft starts a goroutine that reads, and returns when the time is over. The goroutine reads on.
+func readerLeft(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	id := make([]byte, 8)
+	rand.Read(id)
+	type result struct {
+		answer []byte
+		err    error
+	}
+	results := make(chan result, 1)
+	go func() {
+		answer, err := readOn(conn, id, limit)
+		results <- result{answer, err}
+	}()
+	for range tries {
+		if _, err := conn.Write(append(id[:8:8], request...)); err != nil {
+			return nil, err
+		}
+		select {
+		case r := <-results:
+			return r.answer, r.err
+		case <-time.After(wait):
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
+}
+
+func oneDeadline(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	return listening(readWithoutDeadline)(conn, request, limit, tries, wait)
+}
+
+func newIDs(conn net.Conn, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
+	for range tries {
+		answer, err = datagram.Exchange(conn, request, limit, 1, wait)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	return answer, err
+}
+
+func lastNotAwaited(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetReadDeadline(time.Time{})
+	id := make([]byte, 8)
+	rand.Read(id)
+	for try := 1; ; try++ {
+		if _, err := conn.Write(append(id[:8:8], request...)); err != nil {
+			return nil, err
+		}
+		if try == tries {
+			return nil, os.ErrDeadlineExceeded
+		}
+		answer, err := readRight(conn, id, limit, wait)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, err
+		}
+	}
+}
+
+func sameID(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return asking(conn, []byte("socket 1"), request, limit, tries, wait, readRight)
+}
+
+func counting() exchangeFunc {
+	var last atomic.Uint64
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		id := binary.LittleEndian.AppendUint64(nil, last.Add(1))
+		return asking(conn, id, request, limit, tries, wait, readRight)
+	}
+}
+
+func readAny(conn net.Conn, _ []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	buf := make([]byte, 65507)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return nil, err
+	}
+	answer := buf[min(8, n):n]
+	if len(answer) > limit {
+		return nil, errTooLong
+	}
+	return answer, nil
+}
+
+func readFirst(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	buf := make([]byte, 65507)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return nil, err
+	}
+	answer, ours := bytes.CutPrefix(buf[:n], id)
+	if !ours {
+		return nil, errors.New("this is not the answer")
+	}
+	if len(answer) > limit {
+		return nil, errTooLong
+	}
+	return answer, nil
+}
+
+func anotherEndsTry(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		answer, err := readFirst(conn, id, limit, wait)
+		if err != nil && err.Error() == "this is not the answer" {
+			err = os.ErrDeadlineExceeded
+		}
+		return answer, err
+	})(conn, request, limit, tries, wait)
+}
+
+func readHalf(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	buf := make([]byte, 65507)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if n < 8 || binary.LittleEndian.Uint32(buf) != binary.LittleEndian.Uint32(id) {
+			continue
+		}
+		if n-8 > limit {
+			return nil, errTooLong
+		}
+		return buf[8:n], nil
+	}
+}
+
+func readSlices(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	buf := make([]byte, 65507)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if got, answer := buf[:8], buf[8:n]; bytes.Equal(got, id) {
+			if len(answer) > limit {
+				return nil, errTooLong
+			}
+			return answer, nil
+		}
+	}
+}
+
+func readContains(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	buf := make([]byte, 65507)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Contains(buf[:n], id) {
+			if n-8 > limit {
+				return nil, errTooLong
+			}
+			return bytes.Replace(buf[:n], id, nil, 1), nil
+		}
+	}
+}
+
+// readBeyond compares what lies in the buffer, however much of it this datagram has brought.
+func readBeyond(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	buf := make([]byte, 65507)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Equal(buf[:8], id) {
+			if n-8 > limit {
+				return nil, errTooLong
+			}
+			return buf[8:max(8, n)], nil
+		}
+	}
+}
+
+func read1024(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	return readInto(conn, id, make([]byte, 1024), wait)
+}
+
+func readCut(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	return readInto(conn, id, make([]byte, 8+limit), wait)
+}
+
+func readUnlimited(conn net.Conn, id []byte, _ int, wait time.Duration) ([]byte, error) {
+	return readInto(conn, id, make([]byte, 65507), wait)
+}
+
+func readInto(conn net.Conn, id, buf []byte, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if answer, ours := bytes.CutPrefix(buf[:n], id); ours {
+			return answer, nil
+		}
+	}
+}
+
+func limitWithID(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit-8, tries, wait)
+}
+
+func longIsLost(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		answer, err := readRight(conn, id, limit, wait)
+		if err == errTooLong {
+			err = os.ErrDeadlineExceeded
+		}
+		return answer, err
+	})(conn, request, limit, tries, wait)
+}
+
+func readRenewing(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	buf := make([]byte, 65507)
+	for {
+		conn.SetReadDeadline(time.Now().Add(wait))
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		answer, ours := bytes.CutPrefix(buf[:n], id)
+		if ours && len(answer) > limit {
+			return nil, errTooLong
+		}
+		if ours {
+			return answer, nil
+		}
+	}
+}
+
+func readAllErrorsTimeout(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	answer, err := readRight(conn, id, limit, wait)
+	if err != nil && err != errTooLong {
+		err = os.ErrDeadlineExceeded
+	}
+	return answer, err
+}
+
+func writeIgnored(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetReadDeadline(time.Time{})
+	id := make([]byte, 8)
+	rand.Read(id)
+	for range tries {
+		conn.Write(append(id[:8:8], request...))
+		answer, err := readRight(conn, id, limit, wait)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, err
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
+}
+
+func writeAgain(conn net.Conn, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
+	defer conn.SetReadDeadline(time.Time{})
+	id := make([]byte, 8)
+	rand.Read(id)
+	for range tries {
+		if _, err = conn.Write(append(id[:8:8], request...)); err != nil {
+			continue
+		}
+		answer, err = readRight(conn, id, limit, wait)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	return answer, err
+}
+
+func oneBuffer() exchangeFunc {
+	buf := make([]byte, 65507)
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+		return buf[:copy(buf, answer)], err
+	}
+}
+
+func closing(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.Close()
+	return datagram.Exchange(conn, request, limit, tries, wait)
+}
