@@ -22,7 +22,7 @@ func (c *C) Datagrams() (conn net.Conn, peer *fault.DatagramPeer) {
 	server.SetWriteBuffer(sendBuffer)
 	suite := net.PacketConn(server)
 	if c.options.timeline {
-		suite = c.rec.PacketConn("suite", suite)
+		suite = c.rec.Unconnected("suite", suite)
 	}
 	under, peer := fault.JoinDatagrams(client, suite, c.poke)
 	c.watch(under)

@@ -457,8 +457,9 @@ func (s suite) refuseName(c *check.C, outer, dir, name string) {
 	_, err := os.Lstat(outside)
 	before := err == nil
 	_, _, rerr := s.callReceive(c, conn, dir)
-	if written := files(c, outer); len(written) > 0 {
-		c.Fail("Receive wrote the file %s; the folder is inbox", strings.Join(written, " and "))
+	for _, written := range files(c, outer) {
+		path, _ := filepath.Rel(dir, filepath.Join(outer, written))
+		c.Fail("Receive stored the payload: the file is %s, seen from the folder", filepath.ToSlash(path))
 	}
 	if _, err := os.Lstat(outside); err == nil && !before {
 		os.Remove(outside)
