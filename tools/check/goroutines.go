@@ -259,7 +259,7 @@ func (c *C) stuck() *goroutine {
 			waits = &tree[i]
 		}
 	}
-	if orphans(all) || !c.quiet() || c.starved() != starved { // something came while we looked
+	if orphans(all) || !c.quiet() || c.starved() != starved || len(c.wake) > 0 { // something came while we looked, and may have gone
 		return nil
 	}
 	return waits
