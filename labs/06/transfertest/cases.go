@@ -330,8 +330,8 @@ func (s suite) ends(c *check.C) {
 	}
 }
 
-// much is more memory than anything else in the process needs meanwhile, and less than what is announced here.
-const much = 64 << 20 // bytes
+// much is more memory than anything else in the process needs meanwhile, and less than what is announced.
+const much = 200 << 20 // bytes
 
 func (s suite) refused(c *check.C) {
 	_, dir := folder(c)
@@ -356,7 +356,7 @@ func (s suite) refused(c *check.C) {
 	text := header("a.txt", 5, sumOf("hello"))
 	text += strings.Repeat(" ", maxHeader+1-len(text))
 	s.refuse(c, dir, frame(text, "hello"), 4)
-	for _, n := range []int32{-1, math.MinInt32, 128 << 20, math.MaxInt32} {
+	for _, n := range []int32{-1, math.MinInt32, 256 << 20, math.MaxInt32} {
 		c.Variation("a new connection; a header of %d bytes is announced", n)
 		s.refuse(c, dir, append(length(n), `{"file_name": "a.txt", "total_size": 5}hello`...), 4)
 	}
