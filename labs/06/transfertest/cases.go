@@ -19,7 +19,7 @@ const maxHeader = 64 << 10 // bytes of JSON
 
 var (
 	errBroken = errors.New("the disk is gone")
-	long      = strings.Repeat("socket ", 40_000)
+	long      = strings.Repeat("socket ", 14_000)
 )
 
 func (s suite) describe(c *check.C) {
@@ -29,8 +29,8 @@ func (s suite) describe(c *check.C) {
 	}{
 		{"of 5 bytes", &source{data: "hello", endsLate: true}},
 		{"of 0 bytes", &source{}},
-		{"of 280000 bytes, at most 1000 in each Read", &source{data: long, most: 1000}},
-		{"of 280000 bytes, the last of which come together with io.EOF", &source{data: long}},
+		{"of 98000 bytes, at most 1000 in each Read", &source{data: long, most: 1000}},
+		{"of 98000 bytes, the last of which come together with io.EOF", &source{data: long}},
 	} {
 		c.Variation("a payload %s", v.says)
 		size, sum, err := s.callDescribe(c, v.src)
@@ -43,7 +43,7 @@ func (s suite) describe(c *check.C) {
 			c.Fail("the payload now stands at byte %d: what is sent begins there", v.src.at)
 		}
 	}
-	c.Variation("a payload that fails after 5 of 280000 bytes")
+	c.Variation("a payload that fails after 5 of 98000 bytes")
 	_, _, err := s.callDescribe(c, &source{data: long, fails: errBroken, failsAt: 5})
 	c.WantError("Describe", err, errBroken)
 
@@ -242,7 +242,7 @@ func (s suite) receive(c *check.C) {
 	for _, v := range []struct{ says, name, text, payload string }{
 		{"a file", "report.txt", "", "hello"},
 		{"a file of 0 bytes", "empty", "", ""},
-		{"a file of 280000 bytes", "最终 报告.txt", "", long},
+		{"a file of 98000 bytes", "最终 报告.txt", "", long},
 		{"a key that Receive does not know, and another order", "a.txt", fmt.Sprintf(`{"md5":%q,"owner":{"name":["root"]},"total_size":5,"file_name":"a.txt"}`, sumOf("hello")), "hello"},
 		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : \"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
 		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded, "hello"},
