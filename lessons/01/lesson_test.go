@@ -92,6 +92,29 @@ func TestClientThatSaysNothing(t *testing.T) {
 	require.True(t, errors.Is(answer(server), io.EOF))
 }
 
+// A server whose client leaves without a word says so in one line, and how to go on.
+func TestServerWithoutAMessage(t *testing.T) {
+	dialled := make(chan struct{})
+	early := lesson
+	early.Listen = func(addr string) (net.Listener, error) {
+		ln, err := listen(addr)
+		if err == nil {
+			go func() {
+				defer close(dialled)
+				if conn, err := dial(ln.Addr().String()); err == nil {
+					conn.Close()
+				}
+			}()
+		}
+		return ln, err
+	}
+	_, errs, status := stagetest.Run(t.Context(), early, "", "server", "-addr", "127.0.0.1:0")
+	<-dialled
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "the client closed the connection before it sent a message; start the server again: go run ./lessons/01 server")
+	require.Equal(t, 1, strings.Count(errs, "\n"))
+}
+
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)

@@ -27,8 +27,9 @@ type Options struct {
 	NoReuse       bool // switch SO_REUSEADDR off, which Go switches on for listeners
 }
 
-// ListenOptions listens on a free TCP port of 127.0.0.1 with options. Accepted connections inherit ReceiveBuffer.
-// The caller closes the listener.
+// ListenOptions listens on the TCP address addr, "127.0.0.1:0" for a free port, with options that are set before
+// bind. Accepted connections inherit ReceiveBuffer. Where an option cannot be set (Windows) it returns
+// errors.ErrUnsupported. The caller closes the listener.
 func ListenOptions(addr string, o Options) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error

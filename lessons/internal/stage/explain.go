@@ -81,7 +81,11 @@ func (s *session) explainPeer(peer, addr string, err error) string {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Sprintf("%v: the %s closed the connection in the middle of a message; %s", err, peer, next)
 	case errors.Is(err, io.EOF):
-		return fmt.Sprintf("the %s closed the connection before it answered; %s", peer, next)
+		missing := "answered"
+		if peer == "client" {
+			missing = "sent a message"
+		}
+		return fmt.Sprintf("the %s closed the connection before it %s; %s", peer, missing, next)
 	case oneOf(err, syscall.ECONNRESET, syscall.EPIPE, wsaECONNABORTED, wsaECONNRESET):
 		return fmt.Sprintf("the %s left without a farewell (%v); %s", peer, cause(err), next)
 	case oneOf(err, syscall.ECONNREFUSED, wsaECONNREFUSED):
