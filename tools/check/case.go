@@ -65,8 +65,18 @@ type outcome struct {
 	Prints     string   `json:"prints,omitempty"` // what the code under test printed
 }
 
+// process is held for writing by a case that measures the memory of the whole process, and for reading by all others.
+var process sync.RWMutex
+
 // runCase runs one case to its end, in this process.
 func runCase(lab Lab, cs Case, o options) outcome {
+	if cs.Memory {
+		process.Lock()
+		defer process.Unlock()
+	} else {
+		process.RLock()
+		defer process.RUnlock()
+	}
 	c := &C{lab: lab, cs: cs, options: o, wake: make(chan struct{}, 1), rec: timeline.NewRecorder(cs.Name)}
 	done := make(chan struct{})
 	go func() {
@@ -391,14 +401,10 @@ func (c *C) WantError(what string, got, want error) {
 	}
 }
 
-// measuring keeps measured calls apart, because the runtime counts for the whole process.
-var measuring sync.Mutex
-
 // Allocated is Do for a call that must not allocate much: it returns about how many bytes were allocated while it ran.
-// Other cases may run in the same process, so only a number far above what they need means something.
+// The runtime counts for the whole process, so the case has to have its Memory field set.
 func (c *C) Allocated(what string, f func()) (bytes uint64) {
-	measuring.Lock()
-	defer measuring.Unlock() // also when Do ends the case
+	c.measures()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	c.Do(what, func() {
@@ -406,4 +412,21 @@ func (c *C) Allocated(what string, f func()) (bytes uint64) {
 		runtime.ReadMemStats(&after)
 	})
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// InUse returns how many bytes of the heap something still refers to: call it twice and compare. Unlike the other
+// methods it may be called inside Do's function. The case has to have its Memory field set.
+func (c *C) InUse() int64 {
+	c.measures()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// measures stops a suite that measures memory while other cases may run.
+func (c *C) measures() {
+	if !c.cs.Memory {
+		panic(fmt.Sprintf("case %q measures memory, and its Memory field is not set", c.cs.Name))
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -201,4 +203,62 @@ func TestProofWantsTheExactCases(t *testing.T) {
 	require.Equal(t, []string{"passes what it should fail, or does not come to it: b"}, wrong.problems([]Failure{{Case: "a"}}))
 	require.Equal(t, []string{"fails what it should not:\nthe text"}, wrong.problems([]Failure{{Case: "a"}, {Case: "b"}, {Case: "c", Report: "the text"}}))
 	require.Len(t, Answer{}.problems([]Failure{{Case: "a"}}), 1)
+}
+
+func TestMemoryIsMeasuredAlone(t *testing.T) {
+	ordinary := Case{Name: "ordinary"}
+	measuring := Case{Name: "measuring", Memory: true}
+	for _, tt := range []struct {
+		first, second Case
+		waits         string // for what the second one waits; "" if the two run together
+	}{
+		{measuring, ordinary, "sync.RWMutex.RLock"},
+		{measuring, measuring, "sync.Mutex.Lock"},
+		{ordinary, measuring, "sync.RWMutex.Lock"},
+		{ordinary, ordinary, ""},
+	} {
+		t.Run(tt.first.Name+" then "+tt.second.Name, func(t *testing.T) {
+			began, over, id := make(chan struct{}), make(chan struct{}), make(chan int, 1)
+			first, second := tt.first, tt.second
+			second.Run = func(*C) { close(began) }
+			first.Run = func(*C) {
+				go func() {
+					defer close(over)
+					id <- goroutineID()
+					runCase(Lab{}, second, options{})
+				}()
+				if tt.waits == "" {
+					<-began
+				} else {
+					waitForState(t, <-id, tt.waits)
+				}
+			}
+			require.True(t, runCase(Lab{}, first, options{}).Passed)
+			<-over
+			<-began
+		})
+	}
+}
+
+// waitForState waits until the goroutine is in the state.
+func waitForState(t *testing.T, id int, want string) {
+	var state string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+		for _, g := range snapshot() {
+			if g.id == id {
+				state = g.state
+			}
+		}
+		if state == want {
+			return
+		}
+	}
+	t.Errorf("waited for the second case to be blocked in %s; it is in %s", want, state)
+}
+
+func TestMemoryNeedsItsField(t *testing.T) {
+	const want = `case "a" measures memory, and its Memory field is not set`
+	c := &C{cs: Case{Name: "a"}}
+	require.PanicsWithValue(t, want, func() { c.InUse() })
+	require.PanicsWithValue(t, want, func() { c.Allocated("f()", func() {}) })
 }

@@ -53,6 +53,9 @@
 // a variation that always finds it. The rule says what is right, the hint what to do next; neither repeats the
 // message. Needs names earlier cases without which this one says nothing new; a case is then reported as not run.
 //
+// C.Allocated and C.InUse measure memory. The runtime counts it for the whole process, and a proof runs several answers in
+// one: a case that measures sets Memory, and then no other case runs beside it.
+//
 // Sleeping is never needed. Send does not block; a Read on the student's side returns at most one piece, so a pause is
 // a cut; Settle waits until both sides have all that was sent.
 //

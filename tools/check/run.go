@@ -30,6 +30,7 @@ type Case struct {
 	Scene  string // its scene to run; "" for its README
 	Needs  []string
 	Timers bool // sound answers may use timers here, so code that is blocked is given the whole limit
+	Memory bool // uses C.Allocated or C.InUse, which see the whole process, so no other case runs meanwhile
 	Run    func(*C)
 }
 

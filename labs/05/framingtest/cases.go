@@ -154,7 +154,7 @@ func (s suite) wantBroken(c *check.C, err error) {
 	}
 }
 
-// much is more memory than anything else in the process needs meanwhile, and less than the lengths announced here.
+// much is more memory than the suite itself needs meanwhile, and less than the lengths announced here.
 const much = 64 << 20 // bytes
 
 func (s suite) refused(c *check.C) {

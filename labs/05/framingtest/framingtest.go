@@ -70,7 +70,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "When the stream ends after the first byte of a message and before its last, something is missing: the error is io.ErrUnexpectedEOF. A connection that breaks is its own error, not an end.",
 			Hint: "io.ReadFull returns io.EOF when it has read nothing at all: right before a header, wrong between a header and its payload.",
 		}, {
-			Name: Refused, Points: 1, Run: s.refused, Scene: "huge", Needs: []string{Read},
+			Name: Refused, Points: 1, Run: s.refused, Scene: "huge", Needs: []string{Read}, Memory: true,
 			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is set aside for it and before anything more is read. A length equal to limit is allowed.",
 			Hint: "Check the number, as an int32, before make and before the next read.",
 		}, {

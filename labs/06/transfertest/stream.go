@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -187,14 +186,6 @@ func (s *sink) Taken() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.taken
-}
-
-// inUse is how many bytes of the heap something still refers to.
-func inUse() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // folder makes a folder named inbox inside one of its own, and returns both. They are removed when the case is over.

@@ -65,7 +65,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "When the stream ends before a transfer the error is io.EOF; inside one it is io.ErrUnexpectedEOF; a connection that breaks is its own error. No file stays behind, neither under the name nor under another one.",
 			Hint: "io.ReadFull and io.CopyN return io.EOF when they have read nothing: inside a transfer turn it into io.ErrUnexpectedEOF. Close and remove the file when anything has failed.",
 		}, {
-			Name: Refused, Points: 1, Run: s.refused, Scene: "no-size", Needs: []string{Receive},
+			Name: Refused, Points: 1, Run: s.refused, Scene: "no-size", Needs: []string{Receive}, Memory: true,
 			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused before memory is set aside and before anything more is read; JSON that is none, is not UTF-8, or has no file_name or no total_size of 0 or more, before any of the payload is read. The error is not io.EOF.",
 			Hint: "An absent field looks like 0 in a struct: begin with TotalSize: -1, or use a pointer. json.Unmarshal takes bytes that are not UTF-8: ask utf8.Valid.",
 		}, {
@@ -77,7 +77,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A file_name that leads out of dir, an absolute one, and one that names no file is refused before the payload is read, and not stored under another name. Nothing is written through a link that leads out of dir. Dots inside a name are harmless.",
 			Hint: "os.OpenRoot opens dir so that nothing outside of it can be reached: create, and remove, the file through it.",
 		}, {
-			Name: Long, Points: 1, Run: s.long, Scene: "big", Needs: []string{Describe, Send, Receive},
+			Name: Long, Points: 1, Run: s.long, Scene: "big", Needs: []string{Describe, Send, Receive}, Memory: true,
 			Rule: "A total_size needs 64 bits. A payload passes through in pieces, and never is more than 1 MiB of it in memory.",
 			Hint: "Use int64 for sizes, and io.Copy or io.CopyN for payloads: they hold 32 KiB at a time. io.ReadAll and make([]byte, size) hold everything.",
 		},
