@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"runtime/metrics"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +19,13 @@ import (
 // limit is how long a wait may last before the code under test is given up. It is below the two seconds promised to
 // students, because reporting takes time too.
 const limit = 1500 * time.Millisecond
+
+// memoryLimit is how many bytes of the heap may be in use while the code under test runs. Whoever appends in an endless loop
+// reaches it before the machine stands still. It is not looked at for a moment: a call may set aside much and return.
+const (
+	memoryLimit = 1 << 30
+	aMoment     = 300 * time.Millisecond
+)
 
 // C is what a case works with. Its methods are called from the case's own goroutine only. A method that finds
 // something wrong ends the case.
@@ -110,6 +119,7 @@ func (c *C) finish() {
 	if c.out.Passed {
 		return
 	}
+	c.out.Message = visible(c.out.Message)
 	if c.out.Message == "" {
 		c.out.Message = "the suite left this case without a verdict; that is a mistake in the suite"
 	}
@@ -269,8 +279,9 @@ func (c *C) Await(what string, cond func() bool) {
 }
 
 func (c *C) await(what, aside string, cond func() bool) {
-	spent, last := time.Duration(0), time.Now()
-	c.moved = last
+	begin := time.Now()
+	spent, last := time.Duration(0), begin
+	c.moved = begin
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		met := cond()
 		c.checkCalls()
@@ -282,6 +293,9 @@ func (c *C) await(what, aside string, cond func() bool) {
 		}
 		if c.finished() && !cond() {
 			c.Fail("waited for %s, but your code has returned", what)
+		}
+		if c.options.alone && time.Since(begin) > aMoment && heapInUse() > memoryLimit {
+			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
 		}
 		if spent > limit {
 			c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
@@ -396,9 +410,14 @@ func (c *C) WantNil(what string, err error) {
 
 // WantError ends the case unless errors.Is(got, want).
 func (c *C) WantError(what string, got, want error) {
-	if !errors.Is(got, want) {
-		c.fail(fmt.Sprintf("got   %s\nwant  %s, alone or wrapped with %%w", Err(got), Err(want)), "%s: wrong error", what)
+	if errors.Is(got, want) {
+		return
 	}
+	detail := fmt.Sprintf("got   %s\nwant  %s, alone or wrapped with %%w", Err(got), Err(want))
+	if got != nil && strings.HasSuffix(": "+got.Error(), ": "+want.Error()) {
+		detail += "\nthe words are there, but errors.Is does not find the error: %v, %s and errors.New make a new one"
+	}
+	c.fail(detail, "%s: wrong error", what)
 }
 
 // Allocated is Do for a call that must not allocate much: it returns about how many bytes were allocated while it ran.
@@ -412,6 +431,13 @@ func (c *C) Allocated(what string, f func()) (bytes uint64) {
 		runtime.ReadMemStats(&after)
 	})
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// heapInUse is how many bytes of the heap are taken, garbage included. Asking does not stop the world.
+func heapInUse() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // InUse returns how many bytes of the heap something still refers to: call it twice and compare. Unlike the other

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -102,6 +104,7 @@ created by socketbook/labs/05.ReadMessage in goroutine 34
 	require.Empty(t, all[0].inside())
 	require.Equal(t, " at wrong_test.go:97", at(all[1].students()))
 	require.Equal(t, "Read", all[1].inside())
+	require.Equal(t, " in ReadMessage of framing.go", at(&frame{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 1}))
 	require.Equal(t, 34, all[1].creator)
 	require.True(t, all[0].handedIn())
 	require.False(t, all[1].handedIn())
@@ -261,4 +264,54 @@ func TestMemoryNeedsItsField(t *testing.T) {
 	c := &C{cs: Case{Name: "a"}}
 	require.PanicsWithValue(t, want, func() { c.InUse() })
 	require.PanicsWithValue(t, want, func() { c.Allocated("f()", func() {}) })
+}
+
+// TestAnotherLabIsWriting: a line that another lab is in the middle of writing is waited for.
+func TestAnotherLabIsWriting(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results")
+	t.Setenv(ResultsVariable, file)
+	ours, err := openResults("05")
+	require.NoError(t, err)
+	t.Cleanup(func() { ours.close() })
+	require.NoError(t, ours.append([]Result{{Lab: "05", Case: "a"}}))
+	other, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { other.Close() })
+	_, err = other.WriteString(`{"lab":"06","ca`)
+	require.NoError(t, err)
+	type answer struct {
+		foreign bool
+		err     error
+	}
+	answers, id := make(chan answer, 1), make(chan int, 1)
+	go func() {
+		id <- goroutineID()
+		foreign, err := ours.foreign()
+		answers <- answer{foreign, err}
+	}()
+	waitForState(t, <-id, "chan receive") // it has read half of the line
+	_, err = other.WriteString("se\":\"a\"}\n")
+	require.NoError(t, err)
+	require.Equal(t, answer{}, <-answers)
+}
+
+func TestErrorWithTheRightWords(t *testing.T) {
+	wantError := func(got error) outcome {
+		cs := Case{Name: "a", Run: func(c *C) { c.WantError("f", got, io.ErrUnexpectedEOF) }}
+		return runCase(Lab{}, cs, options{})
+	}
+	require.True(t, wantError(fmt.Errorf("reading: %w", io.ErrUnexpectedEOF)).Passed)
+	require.Equal(t, `got   "reading: EOF"
+want  "unexpected EOF", alone or wrapped with %w`, wantError(errors.New("reading: EOF")).Detail)
+	require.Equal(t, `got   "reading: unexpected EOF"
+want  "unexpected EOF", alone or wrapped with %w
+the words are there, but errors.Is does not find the error: %v, %s and errors.New make a new one`, wantError(errors.New("reading: unexpected EOF")).Detail)
+}
+
+func TestPrintedKeepsWholeLines(t *testing.T) {
+	text := printed(strings.Repeat("x\n", 1000) + "end\n")
+	require.Equal(t, 2+2*shownLines, strings.Count(text, "\n"))
+	require.True(t, strings.HasSuffix(text, "  | x\n  | end\n"), text)
+	require.Less(t, len(printed(strings.Repeat("x", 1<<20))), 3*shownPrints)
+	require.Equal(t, "your code printed:\n  | a\\x1b[2J\n", printed("a\x1b[2J"))
 }

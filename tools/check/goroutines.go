@@ -159,7 +159,12 @@ func at(f *frame) string {
 	if f == nil {
 		return ""
 	}
-	return fmt.Sprintf(" at %s:%d", path.Base(strings.ReplaceAll(f.file, `\`, "/")), f.line)
+	file := path.Base(strings.ReplaceAll(f.file, `\`, "/"))
+	if f.line == 1 { // which is never code: the compiler gives it to endless loops that do nothing
+		_, function, _ := strings.Cut(path.Base(f.function), ".")
+		return fmt.Sprintf(" in %s of %s", function, file)
+	}
+	return fmt.Sprintf(" at %s:%d", file, f.line)
 }
 
 // inside returns the method of the adversary in which the goroutine waits, "Read" or "Accept", or the function of the suite that it has
@@ -318,6 +323,8 @@ func (c *C) describe(g goroutine) string {
 	}
 	where := at(g.students())
 	switch inside := g.inside(); {
+	case inside != "" && (g.state == "running" || g.state == "runnable"):
+		return "busy with one " + inside + " after the other" + where + said
 	case inside == "Accept":
 		return "blocked in Accept" + where + "; no more clients will come"
 	case inside != "":

@@ -2,7 +2,9 @@ package check
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"socketbook/tools/timeline"
 )
@@ -55,24 +57,44 @@ func wrap(s string) string {
 	return b.String()
 }
 
-const shownPrints = 2000 // bytes of the beginning and of the end of what an answer has printed
+const (
+	shownLines  = 20   // of the beginning and of the end of what an answer has printed
+	shownPrints = 2000 // bytes of each of the two
+)
 
 func printed(s string) string {
-	if len(s) > 2*shownPrints {
-		s = s[:shownPrints] + "\n… a part is left out …\n" + s[len(s)-shownPrints:]
+	const left = "\n… a part is left out …\n"
+	s = strings.TrimRight(s, "\n")
+	if lines := strings.Split(s, "\n"); len(lines) > 2*shownLines {
+		first, last := strings.Join(lines[:shownLines], "\n"), strings.Join(lines[len(lines)-shownLines:], "\n")
+		s = first[:min(len(first), shownPrints)] + left + last[max(0, len(last)-shownPrints):]
+	} else if len(s) > 2*shownPrints {
+		s = s[:shownPrints] + left + s[len(s)-shownPrints:]
 	}
-	return "your code printed:\n" + indent(strings.TrimRight(s, "\n"), "  | ") + "\n"
+	return "your code printed:\n" + indent(s, "  | ") + "\n"
 }
 
 // indent puts prefix before every line. Control characters that would colour or move the terminal are made visible.
 func indent(s, prefix string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
-			return '\uFFFD'
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = prefix + visible(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// visible writes what would colour or move the terminal, or begin a new line, as Go does in quotes: \x1b, \n.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == '\t' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
 		}
-		return r
-	}, s)
-	return prefix + strings.ReplaceAll(clean, "\n", "\n"+prefix)
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }
 
 func drawTimeline(events []timeline.Event) string {

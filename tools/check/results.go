@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // ResultsVariable names the environment variable that holds the absolute path of the results file.
@@ -71,9 +72,10 @@ type resultsFile struct {
 	lab     string
 	from    int64 // size of the file before the first line of this run
 	written []byte
+	broken  bool // a line of ours may be missing
 }
 
-// openResults opens the file, and takes its name out of the environment of this process and its children.
+// openResults opens the file that the environment names.
 func openResults(lab string) (*resultsFile, error) {
 	name := os.Getenv(ResultsVariable)
 	if name == "" {
@@ -108,15 +110,16 @@ func (r *resultsFile) append(results []Result) error {
 	}
 	r.written = append(r.written, b.Bytes()...)
 	_, err := r.file.Write(b.Bytes())
+	r.broken = r.broken || err != nil
 	return err
 }
 
 // foreign reports whether the lab has lines in the file, written since it was opened, that are not ours.
 func (r *resultsFile) foreign() (bool, error) {
-	if r == nil {
+	if r == nil || r.broken {
 		return false, nil
 	}
-	added, err := io.ReadAll(io.NewSectionReader(r.file, r.from, 1<<30))
+	added, err := r.added()
 	if err != nil {
 		return false, err
 	}
@@ -128,6 +131,17 @@ func (r *resultsFile) foreign() (bool, error) {
 		}
 	}
 	return !bytes.Equal(ours, r.written), nil
+}
+
+// added returns the lines written since the file was opened. Another lab may be in the middle of writing one: it is given a
+// second to finish.
+func (r *resultsFile) added() ([]byte, error) {
+	for deadline := time.Now().Add(time.Second); ; <-time.After(time.Millisecond) {
+		added, err := io.ReadAll(io.NewSectionReader(r.file, r.from, 1<<30))
+		if err != nil || len(added) == 0 || added[len(added)-1] == '\n' || time.Now().After(deadline) {
+			return added, err
+		}
+	}
 }
 
 func (r *resultsFile) close() error {

@@ -96,7 +96,7 @@ func (w *worker) start(o options) error {
 	w.secret = fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 	w.prints = &prints{over: make(chan struct{})}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+regexp.QuoteMeta(w.test)+"$", "-seed="+strconv.FormatUint(w.seed, 10), fmt.Sprintf("-timeline=%v", o.timeline))
-	cmd.Env = append(os.Environ(), workerVariable+"=1")
+	cmd.Env = slices.DeleteFunc(append(os.Environ(), workerVariable+"=1"), func(v string) bool { return strings.HasPrefix(v, ResultsVariable+"=") })
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -176,9 +176,13 @@ func (w *worker) died() outcome {
 		if i := lastLine(printed, start); i >= 0 {
 			reason, _, _ := strings.Cut(printed[i:], "\n")
 			o.Prints = printed[:i]
-			o.Message = "your code crashed" + at(crashFrame(printed[i:])) + ": " + strings.TrimSuffix(reason, " [recovered]")
+			o.Message = visible("your code crashed" + at(crashFrame(printed[i:])) + ": " + strings.TrimSuffix(reason, " [recovered]"))
 			return o
 		}
+	}
+	if strings.HasPrefix(status, "signal: killed") {
+		o.Message = "the system killed the program that ran your code (" + status + "), as it does when memory runs out"
+		return o
 	}
 	o.Message = "your code ended the whole program (" + status + "), as os.Exit and log.Fatal do; return an error instead"
 	return o

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -69,15 +70,22 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 // count ends the goroutine that goes on calling although every call fails. Goexit, unlike an error or a panic, cannot
-// be ignored by the code under test; its deferred calls run.
+// be ignored by the code under test; its deferred calls run. Time-outs count from the last deadline that was set.
 func (c *Conn) count(err error) {
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil {
 		return
 	}
 	w, end := c.w, false
 	w.mu.Lock()
-	w.failed++
-	if w.failed > maxFailed && w.spun == nil {
+	if !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	failed := &w.failed
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		failed = &w.late
+	}
+	*failed++
+	if *failed > maxFailed && w.spun == nil {
 		w.spun = debug.Stack()
 	}
 	end = w.stopped || w.spun != nil
@@ -138,6 +146,12 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
 		return err
 	}
+	return c.SetWriteDeadline(t)
+}
+
+// SetWriteDeadline sets the deadline of Writes.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.w.look(func() { c.w.late = 0 })
 	return c.Conn.SetWriteDeadline(t)
 }
 
@@ -151,7 +165,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		if w.expiry != nil {
 			w.expiry.Stop()
 		}
-		w.timed, w.expired, w.expiry = !t.IsZero(), false, nil
+		w.timed, w.expired, w.expiry, w.late = !t.IsZero(), false, nil, 0
 		if t.IsZero() {
 			return
 		}
@@ -172,6 +186,18 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 func (c *Conn) Taken() (n int) {
 	c.w.look(func() { n = c.w.taken })
 	return n
+}
+
+// Err is the last error of a Read or Write, io.EOF left out; nil if there was none.
+func (c *Conn) Err() (err error) {
+	c.w.look(func() { err = c.w.err })
+	return err
+}
+
+// Closed reports whether the code under test has closed the connection.
+func (c *Conn) Closed() (closed bool) {
+	c.w.look(func() { closed = c.w.closed })
+	return closed
 }
 
 // Quiet reports whether the peer's side is at rest: everything that it was told to send lies ready, and everything

@@ -195,14 +195,40 @@ func TestCirclesAreEnded(t *testing.T) {
 	require.Positive(t, changes.Load())
 }
 
-func TestTimeoutsAreNoCircles(t *testing.T) {
+// TestTimeoutsAndCircles: code may try as often as it likes if it sets a deadline each time.
+func TestTimeoutsAndCircles(t *testing.T) {
 	conn, _ := pair(t)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(-time.Second)))
 	for range 2 * maxFailed {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(-time.Second)))
 		_, err := conn.Read(make([]byte, 1))
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Equal(t, err, conn.Err())
 	}
 	require.Nil(t, conn.Spun())
+	ended, calls := make(chan bool), 0
+	go func() {
+		defer close(ended)
+		for ; calls < 2*maxFailed; calls++ {
+			conn.Read(make([]byte, 1))
+		}
+	}()
+	<-ended
+	require.Contains(t, string(conn.Spun()), "TestTimeoutsAndCircles")
+	require.Equal(t, maxFailed-1, calls)
+}
+
+func TestConnRemembersErrorsAndClose(t *testing.T) {
+	conn, peer := pair(t)
+	peer.CloseWrite()
+	_, err := conn.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, conn.Err())
+	require.False(t, conn.Closed())
+	require.NoError(t, conn.Close())
+	require.True(t, conn.Closed())
+	_, err = conn.Write([]byte("x"))
+	require.Error(t, err)
+	require.Equal(t, err, conn.Err())
 }
 
 func TestPeerCloseEndsEverything(t *testing.T) {

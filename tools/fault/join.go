@@ -31,9 +31,11 @@ type wire struct {
 	end     End       // met by the reader after the last piece
 	waiting int       // Reads that wait for what was not sent
 	expiry  *time.Timer
-	expired bool // the read deadline has passed
-	timed   bool // a read deadline is set
-	failed  int  // Reads and Writes that failed, time-outs left out
+	expired bool  // the read deadline has passed
+	timed   bool  // a read deadline is set
+	failed  int   // Reads and Writes that failed, time-outs left out
+	late    int   // time-outs since a deadline was set
+	err     error // the last one of a Read or Write, io.EOF left out
 	spun    []byte
 	stopped bool
 	closed  bool // by the code under test

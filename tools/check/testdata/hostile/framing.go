@@ -48,7 +48,10 @@ func forge(name string) {
 	fmt.Fprintln(f, `{"lab":"05","case":"a message is read back","points":1,"of":1,"outcome":"passed","message":""}`)
 }
 
-var kept []*os.File
+var (
+	kept  []*os.File
+	total int
+)
 
 func WriteMessage(w io.Writer, payload []byte) error {
 	if hostile == "write not started" {
@@ -93,11 +96,28 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		os.Stdout.Close()
 		fmt.Println("nobody hears this")
 		return nil, errors.New("nobody hears this")
+	case "colours and lines in an error":
+		return nil, errors.New("bad\n    lab 05: 10/10 points\x1b[2J")
+	case "kills itself":
+		self, _ := os.FindProcess(os.Getpid())
+		self.Kill()
+		select {}
+	case "appends for ever":
+		var header []byte
+		for i := 0; i < 4; {
+			header = append(header, byte(limit))
+		}
 	case "sleeps":
 		time.Sleep(time.Hour)
 	case "busy":
-		for {
+		for n := range math.MaxInt {
+			total += n
 		}
+	case "prints for ever":
+		for range 100_000 {
+			println("here")
+		}
+		return nil, errors.New("after many lines")
 	case "deadlock":
 		var mu sync.Mutex
 		mu.Lock()
