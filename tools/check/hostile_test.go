@@ -162,13 +162,45 @@ func TestHarmfulAnswers(t *testing.T) {
 
 // TestTampering: an answer that writes into the results file has no points, whatever it goes on to write.
 func TestTampering(t *testing.T) {
-	for _, hostile := range []string{"init writes results", "writes results later"} {
+	for _, hostile := range []string{"init writes results", "writes results later", "replaces the results"} {
 		out, results, _ := grade(t, hostile)
 		require.Contains(t, out, "lab 05: 0/10 points: ")
 		require.Len(t, results, 10)
 		for _, r := range results {
 			require.Zero(t, r.Points, "%+v", r)
 		}
+	}
+}
+
+// TestRefusedSources: what a lab may not import is found in its folder.
+func TestRefusedSources(t *testing.T) {
+	binary, err := hostileLab()
+	require.NoError(t, err)
+	for source, why := range map[string]string{
+		`import "socketbook/solutions/05"`:     "framing.go imports socketbook/solutions/05; the standard library and golang.org/x/text are all that a lab may use",
+		`import "github.com/stretchr/testify"`: "framing.go imports github.com/stretchr/testify; the standard library and golang.org/x/text are all that a lab may use",
+		`import "C"`:                           "framing.go imports C; the standard library and golang.org/x/text are all that a lab may use",
+		`func init() {}`:                       "framing.go has an init function; a lab needs none, because nothing is to happen before its functions are called",
+		`import ("encoding/binary"; "golang.org/x/text/encoding"); type t int; func (t) init() {}`: "",
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing.go"), []byte("package framing; "+source), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing_test.go"), []byte(`package framing_test; import "socketbook/labs/05/framingtest"`), 0o644))
+		results := filepath.Join(dir, "results")
+		cmd := exec.Command(binary, "-test.run=TestFraming/a_message_is_read_back")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), check.ResultsVariable+"="+results)
+		out, err := cmd.CombinedOutput()
+		text, rerr := os.ReadFile(results)
+		require.NoError(t, rerr)
+		if why == "" {
+			require.NoError(t, err, string(out))
+			require.NotContains(t, string(text), `"void"`)
+			continue
+		}
+		require.Error(t, err)
+		require.Contains(t, string(out), "lab 05: 0/10 points: "+why+"\n")
+		require.Contains(t, string(text), `"void":true`)
 	}
 }
 

@@ -68,6 +68,7 @@ func ReadResults(r io.Reader) ([]Result, error) {
 // resultsFile is the file that the environment names; nil if it names none. Labs are graded at the same time by several processes, so
 // every batch of lines is appended with one write.
 type resultsFile struct {
+	name    string
 	file    *os.File
 	lab     string
 	from    int64 // size of the file before the first line of this run
@@ -93,7 +94,7 @@ func openResults(lab string) (*resultsFile, error) {
 		f.Close()
 		return nil, err
 	}
-	return &resultsFile{file: f, lab: lab, from: info.Size()}, nil
+	return &resultsFile{name: name, file: f, lab: lab, from: info.Size()}, nil
 }
 
 func (r *resultsFile) append(results []Result) error {
@@ -142,6 +143,27 @@ func (r *resultsFile) added() ([]byte, error) {
 			return added, err
 		}
 	}
+}
+
+// replaced reports whether another file, or none, stands in the place of the one that was opened. From then on, lines go there.
+func (r *resultsFile) replaced() (bool, error) {
+	if r == nil {
+		return false, nil
+	}
+	ours, err := r.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if now, err := os.Stat(r.name); err == nil && os.SameFile(now, ours) {
+		return false, nil
+	}
+	f, err := os.OpenFile(r.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return true, err
+	}
+	r.file.Close()
+	r.file = f
+	return true, nil
 }
 
 func (r *resultsFile) close() error {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -77,8 +78,8 @@ func Run(t *testing.T, lab Lab) {
 		g.seed = 1 + rand.Uint64N(9999)
 	}
 	g.write(results, "the suite did not come to this case")
-	if early := startedEarly(); early != "" {
-		g.void(results, early)
+	if why := cmp.Or(lab.refused("."), startedEarly()); why != "" {
+		g.void(results, why)
 		return
 	}
 	g.runner = runInProcess{}
@@ -259,7 +260,14 @@ func (g *grading) guard(results *resultsFile) {
 	if err != nil {
 		g.t.Errorf("cannot read the results back: %v", err)
 	}
-	if foreign {
+	replaced, err := results.replaced()
+	if err != nil {
+		g.t.Errorf("cannot open the results again: %v", err)
+	}
+	switch {
+	case replaced:
+		g.void(results, "the results file was replaced while the suite ran")
+	case foreign:
 		g.void(results, "something else wrote lines for this lab into the results file")
 	}
 	if err := results.close(); err != nil {

@@ -150,7 +150,8 @@ func (w *worker) close() {
 // if it had ended, because the code under test has closed its standard output, is killed.
 func (w *worker) wait() error {
 	w.in.Close()
-	kill := time.AfterFunc(time.Second, func() { w.cmd.Process.Kill() })
+	process := w.cmd.Process // not that of the next worker, if this one takes long to end
+	kill := time.AfterFunc(time.Second, func() { process.Kill() })
 	defer kill.Stop()
 	for range w.answers {
 	}

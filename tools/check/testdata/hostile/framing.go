@@ -29,7 +29,7 @@ func init() {
 				}
 			}()
 		}
-	case "writes results later":
+	case "writes results later", "replaces the results":
 		// The environment is that of the process which was started; the suite's second process has no such variable.
 		if name := os.Getenv("SOCKETBOOK_RESULTS"); name != "" {
 			os.Setenv("KEPT", name)
@@ -71,6 +71,10 @@ func WriteMessage(w io.Writer, payload []byte) error {
 func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 	switch hostile {
 	case "writes results later":
+		forge(os.Getenv("KEPT"))
+	case "replaces the results":
+		os.Remove(os.Getenv("KEPT"))
+		os.WriteFile(os.Getenv("KEPT"), nil, 0o644)
 		forge(os.Getenv("KEPT"))
 	case "os.Exit 0":
 		os.Exit(0)
