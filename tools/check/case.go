@@ -23,7 +23,7 @@ const limit = 1500 * time.Millisecond
 // memoryLimit is how many bytes of the heap may be in use while the code under test runs. Whoever appends in an endless loop
 // reaches it before the machine stands still. It is not looked at for a moment: a call may set aside much and return.
 const (
-	memoryLimit = 1 << 30
+	memoryLimit = 512 << 20
 	aMoment     = 300 * time.Millisecond
 )
 

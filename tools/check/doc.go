@@ -82,13 +82,14 @@
 //
 // # What an answer cannot do
 //
-// In Run, the student's code runs in a second process, which gets neither the results file nor the real standard
-// output. It can therefore exit, panic in a goroutine, overflow its stack, print fake lines, close its files or spin: the case
+// In Run, the student's code runs in a second process, which is told neither the results file nor the real standard
+// output. It can therefore exit, panic in a goroutine, overflow its stack, fill the memory, print fake lines, close its files or spin: the case
 // that it was in fails, is told why, and the next case gets a fresh process. Zeros are written to the results file first.
+// Imports outside the standard library and golang.org/x/text, and init functions, take all points.
 //
-// The first process contains the student's code as well, but only its init functions and package variables run there.
-// A goroutine that these have started, or a line for this lab in the results file that the suite has not written, takes all points. An
-// init function that exits with status 0 makes the go command print "ok" without a single line in the results file: for
+// The first process contains the student's code as well, but only its package variables are set there. A goroutine that
+// these have started, a line for this lab in the results file that the suite has not written, or another file in its place takes all points. A
+// variable whose value exits with status 0 makes the go command print "ok" without a single line in the results file: for
 // whoever counts points, no lines are no points. Against an answer written to attack the grader itself, only a
 // sandbox around the whole test helps.
 package check

@@ -123,7 +123,7 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"prints for ever", 2, read, "ReadMessage failed: after many lines"},
 		{"colours and lines in an error", 2, read, `ReadMessage failed: bad\n    lab 05: 10/10 points\x1b[2J`},
 		{"kills itself", 2, read, "the system killed the program that ran your code (signal: killed), as it does when memory runs out"},
-		{"appends for ever", 2, read, "takes more than 1024 MiB of memory; busy at framing.go:LINE, without reading or writing" + said},
+		{"appends for ever", 2, read, "takes more than 512 MiB of memory; busy at framing.go:LINE, without reading or writing" + said},
 		{"closes its output", 2, read, "ReadMessage failed: nobody hears this"},
 		{"busy", 2, read, "waited 1.5s for ReadMessage(conn, 1048576) to return; busy at framing.go:LINE, without reading or writing" + said},
 		{"sleeps", 2, read, "waited 1.5s for ReadMessage(conn, 1048576) to return; blocked at framing.go:LINE (sleep)" + said},
