@@ -72,6 +72,8 @@ type outcome struct {
 	Timeline   string   `json:"timeline,omitempty"`
 	Dirty      bool     `json:"dirty,omitempty"`  // something that it started still runs
 	Prints     string   `json:"prints,omitempty"` // what the code under test printed
+	Rule       string   `json:"rule,omitempty"`   // the one that was broken, if it is not the case's
+	Hint       string   `json:"hint,omitempty"`
 }
 
 // process is held for writing by a case that measures the memory of the whole process, and for reading by all others.
@@ -116,6 +118,7 @@ func (c *C) finish() {
 			c.cleanup[i]()
 		}
 	}
+	c.out.Steps = c.steps // also of a case that has passed: open files may still fail it
 	if c.out.Passed {
 		return
 	}
@@ -123,7 +126,6 @@ func (c *C) finish() {
 	if c.out.Message == "" {
 		c.out.Message = "the suite left this case without a verdict; that is a mistake in the suite"
 	}
-	c.out.Steps = c.steps
 }
 
 // Seed is the number from which everything random in the case is to be derived.

@@ -232,6 +232,18 @@ func TestReplayAndTimeline(t *testing.T) {
 	require.Contains(t, out, "hi!")
 }
 
+// TestWhatIsLeftHasARuleOfItsOwn: the rule and the hint of the case would lead the student astray.
+func TestWhatIsLeftHasARuleOfItsOwn(t *testing.T) {
+	for hostile, rule := range map[string]string{
+		"leaves a goroutine": "rule    When a call has returned, nothing that it has started is still running.\n",
+		"leaves a file":      "rule    What a call opens it also closes, when it fails too.\n",
+	} {
+		out, _, _ := grade(t, hostile, "-test.run=TestFraming/a_message_is_read_back")
+		require.Contains(t, out, rule)
+		require.Contains(t, out, "   1. a new connection")
+	}
+}
+
 // TestInProcess: a debugger can follow the answer.
 func TestInProcess(t *testing.T) {
 	out, _, _ := grade(t, "panic", "-inprocess")

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,8 +27,8 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	if o.Timeline != "" {
 		b.WriteString(indent(strings.TrimRight(o.Timeline, "\n"), "  ") + "\n")
 	}
-	fmt.Fprintf(&b, "rule    %s\n", wrap(cs.Rule))
-	fmt.Fprintf(&b, "next    %s\n", wrap(cs.Hint))
+	fmt.Fprintf(&b, "rule    %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
+	fmt.Fprintf(&b, "next    %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
 	if cs.Scene != "" {
 		fmt.Fprintf(&b, "reread  lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
 	} else {

@@ -337,5 +337,7 @@ func (o *outcome) checkFiles(before []string) {
 	}
 	left = slices.DeleteFunc(left, func(name string) bool { return slices.Contains(before, name) })
 	o.Passed, o.Dirty = false, true
-	o.Message = fmt.Sprintf("left %d files or sockets open: %s", len(left), strings.Join(left, ", "))
+	o.Message = visible(fmt.Sprintf("left %d files or sockets open: %s", len(left), strings.Join(left, ", ")))
+	o.Rule = "What a call opens it also closes, when it fails too."
+	o.Hint = "Write defer f.Close() below the lines that open a file and look at the error; an os.Root has to be closed as well."
 }
