@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"socketbook/labs/06/transfertest"
@@ -30,6 +31,7 @@ var wrong = []check.Answer{
 	describing("the md5 in base64", describeBase64, transfertest.Describe),
 	describing("the error of Read ignored", describeIgnored, transfertest.Describe),
 	describing("the error of Seek ignored", describeNoSeek, transfertest.Describe),
+	describing("the payload closed when it is described", describeClosing, transfertest.Describe),
 	describing("all of the payload read to sum it", describeWhole, transfertest.Long),
 
 	sending("the keys of a map, which are sorted", sendMap, transfertest.Send),
@@ -37,6 +39,11 @@ var wrong = []check.Answer{
 	sending("the length counts itself", sendLengthOfAll, transfertest.Send),
 	sending("the length counts characters", sendCharacters, transfertest.Send),
 	sending("JSON put together without quoting", sendUnquoted, transfertest.Send),
+	sending("JSON put together with quotes of Go", sendGoQuotes, transfertest.Send),
+	sending("the connection closed behind the transfer", sendClosing, transfertest.Send),
+	sending("the writing half closed behind the transfer", sendHalfClosing, transfertest.Send),
+	sending("the payload closed when it is sent", sendClosingPayload, transfertest.Send),
+	sending("a deadline for what is written", sendDeadline, transfertest.Send),
 	sending("the word md5 instead of the sum", sendLiteral, transfertest.Send),
 	sending("all of the payload, whatever was announced", sendEverything, transfertest.Send),
 	sending("a short payload sent as if it were whole", sendShort, transfertest.BadSend),
@@ -56,12 +63,14 @@ var wrong = []check.Answer{
 	receiving("the folder made if it is not there", receiveMakes, transfertest.Receive),
 	receiving("a decoder on the connection", receiveDecoder, transfertest.Receive),
 	receiving("a decoder that leaves white space", receiveDecoderLimited, transfertest.Pieces),
+	receiving("a deadline for what is read", receiveDeadline, transfertest.Pieces),
 	receiving("a cut payload stored as if it were whole", receiveCut, transfertest.Ends, transfertest.Long),
 	receiving("io.EOF inside a transfer passed on", receiveEOF, transfertest.Ends, transfertest.Long),
 	receiving("the end is always unexpected", receiveUnexpected, transfertest.Ends),
 	receiving("an absent total_size taken for 0", receiveNoSize, transfertest.Refused),
 	receiving("a negative total_size taken for 0", receiveNegative, transfertest.Refused),
 	receiving("bytes that are not UTF-8 replaced", receiveAnyText, transfertest.Refused),
+	receiving("a total_size of float64", receiveFloat, transfertest.Refused),
 	receiving("a header of any length", receiveAnyLength, transfertest.Refused),
 	receiving("a header must be shorter than the limit", receiveLimitRefused, transfertest.Receive),
 	receiving("the md5 not compared", receiveUnchecked, transfertest.Verified),
@@ -74,6 +83,8 @@ var wrong = []check.Answer{
 	receiving("names that contain two dots refused", receiveDots, transfertest.Names),
 	receiving("the name refused after the payload", receiveLate, transfertest.Names),
 	receiving("links followed", receiveLinks, transfertest.Names),
+	receiving("a temporary name that is always the same", receivePart(os.O_TRUNC), transfertest.Names),
+	receiving("a temporary name that may be taken", receivePart(os.O_EXCL), transfertest.Names),
 	receiving("a total_size of 32 bits", receiveInt32, transfertest.Long),
 	receiving("all of the payload read before it is stored", receiveWhole, transfertest.Long),
 	receiving("memory for all of the payload", receiveBuffer, transfertest.Long),
@@ -81,6 +92,7 @@ var wrong = []check.Answer{
 	receiving("one Read for the length", receiveOneReadLength, transfertest.Pieces, transfertest.Ends),
 	receiving("a bufio.Reader made anew in each call", receiveBufio, transfertest.Pieces, transfertest.Refused, transfertest.Names),
 	receiving("a cut file left in the folder", receiveLeaves, transfertest.Ends, transfertest.Verified),
+	receiving("the connection closed after an error", receiveClosing, transfertest.Ends, transfertest.Refused),
 }
 
 type header struct {
@@ -138,6 +150,15 @@ func describeWhole(payload io.ReadSeeker) (int64, string, error) {
 	}
 	_, err = payload.Seek(0, io.SeekStart)
 	return int64(len(data)), fmt.Sprintf("%x", md5.Sum(data)), err
+}
+
+// describeClosing closes files, as whoever has opened them does again.
+func describeClosing(payload io.ReadSeeker) (int64, string, error) {
+	size, sum, err := transfer.Describe(payload)
+	if closer, ok := payload.(io.Closer); ok {
+		closer.Close()
+	}
+	return size, sum, err
 }
 
 // sendHeader is the head of the reference; the mistakes below are made with what it returns.
@@ -204,6 +225,43 @@ func sendUnquoted(w io.Writer, name string, size int64, sum string, payload io.R
 		return errors.New("bad header")
 	}
 	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+// sendGoQuotes quotes control characters as JSON does not.
+func sendGoQuotes(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text := fmt.Appendf(nil, `{"file_name": %q, "total_size": %d, "md5": %q}`, name, size, sum)
+	if size < 0 || len(text) > 65536 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendClosing(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if closer, ok := w.(io.Closer); ok {
+		defer closer.Close()
+	}
+	return transfer.Send(w, name, size, sum, payload)
+}
+
+func sendHalfClosing(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if half, ok := w.(interface{ CloseWrite() error }); ok {
+		defer half.CloseWrite()
+	}
+	return transfer.Send(w, name, size, sum, payload)
+}
+
+func sendClosingPayload(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if closer, ok := payload.(io.Closer); ok {
+		defer closer.Close()
+	}
+	return transfer.Send(w, name, size, sum, payload)
+}
+
+func sendDeadline(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if conn, ok := w.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		conn.SetWriteDeadline(time.Now().Add(time.Hour))
+	}
+	return transfer.Send(w, name, size, sum, payload)
 }
 
 // sendLiteral is what the tutorials do.
@@ -573,6 +631,22 @@ func receiveBufio(r io.Reader, dir string) (string, bool, error) {
 	return transfer.Receive(bufio.NewReader(r), dir)
 }
 
+func receiveDeadline(r io.Reader, dir string) (string, bool, error) {
+	if conn, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
+		conn.SetReadDeadline(time.Now().Add(time.Hour))
+	}
+	return transfer.Receive(r, dir)
+}
+
+// receiveClosing leaves nobody the choice.
+func receiveClosing(r io.Reader, dir string) (string, bool, error) {
+	name, verified, err := transfer.Receive(r, dir)
+	if closer, ok := r.(io.Closer); ok && err != nil {
+		closer.Close()
+	}
+	return name, verified, err
+}
+
 // receiving what is cut needs a way to create; this is the right one.
 func create(dir, name string) (*os.File, *os.Root, error) {
 	root, err := os.OpenRoot(dir)
@@ -675,6 +749,22 @@ func receiveNegative(r io.Reader, dir string) (string, bool, error) {
 	}
 	h.TotalSize = max(0, h.TotalSize)
 	return again(h, r, dir)
+}
+
+func receiveFloat(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	h := struct {
+		FileName  string  `json:"file_name"`
+		TotalSize float64 `json:"total_size"`
+		MD5       string  `json:"md5"`
+	}{TotalSize: -1}
+	if err := json.Unmarshal(text, &h); err != nil || !utf8.Valid(text) || h.TotalSize < 0 {
+		return "", false, fmt.Errorf("bad header: %v", err)
+	}
+	return again(header{h.FileName, int64(h.TotalSize), h.MD5}, r, dir)
 }
 
 func receiveAnyText(r io.Reader, dir string) (string, bool, error) {
@@ -844,6 +934,29 @@ func receiveLate(r io.Reader, dir string) (string, bool, error) {
 		return "", false, errors.New("a bad name")
 	}
 	return name, verified, os.Rename(temporary.Name(), filepath.Join(dir, h.FileName))
+}
+
+// receivePart stores under the name and ".part" until the payload is complete. how is what becomes of a file that has this name.
+func receivePart(how int) receiveFunc {
+	return func(r io.Reader, dir string) (string, bool, error) {
+		h, err := readHeader(r)
+		if err != nil {
+			return "", false, err
+		}
+		if !local(h.FileName) {
+			return "", false, errors.New("a bad name")
+		}
+		path := filepath.Join(dir, h.FileName)
+		part, err := os.OpenFile(path+".part", os.O_CREATE|os.O_WRONLY|how, 0o644)
+		if err != nil {
+			return "", false, err
+		}
+		name, verified, err := into(part, r, h)
+		if err == nil {
+			err = os.Rename(part.Name(), path)
+		}
+		return name, verified, err
+	}
 }
 
 func receiveLinks(r io.Reader, dir string) (string, bool, error) {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"socketbook/tools/check"
@@ -18,7 +19,7 @@ import (
 const maxHeader = 64 << 10 // bytes of JSON
 
 var (
-	errBroken = errors.New("the disk is gone")
+	errBroken = errors.New("the suite broke off the payload")
 	long      = strings.Repeat("socket ", 14_000)
 )
 
@@ -42,6 +43,7 @@ func (s suite) describe(c *check.C) {
 		if v.src.at != 0 {
 			c.Fail("the payload now stands at byte %d: what is sent begins there", v.src.at)
 		}
+		v.src.wantOpen(c, "Describe")
 	}
 	c.Variation("a payload that fails after 5 of 98000 bytes")
 	_, _, err := s.callDescribe(c, &source{data: long, fails: errBroken, failsAt: 5})
@@ -71,7 +73,7 @@ func brief(name string) string {
 	if len(name) > 200 {
 		return fmt.Sprintf("a name of %d bytes", len(name))
 	}
-	return `"` + name + `"`
+	return quoted([]byte(name))
 }
 
 func (s suite) callReceive(c *check.C, r io.Reader, dir string) (name string, verified bool, err error) {
@@ -86,6 +88,7 @@ func (s suite) send(c *check.C) {
 	}{
 		{"report.txt", "hello", sumOf("hello"), ""},
 		{`a "quoted" name \ 报告.txt`, "hello", sumOf("hello"), ""},
+		{"a\x01\x7f.txt", "hello", sumOf("hello"), ""},
 		{"empty", "", "", ""},
 		{"long.txt", long, "md5", ""},
 		{"growing.log", "hello", sumOf("hello"), ", and more that was not there when it was described"},
@@ -98,6 +101,22 @@ func (s suite) send(c *check.C) {
 		payload := s.wantHeader(c, peer.Received(), v.name, int64(len(v.payload)), v.sum)
 		c.WantBytes("behind the header", payload, []byte(v.payload))
 	}
+	c.Variation("a new connection; two transfers")
+	conn, peer := connect(c)
+	for _, payload := range []string{"one", "two!"} {
+		src := &source{data: payload}
+		err := s.callSend(c, conn, payload+".txt", src.len(), sumOf(payload), src)
+		c.WantNil("Send", err)
+		conn.wantOpen(c, "Send")
+		conn.wantNoDeadline(c, "Send")
+		src.wantOpen(c, "Send")
+	}
+	c.Settle()
+	first := s.wantHeader(c, peer.Received(), "one.txt", 3, sumOf("one"))
+	at := min(3, len(first))
+	c.WantBytes("behind the first header", first[:at], []byte("one"))
+	second := s.wantHeader(c, first[at:], "two!.txt", 4, sumOf("two!"))
+	c.WantBytes("behind the second header", second, []byte("two!"))
 }
 
 // wantHeader ends the case unless data begins with this header, and returns what is behind it.
@@ -279,10 +298,12 @@ func (s suite) pieces(c *check.C) {
 	_, dir := folder(c)
 	for _, cut := range c.Cuts(2, 14, at, len(first)+2) {
 		c.Variation("a new connection; two transfers, %s", cut.Name)
-		conn, peer := c.Connect()
+		conn, peer := connect(c)
 		send(c, peer, cut, append(bytes.Clone(first), second...))
 		c.Settle()
 		s.wantReceived(c, conn, dir, "a.txt", long[:300])
+		conn.wantOpen(c, "Receive")
+		conn.wantNoDeadline(c, "Receive")
 		if taken := peer.Conn().Taken(); taken != len(first) {
 			c.Fail("the transfer ends after byte %d of the stream, but Receive has taken %d bytes", len(first), taken)
 		}
@@ -297,7 +318,7 @@ func (s suite) ends(c *check.C) {
 	for i, n := range []int{len(data) - 1, at + 1, at, at - 1, 14, 4, 3, 1, 0} {
 		cut := cuts[i%2]
 		c.Variation("a new connection, %s, closed after %d of %d bytes; the payload begins at %d", cut.Name, n, len(data), at)
-		conn, peer := c.Connect()
+		conn, peer := connect(c)
 		if n > 0 {
 			send(c, peer, cut, data[:n])
 		}
@@ -313,10 +334,11 @@ func (s suite) ends(c *check.C) {
 			}
 		}
 		wantFiles(c, dir)
+		conn.wantOpen(c, "Receive")
 	}
 	for _, n := range []int{len(data) - 1, at, at - 1, 3, 0} {
 		c.Variation("a new connection, reset after %d of %d bytes; the payload begins at %d", n, len(data), at)
-		conn, peer := c.Connect()
+		conn, peer := connect(c)
 		if n > 0 {
 			send(c, peer, fault.After(4, at), data[:n])
 		}
@@ -327,6 +349,7 @@ func (s suite) ends(c *check.C) {
 			c.Fail("the connection was reset, but the error is %s: pass on what Read returned, alone or wrapped", check.Err(err))
 		}
 		wantFiles(c, dir)
+		conn.wantOpen(c, "Receive")
 	}
 }
 
@@ -364,17 +387,18 @@ func (s suite) refused(c *check.C) {
 
 // refuse sends data and closes. Receive has to refuse it after the bytes up to at.
 func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
-	conn, peer := c.Connect()
+	conn, peer := connect(c)
 	send(c, peer, fault.Whole, data)
 	peer.CloseWrite()
 	var name string
+	var verified bool
 	var err error
 	allocated := uint64(0)
 	if at > 4 {
-		name, _, err = s.callReceive(c, conn, dir)
+		_, _, err = s.callReceive(c, conn, dir)
 	} else {
-		allocated = c.Allocated("Receive(conn, dir)", func() { name, _, err = s.lab.Receive(conn, dir) })
-		c.Step("Receive(conn, dir) returned %q, %s", name, check.Err(err))
+		allocated = c.Allocated("Receive(conn, dir)", func() { name, verified, err = s.lab.Receive(conn, dir) })
+		c.Step("Receive(conn, dir) returned %q, %v, %s", name, verified, check.Err(err))
 	}
 	switch taken := peer.Conn().Taken(); {
 	case err == nil:
@@ -387,6 +411,7 @@ func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
 		c.Fail("Receive has taken %d bytes; it could have refused after %d", taken, at)
 	}
 	wantFiles(c, dir)
+	conn.wantOpen(c, "Receive")
 }
 
 func (s suite) verified(c *check.C) {
@@ -443,6 +468,7 @@ func (s suite) names(c *check.C) {
 		s.wantReceived(c, conn, dir, name, "hello")
 	}
 	s.link(c, outer, dir)
+	s.beside(c)
 }
 
 // refuseName sends a whole transfer. Receive has to refuse it before the payload, and may not write anything anywhere.
@@ -488,6 +514,47 @@ func (s suite) link(c *check.C, outer, dir string) {
 	}
 }
 
+// neighbours are names that people give a file until a.txt is complete.
+var neighbours = []string{".a.txt.part", ".a.txt.tmp", "a.txt.part", "a.txt.temp", "a.txt.tmp", "temp", "tmp"}
+
+// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not for everybody.
+func (s suite) beside(c *check.C) {
+	outer, dir := folder(c)
+	private, kept := filepath.Join(outer, "private.txt"), []byte("what was there before")
+	c.WantNil("the suite's own file", os.WriteFile(private, kept, 0o644))
+	place := func(name string) error {
+		return os.Symlink(filepath.Join("..", "private.txt"), filepath.Join(dir, name))
+	}
+	what := "links to ../private.txt"
+	if place(neighbours[0]) != nil { // as on Windows
+		what = "other files"
+		place = func(name string) error { return os.WriteFile(filepath.Join(dir, name), kept, 0o644) }
+		c.WantNil("the suite's own file", place(neighbours[0]))
+	}
+	for _, name := range neighbours[1:] {
+		c.WantNil("the suite's own file", place(name))
+	}
+	c.Variation("a new connection; a file_name of \"a.txt\"; in the folder lie %s: %s", what, strings.Join(neighbours, ", "))
+	conn, peer := c.Connect()
+	data, _ := transfer("a.txt", "hello")
+	send(c, peer, fault.Whole, data)
+	_, _, err := s.callReceive(c, conn, dir)
+	if got, err := os.ReadFile(private); err != nil || !bytes.Equal(got, kept) {
+		c.Fail("Receive wrote ../private.txt, through a link")
+	}
+	for _, name := range neighbours {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		if err != nil || info.Mode().IsRegular() && info.Size() != int64(len(kept)) {
+			c.Fail("Receive changed or removed %s, which has nothing to do with this transfer", name)
+		}
+	}
+	c.WantNil("Receive", err)
+	got, err := os.ReadFile(filepath.Join(dir, "a.txt"))
+	c.WantNil("reading the file", err)
+	c.WantBytes("the file a.txt", got, []byte("hello"))
+	wantFiles(c, dir, slices.Sorted(slices.Values(append([]string{"a.txt"}, neighbours...)))...)
+}
+
 func (s suite) long(c *check.C) {
 	_, dir := folder(c)
 	s.longDescribe(c)
@@ -524,9 +591,7 @@ func (s suite) longDescribe(c *check.C) {
 		}
 		return nil
 	}
-	var err error
-	c.Do("Describe(payload)", func() { _, _, err = s.lab.Describe(src) })
-	c.Step("Describe(payload) returned %s", check.Err(err))
+	_, _, err := s.callDescribe(c, src)
 	c.WantNil("Describe", err)
 	if held > size/2 {
 		c.Fail("at the end of the payload more than %d MiB of it are still in memory", size/2>>20)
@@ -560,9 +625,11 @@ func (s suite) longSend(c *check.C) {
 	c.Variation("a payload of %d MiB, of which the suite watches the first %d MiB", announced>>20, comes>>20)
 	w := &sink{}
 	src, fails := passing("w had got", errBroken, w.Taken)
+	what := fmt.Sprintf("Send(w, \"film.mkv\", %d, \"\", payload)", announced)
 	var err error
-	allocated := c.Allocated("Send(w, \"film.mkv\", size, \"\", payload)", func() { err = s.lab.Send(w, "film.mkv", announced, "", src) })
-	c.Step("Send returned %s", check.Err(err))
+	allocated := c.Allocated(what, func() { err = s.lab.Send(w, "film.mkv", announced, "", src) })
+	src.tell(c)
+	c.Step("%s returned %s", what, check.Err(err))
 	s.wantPassed(c, *fails, allocated)
 	c.WantError("Send", err, errBroken)
 }
@@ -571,9 +638,12 @@ func (s suite) longReceive(c *check.C, dir string) {
 	c.Variation("a payload of %d MiB, of which the suite sends the first %d MiB", announced>>20, comes>>20)
 	src, fails := passing("the files in the folder had", io.EOF, func() int64 { return stored(dir) })
 	r := io.MultiReader(bytes.NewReader(frame(header("film.mkv", announced, ""), "")), src)
+	var name string
+	var verified bool
 	var err error
-	allocated := c.Allocated("Receive(r, dir)", func() { _, _, err = s.lab.Receive(r, dir) })
-	c.Step("Receive(r, dir) returned %s", check.Err(err))
+	allocated := c.Allocated("Receive(r, dir)", func() { name, verified, err = s.lab.Receive(r, dir) })
+	src.tell(c)
+	c.Step("Receive(r, dir) returned %q, %v, %s", name, verified, check.Err(err))
 	s.wantPassed(c, *fails, allocated)
 	c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
 }

@@ -9,11 +9,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
+	"unicode"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -59,6 +62,74 @@ func send(c *check.C, peer *fault.Peer, cut fault.Cut, data []byte) {
 	peer.Send(pieces...)
 }
 
+// lent is a connection that the code under test may read or write, and no more: it belongs to the caller.
+type lent struct {
+	net.Conn
+	mu       sync.Mutex
+	closed   string // the method that closed it or half of it
+	deadline string // the method that set a deadline
+}
+
+// connect is c.Connect with a look at what becomes of the connection.
+func connect(c *check.C) (*lent, *fault.Peer) {
+	conn, peer := c.Connect()
+	return &lent{Conn: conn}, peer
+}
+
+func (l *lent) note(where *string, method string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*where = method
+}
+
+// Close closes the connection.
+func (l *lent) Close() error {
+	l.note(&l.closed, "Close")
+	return l.Conn.Close()
+}
+
+// CloseWrite would close the writing half. It is only noted.
+func (l *lent) CloseWrite() error {
+	l.note(&l.closed, "CloseWrite")
+	return nil
+}
+
+// SetDeadline sets both deadlines.
+func (l *lent) SetDeadline(t time.Time) error {
+	l.note(&l.deadline, "SetDeadline")
+	return l.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline sets the deadline of Reads.
+func (l *lent) SetReadDeadline(t time.Time) error {
+	l.note(&l.deadline, "SetReadDeadline")
+	return l.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline sets the deadline of Writes.
+func (l *lent) SetWriteDeadline(t time.Time) error {
+	l.note(&l.deadline, "SetWriteDeadline")
+	return l.Conn.SetWriteDeadline(t)
+}
+
+// wantOpen ends the case if function has closed the connection.
+func (l *lent) wantOpen(c *check.C, function string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed != "" {
+		c.Fail("%s called %s on the connection, which is for the caller to close", function, l.closed)
+	}
+}
+
+// wantNoDeadline ends the case if function has set one.
+func (l *lent) wantNoDeadline(c *check.C, function string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.deadline != "" {
+		c.Fail("%s called %s on the connection: how long to wait is for the caller to decide", function, l.deadline)
+	}
+}
+
 // telling shows what is sent: the length in hexadecimal and the rest as text, with bars between a few pieces.
 func telling(pieces [][]byte) string {
 	if len(pieces) > 4 {
@@ -89,7 +160,8 @@ func quoted(b []byte) string {
 		end = fmt.Sprintf(" … (%d bytes)", len(b))
 		b = b[:most]
 	}
-	if bytes.Contains(b, []byte{'"'}) && !bytes.ContainsAny(b, "`\r\n\t") {
+	odd := func(r rune) bool { return r == '`' || !unicode.IsPrint(r) }
+	if bytes.Contains(b, []byte{'"'}) && !bytes.ContainsFunc(b, odd) {
 		return "`" + strings.ToValidUTF8(string(b), "\uFFFD") + "`" + end
 	}
 	return strconv.Quote(string(b)) + end
@@ -106,8 +178,36 @@ type source struct {
 	seekErr  error
 	look     func(at int64) error // called by each Read when it has got there
 
-	mu sync.Mutex
-	at int64
+	mu     sync.Mutex
+	at     int64
+	broken bool // errBroken was returned
+	closed bool
+}
+
+// Close is not for the code under test, which was only lent the payload.
+func (s *source) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
+
+// wantOpen ends the case if function has closed the payload.
+func (s *source) wantOpen(c *check.C, function string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		c.Fail("%s called Close on the payload, which is for the caller to close", function)
+	}
+}
+
+// tell says that what broke off was not the disk.
+func (s *source) tell(c *check.C) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken {
+		c.Step("the suite ended the payload after %d KiB, with an error of its own", s.at>>10)
+	}
 }
 
 func (s *source) len() int64 { return max(s.size, int64(len(s.data))) }
@@ -136,6 +236,7 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	if s.look != nil {
 		if err := s.look(s.at); err != nil {
+			s.broken = true
 			return n, err
 		}
 	}
@@ -143,6 +244,7 @@ func (s *source) Read(p []byte) (int, error) {
 	case s.at < end, n > 0 && s.endsLate:
 		return n, nil
 	case s.fails != nil:
+		s.broken = s.fails != io.EOF
 		return n, s.fails
 	}
 	return n, io.EOF

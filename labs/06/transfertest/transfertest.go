@@ -46,7 +46,7 @@ func Suite(lab Lab) check.Lab {
 			Hint: "io.Copy into md5.New() counts and sums at once. Then Seek(0, io.SeekStart), and look at the error of both.",
 		}, {
 			Name: Send, Points: 1, Run: s.send, Scene: "no-name",
-			Rule: "A transfer is 4 bytes of length (little-endian) of the JSON in bytes; a JSON object of file_name, total_size and md5, in this order; and exactly total_size bytes of payload.",
+			Rule: "A transfer is 4 bytes of length (little-endian) of the JSON in bytes; a JSON object of file_name, total_size and md5, in this order; and exactly total_size bytes of payload. The next one may follow: Send closes nothing and sets no deadline.",
 			Hint: "json.Marshal keeps the order of a struct's fields, sorts the keys of a map, and escapes what needs it. io.CopyN copies so many bytes and no more.",
 		}, {
 			Name: BadSend, Points: 1, Run: s.badSend, Scene: "long-header", Needs: []string{Send},
@@ -58,24 +58,24 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Read four bytes, then so many of JSON, then total_size of payload: io.ReadFull and io.CopyN stop there, io.Copy waits for the end of the stream.",
 		}, {
 			Name: Pieces, Points: 1, Run: s.pieces, Scene: "split-json", Needs: []string{Receive},
-			Rule: "The stream may be cut anywhere, and several transfers may lie in it. Each call takes all of its own transfer and not a byte of the next.",
+			Rule: "The stream may be cut anywhere, and several transfers may lie in it. Each call takes all of its own transfer and not a byte of the next, and leaves the connection open, without a deadline.",
 			Hint: "Read the JSON with io.ReadFull. A json.Decoder or a bufio.Reader on the connection itself reads ahead; on an io.LimitReader it cannot, but read what it leaves there.",
 		}, {
 			Name: Ends, Points: 1, Run: s.ends, Lesson: "05", Scene: "cut-short", Needs: []string{Receive},
-			Rule: "When the stream ends before a transfer the error is io.EOF; inside one it is io.ErrUnexpectedEOF; a connection that breaks is its own error. No file stays behind, neither under the name nor under another one.",
+			Rule: "When the stream ends before a transfer the error is io.EOF; inside one it is io.ErrUnexpectedEOF; a connection that breaks is its own error. No file stays behind, neither under the name nor under another one. The connection is left to the caller, who closes it.",
 			Hint: "io.ReadFull and io.CopyN return io.EOF when they have read nothing: inside a transfer turn it into io.ErrUnexpectedEOF. Close and remove the file when anything has failed.",
 		}, {
 			Name: Refused, Points: 1, Run: s.refused, Scene: "no-size", Needs: []string{Receive}, Memory: true,
-			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused before memory is set aside and before anything more is read; JSON that is none, is not UTF-8, or has no file_name or no total_size of 0 or more, before any of the payload is read. The error is not io.EOF.",
-			Hint: "An absent field looks like 0 in a struct: begin with TotalSize: -1, or use a pointer. json.Unmarshal takes bytes that are not UTF-8: ask utf8.Valid.",
+			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused before memory is set aside and before anything more is read; JSON that is none, is not UTF-8, or has no file_name or no total_size of 0 or more, before any of the payload is read. The error is not io.EOF, and the connection stays open.",
+			Hint: "Test the length before make. Take total_size as an int64: a float64 lets 5.5 pass, and rounds what is large. An absent field looks like 0 in a struct: begin with TotalSize: -1, or use a pointer. json.Unmarshal takes bytes that are not UTF-8: ask utf8.Valid.",
 		}, {
 			Name: Verified, Points: 1, Run: s.verified, Scene: "checksum", Needs: []string{Receive},
 			Rule: "An md5 of 32 hexadecimal digits, of either case, is compared: if it differs, the payload was changed on the way, which is an error, and no file stays behind. Anything else, or none, means not verified: the payload is delivered all the same.",
 			Hint: "hex.DecodeString tells what is hexadecimal, and bytes compare without regard to case. Sum while you copy, with io.MultiWriter, and remove the file if the sums differ.",
 		}, {
 			Name: Names, Points: 1, Run: s.names, Scene: "path-name", Needs: []string{Receive},
-			Rule: "A file_name that leads out of dir, an absolute one, and one that names no file is refused before the payload is read, and not stored under another name. Nothing is written through a link that leads out of dir. Dots inside a name are harmless.",
-			Hint: "os.OpenRoot opens dir so that nothing outside of it can be reached: create, and remove, the file through it.",
+			Rule: "A file_name that leads out of dir, an absolute one, and one that names no file is refused before the payload is read, and not stored under another name. Nothing is written through a link that leads out of dir, and other files in dir stay as they are. Dots inside a name are harmless.",
+			Hint: "os.OpenRoot opens dir so that nothing outside of it can be reached: create, and remove, the file through it. For another name meanwhile, os.CreateTemp finds one that is free.",
 		}, {
 			Name: Long, Points: 1, Run: s.long, Scene: "big", Needs: []string{Describe, Send, Receive}, Memory: true,
 			Rule: "A total_size needs 64 bits. A payload passes through in pieces, and never is more than 1 MiB of it in memory.",
