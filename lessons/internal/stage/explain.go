@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -87,13 +88,22 @@ func (s *session) explainPeer(peer, addr string, err error) string {
 		}
 		return fmt.Sprintf("the %s closed the connection before it %s; %s", peer, missing, next)
 	case oneOf(err, syscall.ECONNRESET, syscall.EPIPE, wsaECONNABORTED, wsaECONNRESET):
-		return fmt.Sprintf("the %s left without a farewell (%v); %s", peer, cause(err), next)
+		return fmt.Sprintf("%s: the %s left without a farewell; %s", withoutAddrs(err), peer, next)
 	case oneOf(err, syscall.ECONNREFUSED, wsaECONNREFUSED):
 		return fmt.Sprintf("nobody listens there (%v); start the server first: %s", cause(err), server)
 	case timedOut(err):
 		return fmt.Sprintf("%v; is a server there? it is started with %s", err, server)
 	}
 	return err.Error()
+}
+
+// withoutAddrs is what err says, numbers included, without the addresses that the sentence names already.
+func withoutAddrs(err error) string {
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		return err.Error()
+	}
+	return strings.Replace(err.Error(), op.Error(), cause(err).Error(), 1)
 }
 
 // timedOut reports whether a deadline passed. Not every timeout of package net is os.ErrDeadlineExceeded.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"os"
@@ -94,6 +95,9 @@ func (s *session) client(ctx context.Context, args []string) int {
 	if status, ok := s.checkAddr(*addr); !ok {
 		return status
 	}
+	if tcp, err := net.ResolveTCPAddr("tcp", *addr); err == nil && tcp.Port == 0 {
+		return s.misuse("-addr %s: nobody can be reached at port 0; it lets a server take a free port: use the address that the server printed after \"listening on\"", *addr)
+	}
 	if s.Encoding != nil {
 		e, err := htmlindex.Get(*charset)
 		if err != nil {
@@ -125,7 +129,12 @@ func (s *session) client(ctx context.Context, args []string) int {
 	go func() { talked <- s.Talk(conn, in, s.out) }()
 	select {
 	case err := <-talked:
-		if err != nil {
+		var file *fs.PathError
+		switch {
+		case err == nil || s.out.failure() != nil: // Run says what is wrong with standard output
+		case errors.As(err, &file) && file.Op == "write":
+			return s.fail("saving an answer: writing %s: %v; is the disk full?", file.Path, cause(err))
+		default:
 			return s.fail("talking to %s: %s", *addr, s.explainPeer("server", *addr, err))
 		}
 	case <-ctx.Done(): // interrupted

@@ -13,12 +13,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"socketbook/tools/timeline"
 )
 
 // sceneLimit ends a scene that hangs. No scene comes near it.
 const sceneLimit = 20 * time.Second
+
+// sceneGrace is how long an interrupted scene may go on, to put away what it made. A scene takes less than half a second.
+const sceneGrace = time.Second
 
 // take is one recording of a scene: with the code of naive.go, or with that of server.go and client.go.
 type take struct {
@@ -112,12 +116,26 @@ func (s *session) names() []string {
 	return names
 }
 
+// heading is as wide as the picture below it.
 func heading(style timeline.Style, t take) string {
-	line := fmt.Sprintf("%s: %s", t.title, t.Line)
+	words := strings.Fields(t.title + ": " + t.Line)
+	mark, end := "# ", ""
 	if style.Color {
-		return "\x1b[1;34m" + line + "\x1b[0m"
+		mark, end = "\x1b[1;34m", "\x1b[0m"
 	}
-	return "# " + line
+	text, column := mark, 2 // as in the lines that follow
+	for i, word := range words {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+n > style.Width:
+			text, column = text+"\n  ", 2
+		default:
+			text, column = text+" ", column+1
+		}
+		text, column = text+word, column+n
+	}
+	return text + end
 }
 
 // record plays a take and returns its events. When the scene gave no verdict of its own, the events are asked.
@@ -135,6 +153,10 @@ func record(ctx context.Context, t take) ([]timeline.Event, error) {
 	case err = <-played:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
+		select {
+		case <-played:
+		case <-time.After(sceneGrace): // somebody changed the lesson, and it hangs
+		}
 	case <-limit.C:
 		err = fmt.Errorf("it did not end within %v", sceneLimit)
 	}

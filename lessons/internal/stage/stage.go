@@ -192,28 +192,26 @@ func (s *session) parse(flags *flag.FlagSet, args []string) (int, bool) {
 
 func (s *session) usage(w io.Writer) {
 	fmt.Fprintf(w, "Lesson %s: %s\n\n", s.Number, s.Title)
-	row := func(rest, what string) { fmt.Fprintf(w, "  %-58s %s\n", s.command(rest), what) }
-	row("", "all scenes, both sides in one process")
+	row := func(rest, what string) { fmt.Fprintf(w, "  %-48s %s\n", s.command(rest), what) } // 80 columns
+	row("", "all scenes, both sides here")
 	row("-scene NAME", "one scene")
 	row("-list", "the scenes, one line each")
-	row("-json", "the events as JSON lines and nothing else")
-	row("-svg FILE", "the picture also as an SVG file")
-	row("-ascii", "nothing but ASCII on the screen")
-	expose := ""
+	row("-json", "the events as JSON lines")
+	row("-svg FILE", "the picture also as SVG")
+	row("-ascii", "nothing but ASCII")
+	row("server -addr "+defaultAddr, "one side; Ctrl-C ends it")
 	if s.RunsCommands {
-		expose = " [-expose]"
+		row("server -expose", "allows any -addr: see below")
 	}
-	row("server -addr "+defaultAddr+expose, "one side alone; interrupt ends it")
-	extra := ""
+	row("client -addr "+defaultAddr, "the other; sends your lines")
 	if s.Encoding != nil {
-		extra += " [-encoding gbk]"
+		row("client -encoding gbk", "answers are GBK, not UTF-8")
 	}
 	if s.Folder != nil {
-		extra += " [-save FOLDER]"
+		row("client -save FOLDER", "answers are put there too")
 	}
-	row("client -addr "+defaultAddr+extra, "the other side; reads lines from standard input")
 	if s.RunsCommands {
-		fmt.Fprintf(w, "\nThis server runs the commands that it is sent. It listens on loopback only, unless -expose is given.\n")
+		fmt.Fprintf(w, "\nThis server runs the commands that it is sent.\nIt listens on loopback only, unless -expose is given.\n")
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -176,8 +177,39 @@ func Readme(t *testing.T, l stage.Lesson, name string) {
 		}
 		want, err := os.ReadFile(kept)
 		require.NoError(t, err)
-		require.Equal(t, mask(string(want)), mask(string(got)), "%s; go test ./lessons/%s -update draws it anew", kept, l.Number)
+		require.Empty(t, differing(mask(string(want)), mask(string(got))), "%s; go test ./lessons/%s -update draws it anew", kept, l.Number)
 	}
+}
+
+// differing lists the lines that only one of two texts has, without those that are the same: a picture is long.
+func differing(want, got string) string {
+	const most = 20 // lines
+	if want == got {
+		return ""
+	}
+	count := map[string]int{}
+	for line := range strings.Lines(got) {
+		count[line]++
+	}
+	var lines []string
+	for line := range strings.Lines(want) {
+		if count[line]--; count[line] < 0 {
+			lines = append(lines, "- "+strings.TrimRight(line, "\n"))
+		}
+	}
+	for line := range strings.Lines(got) {
+		if count[line] > 0 {
+			count[line]--
+			lines = append(lines, "+ "+strings.TrimRight(line, "\n"))
+		}
+	}
+	if len(lines) == 0 {
+		return "the same lines in another order"
+	}
+	if more := len(lines) - most; more > 0 {
+		lines = append(lines[:most], fmt.Sprintf("and %d lines more", more))
+	}
+	return "\n" + strings.Join(lines, "\n")
 }
 
 func commandLine(t *testing.T, l stage.Lesson) {
@@ -192,6 +224,17 @@ func commandLine(t *testing.T, l stage.Lesson) {
 		require.Equal(t, len(l.Scenes), strings.Count(out, "\n"), "one line for each scene")
 		for _, sc := range l.Scenes {
 			require.Contains(t, out, sc.Name+" ")
+		}
+	})
+	t.Run("help", func(t *testing.T) {
+		out, errs, status := Run(t.Context(), l, "", "-help")
+		require.Zero(t, status)
+		require.Empty(t, errs)
+		for line := range strings.Lines(out) {
+			require.LessOrEqual(t, len(line), 80+len("\n"), line)
+		}
+		for flag, there := range map[string]bool{"-expose": l.RunsCommands, "-encoding": l.Encoding != nil, "-save": l.Folder != nil} {
+			require.Equal(t, there, strings.Contains(out, flag), flag)
 		}
 	})
 	t.Run("json", func(t *testing.T) {
@@ -229,6 +272,8 @@ func commandLine(t *testing.T, l stage.Lesson) {
 		{"one argument too many", []string{"server", "127.0.0.1:0"}},
 		{"HOST:PORT", []string{"server", "-addr", "8080"}},
 		{"HOST:PORT", []string{"client", "-addr", "127.0.0.1:70000"}},
+		{"the address that the server printed", []string{"client", "-addr", "127.0.0.1:0"}},
+		{"the address that the server printed", []string{"client", "-addr", "localhost:00"}},
 		{"not defined", []string{"client", "-no-such-flag"}},
 	} {
 		_, errs, status := Run(t.Context(), l, "", wrong.args...)
@@ -276,6 +321,13 @@ func commandLine(t *testing.T, l stage.Lesson) {
 			}()
 			_, errs, status := Run(t.Context(), l, "hello\n", "client", "-addr", ln.Addr().String())
 			oneLine(t, 1, status, errs, "go run ./lessons/"+l.Number+" server")
+		})
+		t.Run("standard output is full", func(t *testing.T) {
+			server := Server(t)
+			var errs bytes.Buffer
+			status := stage.Run(t.Context(), l, []string{"client", "-addr", server.Addr}, strings.NewReader("echo hi\n"), full{}, &errs)
+			oneLine(t, 1, status, errs.String(), "writing to standard output: "+syscall.ENOSPC.Error())
+			require.NotContains(t, errs.String(), server.Addr, "it is not the server's fault")
 		})
 		t.Run("nothing to say", func(t *testing.T) {
 			for _, stdin := range []string{"", "quit\n", "quit\nhello\n"} {
@@ -334,6 +386,13 @@ func commandLine(t *testing.T, l stage.Lesson) {
 		_, errs, status := Run(t.Context(), l, "", "client", "-encoding", "klingon")
 		oneLine(t, 2, status, errs, "no such encoding")
 	}
+}
+
+// full is a standard output on a full disk.
+type full struct{}
+
+func (full) Write([]byte) (int, error) {
+	return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
 }
 
 // hurried is a connection on which a wait for what never comes is short, whatever deadline the program sets.
@@ -429,12 +488,15 @@ func Client(t *testing.T, addr, stdin string, args ...string) (stdout, stderr st
 	return Output(t, Command(t, append([]string{"client", "-addr", addr}, args...)...), stdin)
 }
 
-// Output runs a command to its end.
+// Output runs a command to its end, which must come before patience does.
 func Output(t *testing.T, cmd *exec.Cmd, stdin string) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
-	err := cmd.Run()
+	require.NoError(t, cmd.Start())
+	watchdog := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	err := cmd.Wait()
+	require.True(t, watchdog.Stop(), "%s did not end within %v; it printed %q and, on standard error, %q", cmd, patience, &out, &errs)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
