@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -216,6 +218,75 @@ func TestNewlineAtTheEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(got), "hi")
 	client.Close()
+}
+
+// What README.md lets its reader type, and says of the lines that come back.
+func TestRunIt(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "prints the lines 1 to 283")
+	require.Contains(t, string(text), "284 to 539")
+	require.Contains(t, string(text), "540 to 600")
+	require.Contains(t, string(text), "2292 bytes")
+
+	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
+	require.NoError(t, err)
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, talk(conn, &typist{lines: []typed{
+		{"seq 600", nil},
+		{"echo second", func() error {
+			require.Equal(t, numbers(1, 283), out.String())
+			return nil
+		}},
+		{"echo third", func() error {
+			require.Equal(t, numbers(1, 539), out.String())
+			return loopback.WaitQueued(conn, 2292-2*1024+len("second\n"))
+		}},
+	}}, &out))
+	require.Equal(t, numbers(1, 600)+"second\n", out.String())
+	conn.Close()
+
+	conn, err = dial(server.Addr) // the client is started again
+	require.NoError(t, err)
+	err = talk(conn, &typist{lines: []typed{
+		{"true", func() error { return conn.SetReadDeadline(time.Now().Add(scenario.Hang)) }},
+	}}, io.Discard)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "no prompt comes back")
+	conn.Close()
+	require.NoError(t, server.Stop())
+}
+
+// numbers is what seq prints.
+func numbers(from, to int) string {
+	var s strings.Builder
+	for n := from; n <= to; n++ {
+		fmt.Fprintln(&s, n)
+	}
+	return s.String()
+}
+
+// typist types one line after the other, each when something has happened.
+type typist struct{ lines []typed }
+
+type typed struct {
+	line string
+	when func() error
+}
+
+func (y *typist) Read(p []byte) (int, error) {
+	if len(y.lines) == 0 {
+		return 0, io.EOF
+	}
+	next := y.lines[0]
+	y.lines = y.lines[1:]
+	if next.when != nil {
+		if err := next.when(); err != nil {
+			return 0, err
+		}
+	}
+	return copy(p, next.line+"\n"), nil
 }
 
 func TestServeEnds(t *testing.T) {
