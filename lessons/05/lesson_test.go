@@ -20,6 +20,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"socketbook/lessons/internal/scenario"
+	"socketbook/lessons/internal/stage"
 	"socketbook/lessons/internal/stage/stagetest"
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -298,6 +299,33 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
+// A reset in the middle of an answer is told with both numbers, as an end there is.
+func TestClientMeetsReset(t *testing.T) {
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	defer ln.Close()
+	printed, out := io.Pipe()
+	go func() {
+		defer io.Copy(io.Discard, printed)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		conn.Read(make([]byte, maxRead))
+		conn.Write([]byte("\x0a\x00\x00\x00hel"))
+		io.ReadFull(printed, make([]byte, 3)) // the client has them
+		loopback.Abort(conn)
+	}()
+	var errs bytes.Buffer
+	status := stage.Run(t.Context(), lesson, []string{"client", "-addr", ln.Addr().String()}, strings.NewReader("ls\n"), out, &errs)
+	out.Close()
+	require.Equal(t, 1, status)
+	require.Equal(t, 1, strings.Count(errs.String(), "\n"), &errs)
+	require.Contains(t, errs.String(), "got 3 of 10 payload bytes: ")
+	require.Contains(t, errs.String(), ": the server left without a farewell; start the server again: go run ./lessons/05 server")
+	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()), "the address once for what was tried, once for what to type: %s", &errs)
+}
+
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
@@ -308,7 +336,7 @@ func TestServeEnds(t *testing.T) {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "echo 你好\ntrue\nprintf %03000d 7\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "\necho 你好\n\ntrue\nprintf %03000d 7\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "7:你好\n\n0:\n3000:"+strings.Repeat("0", 2999)+"7\n", out)
 	})
