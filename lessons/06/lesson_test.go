@@ -193,9 +193,23 @@ func runClient(t *testing.T, out io.Writer, answer []byte, args ...string) (errs
 }
 
 func TestFixPathName(t *testing.T) {
-	found, err := playPathName(timeline.NewRecorder(t.Name()))
+	rec := timeline.NewRecorder(t.Name())
+	found, err := playPathName(rec)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a/b/fine.txt"}, found)
+	events := rec.Events()
+	require.Equal(t, "in the folder: fine.txt; outside: nothing", events[len(events)-1].Text)
+	require.Equal(t, "in the folder: nothing; outside: a/x, etc/x", whereabouts("a/b/", []string{"a/x", "etc/x"}))
+}
+
+// A full disk on the reader's own side is not told as the server's fault.
+func TestDiskFull(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has /dev/full, a file on a disk that is always full")
+	}
+	defer func() { folder = nil }()
+	errs := runClient(t, io.Discard, frame(`{"file_name": "full", "total_size": 5}`, "hello"), "-save", "/dev")
+	require.Equal(t, "saving an answer: writing /dev/full: no space left on device; is the disk full?\n", errs)
 }
 
 func TestSaveFlag(t *testing.T) {
@@ -347,7 +361,7 @@ func TestServeEnds(t *testing.T) {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "echo 你好\ntrue\nprintf %03000d 7\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "\necho 你好\n\ntrue\nprintf %03000d 7\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "answer.txt 7:你好\n\nanswer.txt 0:\nanswer.txt 3000:"+strings.Repeat("0", 2999)+"7\n", out)
 	})

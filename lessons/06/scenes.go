@@ -205,5 +205,25 @@ func playPathName(rec *timeline.Recorder) (found []string, err error) {
 		}
 		return err
 	})
+	rec.Verdict("%s", whereabouts("a/b/", found))
 	return found, err
+}
+
+// whereabouts says which of the files found lie in the folder and which outside.
+func whereabouts(folder string, found []string) string {
+	var inside, outside []string
+	for _, name := range found {
+		if rest, ok := strings.CutPrefix(name, folder); ok {
+			inside = append(inside, rest)
+		} else {
+			outside = append(outside, name)
+		}
+	}
+	list := func(names []string) string {
+		if len(names) == 0 {
+			return "nothing"
+		}
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("in the folder: %s; outside: %s", list(inside), list(outside))
 }

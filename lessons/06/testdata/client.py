@@ -20,7 +20,10 @@ def read_exactly(conn, n):
 host, port = sys.argv[1].split(":")
 client = socket.create_connection((host, int(port)))
 for line in sys.stdin:
-    client.sendall(line.rstrip("\n").encode("utf-8"))
+    line = line.rstrip("\n")
+    if not line:  # 0 bytes would put nothing on the wire, and the answer never came
+        continue
+    client.sendall(line.encode("utf-8"))
     size = struct.unpack("i", read_exactly(client, 4))[0]
     text = read_exactly(client, size).decode("utf-8")
     header = json.loads(text)
