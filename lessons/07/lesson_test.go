@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"net"
 	"os"
@@ -81,7 +82,13 @@ func TestTooBigClient(t *testing.T) {
 	require.Equal(t, "HELLO\n", out)
 	require.Equal(t, "client: not sent: a message of 65508 bytes; one datagram carries at most 65507\n", errs)
 
-	out, errs, status = stagetest.Client(t, server.Addr, "hello\n"+long+long+"\nhello\n")
+	longest := strings.Repeat("a", bufio.MaxScanTokenSize-1) // and a newline
+	out, errs, status = stagetest.Client(t, server.Addr, longest+"\nhello\n")
+	require.Zero(t, status)
+	require.Equal(t, "HELLO\n", out, "a line of 65,535 bytes is not sent, and the client goes on")
+	require.Contains(t, errs, "a message of 65535 bytes")
+
+	out, errs, status = stagetest.Client(t, server.Addr, "hello\n"+longest+"a\nhello\n")
 	require.Equal(t, 1, status)
 	require.Equal(t, "HELLO\n", out, "no piece of a line that is too long to be read is sent")
 	require.Equal(t, 1, strings.Count(errs, "\n"), errs)
