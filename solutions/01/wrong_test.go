@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,14 +32,17 @@ var wrong = []check.Answer{
 	answering("a buffer of 256 bytes", answerSmall, oneshottest.OneRead),
 	answering("a buffer of 4096 bytes", answerLarge, oneshottest.OneRead),
 	answering("waits for the client to close", answerLoop, oneshottest.OneRead),
+	answering("the answer in pieces of 256 bytes", answerInChunks, oneshottest.OneRead),
 	answering("the end is an empty message", answerIgnoresReadError, oneshottest.Silent),
 	answering("the error of Write ignored", answerIgnoresWriteError, oneshottest.Unsent),
 	answering("never closed", answerStaysOpen, oneshottest.Closes, oneshottest.Silent, oneshottest.Unsent),
 	answering("only the writing half is closed", answerHalfCloses, oneshottest.Closes, oneshottest.Silent, oneshottest.Unsent),
 	answering("closed only when all went well", answerClosesLast, oneshottest.Silent, oneshottest.Unsent),
-	answering("closed before the answer", answerClosesFirst, oneshottest.Upper, oneshottest.Unsent),
+	answering("closed before the answer", answerClosesFirst, oneshottest.Upper),
 	answering("leaving is no error", answerLeavingIsFine, oneshottest.Silent, oneshottest.Unsent),
-	answering("every error is io.EOF", answerAlwaysEOF, oneshottest.Silent),
+	answering("every error is io.EOF", answerAlwaysEOF, oneshottest.Silent, oneshottest.Unsent),
+	answering("an error of its own for a reset", answerResetIsOwn, oneshottest.Silent),
+	answering("an error of its own for an answer that cannot be sent", answerUnsentIsOwn, oneshottest.Unsent),
 
 	asking("reads to the end of the stream, in Ask", askReadAll, oneshottest.Ask),
 	asking("the whole buffer is the answer", askWholeBuffer, oneshottest.Ask),
@@ -46,6 +51,8 @@ var wrong = []check.Answer{
 	asking("the line end in a Write of its own", askTwoWrites, oneshottest.Ask),
 	asking("the answer is as long as the question", askSameLength, oneshottest.Ask),
 	asking("a zero byte ends the answer", askTrimsZeros, oneshottest.Ask),
+	asking("the question in upper case, where it stands", askRaises, oneshottest.Ask),
+	asking("the question wiped out once it is sent", askWipes, oneshottest.Ask),
 	asking("Ask closes the connection", askCloses, oneshottest.Again),
 	asking("Ask closes its half", askHalfCloses, oneshottest.Again),
 	asking("one buffer for all answers", oneBuffer(), oneshottest.Again),
@@ -57,6 +64,8 @@ var wrong = []check.Answer{
 	asking("the error of Write ignored, in Ask", askIgnoresWriteError, oneshottest.Left),
 	asking("both errors ignored", askIgnoresErrors, oneshottest.Left),
 	asking("a reset is taken for the end", askResetIsEnd, oneshottest.Left),
+	asking("an error of its own, in Ask", askErrorIsOwn, oneshottest.Left),
+	asking("a Read after a Write that failed", askReadsOn, oneshottest.Left),
 }
 
 // upper is right.
@@ -199,6 +208,21 @@ func answerUpTo(conn net.Conn, most int) error {
 	return err
 }
 
+func answerInChunks(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(upper(buf[:n]), 256) {
+		if _, err := conn.Write(chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // answerLoop is a server for many messages; this one is to answer one.
 func answerLoop(conn net.Conn) error {
 	defer conn.Close()
@@ -262,6 +286,33 @@ func answerLeavingIsFine(conn net.Conn) error {
 func answerAlwaysEOF(conn net.Conn) error {
 	if err := oneshot.Answer(conn); err != nil {
 		return io.EOF
+	}
+	return nil
+}
+
+func answerResetIsOwn(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err == io.EOF {
+		return err
+	}
+	if err != nil {
+		return errors.New("the connection was reset")
+	}
+	_, err = conn.Write(upper(buf[:n]))
+	return err
+}
+
+func answerUnsentIsOwn(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write(upper(buf[:n])); err != nil {
+		return fmt.Errorf("answering: %v", err)
 	}
 	return nil
 }
@@ -334,6 +385,22 @@ func askSameLength(conn net.Conn, message []byte) ([]byte, error) {
 func askTrimsZeros(conn net.Conn, message []byte) ([]byte, error) {
 	answer, err := oneshot.Ask(conn, message)
 	return bytes.TrimRight(answer, "\x00"), err
+}
+
+// askRaises does the server's work, in the caller's slice.
+func askRaises(conn net.Conn, message []byte) ([]byte, error) {
+	copy(message, upper(message))
+	return oneshot.Ask(conn, message)
+}
+
+// askWipes leaves no traces.
+func askWipes(conn net.Conn, message []byte) ([]byte, error) {
+	return askWith(conn, message, func() ([]byte, error) {
+		clear(message)
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		return buf[:n], err
+	})
 }
 
 func askCloses(conn net.Conn, message []byte) ([]byte, error) {
@@ -435,4 +502,26 @@ func askResetIsEnd(conn net.Conn, message []byte) ([]byte, error) {
 		return nil, io.EOF
 	}
 	return answer, err
+}
+
+func askErrorIsOwn(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.New("no answer")
+	}
+	return answer, err
+}
+
+// askReadsOn hopes that an answer comes although the question did not go out.
+func askReadsOn(conn net.Conn, message []byte) ([]byte, error) {
+	if len(message) == 0 || len(message) > 1024 {
+		return nil, errors.New("no message")
+	}
+	_, werr := conn.Write(message)
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if werr != nil {
+		err = werr
+	}
+	return buf[:n], err
 }

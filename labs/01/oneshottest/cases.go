@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 
 	"socketbook/tools/check"
@@ -27,19 +28,55 @@ func upper(message []byte) []byte {
 	return up
 }
 
-// counted counts the calls of Write. The other side takes what one Read brings for the message, so it counts how many
-// there are.
-type counted struct {
+// watched counts the calls of Write, because the other side takes what one Read brings for the message, and keeps the
+// errors that the code under test has met. Which one is the last does not matter: Ask may read in another goroutine.
+type watched struct {
 	net.Conn
-	writes atomic.Int32
+	mu     sync.Mutex
+	writes int
+	errs   []error // of Read and Write, io.EOF left out
 }
 
-func (n *counted) Write(p []byte) (int, error) {
-	n.writes.Add(1)
-	return n.Conn.Write(p)
+func watch(conn net.Conn) *watched { return &watched{Conn: conn} }
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	w.note(0, err)
+	return n, err
 }
 
-func (n *counted) CloseWrite() error { return n.Conn.(interface{ CloseWrite() error }).CloseWrite() }
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.note(1, err)
+	return n, err
+}
+
+func (w *watched) note(writes int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes += writes
+	if err != nil && err != io.EOF {
+		w.errs = append(w.errs, err)
+	}
+}
+
+// met reports whether err is one of the errors that Read and Write have returned.
+func (w *watched) met(err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.errs, func(e error) bool { return errors.Is(err, e) })
+}
+
+// wantOneWrite ends the case if what went out in several calls of Write.
+func (w *watched) wantOneWrite(c *check.C, what, reader string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.writes > 1 {
+		c.Fail("%s went out in %d calls of Write; a %s that reads once may get no more than the first", what, w.writes, reader)
+	}
+}
+
+func (w *watched) CloseWrite() error { return w.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 // late holds every Write back until the connection is dead, which the suite has ordered.
 type late struct {
@@ -54,20 +91,34 @@ func (l late) Write(p []byte) (int, error) {
 	return l.Conn.Write(p)
 }
 
+var errUnplugged = errors.New("the cable is unplugged")
+
+// unplugged is a connection on which every Write fails with errUnplugged.
+type unplugged struct {
+	net.Conn
+	out *fault.Writer
+}
+
+func unplug(c *check.C, conn net.Conn) unplugged {
+	return unplugged{conn, c.Writer(&fault.Writer{Err: errUnplugged})}
+}
+
+func (u unplugged) Write(p []byte) (int, error) { return u.out.Write(p) }
+
 // answered sends message in one piece and compares what comes back. The client closes its side at once, so an answer
 // that reads to the end passes too: OneRead is about that.
 func (s suite) answered(c *check.C, message []byte) (got []byte) {
 	c.Variation("a new connection; the suite sends one message and closes its side")
 	conn, peer := c.Connect()
-	writes := &counted{Conn: conn}
+	w := watch(conn)
 	send(c, peer, fault.Whole, message)
 	peer.CloseWrite()
-	c.WantNil("Answer", s.answer(c, writes))
+	c.WantNil("Answer", s.answer(c, w))
 	c.Settle()
 	got = peer.Received()
 	c.Step("the suite received %s", text(got))
-	if n := writes.writes.Load(); n > 1 && bytes.Equal(got, upper(message)) {
-		c.Fail("the answer went out in %d calls of Write; a client that reads once may get no more than the first", n)
+	if bytes.Equal(got, upper(message)) {
+		w.wantOneWrite(c, "the answer", "client")
 	}
 	return got
 }
@@ -86,9 +137,9 @@ func (s suite) others(c *check.C) {
 	}
 	for _, message := range [][]byte{
 		[]byte("1 + 1 = 2\n"), []byte(" \tindented, and a line end\r\n"), []byte("caf\u00e9 stra\u00dfe"), []byte("你好, socket"),
-		{0xc4, 0xe3, 0xba, 0xc3},
+		{0xc4, 0xe3, 0xba, 0xc3}, // 你好 in GBK
 		{'a', 0, 'b', 0},
-		all, // the first of these is 你好 in GBK
+		all,
 	} {
 		got := s.answered(c, message)
 		c.WantBytes("answer", got, upper(message))
@@ -111,11 +162,13 @@ func (s suite) wantFirst(c *check.C, cut fault.Cut, data []byte) {
 	conn, peer := c.Connect()
 	message := send(c, peer, cut, data)
 	message = message[:min(len(message), most)]
-	c.WantNil("Answer", s.answer(c, conn))
+	w := watch(conn)
+	c.WantNil("Answer", s.answer(c, w))
 	c.Settle()
 	got := peer.Received()
 	c.Step("the suite received %s", text(got))
 	c.WantText("answer", string(got), string(upper(message)))
+	w.wantOneWrite(c, "the answer", "client")
 }
 
 func (s suite) closes(c *check.C) {
@@ -156,14 +209,15 @@ func (s suite) silent(c *check.C) {
 	c.Variation("a new connection; the suite resets it without a message")
 	conn, peer = c.Connect()
 	peer.Reset()
-	wantBroken(c, s.answer(c, conn))
+	w := watch(conn)
+	w.wantMet(c, "the connection was reset", s.answer(c, w))
 	wantClosed(c, peer)
 }
 
-// wantBroken ends the case unless err is the error of a connection that broke.
-func wantBroken(c *check.C, err error) {
-	if err == nil || errors.Is(err, io.EOF) {
-		c.Fail("the connection was reset, but the error is %s: return what the call that failed returned, alone or wrapped", check.Err(err))
+// wantMet ends the case unless err is what a Read or Write has returned that failed.
+func (w *watched) wantMet(c *check.C, what string, err error) {
+	if errors.Is(err, io.EOF) || !w.met(err) {
+		c.Fail("%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w", what, check.Err(err))
 	}
 }
 
@@ -176,9 +230,12 @@ func (s suite) unsent(c *check.C) {
 			peer.CloseWrite()
 		}
 		peer.Reset()
-		if err := s.answer(c, late{conn, peer.Conn()}); err == nil {
+		w := watch(late{conn, peer.Conn()})
+		err := s.answer(c, w)
+		if err == nil {
 			c.Fail("the answer could not be sent, and Answer returned nil")
 		}
+		w.wantMet(c, "the answer could not be sent", err)
 		wantClosed(c, peer)
 	}
 }
@@ -186,8 +243,8 @@ func (s suite) unsent(c *check.C) {
 // askFor lets Ask send message, answers it in pieces, and compares both.
 func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answer []byte, cut fault.Cut) *question {
 	before := len(peer.Received())
-	writes := &counted{Conn: conn}
-	q := s.startAsk(c, writes, message)
+	w := watch(conn)
+	q := s.startAsk(c, w, message)
 	c.Await("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(message) })
 	if q.Ended() {
 		q.returns(c)
@@ -200,8 +257,9 @@ func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answ
 	c.WantNil("Ask", q.err)
 	c.Settle()
 	c.WantText("question", string(peer.Received()[before:]), string(message))
-	if n := writes.writes.Load(); n > 1 {
-		c.Fail("the question went out in %d calls of Write; a server that reads once may get no more than the first", n)
+	w.wantOneWrite(c, "the question", "server")
+	if !bytes.Equal(q.message, message) {
+		c.Fail("Ask has changed message, which belongs to the caller: it was %s, and is %s now", text(message), text(q.message))
 	}
 	c.WantText("answer", string(q.answer), string(first[:min(len(first), most)]))
 	return q
@@ -271,25 +329,33 @@ func (s suite) refused(c *check.C) {
 func (s suite) left(c *check.C) {
 	for _, end := range []string{"closes its side", "resets the connection"} {
 		leave := (*fault.Peer).CloseWrite
-		want := func(err error) { c.WantError("Ask", err, io.EOF) }
+		want := func(_ *watched, err error) { c.WantError("Ask", err, io.EOF) }
 		if end == "resets the connection" {
 			leave = (*fault.Peer).Reset
-			want = func(err error) { wantBroken(c, err) }
+			want = func(w *watched, err error) { w.wantMet(c, "the connection was reset", err) }
 		}
 		c.Variation("a new connection; the suite %s when it has the question", end)
 		conn, peer := c.Connect()
-		q := s.startAsk(c, conn, []byte("hello"))
+		w := watch(conn)
+		q := s.startAsk(c, w, []byte("hello"))
 		c.Await("the question", func() bool { return len(peer.Received()) >= len("hello") })
 		leave(peer)
 		q.returns(c)
-		want(q.err)
+		want(w, q.err)
 
 		c.Variation("a new connection; the suite %s before the question", end)
 		conn, peer = c.Connect()
 		leave(peer)
 		c.Settle()
-		q = s.startAsk(c, conn, []byte("hello"))
+		w = watch(conn)
+		q = s.startAsk(c, w, []byte("hello"))
 		q.returns(c)
-		want(q.err)
+		want(w, q.err)
 	}
+	c.Variation("a new connection, on which every Write fails: %v", errUnplugged)
+	conn, _ := c.Connect()
+	q := s.startAsk(c, unplug(c, conn), []byte("hello"))
+	c.Say("the suite has let Write fail")
+	q.returns(c)
+	c.WantError("Ask", q.err, errUnplugged)
 }

@@ -3,6 +3,7 @@
 package oneshottest
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"testing"
@@ -44,14 +45,14 @@ func Suite(lab Lab) check.Lab {
 		{
 			Name: Upper, Points: 1, Run: s.upper, Scene: "echo",
 			Rule: "Answer sends back the bytes that it has read, a to z in upper case: as many as came, in one call of Write.",
-			Hint: "Read returns how many bytes came; the message is buf[:n], and the rest of the buffer is none of it.",
+			Hint: "Call Read once: not in a loop, and not until a line end or 1024 bytes have come. It returns how many came: the message is buf[:n]. Call Write once, and Close last.",
 		}, {
 			Name: Others, Points: 1, Run: s.others, Scene: "echo", Needs: []string{Upper},
 			Rule: "Only the 26 bytes from a to z change. Digits, spaces, line ends, zero bytes and all bytes from 128 on are sent back as they are.",
-			Hint: "Go through the message byte by byte and change only 'a' <= b && b <= 'z'. bytes.ToUpper reads the bytes as UTF-8: it changes other letters too, and what is not UTF-8.",
+			Hint: "Go through the message byte by byte and change only 'a' <= b && b <= 'z'. bytes.ToUpper reads the bytes as UTF-8: it changes other letters too, and what is not UTF-8. Send all of buf[:n], spaces and line ends included.",
 		}, {
 			Name: OneRead, Points: 1, Run: s.oneRead, Scene: "echo", Needs: []string{Upper},
-			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing marks its end, so whoever waits for more may wait for ever.",
+			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing marks its end, so whoever waits for more may wait for ever. However long it is, its answer goes out in one call of Write.",
 			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, io.ReadFull and reading to the end of a line wait for something that need not come.",
 		}, {
 			Name: Closes, Points: 1, Run: s.closes, Scene: "second-message", Needs: []string{OneRead},
@@ -62,12 +63,12 @@ func Suite(lab Lab) check.Lab {
 			Rule: "When no message has come, nothing is answered: the error is io.EOF after an orderly end, and the error of Read after a reset. The connection is closed then too.",
 			Hint: "Look at the error of Read before you use the bytes, return it (alone or wrapped with %w), and close on every way out.",
 		}, {
-			Name: Unsent, Points: 1, Run: s.unsent, Scene: "second-message",
+			Name: Unsent, Points: 1, Run: s.unsent, Scene: "second-message", Needs: []string{Upper},
 			Rule: "nil means that the answer was handed to the system. When Write fails, its error is returned, and the connection is closed.",
-			Hint: "Look at the error of Write and return it; let a deferred Close close the connection.",
+			Hint: "Look at the error of Write and return it, alone or wrapped with %w; let a deferred Close close the connection.",
 		}, {
 			Name: Ask, Points: 1, Run: s.ask, Scene: "echo",
-			Rule: "Ask sends the message and nothing else, in one call of Write. Its answer is what one Read into a buffer of 1024 bytes then returns, whatever it says and however long it is.",
+			Rule: "Ask sends the message as it is and nothing else, in one call of Write, and leaves the slice unchanged. Its answer is what one Read into a buffer of 1024 bytes then returns, whatever it says and however long it is.",
 			Hint: "Write first, then call conn.Read once, and return buf[:n]. The answer may be shorter or longer than the question, and no end of the stream follows it.",
 		}, {
 			Name: Again, Points: 1, Run: s.again, Scene: "second-message", Needs: []string{Ask},
@@ -80,7 +81,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Left, Points: 1, Run: s.left, Scene: "second-message", Needs: []string{Ask},
 			Rule: "Without an answer there is an error: io.EOF when the server has closed its side, the error of Write or Read when the connection broke.",
-			Hint: "Look at both errors. Return that of Write at once: the Read after it says something else.",
+			Hint: "Look at both errors. Return that of Write at once, without a Read: there is nothing to wait for. Return what the call returned, or wrap it with %w; a new error does not say what happened.",
 		},
 	}}
 }
@@ -97,14 +98,15 @@ func (s suite) answer(c *check.C, conn net.Conn) (err error) {
 // question is a call of the student's Ask.
 type question struct {
 	*check.Call
-	what   string
-	answer []byte
-	err    error
+	what    string
+	message []byte // what Ask was given, a copy of the suite's
+	answer  []byte
+	err     error
 }
 
 func (s suite) startAsk(c *check.C, conn net.Conn, message []byte) *question {
-	q := &question{what: fmt.Sprintf("Ask(conn, %s)", text(message))}
-	q.Call = c.Start(q.what, func() { q.answer, q.err = s.lab.Ask(conn, message) })
+	q := &question{what: fmt.Sprintf("Ask(conn, %s)", text(message)), message: bytes.Clone(message)}
+	q.Call = c.Start(q.what, func() { q.answer, q.err = s.lab.Ask(conn, q.message) })
 	return q
 }
 
