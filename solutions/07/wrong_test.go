@@ -30,10 +30,11 @@ var wrong = []check.Answer{
 	answer("asks until it is answered", forEver, datagramtest.Silence),
 	answer("asks once", once, datagramtest.Silence),
 	answer("an error that does not say that it is a timeout", ownError, datagramtest.Silence),
-	answer("the deadline left on the connection", deadlineLeft, datagramtest.Silence),
 	answer("the caller's wait ignored", patient, datagramtest.Silence),
 	answer("milliseconds taken for nanoseconds", nanoseconds, datagramtest.Silence),
 	answer("every error counts as a lost answer", listening(readAllErrorsTimeout), datagramtest.Broken),
+	answer("the deadline left on the connection", deadlineLeft, datagramtest.Silence, datagramtest.Broken),
+	answer("the deadline left after an error", deadlineLeftOnErrors, datagramtest.Broken),
 	answer("the error of Write ignored", writeIgnored, datagramtest.Broken),
 	answer("tries again when Write fails", writeAgain, datagramtest.Broken),
 	answer("a goroutine left behind", readerLeft, datagramtest.Silence, datagramtest.Broken),
@@ -42,6 +43,12 @@ var wrong = []check.Answer{
 	answer("the answer to the last try not awaited", lastNotAwaited, datagramtest.Lost),
 	answer("the same id for all calls", sameID, datagramtest.Stale, datagramtest.Forged),
 	answer("ids that count", counting(), datagramtest.Forged),
+	answer("the time as an id", identified(clockBig), datagramtest.Forged),
+	answer("the time as an id, little-endian", identified(clockLittle), datagramtest.Forged),
+	answer("the last digits of the time as an id", identified(clockDigits), datagramtest.Forged),
+	answer("an id of the process and the time", identified(processAndClock), datagramtest.Forged),
+	answer("ids that count in random steps", identified(striding()), datagramtest.Forged),
+	answer("two random bytes in an id of eight", identified(twoRandom), datagramtest.Forged),
 	answer("a buffer of just the limit", listening(readCut), datagramtest.Limit),
 	answer("1024 bytes whatever the limit", listening(read1024), datagramtest.Limit),
 	answer("no limit", listening(readUnlimited), datagramtest.Limit),
@@ -206,6 +213,28 @@ func deadlineLeft(conn net.Conn, request []byte, limit, tries int, wait time.Dur
 	return datagram.Exchange(keeping{conn}, request, limit, tries, wait)
 }
 
+// deadlineLeftOnErrors takes it away where the example does: after an answer, and when there is none.
+func deadlineLeftOnErrors(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	id := make([]byte, 8)
+	rand.Read(id)
+	for range tries {
+		conn.SetReadDeadline(time.Now().Add(wait))
+		if _, err := conn.Write(append(id[:8:8], request...)); err != nil {
+			return nil, err
+		}
+		answer, err := readOn(conn, id, limit)
+		if err == nil {
+			conn.SetReadDeadline(time.Time{})
+			return answer, nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, err
+		}
+	}
+	conn.SetReadDeadline(time.Time{})
+	return nil, os.ErrDeadlineExceeded
+}
+
 func patient(conn net.Conn, request []byte, limit, tries int, _ time.Duration) ([]byte, error) {
 	return datagram.Exchange(conn, request, limit, tries, 5*time.Second)
 }
@@ -283,6 +312,51 @@ func counting() exchangeFunc {
 		id := binary.LittleEndian.AppendUint64(nil, last.Add(1))
 		return asking(conn, id, request, limit, tries, wait, readRight)
 	}
+}
+
+// identified makes the id of a call otherwise than at random.
+func identified(id func() []byte) exchangeFunc {
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		return asking(conn, id(), request, limit, tries, wait, readRight)
+	}
+}
+
+var lastMicro atomic.Int64
+
+// clock returns the time in nanoseconds, and not the same microsecond twice, however slowly the system's clock ticks.
+func clock() uint64 {
+	for {
+		now, last := time.Now().UnixNano(), lastMicro.Load()
+		if now/1000 > last && lastMicro.CompareAndSwap(last, now/1000) {
+			return uint64(now)
+		}
+	}
+}
+
+func clockBig() []byte { return binary.BigEndian.AppendUint64(nil, clock()) }
+
+func clockLittle() []byte { return binary.LittleEndian.AppendUint64(nil, clock()) }
+
+func clockDigits() []byte { return fmt.Appendf(nil, "%08d", clock()/1000%1e8) }
+
+func processAndClock() []byte {
+	id := binary.BigEndian.AppendUint32(nil, uint32(os.Getpid()))
+	return binary.BigEndian.AppendUint32(id, uint32(clock()%1e9))
+}
+
+func striding() func() []byte {
+	var last atomic.Uint64
+	return func() []byte {
+		step := make([]byte, 8)
+		rand.Read(step)
+		return binary.BigEndian.AppendUint64(nil, last.Add(binary.BigEndian.Uint64(step)>>5))
+	}
+}
+
+func twoRandom() []byte {
+	id := []byte("socket..")
+	rand.Read(id[6:])
+	return id
 }
 
 func readAny(conn net.Conn, _ []byte, limit int, wait time.Duration) ([]byte, error) {

@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -102,7 +104,12 @@ func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
 	if got := conn.Longest(); got > 0 && (got < least || got > most) {
 		w.c.Fail("a read deadline gives the answer %v, and not what wait says", got.Round(time.Microsecond))
 	}
-	if conn.Timed() {
+	w.wantUntimed()
+}
+
+// wantUntimed ends the case if a deadline is left.
+func (w *wire) wantUntimed() {
+	if w.peer.Conn().Timed() {
 		w.c.Fail("Exchange left a deadline on the connection: it ends what the caller does next")
 	}
 }
@@ -238,6 +245,45 @@ func (s suite) forged(c *check.C) {
 			c.Fail("your code asked again although the answer was there: other datagrams end no try")
 		}
 	}
+	s.random(c)
+}
+
+// random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte in common once in
+// 10^22 times; they rise, or fall no more than once, in less than one of 10^16: in either byte order 2^24 of 24! orders do.
+func (s suite) random(c *check.C) {
+	const calls = 24
+	c.Variation("a new connection; %d calls, one after the other, each of which is answered at once", calls)
+	w := s.connect(c, answered([]byte("HELLO")))
+	what := fmt.Sprintf("Exchange(conn, \"hello\", limit %d, tries 3, wait %v)", roomy, ages)
+	var err error
+	c.Do(what, func() {
+		for i := 0; i < calls && err == nil; i++ {
+			_, err = s.lab.Exchange(w.conn, hello, roomy, 3, ages)
+		}
+	})
+	c.Await("what was sent to arrive", w.peer.Rested)
+	var ids, shown []string
+	for _, r := range w.requests() {
+		ids, shown = append(ids, r.id), append(shown, fmt.Sprintf("% x", r.id))
+	}
+	c.Step("the first ids were %s", strings.Join(shown[:min(3, len(shown))], ", "))
+	c.WantNil("Exchange", err)
+	for i := range idSize {
+		if !slices.ContainsFunc(ids, func(id string) bool { return id[i] != ids[0][i] }) {
+			c.Fail("byte %d of the id is %02x in all %d calls: it is not random", i+1, ids[0][i], calls)
+		}
+	}
+	for _, order := range []binary.ByteOrder{binary.BigEndian, binary.LittleEndian} {
+		falls := 0
+		for i := 1; i < len(ids); i++ {
+			if order.Uint64([]byte(ids[i])) < order.Uint64([]byte(ids[i-1])) {
+				falls++
+			}
+		}
+		if falls <= 1 { // a clock that begins anew is still one
+			c.Fail("the ids rise from call to call, as a clock or a counter does: what comes next can be guessed")
+		}
+	}
 }
 
 func (s suite) limit(c *check.C) {
@@ -307,6 +353,12 @@ func (s suite) broken(c *check.C) {
 		c.Fail("the request was not sent, but the error is %s: pass on what Write returned, alone or wrapped", check.Err(err))
 	}
 	s.wantOneWrite(w)
+	w.wantUntimed()
+
+	c.Variation("a new connection; an answer of 101 bytes, where 100 are allowed")
+	w = s.connect(c, answered(long[:101]))
+	s.exchange(w, hello, 100, 3, ages) // what it returns is for another case
+	w.wantUntimed()
 
 	c.Variation("a new connection that somebody closes while Exchange waits")
 	w = s.connect(c, func(int, request) []datagram {
@@ -326,6 +378,7 @@ func (s suite) broken(c *check.C) {
 	_, err = s.exchange(w, hello, roomy, 3, ages)
 	c.WantError("nobody has the port", err, syscall.ECONNREFUSED)
 	s.wantOneWrite(w)
+	w.wantUntimed()
 }
 
 func (s suite) wantOneWrite(w *wire) {

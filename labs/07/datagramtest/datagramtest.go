@@ -62,7 +62,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Forged, Points: 1, Run: s.forged, Scene: "forged", Needs: []string{Answer},
 			Rule: "Whoever does not see the request cannot know its id, because it is random. A datagram that does not begin with all of its 8 bytes is not the answer: it is ignored, and the try goes on.",
-			Hint: "Fill the id with crypto/rand's Read: a counter can be guessed. Compare all 8 bytes, and look first whether the datagram has that many; bytes.HasPrefix does both.",
+			Hint: "Fill the id with crypto/rand's Read: a counter or the time can be guessed. Compare all 8 bytes, and look first whether the datagram has that many; bytes.HasPrefix does both.",
 		}, {
 			Name: Limit, Points: 1, Run: s.limit, Scene: "truncated", Needs: []string{Answer},
 			Rule: "An answer of more than limit bytes is an error, at once: it has come, and asking again would bring it again. One of limit bytes is returned whole.",
@@ -73,8 +73,8 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Set the deadline once a try, before the loop that reads, and not before each Read. A time.After made in the loop begins anew in each round, too.",
 		}, {
 			Name: Broken, Points: 1, Run: s.broken, Scene: "nobody", Needs: []string{Answer},
-			Rule: "An error of Write, and one of Read that is no timeout, ends the call at once: it is returned, alone or wrapped with %w, and nothing more is sent.",
-			Hint: "Look at the error of every Write. After Read, errors.Is(err, os.ErrDeadlineExceeded) tells whether to try again.",
+			Rule: "An error of Write, and one of Read that is no timeout, ends the call at once: it is returned, alone or wrapped with %w, and nothing more is sent. conn has no deadline after any error, that of an answer over the limit included.",
+			Hint: "Look at the error of every Write. After Read, errors.Is(err, os.ErrDeadlineExceeded) tells whether to try again. A defer takes the deadline away on every way out.",
 		}, {
 			Name: Conversation, Points: 1, Run: s.conversation, Scene: "overflow", Needs: []string{Lost, Stale},
 			Rule: "Calls follow each other on one connection. Each has its own id and returns its own answer, in a slice that later calls do not change.",
