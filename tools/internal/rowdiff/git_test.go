@@ -67,7 +67,7 @@ func TestPatchAppliesThePatch(t *testing.T) {
 	oldTree, newTree, files := generatedTrees()
 	dir := t.TempDir()
 	gittest.WriteTree(t, dir, oldTree)
-	cmd := exec.Command("patch", "-p1", "--binary", "--force", "--no-backup-if-mismatch")
+	cmd := exec.Command("patch", "-p1", "--binary", "--no-backup-if-mismatch")
 	cmd.Dir = dir
 	cmd.Stdin = strings.NewReader(Patch(files, 3))
 	out, err := cmd.CombinedOutput()

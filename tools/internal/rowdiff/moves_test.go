@@ -72,6 +72,21 @@ func TestNotMoved(t *testing.T) {
 	}
 }
 
+// A line that moved is not what the line beside it was changed from.
+func TestAMovedLinePartsFromTheOneBesideIt(t *testing.T) {
+	changed := Side{Kind: Changed, Spans: []Span{{0, 1}}}
+	for _, test := range []struct{ side, other, wantSide, wantOther Side }{
+		{changed, changed, Side{Kind: Moved}, Side{Kind: Alone}},
+		{Side{Kind: Alone}, Side{Kind: Alone}, Side{Kind: Moved}, Side{Kind: Alone}},
+		{Side{Kind: Equal}, Side{Kind: Equal}, Side{Kind: Equal}, Side{Kind: Equal}},
+	} {
+		side, other := test.side, test.other
+		require.Equal(t, side.Kind != Equal, setMoved(&side, &other))
+		require.Equal(t, test.wantSide, side)
+		require.Equal(t, test.wantOther, other)
+	}
+}
+
 func TestFuncs(t *testing.T) {
 	f := file("server.go", listenFunc+"\n"+serveFunc+"\nfunc gone() {}\n",
 		listenFunc+"\n// serve answers.\nfunc serve() {\n\taccept()\n\tfor {\n\t\twrite()\n\t}\n}\n\nfunc fresh() {\n\t_ = 1\n}\n")
@@ -88,6 +103,7 @@ func TestUnifiedNamesTheFunction(t *testing.T) {
 
 func TestUnifiedExtents(t *testing.T) {
 	require.Equal(t, "", Unified(Compare("a\n", "a\n"), 3, nil))
+	require.Equal(t, "@@ -1,4 +1,4 @@\n-a\n+x\n b\n c\n-d\n+y\n", Unified(Compare("a\nb\nc\nd\n", "x\nb\nc\ny\n"), 1, nil), "hunks that touch are one")
 	require.Equal(t, "@@ -0,0 +1 @@\n+a\n", Unified(Compare("", "a\n"), 3, nil))
 	require.Equal(t, "@@ -1,2 +0,0 @@\n-a\n-b\n\\ No newline at end of file\n", Unified(Compare("a\nb", ""), 3, nil))
 	require.Equal(t, "@@ -2,0 +3 @@\n+c\n", Unified(Compare("a\nb\nd\n", "a\nb\nc\nd\n"), 0, nil))

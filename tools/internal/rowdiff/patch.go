@@ -21,6 +21,7 @@ func Patch(files []*File, context int) string {
 			fmt.Fprintf(&out, "Not compared: %s: %s\n", quote(f.Name), f.Skipped)
 			continue
 		}
+		hunks := f.Unified(context)
 		oldName, newName := "a/"+f.Name, "b/"+f.Name
 		fmt.Fprintf(&out, "diff --git %s %s\n", quote(oldName), quote(newName))
 		switch {
@@ -31,12 +32,20 @@ func Patch(files []*File, context int) string {
 			out.WriteString("deleted file mode 100644\n")
 			newName = "/dev/null"
 		}
-		if hunks := f.Unified(context); hunks != "" {
+		switch {
+		case hunks != "":
 			fmt.Fprintf(&out, "--- %s\n+++ %s\n%s", ended(oldName), ended(newName), hunks)
+		case f.InNew: // an empty file has no hunk; to patch, this line says that it comes or goes
+			fmt.Fprintf(&out, "index %s..%s\n", noFile, emptyFile)
+		case f.InOld:
+			fmt.Fprintf(&out, "index %s..%s\n", emptyFile, noFile)
 		}
 	}
 	return out.String()
 }
+
+// What git writes in an index line for a file that is not there, and for an empty one: the SHA-1 of "blob 0\x00".
+const noFile, emptyFile = "0000000", "e69de29"
 
 // quote writes a name as git does: as it is, or between double quotes with C's escapes when it holds a character
 // that would end the name early.

@@ -48,6 +48,16 @@ func TestLayout(t *testing.T) {
 			"! return nil | ! for i := range 10 {\n",
 		},
 		{
+			"nor are lines that share a word or two",
+			"if err := serve(conn); err != nil {\n", "n, err := conn.Read(buf)\n",
+			"! if err := serve(conn); err != nil { | ! n, err := conn.Read(buf)\n",
+		},
+		{
+			"marks with more than two characters between them are two",
+			"add(one, ((-two)))\n", "add(uno, ((-dos)))\n",
+			"~ add([one], ((-[two]))) | ~ add([uno], ((-[dos])))\n",
+		},
+		{
 			"the line that resembles it is found among new ones",
 			"conn.Close()\n", "// Nobody needs it now.\nif err := conn.Close(); err != nil {\n\tlog(err)\n}\n",
 			" | ! // Nobody needs it now.\n~ conn.Close() | ~ [if err := ]conn.Close()[; err != nil {]\n | ! \tlog(err)\n | ! }\n",
@@ -97,6 +107,18 @@ func TestLayout(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			require.Equal(t, test.want, layout(Compare(test.old, test.new)))
 		})
+	}
+}
+
+func TestTokens(t *testing.T) {
+	for line, want := range map[string][]string{
+		"n, err":     {"n", ",", " ", "err"},
+		"a_1\t \r\n": {"a_1", "\t ", "\r\n"},
+		"客户端":        {"客", "户", "端"},
+		"e\u0301te":  {"e\u0301te"},
+		"x👩\u200d💻":  {"x", "👩\u200d", "💻"}, // the joiner stays with the character before it
+	} {
+		require.Equal(t, want, tokens(line), "%q", line)
 	}
 }
 
