@@ -74,8 +74,8 @@ func (c course) tree(l lessons.Lesson) (tree, error) {
 	return tree{label: "lessons/" + l.Number, title: l.Title, fsys: sub}, err
 }
 
-// lessonName is how a lesson is named on the command line. A folder called 05 is ./05.
-var lessonName = regexp.MustCompile(`^(?:lessons/)?([0-9]{1,2})/?$`)
+// lessonName is how a lesson is named on the command line: 5, 05, lessons/05, ./lessons/05/. A folder called 05 is ./05.
+var lessonName = regexp.MustCompile(`^(?:(?:\./)?lessons/)?([0-9]{1,2})/?$`)
 
 // find returns the lesson that an argument names. ok is false for an argument of another kind: a path.
 func (c course) find(arg string) (l lessons.Lesson, ok bool, err error) {
@@ -167,11 +167,11 @@ func (c course) side(arg string) (tree, error) {
 // sameShape makes two files or two folders of what was named: a file is compared with its namesake in a folder.
 func sameShape(old, new tree) (tree, tree, error) {
 	pick := func(folder, file tree) (tree, error) {
-		if _, err := fs.Stat(folder.fsys, file.only); err != nil {
-			return tree{}, fmt.Errorf("%s is a file and %s a folder without a %s", file.label, folder.label, shown(file.only))
+		if _, err := fs.Stat(folder.fsys, file.as); err != nil {
+			return tree{}, fmt.Errorf("%s is a file, and the folder %s has no file called %s", file.label, folder.label, shown(file.as))
 		}
-		folder.only = file.only
-		folder.label += "/" + shown(file.only)
+		folder.only, folder.as = file.as, file.as
+		folder.label += "/" + shown(file.as)
 		return folder, nil
 	}
 	var err error

@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,15 +41,64 @@ func TestStepTable(t *testing.T) {
 `, table(steps, false))
 }
 
+func TestStepOverItsBudget(t *testing.T) {
+	for _, test := range []struct {
+		server, client, budget [2]int
+		want                   bool
+	}{
+		{[2]int{6, 3}, [2]int{4, 2}, [2]int{10, 5}, false},
+		{[2]int{7, 3}, [2]int{4, 2}, [2]int{10, 5}, true},
+		{[2]int{6, 3}, [2]int{4, 3}, [2]int{10, 5}, true},
+		{[2]int{6, 3}, [2]int{4, 2}, [2]int{}, false},
+	} {
+		require.Equal(t, test.want, step{server: test.server, client: test.client, budget: test.budget}.over(), test)
+	}
+}
+
+func TestReadingOrder(t *testing.T) {
+	want := []string{"server.go", "client.go", "naive.go", "framing.go", "scenes.go", "main.go", "lesson_test.go", "README.md", "data.txt", "sub/a.go"}
+	got := slices.Sorted(slices.Values(want))
+	slices.SortFunc(got, readingOrder)
+	require.Equal(t, want, got)
+}
+
+func TestWhichFilesAreRead(t *testing.T) {
+	folder := tree{label: "it", fsys: fstest.MapFS{
+		"a.go": {}, "main.go": {}, "a_test.go": {}, "notes.txt": {}, "sub/b.go": {},
+		".hidden.go": {}, ".git/c.go": {}, "sub/.d.go": {},
+	}}
+	for allFiles, want := range map[bool][]string{
+		false: {"a.go"},
+		true:  {"a.go", "a_test.go", "main.go", "notes.txt", "sub/b.go"},
+	} {
+		files, err := folder.read(allFiles)
+		require.NoError(t, err)
+		require.Equal(t, want, slices.Sorted(maps.Keys(files)))
+	}
+}
+
+func TestTooManyFiles(t *testing.T) {
+	many := fstest.MapFS{}
+	for n := range maxFiles {
+		many[fmt.Sprintf("%04d.go", n)] = &fstest.MapFile{}
+	}
+	files, err := tree{label: "it", fsys: many}.read(false)
+	require.NoError(t, err)
+	require.Len(t, files, maxFiles)
+	many["one-more.go"] = &fstest.MapFile{}
+	_, err = tree{label: "it", fsys: many}.read(false)
+	require.EqualError(t, err, "it has more than 1000 files; name a smaller folder")
+}
+
 func TestFindLesson(t *testing.T) {
 	c := small()
-	for _, arg := range []string{"2", "02", "lessons/02", "lessons/02/"} {
+	for _, arg := range []string{"2", "02", "lessons/02", "lessons/02/", "./lessons/02", "./lessons/02/"} {
 		l, ok, err := c.find(arg)
 		require.NoError(t, err, arg)
 		require.True(t, ok, arg)
 		require.Equal(t, "For ever", l.Title, arg)
 	}
-	for _, arg := range []string{"./02", "labs/02", "002", "", "x", "lessons"} {
+	for _, arg := range []string{"./02", "../lessons/02", "labs/02", "002", "", "x", "lessons"} {
 		_, ok, err := c.find(arg)
 		require.NoError(t, err, arg)
 		require.False(t, ok, arg)
@@ -196,6 +248,9 @@ func TestStepsKeepTheirBudget(t *testing.T) {
 		t.Run(s.number, func(t *testing.T) {
 			require.False(t, s.over(), "lesson %s changes server.go by %s and client.go by %s; together at most %s\nsee: go run ./tools/diff %[1]s",
 				s.number, counted(s.server[0], s.server[1], false), counted(s.client[0], s.client[1], false), counted(s.budget[0], s.budget[1], false))
+			if s.budget == [2]int{} {
+				require.Contains(t, []string{"01", "07"}, s.number, "the catalogue sets no MaxAdded and MaxRemoved for lesson %s: only the first lesson and the change to UDP go without", s.number)
+			}
 			require.Positive(t, s.server[0]+s.server[1]+s.client[0]+s.client[1], "lesson %s changes neither server.go nor client.go", s.number)
 		})
 	}

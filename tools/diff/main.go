@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,7 +53,8 @@ type world struct {
 	dir            string // where to look for the module
 	getenv         func(string) string
 	terminal       bool // standard output is one
-	columns, lines int  // of the terminal; 0 if there is none
+	columns, lines int  // of that terminal; 0 if there is none
+	beside         int  // columns of the terminal that standard error or input is: the reader's, behind a pipe
 }
 
 func main() {
@@ -65,6 +67,11 @@ func main() {
 	if fd := int(os.Stdout.Fd()); term.IsTerminal(fd) {
 		w.terminal = true
 		w.columns, w.lines, _ = term.GetSize(fd)
+	}
+	for _, f := range []*os.File{os.Stderr, os.Stdin} {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && w.beside == 0 {
+			w.beside = columns
+		}
 	}
 	os.Exit(run(os.Args[1:], w))
 }
@@ -94,14 +101,14 @@ func run(args []string, w world) int {
 func flags(o *options) *flag.FlagSet {
 	f := flag.NewFlagSet("diff", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&o.context, "context", 3, "show `N` equal lines around each difference")
+	f.IntVar(&o.context, "context", 3, "show `N` equal lines around each difference; with -u at least 1, which git apply wants")
 	f.BoolVar(&o.all, "all", false, "fold nothing")
 	f.BoolVar(&o.allFiles, "all-files", false, "every file: main.go, tests, READMEs, and the folders inside")
 	f.BoolVar(&o.stat, "stat", false, "one summary line per file, nothing else")
 	f.BoolVar(&o.unified, "u", false, "a unified diff, for git apply and patch -p1")
 	f.StringVar(&o.html, "html", "", "write a page to `FILE` (- is standard output); with no lesson, the course to a folder")
 	f.BoolVar(&o.noPager, "no-pager", false, "do not run PAGER (or less), however long it is")
-	f.IntVar(&o.width, "width", 0, "draw `N` columns instead of what the terminal has (or COLUMNS, or 120)")
+	f.IntVar(&o.width, "width", 0, "draw `N` columns instead of what the terminal has (in a pipe: COLUMNS, the terminal's, or 120)")
 	f.StringVar(&o.colour, "color", "auto", "`WHEN` to use colour: always, never, or auto (on a terminal, without NO_COLOR)")
 	f.BoolVar(&o.ascii, "ascii", false, "nothing but ASCII in the frame")
 	return f
@@ -129,7 +136,13 @@ func parse(args []string) (options, error) {
 		}
 		args = rest
 	}
+	emptyHTML := false
+	f.Visit(func(given *flag.Flag) { emptyHTML = emptyHTML || given.Name == "html" && o.html == "" })
 	switch {
+	case emptyHTML:
+		return o, usageError("-html wants the name of a file, or with no lesson that of a folder")
+	case slices.Contains(o.args, ""):
+		return o, usageError("an argument is empty; give none, a lesson, or two lessons, folders or files")
 	case o.context < 0:
 		return o, usageError("-context counts lines: 0 or more; -all folds nothing")
 	case o.width != 0 && (o.width < narrowest || o.width > 10_000):
@@ -218,7 +231,7 @@ func (o options) draw(c *comparison, w world) error {
 // columns is the width to draw.
 func (o options) columns(w world) int {
 	fromEnv, _ := strconv.Atoi(w.getenv("COLUMNS"))
-	for _, n := range []int{o.width, w.columns, fromEnv} {
+	for _, n := range []int{o.width, w.columns, fromEnv, w.beside} {
 		if n > 0 {
 			return max(n, narrowest)
 		}

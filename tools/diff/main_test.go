@@ -46,13 +46,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// makeFile writes what a script cannot: makefile NAME binary|huge|latin1|pipe…
+// makeFile writes what a script cannot: makefile NAME binary|huge|many|latin1…
 func makeFile(ts *testscript.TestScript, neg bool, args []string) {
 	contents := map[string]string{
 		"binary": "package main\x00\x01",
 		"huge":   strings.Repeat("package main\n", maxFile/10),
 		"latin1": "package main\n\n// caf\xe9\n",
 		"crlf":   "package main\r\n\r\nfunc main() {}\r\n",
+		"many":   strings.Repeat("\n", maxLines+1),
 		"noeol":  "package main\n\nfunc main() {}",
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(contents[args[1]]), 0o644))
@@ -157,6 +158,50 @@ func TestPagerOnlyWhenItIsLongerThanTheScreen(t *testing.T) {
 	require.NotContains(t, out, "paged: ")
 	out, _, _ = command(t, 0, env, "testdata/before", "testdata/after")
 	require.NotContains(t, out, "paged: ", "standard output is no terminal")
+}
+
+// The pager runs from the line on that would push the first one off the screen: the prompt takes one.
+func TestPagerThreshold(t *testing.T) {
+	if _, err := os.Stat("/bin/sh"); err != nil {
+		t.Skip("there is no /bin/sh here to run PAGER with")
+	}
+	args := []string{"testdata/before", "testdata/after", "-width=100"}
+	out, _, _ := command(t, 0, nil, args...)
+	drawn := strings.Count(out, "\n")
+	for lines, paged := range map[int]bool{drawn - 1: true, drawn: true, drawn + 1: false} {
+		var out, errs bytes.Buffer
+		require.Zero(t, run(args, world{
+			stdout: &out, stderr: &errs, terminal: true, columns: 100, lines: lines,
+			getenv: func(name string) string { return map[string]string{"PAGER": "sed 's/^/paged: /'"}[name] },
+		}), errs.String())
+		require.Equal(t, paged, strings.HasPrefix(out.String(), "paged: "), "%d lines on a screen of %d", drawn, lines)
+	}
+}
+
+// cat pages nothing: no process is started for it.
+func TestCatIsNoPager(t *testing.T) {
+	require.Nil(t, pagerCommand("cat"))
+	require.Nil(t, pagerCommand(" cat "))
+	require.NotNil(t, pagerCommand("cat -n"))
+}
+
+// A width that was asked for, the terminal's, COLUMNS, the terminal beside a pipe; and 20 columns at least.
+func TestWidth(t *testing.T) {
+	for _, test := range []struct {
+		flag, terminal int
+		env            string
+		beside, want   int
+	}{
+		{50, 60, "70", 80, 50},
+		{0, 60, "70", 80, 60},
+		{0, 0, "70", 80, 70},
+		{0, 0, "x", 80, 80},
+		{0, 0, "", 0, 120},
+		{0, 7, "", 0, 20},
+	} {
+		w := world{columns: test.terminal, beside: test.beside, getenv: func(string) string { return test.env }}
+		require.Equal(t, test.want, options{width: test.flag}.columns(w), test)
+	}
 }
 
 // A pager that quits after the first line must neither hang the command nor fail it.

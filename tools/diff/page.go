@@ -34,6 +34,9 @@ func (d *document) markup(parts ...string) {
 
 func (d *document) text(s string) { d.out.WriteString(html.EscapeString(shown(s))) }
 
+// generator tells the command's own pages from anybody else's: only those are written over.
+const generator = `<meta name="generator" content="socketbook tools/diff"/>`
+
 // open begins a document. It has no script, loads nothing, and its policy (Content Security Policy Level 3) forbids
 // both; the one style sheet is allowed by its hash. Folding is <details>, which browsers open by click and by key.
 func (d *document) open(title string) {
@@ -41,7 +44,7 @@ func (d *document) open(title string) {
 	d.markup("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n",
 		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-`,
 		base64.StdEncoding.EncodeToString(sum[:]), "'\"/>\n",
-		`<meta name="viewport" content="width=device-width, initial-scale=1"/>`, "\n<title>")
+		generator, "\n", `<meta name="viewport" content="width=device-width, initial-scale=1"/>`, "\n<title>")
 	d.text(title)
 	d.markup("</title>\n<style>", pageCSS, "</style>\n</head>\n<body>\n")
 }
@@ -182,8 +185,8 @@ func (d *document) side(s rowdiff.Side, syntax [][]gosyntax.Span, isNew bool) {
 
 // textRun is a piece of a line in one style.
 type textRun struct {
-	text string
-	cell cell // its style
+	text []byte // grows cell by cell: a line may have hundreds of thousands
+	cell cell   // its style
 }
 
 // lineRuns joins the cells of a line that look the same. A tab stays a tab, so that what is copied is what was there.
@@ -199,9 +202,9 @@ func lineRuns(s rowdiff.Side, syntax []gosyntax.Span) []textRun {
 			tabAt, text = c.at, "\t"
 		}
 		if n := len(out); n > 0 && out[n-1].cell.class == c.class && out[n-1].cell.strong == c.strong && out[n-1].cell.escape == c.escape {
-			out[n-1].text += text
+			out[n-1].text = append(out[n-1].text, text...)
 		} else {
-			out = append(out, textRun{text, c})
+			out = append(out, textRun{[]byte(text), c})
 		}
 	}
 	return out
@@ -226,7 +229,7 @@ func (d *document) line(runs []textRun) {
 		if class != "" {
 			d.markup(`<span class="`, class, `">`)
 		}
-		d.markup(html.EscapeString(r.text)) // cells have written out already what cannot be shown
+		d.markup(html.EscapeString(string(r.text))) // cells have written out already what cannot be shown
 		if class != "" {
 			d.markup("</span>")
 		}
@@ -318,6 +321,11 @@ func writeCourse(c course, o options, w world) error {
 		}
 		pages[l.Number+".html"] = pageOf(cmp, o.context, links)
 	}
+	for name := range pages { // all of them or none
+		if _, err := replaceable(filepath.Join(o.html, name)); err != nil {
+			return err
+		}
+	}
 	for name, text := range pages {
 		if err := save(filepath.Join(o.html, name), text); err != nil {
 			return err
@@ -326,33 +334,55 @@ func writeCourse(c course, o options, w world) error {
 	return write(w.stdout, fmt.Sprintf("wrote %d pages; begin with %s\n", len(pages), shown(filepath.Join(o.html, "index.html"))))
 }
 
-// save writes a page beside its final name and renames it, so that nobody reads half of it. It replaces only what
-// is a page: a name mistyped after -html must not cost a source file.
-func save(name, text string) error {
-	old, err := os.Open(name)
+// replaceable returns the file that a page with that name goes to, behind links. Whatever is there already must be
+// empty or a page of this command: a name mistyped after -html must not cost a source file, a device or a page that
+// somebody wrote.
+func replaceable(name string) (string, error) {
+	info, err := os.Stat(name) // before anything is opened: opening a pipe may never end
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(name); err == nil {
+			return "", fmt.Errorf("%s is a link to a file that is not there: not replaced", shown(name))
+		}
+		return name, nil
 	case err != nil:
-		return fmt.Errorf("%s: %w", shown(name), cause(err))
-	default:
-		begin := make([]byte, 64)
-		n, err := io.ReadFull(old, begin)
-		old.Close()
-		if errors.Is(err, io.EOF) {
-			break // empty
-		}
-		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(string(begin[:n]))), "<!doctype html") {
-			return fmt.Errorf("%s is there already and is no HTML page: not replaced", shown(name))
-		}
+		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is there already and is no regular file: not replaced; -html - writes to standard output", shown(name))
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".diff-*.html")
+	file, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
+	}
+	old, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
+	}
+	defer old.Close()
+	begin, err := io.ReadAll(io.LimitReader(old, 1024)) // bytes; the generator stands in the first lines
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
+	case len(begin) > 0 && !strings.Contains(string(begin), generator):
+		return "", fmt.Errorf("%s is there already and is no page of this command: not replaced; give another name, or remove it", shown(name))
+	}
+	return file, nil
+}
+
+// save writes a page beside its final name and renames it, so that nobody reads half of it.
+func save(name, text string) error {
+	file, err := replaceable(name)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".diff-*.html")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", shown(name), cause(err))
 	}
 	_, err = tmp.WriteString(text)
 	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
 	if err == nil {
-		err = os.Rename(tmp.Name(), name)
+		err = os.Rename(tmp.Name(), file)
 	}
 	if err != nil {
 		os.Remove(tmp.Name())

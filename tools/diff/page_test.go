@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +74,57 @@ func readPage(t *testing.T, page string) (oldText, newText string) {
 			}
 		case xml.Comment:
 			t.Fatalf("a comment: %s", e)
+		}
+	}
+}
+
+func TestALongLineIsNotCopiedForEachCharacter(t *testing.T) {
+	side := rowdiff.Side{Number: 1, Text: strings.Repeat("ab ", 50_000) + "\n", Kind: rowdiff.Alone}
+	require.Less(t, testing.AllocsPerRun(1, func() { lineRuns(side, nil) }), 1000.0)
+}
+
+// Moved lines have a colour of their own in both themes, as removed and added ones have.
+func TestPageTellsMovedLinesByColour(t *testing.T) {
+	page := pageOf(fixture(t, false), 3, nil)
+	require.Equal(t, 16, strings.Count(page, `<div class="side moved">`), "listen, on either side")
+	require.Contains(t, page, `<div class="side moved"><span class="n">15</span><span class="m">&lt;</span><del>}</del></div>`)
+	require.Contains(t, pageCSS, ".old { background: var(--old); } .new { background: var(--new); } .moved { background: var(--moved); }")
+	colours := regexp.MustCompile(`--(back|old|old-strong|new|new-strong|moved): (#\w+);`).FindAllStringSubmatch(pageCSS, -1)
+	require.Len(t, colours, 12, "six in each theme")
+	for _, theme := range [][][]string{colours[:6], colours[6:]} {
+		names := make(map[string]string)
+		for _, c := range theme {
+			require.Empty(t, names[c[2]], "%s is as", c[1])
+			names[c[2]] = c[1]
+		}
+	}
+}
+
+// cssBlock returns the rules of the style sheet for a medium.
+func cssBlock(t *testing.T, medium string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(pageCSS, "\n@media "+medium+" {\n")
+	require.True(t, found, medium)
+	block, _, found := strings.Cut(rest, "\n}\n")
+	require.True(t, found, medium)
+	return block
+}
+
+func TestStyleForPhonesAndForPaper(t *testing.T) {
+	for medium, rules := range map[string][]string{
+		"(max-width: 50rem)": {
+			".row { grid-template-columns: minmax(0, 1fr); }",                                               // the two sides below each other,
+			".row > .blank, .row.same > .side:first-child { display: none; }",                               // what is empty or the same only once
+			"table, tbody, tr, td { display: block; }", "td[data-name]::before { content: attr(data-name) ", // the table as a list
+		},
+		"print": {
+			":root { color-scheme: light; }", "nav { display: none; }", ".row { break-inside: avoid; }",
+			".side, .side b { print-color-adjust: exact; -webkit-print-color-adjust: exact; }", // browsers leave backgrounds out otherwise
+		},
+	} {
+		block := cssBlock(t, medium)
+		for _, rule := range rules {
+			require.Contains(t, block, rule)
 		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// page shows text through the pager that PAGER names, or less. It reports false where there is no pager to run;
-// nothing has been shown then.
+// page shows text through the pager that PAGER names, or less. It reports false where there is no pager to run, or
+// one that failed before it read anything (the shell did not find it, or could not read PAGER): nothing has been
+// shown then.
 func page(text string, getenv func(string) string, stdout, stderr io.Writer) bool {
 	cmd := pagerCommand(getenv("PAGER"))
 	if cmd == nil {
@@ -21,19 +22,35 @@ func page(text string, getenv func(string) string, stdout, stderr io.Writer) boo
 	if getenv("LESS") == "" {
 		cmd.Env = append(cmd.Env, "LESS=FRX") // as git does: pass colours, leave at once when it fits, leave the text on the screen
 	}
-	// Writing to a file rather than through a pipe that we fill: the pager may quit before it has read all.
-	in, err := cmd.StdinPipe()
+	in, out, err := os.Pipe()
 	if err != nil {
 		return false
 	}
-	signal.Ignore(os.Interrupt) // in a pager it stops a search; it must not leave the pager without us
-	defer signal.Reset(os.Interrupt)
+	defer in.Close()
+	cmd.Stdin = in
+
+	// In a pager Ctrl-C stops a search; it must not leave the pager without us. It is caught and dropped here:
+	// a signal that is ignored would stay ignored in the pager.
+	dropped := make(chan os.Signal, 1)
+	signal.Notify(dropped, os.Interrupt)
+	defer signal.Stop(dropped)
 	if cmd.Start() != nil {
+		out.Close()
 		return false
 	}
-	_, _ = io.WriteString(in, text) // an error means that the reader has seen enough
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = io.WriteString(out, text) // an error means that the reader has seen enough
+		out.Close()
+	}()
+	if cmd.Wait() != nil {
+		left, _ := io.Copy(io.Discard, in)
+		return left < int64(len(text))
+	}
 	in.Close()
-	return cmd.Wait() == nil || cmd.ProcessState.ExitCode() != 127 // 127: the shell did not find it
+	<-written // perhaps to a pager that goes on in the background
+	return true
 }
 
 // pagerCommand returns the command for the value of PAGER; nil for none ("cat", or no less here).

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +158,46 @@ func TestGoldenPictures(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, string(want), s.out.String(), "if the new picture is right: go test ./tools/diff -update")
 		})
+	}
+}
+
+// styled finds what is drawn in a style.
+var styled = regexp.MustCompile("\x1b\\[([0-9;]*)m(.*?)\x1b\\[0m")
+
+// In the terminal colours tell removed, added and moved lines apart, what differs inside a changed line, and Go's
+// tokens.
+func TestColours(t *testing.T) {
+	moved := "func moved() {\n\tone()\n\ttwo()\n\tthree()\n}\n\n"
+	kept := "func kept() {\n\ta()\n\tb()\n\tc()\n\td()\n\te()\n}\n\n"
+	before := "package p\n\n" + moved + kept + "var changed = call(first)\nvar gone = 1 // why\n"
+	after := "package p\n\n" + kept + moved + "var changed = call(second)\ntype fresh string\n"
+	c := &comparison{files: []*rowdiff.File{rowdiff.CompareFile("p.go", &before, &after)}}
+	rowdiff.MarkMoves(c.files)
+	s := screen{width: 120, context: rowdiff.All, theme: theme{colour: true}}
+	s.draw(c)
+	got := make(map[string][]string)
+	for _, m := range styled.FindAllStringSubmatch(s.out.String(), -1) {
+		if text := strings.TrimSpace(m[2]); !slices.Contains(got[text], m[1]) {
+			got[text] = append(got[text], m[1])
+		}
+	}
+	for text, want := range map[string][]string{
+		"package": {"35"},                                   // on an equal line: a colour of the terminal's own
+		"kept":    {"1"},                                    //
+		"-":       {"38;5;255;48;5;52"},                     // removed: on red
+		"gone =":  {"38;5;255;48;5;52"},                     //
+		"// why":  {"38;5;252;48;5;52"},                     //
+		"+":       {"38;5;255;48;5;22"},                     // added: on green
+		"type":    {"38;5;219;48;5;22"},                     //
+		"~":       {"38;5;255;48;5;52", "38;5;255;48;5;22"}, // changed: both
+		"first":   {"38;5;255;1;48;5;88"},                   // what differs: brighter and bold
+		"second":  {"38;5;255;1;48;5;28"},                   //
+		"<":       {"38;5;255;48;5;17"},                     // moved: on blue
+		">":       {"38;5;255;48;5;17"},                     //
+		"two()":   {"38;5;255;48;5;17"},                     //
+		"moved":   {"1;38;5;255;48;5;17"},                   //
+	} {
+		require.Equal(t, want, got[text], text)
 	}
 }
 

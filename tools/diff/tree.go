@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 const (
 	maxFile  = 2 << 20 // bytes; a lesson's file has thousands, and a line is held in memory a cell a character
+	maxLines = 200_000 // of one file; where lines repeat, the search takes the square of it: about a second at this size
 	maxFiles = 1000    // of one folder
 )
 
@@ -27,6 +27,7 @@ type tree struct {
 	title string // of a lesson; "" elsewhere
 	fsys  fs.FS  // nil: there is nothing on this side
 	only  string // the one file to read; "" for a folder
+	as    string // what to call that file: where it was named by a link, the link's name
 }
 
 // openTree opens a folder or a file that the user named.
@@ -48,7 +49,7 @@ func openTree(name string) (tree, error) {
 	if err != nil {
 		return tree{}, fmt.Errorf("%s: %w", shown(name), cause(err))
 	}
-	return tree{label: shown(filepath.ToSlash(filepath.Clean(name))), fsys: root.FS(), only: only}, nil
+	return tree{label: shown(filepath.ToSlash(filepath.Clean(name))), fsys: root.FS(), only: only, as: filepath.Base(name)}, nil
 }
 
 // cause is the error without the operation and the path, which the caller has named.
@@ -77,7 +78,7 @@ func (t tree) read(allFiles bool) (map[string]content, error) {
 		if c.skipped != "" && c.text == "" {
 			return nil, fmt.Errorf("%s: %s", t.label, c.skipped)
 		}
-		files[path.Base(t.only)] = c
+		files[t.as] = c
 		return files, nil
 	}
 	anyGo := false
@@ -131,6 +132,8 @@ func readFile(fsys fs.FS, name string) content {
 		return content{skipped: fmt.Sprintf("is larger than %d MiB, too large to compare line by line", maxFile>>20)}
 	case bytes.IndexByte(data, 0) >= 0:
 		return content{string(data), "is binary"}
+	case bytes.Count(data, []byte("\n")) > maxLines:
+		return content{string(data), fmt.Sprintf("has more than %d lines, too many to compare", maxLines)}
 	}
 	return content{text: string(data)}
 }
@@ -185,7 +188,7 @@ func compare(old, new tree, allFiles bool) (*comparison, error) {
 	}
 	if old.only != "" && new.only != "" { // two files, whatever their names
 		// Under the old name, which is the one that a patch looks for.
-		newFiles = map[string]content{path.Base(old.only): newFiles[path.Base(new.only)]}
+		newFiles = map[string]content{old.as: newFiles[new.as]}
 	}
 	names := make(map[string]bool)
 	for name := range oldFiles {
