@@ -24,6 +24,7 @@ var wrong = []check.Answer{
 	answer("a byte is read to see whether the client is there", serveProbes, reconnecttest.Clients),
 	answer("the listener is closed after the first client", serveClosesListener, reconnecttest.Clients),
 	answer("no recover", serveWithoutRecover, reconnecttest.Panic),
+	answer("the connection is handed over in a wrapping", serveWraps, reconnecttest.Clients),
 	answer("never closed", serveNeverCloses, reconnecttest.Closed, reconnecttest.Panic),
 	answer("closed when the next client comes", serveClosesLast, reconnecttest.Closed, reconnecttest.Panic),
 	answer("a deferred Close in the body of the loop", serveDefersInLoop, reconnecttest.Closed, reconnecttest.Panic),
@@ -32,21 +33,28 @@ var wrong = []check.Answer{
 	answer("only io.EOF counts as leaving", serveKnowsEOF, reconnecttest.Error, reconnecttest.BreakOff),
 	answer("the handler's net.ErrClosed is taken for the listener's", serveMixesErrors, reconnecttest.Error),
 	answer("the handler is called until it succeeds", serveRetriesHandler, reconnecttest.Error),
+	answer("an error keeps its place in the WaitGroup", serveErrorSkipsDone, reconnecttest.Error, reconnecttest.BreakOff),
 	answer("one recover around the loop", serveRecoversOutside, reconnecttest.Panic),
 	answer("a panic skips the Close", servePanicSkipsClose, reconnecttest.Panic),
 	answer("a panic keeps its slot", servePanicKeepsSlot, reconnecttest.Panic),
+	answer("a panic skips the Done of the WaitGroup", servePanicSkipsDone, reconnecttest.Panic),
 	answer("a panic becomes the error of Serve", servePanicIsError, reconnecttest.Panic),
 	answer("gives up after a client that broke off", serveGivesUpOnReset, reconnecttest.BreakOff),
 	answer("the closed listener is an error", serveClosedIsError, reconnecttest.Listener),
 	answer("net.ErrClosed compared with ==", serveComparesErrClosed, reconnecttest.Listener),
+	answer("Accept is asked once more after the end", serveAsksAgain, reconnecttest.Listener),
 	answer("nobody is waited for", serveWaitsForNobody, reconnecttest.Finish),
 	answer("conversations are cut when the listener closes", serveCuts, reconnecttest.Finish),
+	answer("nobody is waited for after an error", serveWaitsWhenClosed, reconnecttest.Finish),
+	answer("Done before Close", serveDoneBeforeClose, reconnecttest.Finish),
 	answer("every accept error is returned", serveReturnsAll, reconnecttest.Temporary),
 	answer("only EMFILE passes", serveKnowsEMFILE, reconnecttest.Temporary),
 	answer("temporary only when not wrapped", serveAsserts, reconnecttest.Temporary),
 	answer("tries again at once", serveSpins, reconnecttest.Pause),
 	answer("gives way instead of waiting", serveYields, reconnecttest.Pause),
 	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause),
+	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
+	answer("the pause grows and is never reset", serveGrowsPause, reconnecttest.Pause),
 	answer("every accept error is survived", serveContinues, reconnecttest.Listener, reconnecttest.Pause, reconnecttest.Permanent),
 	answer("every accept error is the end, and none is told", serveHidesErrors, reconnecttest.Temporary, reconnecttest.Permanent),
 	answer("every net.Error is temporary", serveBelievesNetError, reconnecttest.Permanent),
@@ -126,6 +134,14 @@ func serveClosesListener(ln net.Listener, handle handler) error {
 	return accepting(ln, func(conn net.Conn) error {
 		defer ln.Close()
 		guard(conn, handle)
+		return nil
+	})
+}
+
+// serveWraps wants to look at what is read later on.
+func serveWraps(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		guard(struct{ net.Conn }{conn}, handle)
 		return nil
 	})
 }
@@ -223,6 +239,24 @@ func serveRetriesHandler(ln net.Listener, handle handler) error {
 	})
 }
 
+func serveErrorSkipsDone(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		clients.Add(1)
+		go func() {
+			defer conn.Close()
+			if err := recovering(conn, handle); err != nil {
+				log.Print(err)
+				return
+			}
+			conn.Close()
+			clients.Done()
+		}()
+		return nil
+	})
+}
+
 func serveWithoutRecover(ln net.Listener, handle handler) error {
 	return accepting(ln, func(conn net.Conn) error {
 		defer conn.Close()
@@ -265,6 +299,22 @@ func servePanicKeepsSlot(ln net.Listener, handle handler) error {
 			handle(conn)
 			<-slots
 		})
+		return nil
+	})
+}
+
+func servePanicSkipsDone(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		clients.Add(1)
+		go func() {
+			defer func() { _ = recover() }()
+			defer conn.Close()
+			handle(conn)
+			conn.Close()
+			clients.Done()
+		}()
 		return nil
 	})
 }
@@ -317,9 +367,54 @@ func serveComparesErrClosed(ln net.Listener, handle handler) error {
 	})
 }
 
+// serveAsksAgain makes sure that the listener is really closed.
+func serveAsksAgain(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			_, err = ln.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return false, nil
+			}
+		}
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
 func serveWaitsForNobody(ln net.Listener, handle handler) error {
 	return accepting(ln, func(conn net.Conn) error {
 		go guard(conn, handle)
+		return nil
+	})
+}
+
+// serveWaitsWhenClosed waits in one of the places where it returns.
+func serveWaitsWhenClosed(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	err := accepting(ln, func(conn net.Conn) error {
+		clients.Go(func() { guard(conn, handle) })
+		return nil
+	})
+	if err == nil {
+		clients.Wait()
+	}
+	return err
+}
+
+// serveDoneBeforeClose has its deferred calls in the wrong order.
+func serveDoneBeforeClose(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		clients.Add(1)
+		go func() {
+			defer conn.Close()
+			defer clients.Done()
+			recovering(conn, handle)
+		}()
 		return nil
 	})
 }
@@ -386,6 +481,21 @@ func serveAsserts(ln net.Listener, handle handler) error {
 	})
 }
 
+// serveCountsErrors means five in a row.
+func serveCountsErrors(ln net.Listener, handle handler) error {
+	errs := 0
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		if errs++; errs > 5 || !passes(err) {
+			return false, err
+		}
+		time.Sleep(pause)
+		return true, nil
+	})
+}
+
 func serveSpins(ln net.Listener, handle handler) error {
 	return serving(ln, handle, func(err error) (bool, error) {
 		if errors.Is(err, net.ErrClosed) {
@@ -421,6 +531,22 @@ func serveRetriesBlindly(ln net.Listener, handle handler) error {
 		}
 		guard(conn, handle)
 	}
+}
+
+// serveGrowsPause makes its pause longer with every error of its life.
+func serveGrowsPause(ln net.Listener, handle handler) error {
+	wait := pause
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		if !passes(err) {
+			return false, err
+		}
+		time.Sleep(wait)
+		wait *= 5
+		return true, nil
+	})
 }
 
 func serveContinues(ln net.Listener, handle handler) error {

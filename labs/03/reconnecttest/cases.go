@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -35,7 +37,7 @@ func (s suite) clients(c *check.C) {
 			r.closeWrite(p)
 		}
 	}
-	r.calledOnce()
+	r.calledWell()
 	r.stop()
 }
 
@@ -62,16 +64,16 @@ func (s suite) handlerError(c *check.C) {
 		r.talk(p, fault.Whole, "hello")
 		r.send(p, fault.Whole, order)
 		r.nextClient()
-		r.calledOnce()
+		r.calledWell()
 	}
 	for _, cut := range c.Cuts(3) {
 		c.Variation("Serve is running; two handlers in a row return an error; what the clients send comes %s", cut.Name)
 		r.send(r.dial("client 1"), cut, orderError)
 		r.send(r.dial("client 2"), cut, orderError)
 		r.nextClient()
-		r.calledOnce()
+		r.calledWell()
 	}
-	r.stop()
+	r.finishes()
 }
 
 func (s suite) handlerPanic(c *check.C) {
@@ -81,25 +83,25 @@ func (s suite) handlerPanic(c *check.C) {
 		p := r.dial("client 1")
 		r.talk(p, fault.Whole, "hello")
 		r.send(p, fault.Whole, order)
-		r.over(p)
+		r.hungUp(p, "panicked")
 		r.nextClient()
-		r.calledOnce()
+		r.calledWell()
 	}
 	for _, cut := range c.Cuts(3) {
 		c.Variation("Serve is running; a handler panics; what its client sends comes %s", cut.Name)
 		p := r.dial("client 1")
 		r.send(p, cut, orderPanic)
-		r.over(p)
+		r.hungUp(p, "panicked")
 		r.nextClient()
 	}
 	c.Variation("Serve is running; ten handlers in a row panic")
 	for i := range 10 {
 		p := r.dial(fmt.Sprintf("client %d", i+1))
 		r.send(p, fault.Whole, orderPanic)
-		r.over(p)
+		r.hungUp(p, "panicked")
 	}
 	r.nextClient()
-	r.stop()
+	r.finishes()
 }
 
 func (s suite) breakOff(c *check.C) {
@@ -126,7 +128,7 @@ func (s suite) breakOff(c *check.C) {
 	r.send(p, fault.Whole, orderUnread)
 	r.reset(p)
 	r.nextClient()
-	r.stop()
+	r.finishes()
 }
 
 func (s suite) listenerClosed(c *check.C) {
@@ -136,13 +138,13 @@ func (s suite) listenerClosed(c *check.C) {
 	r.serve()
 	r.returned(nil)
 
-	c.Variation("the listener is closed while Serve waits for a client")
+	c.Variation("Serve is running; the listener is closed while Serve waits for a client")
 	r = s.start(c)
 	c.Await("Serve to call Accept", r.ln.Starved)
 	r.closeListener()
 	r.returned(nil)
 
-	c.Variation("the listener is closed after two clients")
+	c.Variation("Serve is running; the listener is closed after two clients")
 	r = s.start(c)
 	r.nextClient()
 	r.nextClient()
@@ -152,26 +154,58 @@ func (s suite) listenerClosed(c *check.C) {
 
 func (s suite) finish(c *check.C) {
 	for _, cut := range c.Cuts(3) {
-		c.Variation("a client is being served when the listener is closed; its lines come %s", cut.Name)
+		c.Variation("Serve is running; a client is being served when the listener is closed; its lines come %s", cut.Name)
 		r := s.start(c)
 		p := r.dial("client 1")
 		r.talk(p, cut, "hello")
 		r.closeListener()
-		c.Await("Serve to notice it", func() bool { return r.call.Ended() || c.Resting() })
-		if r.call.Ended() {
-			c.Fail("Serve has returned, but client 1 has not finished")
-		}
-		r.talk(p, cut, "still here")
-		r.closeWrite(p)
+		r.staysFor(p, cut)
 		r.returned(nil)
 	}
+	c.Variation("Serve is running; a client is being served when Accept fails for good")
+	r := s.start(c)
+	p := r.dial("client 1")
+	r.talk(p, fault.Whole, "hello")
+	r.acceptFails(permanentErrors[1])
+	r.staysFor(p, fault.Whole)
+	r.ends() // with which error, or whether it takes this one for the end at all, is another case
+
+	c.Variation("Serve is running; a client is being served when the listener is closed; closing its connection takes a while")
+	s.slowClose(c)
+}
+
+// staysFor lets Serve notice its end, and looks whether p is served to its own.
+func (r *run) staysFor(p *client, cut fault.Cut) {
+	r.c.Await("Serve to notice it", func() bool { return r.call.Ended() || r.c.Resting() })
+	if r.call.Ended() {
+		r.c.Fail("Serve has returned, but %s has not finished", p.name)
+	}
+	r.talk(p, cut, "still here")
+	r.closeWrite(p)
+}
+
+// slowClose lets nobody close a connection before Serve has returned, or waits for it.
+func (s suite) slowClose(c *check.C) {
+	r := s.prepare(c)
+	defer r.ln.release()
+	r.ln.closeSlowly()
+	r.call = r.startServe()
+	p := r.dial("client 1")
+	r.talk(p, fault.Whole, "hello")
+	r.closeListener()
+	r.closeWrite(p)
+	c.Await("the connection of client 1 to be closed", func() bool { return (r.ln.isClosing() || r.call.Ended()) && c.Resting() })
+	if r.ln.isClosing() && r.call.Ended() { // who has returned and closes nothing fails another case
+		c.Fail("Serve has returned, but the connection of client 1 is not closed yet")
+	}
+	r.ln.release()
+	r.returned(nil)
 }
 
 func (s suite) temporary(c *check.C) {
 	r := s.start(c)
-	r.nextClient()
 	for _, err := range temporaryErrors {
-		c.Variation("Serve is running, and has served a client")
+		c.Variation("Serve is running; Accept is going to fail, and then a client comes")
 		r.acceptFails(err)
 		r.nextClient()
 	}
@@ -179,21 +213,33 @@ func (s suite) temporary(c *check.C) {
 }
 
 func (s suite) pause(c *check.C) {
+	const inRow, single = 4, 6
 	r := s.start(c)
+	c.Variation("Serve is running; Accept is going to fail %d times in a row", inRow)
 	r.nextClient()
 	c.Await("Serve to wait for clients", func() bool { return r.ln.Starved() && c.Resting() })
-	c.Variation("Serve is running, and has served a client; Accept is going to fail four times in a row")
-	r.acceptFails(temporaryErrors[0], temporaryErrors[0], temporaryErrors[0], temporaryErrors[0])
+	r.acceptFails(slices.Repeat(temporaryErrors[:1], inRow)...)
+	r.patience = inRow * longPause
 	r.nextClient()
 	if r.ln.tooSoon() > 0 {
 		c.Fail("Accept returned a temporary error, and was called again at once")
+	}
+	r.patience = longPause
+	for i := range single {
+		c.Variation("Serve is running; Accept has failed %d times so far, and a client was served after that", inRow+i)
+		r.acceptFails(temporaryErrors[0])
+		r.nextClient()
 	}
 	c.Variation("Serve is running; Accept is going to fail, and then the listener is closed")
 	r.ln.closeAfterErrors(1)
 	r.acceptFails(temporaryErrors[0])
 	c.Say("the suite has closed the listener as soon as Accept had returned that")
-	r.call.Wait() // what it returns is another case
+	r.ends()
+	r.call.Wait() // once more may be too much, which is another case, as is what it returns; without end fails here
 }
+
+// longPause is what no pause of the 100 ms that are allowed takes.
+const longPause = 250 * time.Millisecond
 
 func (s suite) permanent(c *check.C) {
 	for _, err := range permanentErrors {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,28 +39,37 @@ type run struct {
 	lab Lab
 	ln  *listener
 
-	call    *check.Call
-	done    chan struct{} // closed when Serve has returned
-	err     error         // what it returned
-	dialled int
-	calls   atomic.Int32 // of the handler
+	call     *check.Call
+	done     chan struct{} // closed when Serve has returned
+	err      error         // what it returned
+	dialled  int
+	patience time.Duration // how long a client waits for an answer; 0 means as long as the watchdog
+
+	// of the handler
+	calls   atomic.Int32
+	over    atomic.Int32 // calls that have returned or panicked
+	strange atomic.Int32 // calls with something that Accept has not returned
 }
 
 // prepare makes a listener. Clients may connect to it before serve is called.
 func (s suite) prepare(c *check.C) *run {
-	return &run{c: c, lab: s.lab, ln: &listener{Listener: c.Listen(), failed: map[string]time.Time{}}, done: make(chan struct{})}
+	return &run{c: c, lab: s.lab, ln: newListener(c.Listen()), done: make(chan struct{})}
 }
 
-// start is prepare and serve.
+// start is prepare and serve. It is no step: a variation that begins with it, or comes after it, says that Serve is running.
 func (s suite) start(c *check.C) *run {
 	r := s.prepare(c)
-	r.serve()
+	r.call = r.startServe()
 	return r
 }
 
 func (r *run) serve() {
 	r.c.Step("the suite called Serve(ln, handle)")
-	r.call = r.c.Start("Serve(ln, handle)", func() {
+	r.call = r.startServe()
+}
+
+func (r *run) startServe() *check.Call {
+	return r.c.Start("Serve(ln, handle)", func() {
 		defer close(r.done)
 		r.err = r.lab.Serve(r.ln, r.handle)
 	})
@@ -68,6 +78,14 @@ func (r *run) serve() {
 // handle is the handler. It does not close the connection, unless it is told to.
 func (r *run) handle(conn net.Conn) error {
 	r.calls.Add(1)
+	defer r.over.Add(1)
+	if !r.ln.returned(conn) {
+		r.strange.Add(1)
+	}
+	return converse(conn)
+}
+
+func converse(conn net.Conn) error {
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
 		switch lines.Text() {
@@ -131,7 +149,12 @@ func (r *run) talk(p *client, cut fault.Cut, line string) {
 
 // answer waits for an answer.
 func (r *run) answer(p *client, want string) {
-	r.c.Await("the answer to "+p.name, func() bool { return len(p.Received())-p.heard >= len(want) || p.Over() != nil || r.call.Ended() })
+	came := func() bool { return len(p.Received())-p.heard >= len(want) || p.Over() != nil || r.call.Ended() }
+	var waited stopwatch
+	r.c.Await("the answer to "+p.name, func() bool { return came() || r.patience > 0 && waited.read() > r.patience && r.c.Resting() })
+	if !came() {
+		r.c.Fail("%s has been waiting for %v: Serve pauses for too long after a temporary error", p.name, r.patience)
+	}
 	if r.call.Ended() {
 		r.c.Settle() // an answer may still be on its way
 	}
@@ -153,20 +176,25 @@ func (r *run) closeWrite(p *client) {
 	p.CloseWrite()
 }
 
-// over waits for the end of a connection, whatever kind of end it is.
-func (r *run) over(p *client) {
+// hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does before that: "returned". Those
+// of all other clients are over, or about to be.
+func (r *run) hungUp(p *client, handlerHas string) {
+	handled := func() bool { return int(r.over.Load()) == r.dialled }
 	r.c.Await("the end of the connection of "+p.name, func() bool {
-		return r.call.Ended() || p.Over() != nil && r.c.Resting() // Serve may still be about to return
+		return r.call.Ended() || (p.Over() != nil || handled()) && r.c.Resting() // Serve may still be about to close, or to return
 	})
 	if r.call.Ended() {
 		r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))
+	}
+	if p.Over() == nil {
+		r.c.Fail("handle has %s, and the connection of %s is still open", handlerHas, p.name)
 	}
 	r.c.Step("the connection of %s has ended", p.name)
 }
 
 // ended waits for the end of a connection that has to be closed in the normal way.
 func (r *run) ended(p *client) {
-	r.over(p)
+	r.hungUp(p, "returned")
 	r.c.WantError("the end of the connection of "+p.name, p.Over(), io.EOF)
 }
 
@@ -182,8 +210,12 @@ func (r *run) nextClient() {
 	r.closeWrite(p)
 }
 
-// calledOnce ends the case when the handler was called more often than there are clients.
-func (r *run) calledOnce() {
+// calledWell ends the case when the handler was called more often than there are clients, or with something else than a connection of
+// theirs.
+func (r *run) calledWell() {
+	if r.strange.Load() > 0 {
+		r.c.Fail("handle was called with something else than the net.Conn that Accept had returned")
+	}
 	if calls := int(r.calls.Load()); calls > r.dialled {
 		r.c.Fail("handle was called %d times for %d clients", calls, r.dialled)
 	}
@@ -191,18 +223,38 @@ func (r *run) calledOnce() {
 
 func (r *run) closeListener() {
 	r.c.Say("the suite has closed the listener")
-	r.ln.Close()
+	r.ln.shut()
 }
 
-// returned waits until Serve returns, and compares the error.
+// ends waits until Serve returns. It is false when Serve calls Accept once more instead, after an error that is the end.
+func (r *run) ends() bool {
+	defer r.ln.release()
+	r.c.Await("Serve to return", func() bool { return r.call.Ended() || r.ln.askedAgain() })
+	return !r.ln.askedAgain()
+}
+
+// returned waits until Serve returns, and compares the error; nil if the listener was closed.
 func (r *run) returned(want error) {
-	r.call.Wait()
+	if !r.ends() {
+		last := want
+		if last == nil {
+			last = net.ErrClosed
+		}
+		r.c.Fail("Accept has returned the error %s, and Serve has called it once more", check.Err(last))
+	}
 	r.c.Step("Serve returned %s", check.Err(r.err))
 	if want != nil {
 		r.c.WantError("what Serve returned", r.err, want)
 	} else if r.err != nil {
 		r.c.Fail("the listener was closed, and Serve returned an error, not nil")
 	}
+}
+
+// finishes closes the listener and waits for Serve, which has nothing to wait for any more. What it returns is another case, and so
+// is that it calls Accept no more.
+func (r *run) finishes() {
+	r.closeListener()
+	r.ends()
 }
 
 // stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that does not end
@@ -215,33 +267,54 @@ func (r *run) stop() {
 	}
 }
 
-// listener is what Serve gets. It notes how soon after an error Accept is called again.
+// listener is what Serve gets. It notes what becomes of the calls of Accept: how soon after an error the next one comes, and whether one
+// comes after an error that is the end. It keeps goroutines apart, because several may accept, each with its own pauses and its own end.
 type listener struct {
 	*fault.Listener
 
 	mu         sync.Mutex
+	conns      []net.Conn           // what Accept has returned
 	failed     map[string]time.Time // goroutine → when its last Accept failed; zero if it did not
 	last       time.Time            // when any Accept failed last
 	early      int                  // calls that came too soon
 	closeAfter int                  // errors until the listener closes; 0 for never
+	closed     bool                 // by the suite
+	ended      map[string]bool      // goroutines to which Accept has returned an error that is the end
+	again      bool                 // one of them has called it once more
+	slow       bool                 // connections close slowly
+	closing    bool                 // one of them is about to
+
+	released chan struct{} // closed when the calls that are held up may go on
+	release  func()        // closes it
+}
+
+func newListener(ln *fault.Listener) *listener {
+	l := &listener{Listener: ln, failed: map[string]time.Time{}, ended: map[string]bool{}, released: make(chan struct{})}
+	l.release = sync.OnceFunc(func() { close(l.released) })
+	return l
 }
 
 // soon is half of the pause that the task asks for, so that a coarse clock does no harm.
 const soon = 500 * time.Microsecond
 
+// Accept holds up who should not have called it: otherwise an endless loop might be at its end before the suite has looked.
 func (l *listener) Accept() (net.Conn, error) {
 	caller := goroutine()
-	l.enter(caller)
-	conn, err := l.Listener.Accept()
-	if l.leave(caller, err) {
-		l.Close()
+	if !l.enter(caller) {
+		<-l.released
 	}
-	return conn, err
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		if l.refused(caller, err) {
+			l.shut()
+		}
+		return nil, err
+	}
+	return l.accepted(caller, conn), nil
 }
 
-// enter compares with the last error that the same goroutine got, because several may accept, each with its own pauses; for a
-// goroutine that has not called before, with the last error of all.
-func (l *listener) enter(caller string) {
+// enter compares with the last error that the same goroutine got; for a goroutine that has not called before, with the last error of all.
+func (l *listener) enter(caller string) (ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	failed, known := l.failed[caller]
@@ -251,19 +324,93 @@ func (l *listener) enter(caller string) {
 	if !failed.IsZero() && time.Since(failed) < soon {
 		l.early++
 	}
+	l.again = l.again || l.ended[caller]
+	return !l.ended[caller]
 }
 
-func (l *listener) leave(caller string, err error) (toClose bool) {
+func (l *listener) accepted(caller string, conn net.Conn) net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil || errors.Is(err, net.ErrClosed) {
+	l.failed[caller] = time.Time{}
+	if l.slow {
+		conn = &slowConn{conn, l}
+	}
+	l.conns = append(l.conns, conn)
+	return conn
+}
+
+func (l *listener) refused(caller string, err error) (toClose bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(err, net.ErrClosed) {
 		l.failed[caller] = time.Time{}
+		l.ended[caller] = l.closed
 		return false
 	}
+	l.ended[caller] = slices.Contains(permanentErrors, err)
 	l.last = time.Now()
 	l.failed[caller] = l.last
 	l.closeAfter--
 	return l.closeAfter == 0
+}
+
+// shut is Close, called by the suite.
+func (l *listener) shut() {
+	l.look(func() { l.closed = true })
+	l.Close()
+}
+
+// look runs f under the lock.
+func (l *listener) look(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
+// returned reports whether Accept has returned conn.
+func (l *listener) returned(conn net.Conn) (ok bool) {
+	l.look(func() { ok = slices.Contains(l.conns, conn) })
+	return ok
+}
+
+// closeAfterErrors makes the listener close when Accept has failed n times more.
+func (l *listener) closeAfterErrors(n int) {
+	l.look(func() { l.closeAfter = n })
+}
+
+// closeSlowly makes the connections that are accepted from now on take their time to close: until release.
+func (l *listener) closeSlowly() {
+	l.look(func() { l.slow = true })
+}
+
+// isClosing reports whether Close of such a connection was called.
+func (l *listener) isClosing() (closing bool) {
+	l.look(func() { closing = l.closing })
+	return closing
+}
+
+// askedAgain reports whether Accept was called after an error that is the end.
+func (l *listener) askedAgain() (again bool) {
+	l.look(func() { again = l.again })
+	return again
+}
+
+// tooSoon is how many calls of Accept came at once after an error.
+func (l *listener) tooSoon() (n int) {
+	l.look(func() { n = l.early })
+	return n
+}
+
+// slowConn takes its time to close.
+type slowConn struct {
+	net.Conn
+	l *listener
+}
+
+func (s *slowConn) Close() error {
+	s.l.look(func() { s.l.closing = true })
+	<-s.l.released
+	return s.Conn.Close()
 }
 
 // goroutine returns the number of the calling goroutine, from the first line of its stack: "goroutine 34 [running]:".
@@ -273,18 +420,20 @@ func goroutine() string {
 	return strings.Fields(string(line[:]))[1]
 }
 
-// closeAfterErrors makes the listener close when Accept has failed n times more.
-func (l *listener) closeAfterErrors(n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closeAfter = n
+// stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at most. On a busy machine the code under test is
+// kept from running as well, and that is not its fault.
+type stopwatch struct {
+	last  time.Time
+	total time.Duration
 }
 
-// tooSoon is how many calls of Accept came at once after an error.
-func (l *listener) tooSoon() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.early
+func (w *stopwatch) read() time.Duration {
+	now := time.Now()
+	if !w.last.IsZero() {
+		w.total += min(now.Sub(w.last), 25*time.Millisecond)
+	}
+	w.last = now
+	return w.total
 }
 
 // acceptFails makes Accept return these errors before it hands out the next client.
