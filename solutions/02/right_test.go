@@ -23,7 +23,7 @@ var right = []check.Answer{
 	answer("io.Copy, and lines by hand", talklooptest.Lab{Answer: answerCopied, Converse: converseByByte}),
 	answer("bufio on every side", talklooptest.Lab{Answer: answerBuffered, Converse: converseBuffered}),
 	answer("a pipeline of goroutines", talklooptest.Lab{Answer: answerPipeline, Converse: converseInGoroutines}),
-	answer("every network error but a timeout is leaving", talklooptest.Lab{Answer: answerUnlessTimeout, Converse: converseInTime}),
+	answer("every network error but a timeout and a close of our own is leaving", talklooptest.Lab{Answer: answerUnlessTimeout, Converse: converseInTime}),
 	answer("a small buffer", talklooptest.Lab{Answer: answerSmall, Converse: converseByByte}),
 }
 
@@ -262,7 +262,7 @@ func answerUnlessTimeout(conn net.Conn) error {
 		}
 		var op *net.OpError
 		switch {
-		case errors.Is(err, io.EOF), errors.As(err, &op) && !op.Timeout():
+		case errors.Is(err, io.EOF), errors.As(err, &op) && !op.Timeout() && !errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
 			return err

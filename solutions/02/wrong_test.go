@@ -27,6 +27,8 @@ var wrong = []check.Answer{
 	answering("waits for a line end", answerLines, talklooptest.Talk, talklooptest.Failure),
 	answering("reads to the end of the stream", answerReadAll, talklooptest.Talk, talklooptest.Failure),
 	answering("bytes.ToUpper", answerToUpper, talklooptest.Talk),
+	answering("quit ends the loop of the server, too", answerObeys("quit"), talklooptest.Talk),
+	answering("QUIT ends the loop of the server, too", answerObeys("QUIT"), talklooptest.Talk),
 	answering("only the end of file is leaving", answerEOFOnly, talklooptest.Reset, talklooptest.BrokenPipe),
 	answering("the reset compared with ==", answerCompares, talklooptest.Reset, talklooptest.BrokenPipe),
 	answering("only a reset is leaving", answerResetOnly, talklooptest.BrokenPipe),
@@ -34,12 +36,14 @@ var wrong = []check.Answer{
 	answering("Write may not fail", answerWriteMust, talklooptest.BrokenPipe),
 	answering("every error is leaving", answerAnyError, talklooptest.Failure),
 	answering("0 bytes are leaving", answerZeroBytes, talklooptest.Failure),
+	answering("a connection closed by its own side has left", answerClosedIsGone, talklooptest.Failure),
 	answering("the error of Write ignored", answerIgnoresWriteError, talklooptest.Failure),
 	answering("never closed", answerStaysOpen, talklooptest.Closed),
 	answering("closed at the end of file only", answerClosesAtEOF, talklooptest.Closed),
 	answering("only the writing half is closed", answerHalfCloses, talklooptest.Closed),
 	answering("a line end behind every answer, even behind none", answerEOFOnce, talklooptest.End, talklooptest.Talk),
 	answering("the loop ignores every error", answerSpins, talklooptest.End, talklooptest.Talk, talklooptest.Reset, talklooptest.BrokenPipe, talklooptest.Failure, talklooptest.Closed),
+	answering("the error of Read ignored", answerIgnoresReadError, talklooptest.End, talklooptest.Talk, talklooptest.Reset, talklooptest.Failure, talklooptest.Closed),
 
 	conversing("the line end is sent", converseLineEnds, talklooptest.Lines),
 	conversing("the line end in a Write of its own", converseTwoWrites, talklooptest.Lines),
@@ -69,6 +73,9 @@ var wrong = []check.Answer{
 	conversing("no look at the output's error", converseNoOutErr, talklooptest.Broken),
 	conversing("the error of Write ignored, in Converse", converseIgnoresWriteError, talklooptest.Broken),
 	conversing("goes on after an error", converseGoesOn, talklooptest.Broken),
+	conversing("an error of its own for a message that cannot be sent", converseUnsentIsOwn, talklooptest.Broken),
+	conversing("an error of its own for an answer that does not come", converseUnansweredIsOwn, talklooptest.Broken),
+	conversing("an error of its own for an input that breaks", converseInputIsOwn, talklooptest.Broken),
 }
 
 func upper(b []byte) []byte {
@@ -162,6 +169,29 @@ func answerOnce(conn net.Conn) error {
 
 func answerWholeBuffer(conn net.Conn) error {
 	return answerWith(conn, gone, func(message []byte) []byte { return upper(message[:cap(message)]) })
+}
+
+// answerObeys returns an Answer that takes what is meant for the client's loop as an order.
+func answerObeys(order string) func(conn net.Conn) error {
+	return func(conn net.Conn) error {
+		defer conn.Close()
+		buf := make([]byte, 1024)
+		for {
+			n, err := conn.Read(buf)
+			if err == nil && string(buf[:n]) == order {
+				return nil
+			}
+			if err == nil {
+				_, err = conn.Write(upper(buf[:n]))
+			}
+			if gone(err) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // answerStale cuts what it sends at the first zero byte, as a C programmer would, and so sends the rest of a longer
@@ -271,6 +301,28 @@ func answerZeroBytes(conn net.Conn) error {
 			return err
 		}
 	}
+}
+
+func answerIgnoresReadError(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, _ := conn.Read(buf)
+		if n == 0 {
+			continue
+		}
+		_, err := conn.Write(upper(buf[:n]))
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func answerClosedIsGone(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool { return gone(err) || errors.Is(err, net.ErrClosed) }, upper)
 }
 
 func answerIgnoresWriteError(conn net.Conn) error {
@@ -700,4 +752,52 @@ func converseGoesOn(conn net.Conn, in io.Reader, out io.Writer) error {
 		}
 		return nil
 	})
+}
+
+func converseUnsentIsOwn(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if _, err := io.WriteString(conn, line); err != nil {
+			return errors.New("the server is gone")
+		}
+		return exchange(quiet{conn}, out, line)
+	})
+}
+
+// quiet is a connection on which the message is out already.
+type quiet struct{ net.Conn }
+
+func (quiet) Write(p []byte) (int, error) { return len(p), nil }
+
+func converseUnansweredIsOwn(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if _, err := io.WriteString(conn, line); err != nil {
+			return err
+		}
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		if err == io.EOF {
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("no answer: %v", err)
+		}
+		_, err = fmt.Fprintf(out, "%s\n", buf[:n])
+		return err
+	})
+}
+
+func converseInputIsOwn(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && lines.Text() != "quit" {
+		if lines.Text() == "" {
+			continue
+		}
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	if lines.Err() != nil {
+		return errors.New("cannot read the input")
+	}
+	return nil
 }

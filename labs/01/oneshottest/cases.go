@@ -355,7 +355,7 @@ func (s suite) left(c *check.C) {
 	c.Variation("a new connection, on which every Write fails: %v", errUnplugged)
 	conn, _ := c.Connect()
 	q := s.startAsk(c, unplug(c, conn), []byte("hello"))
-	c.Say("the suite has let Write fail")
+	c.Say("the suite has made Write fail")
 	q.returns(c)
 	c.WantError("Ask", q.err, errUnplugged)
 }

@@ -53,7 +53,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: OneRead, Points: 1, Run: s.oneRead, Scene: "echo", Needs: []string{Upper},
 			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing marks its end, so whoever waits for more may wait for ever. However long it is, its answer goes out in one call of Write.",
-			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, io.ReadFull and reading to the end of a line wait for something that need not come.",
+			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, io.ReadFull and reading to the end of a line wait for something that need not come. Call conn.Write once, too.",
 		}, {
 			Name: Closes, Points: 1, Run: s.closes, Scene: "second-message", Needs: []string{OneRead},
 			Rule: "Answer closes the connection when it has answered, whether or not the client does; the client meets the end of the stream behind the answer.",
@@ -69,7 +69,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Ask, Points: 1, Run: s.ask, Scene: "echo",
 			Rule: "Ask sends the message as it is and nothing else, in one call of Write, and leaves the slice unchanged. Its answer is what one Read into a buffer of 1024 bytes then returns, whatever it says and however long it is.",
-			Hint: "Write first, then call conn.Read once, and return buf[:n]. The answer may be shorter or longer than the question, and no end of the stream follows it.",
+			Hint: "Write message as it is, then call conn.Read once into a buffer of 1024 bytes, and return buf[:n]. The answer may be shorter or longer than the question, and no end of the stream follows it.",
 		}, {
 			Name: Again, Points: 1, Run: s.again, Scene: "second-message", Needs: []string{Ask},
 			Rule: "The connection belongs to whoever dialled: Ask does not close it, in whole or in half. Each answer belongs to the caller, and a later call does not change it.",

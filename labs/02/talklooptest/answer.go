@@ -55,8 +55,13 @@ func (a *answering) send(message string) {
 func (a *answering) exchange(message string) (answer string) {
 	before := len(a.peer.Received())
 	a.send(message)
-	a.c.Await("the answer to "+text(message), func() bool { return len(a.peer.Received()) >= before+len(message) })
+	arrived := func() bool { return len(a.peer.Received()) >= before+len(message) }
+	a.c.Await("the answer to "+text(message), func() bool { return a.Ended() || arrived() })
 	a.c.Settle()
+	if a.Ended() && !arrived() {
+		a.returns()
+	}
+	a.c.Await("the answer to "+text(message), arrived)
 	answer = string(a.peer.Received()[before:])
 	a.c.Step("the suite received %s", text(answer))
 	return answer
@@ -81,7 +86,7 @@ func (s suite) talk(c *check.C) {
 	conn, peer := c.Connect()
 	w := watch(conn)
 	a := s.startAnswer(c, w, peer)
-	for _, message := range []string{"hello", "how are you", "z", "caf\u00e9, stra\u00dfe, 你好\n", string(every)} {
+	for _, message := range []string{"hello", "how are you", "z", "quit", "QUIT", "caf\u00e9, stra\u00dfe, 你好\n", string(every)} {
 		answer := a.exchange(message)
 		c.WantText("answer", answer, upper(message))
 		if n := w.counts(); n.writes > n.brought {
@@ -166,6 +171,11 @@ func (s suite) failure(c *check.C) {
 		c.Variation("a new connection, whose %s deadline has passed", what)
 		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
 	}
+	c.Variation("a new connection, which is closed on the side of Answer by whoever has accepted it")
+	conn, peer := c.Connect()
+	a := s.startAnswer(c, conn, peer)
+	conn.Close()
+	c.WantError("Answer", a.returns(), net.ErrClosed)
 }
 
 // late starts Answer on a connection whose deadline has passed.
@@ -225,11 +235,4 @@ func (a *answering) wantClosed() {
 // open reports whether the code under test has not closed its end.
 func open(peer *fault.Peer) bool {
 	return !errors.Is(peer.Conn().SetReadDeadline(time.Time{}), net.ErrClosed)
-}
-
-// wantBroken ends the case unless err is the error of a connection that broke.
-func wantBroken(c *check.C, what string, err error) {
-	if err == nil || errors.Is(err, io.EOF) {
-		c.Fail("%s, but the error is %s: return what the call that failed returned, alone or wrapped", what, check.Err(err))
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,11 +13,13 @@ import (
 	"socketbook/tools/fault"
 )
 
-// watched counts the calls on a connection, so that the suite knows when a message is out and its answer awaited.
+// watched counts the calls on a connection, so that the suite knows when a message is out and its answer awaited, and
+// keeps the errors that they have returned. Which one is the last does not matter: answers may be read in another goroutine.
 type watched struct {
 	net.Conn
-	mu sync.Mutex
-	n  counts
+	mu   sync.Mutex
+	n    counts
+	errs []error // io.EOF left out
 }
 
 type counts struct {
@@ -45,6 +48,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	if n > 0 {
 		w.n.brought++
 	}
+	w.note(err)
 	return n, err
 }
 
@@ -56,7 +60,22 @@ func (w *watched) Write(p []byte) (int, error) {
 	if n > 0 { // an empty one is no message
 		w.n.writes++
 	}
+	w.note(err)
 	return n, err
+}
+
+// note keeps err; the caller holds mu.
+func (w *watched) note(err error) {
+	if err != nil && err != io.EOF {
+		w.errs = append(w.errs, err)
+	}
+}
+
+// met reports whether err is one of the errors that Read and Write have returned.
+func (w *watched) met(err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.errs, func(e error) bool { return errors.Is(err, e) })
 }
 
 // SetDeadline sets both deadlines.
@@ -80,6 +99,20 @@ func (w *watched) setTimed(t time.Time) {
 // CloseWrite closes the writing half.
 func (w *watched) CloseWrite() error { return w.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
+// errUnplugged is the error of an input that breaks.
+var errUnplugged = errors.New("the keyboard is unplugged")
+
+// input is what the suite types: only a reader, whose errors but io.EOF are errUnplugged.
+type input struct{ r io.Reader }
+
+func (i input) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = errUnplugged
+	}
+	return n, err
+}
+
 // conversation is a call of the student's Converse. Its input is a connection too, at whose other end
 // the suite types: so it comes in pieces, and a wait for a line that nobody types is seen.
 type conversation struct {
@@ -100,8 +133,20 @@ func (s suite) startConverse(c *check.C, out *fault.Writer) *conversation {
 	conn, server := c.Connect()
 	in, keyboard := c.Connect()
 	v := &conversation{c: c, conn: watch(conn), server: server, keyboard: keyboard, out: c.Writer(out)}
-	v.call = c.Start("Converse(conn, in, out)", func() { v.err = s.lab.Converse(v.conn, struct{ io.Reader }{in}, v.out) })
+	v.call = c.Start("Converse(conn, in, out)", func() { v.err = s.lab.Converse(v.conn, input{in}, v.out) })
 	return v
+}
+
+// awaits waits for cond, and records what Converse has returned if it has ended before that.
+func (v *conversation) awaits(what string, cond func() bool) {
+	v.c.Await(what, func() bool { return v.call.Ended() || cond() })
+	if v.call.Ended() {
+		v.c.Settle()
+		if !cond() {
+			v.c.Step("Converse(conn, in, out) returned %s", check.Err(v.err))
+		}
+	}
+	v.c.Await(what, cond)
 }
 
 // types makes text the next input.
@@ -114,7 +159,7 @@ func (v *conversation) types(typed string, cut fault.Cut) {
 func (v *conversation) receives(message string) {
 	before := len(v.sent)
 	v.sent += message
-	v.c.Await("the message "+text(message), func() bool {
+	v.awaits("the message "+text(message), func() bool {
 		n, got := v.conn.counts(), len(v.server.Received())
 		return got >= len(v.sent) && got == n.written && n.reads > v.messages
 	})
@@ -137,7 +182,7 @@ func (v *conversation) answers(answer string) {
 func (v *conversation) prints(answer string) {
 	before := len(v.printed)
 	v.printed += answer + "\n"
-	v.c.Await("the line "+text(answer)+" on out", func() bool {
+	v.awaits("the line "+text(answer)+" on out", func() bool {
 		got := len(v.out.Taken())
 		waits := v.server.Conn().Starved() || v.keyboard.Conn().Starved() // so what it has printed is all
 		return got >= len(v.printed) || got > before && waits
@@ -274,10 +319,10 @@ func (s suite) quit(c *check.C) {
 func (s suite) broken(c *check.C) {
 	for _, end := range []string{"closes its side", "resets the connection"} {
 		leave := (*fault.Peer).CloseWrite
-		want := func(err error) { c.WantError("Converse", err, io.EOF) }
+		want := func(v *conversation) { c.WantError("Converse", v.fails(), io.EOF) }
 		if end == "resets the connection" {
 			leave = (*fault.Peer).Reset
-			want = func(err error) { wantBroken(c, "the connection was reset", err) }
+			want = (*conversation).wantMet
 		}
 		c.Variation("a new connection; the suite %s when it has the second message", end)
 		v := s.startConverse(c, &fault.Writer{})
@@ -285,21 +330,21 @@ func (s suite) broken(c *check.C) {
 		v.exchanges("one", "ONE")
 		v.receives("two")
 		leave(v.server)
-		want(v.fails())
+		want(v)
 
 		c.Variation("a new connection; the suite %s before the first line", end)
 		v = s.startConverse(c, &fault.Writer{})
 		leave(v.server)
 		c.Settle()
 		v.types("one\ntwo\n", fault.Whole)
-		want(v.fails())
+		want(v)
 	}
-	c.Variation("a new connection; the input is a connection too, and is reset after the first line")
+	c.Variation("a new connection; the input breaks after the first line: %v", errUnplugged)
 	v := s.startConverse(c, &fault.Writer{})
 	v.types("one\n", fault.Whole)
 	v.exchanges("one", "ONE")
 	v.keyboard.Reset()
-	wantBroken(c, "the input was reset", v.fails())
+	c.WantError("Converse", v.fails(), errUnplugged)
 
 	full := errors.New("the disk is full")
 	for _, room := range []int{0, len("ONE\nT")} {
@@ -322,4 +367,11 @@ func (v *conversation) fails() error {
 	v.call.Wait()
 	v.c.Step("Converse(conn, in, out) returned %s", check.Err(v.err))
 	return v.err
+}
+
+// wantMet ends the case unless the call returns what a Read or Write of its connection has returned, and not io.EOF.
+func (v *conversation) wantMet() {
+	if err := v.fails(); errors.Is(err, io.EOF) || !v.conn.met(err) {
+		v.c.Fail("the connection was reset, but the error is %s: return what the call that failed returned, alone or wrapped with %%w", check.Err(err))
+	}
 }

@@ -48,7 +48,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Talk, Points: 1, Run: s.talk, Scene: "talk",
 			Rule: "What a Read brings is answered before the next Read: the same bytes, a to z in upper case, in one call of Write. This goes on until the client leaves.",
-			Hint: "Inside the loop, read once, write buf[:n] in upper case, and neither close nor return. Nothing marks the end of a message, so there is nothing to wait for.",
+			Hint: "Inside the loop, read once, write buf[:n] in upper case, and neither close nor return, whatever the message says. Nothing marks the end of a message, so there is nothing to wait for.",
 		}, {
 			Name: Reset, Points: 1, Run: s.reset, Scene: "reset",
 			Rule: "A client that aborts instead of closing has left as well: Read returns an error that is syscall.ECONNRESET, and Answer returns nil.",
@@ -59,8 +59,8 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Ask the error of Write the same question as that of Read, and let syscall.EPIPE count too.",
 		}, {
 			Name: Failure, Points: 1, Run: s.failure,
-			Rule: "Every other error is returned, alone or wrapped: one of Read, and one of Write. The suite lets a deadline pass, which is os.ErrDeadlineExceeded.",
-			Hint: "Return nil for the three ways of leaving only, and err for everything else. That Read brought 0 bytes does not tell why.",
+			Rule: "Every other error is returned, alone or wrapped: one of Read, and one of Write. The suite lets a deadline pass, which is os.ErrDeadlineExceeded, and closes the connection on your side, which is net.ErrClosed.",
+			Hint: "Look at the error of Write as well as at that of Read. Return nil for the three ways of leaving only, and err for everything else. That Read brought 0 bytes does not tell why.",
 		}, {
 			Name: Closed, Points: 1, Run: s.closed, Scene: "unread-answer",
 			Rule: "Answer closes the connection when it is done, whatever has ended it: an orderly end, a reset, a Write that failed, a deadline.",
@@ -80,7 +80,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Broken, Points: 1, Run: s.broken, Needs: []string{Lines},
 			Rule: "nil means that every line was sent, answered and printed. A server that closes instead of answering is io.EOF; a connection, an input or an output that fails is its own error.",
-			Hint: "Look at the error of every call: Write, Read, Fprintf, and Scanner.Err() after the loop. Return the first one at once.",
+			Hint: "Look at the error of every call: Write, Read, Fprintf, and Scanner.Err() after the loop. Return the first one at once, as it is or wrapped with %w.",
 		},
 	}}
 }
