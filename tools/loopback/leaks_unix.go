@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"unsafe"
 )
 
 // descriptors lists the open files, sockets and pipes; what the Go runtime keeps for itself is left out.
@@ -35,8 +36,12 @@ func descriptors() []string {
 	return files
 }
 
-// hasChildren asks for a child without waiting for it: ECHILD means that there is none.
+// hasChildren asks for a child, running or ended, and leaves it to whoever waits for it (waitid(2), WNOWAIT). ECHILD
+// means that there is none.
 func hasChildren() bool {
-	_, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
-	return err != syscall.ECHILD
+	const all = 0      // P_ALL in sys/wait.h
+	var info [256]byte // for the siginfo_t; 128 bytes at most
+	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, all, 0, uintptr(unsafe.Pointer(&info)),
+		syscall.WEXITED|syscall.WNOHANG|syscall.WNOWAIT, 0, 0)
+	return errno != syscall.ECHILD
 }

@@ -16,6 +16,9 @@ import (
 // ends as soon as its condition holds.
 const Patience = 10 * time.Second
 
+// patience is Patience, except in tests.
+var patience = Patience
+
 // Listen returns a TCP listener on a free port of 127.0.0.1. The caller closes it.
 func Listen() (net.Listener, error) {
 	return net.Listen("tcp", "127.0.0.1:0")
@@ -48,17 +51,32 @@ func TCP() (client, server *net.TCPConn, err error) {
 		return nil, nil, err
 	}
 	defer ln.Close()
-	// The kernel completes the handshake before accept, so dialling first does not block.
-	c, err := net.Dial("tcp", ln.Addr().String())
+	c, s, err := Connect(ln)
 	if err != nil {
-		return nil, nil, err
-	}
-	s, err := ln.Accept()
-	if err != nil {
-		c.Close()
 		return nil, nil, err
 	}
 	return c.(*net.TCPConn), s.(*net.TCPConn), nil
+}
+
+// Connect dials ln, a TCP listener, and accepts that connection. Strangers that were quicker are accepted and closed; so nobody else
+// may accept from ln at the same time. The caller closes both ends.
+func Connect(ln net.Listener) (client, server net.Conn, err error) {
+	// The kernel completes the handshake before accept, so dialling first does not block.
+	client, err = net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		server, err = ln.Accept()
+		if err != nil {
+			client.Close()
+			return nil, nil, err
+		}
+		if server.RemoteAddr().String() == client.LocalAddr().String() {
+			return client, server, nil
+		}
+		server.Close()
+	}
 }
 
 // UDP returns a socket that listens on a free port of 127.0.0.1 and one that is connected to it. The caller closes both.
@@ -116,7 +134,7 @@ func Abort(conn net.Conn) error {
 var ErrEnded = errors.New("the stream ended first")
 
 // WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out (recv with MSG_PEEK,
-// on Linux and macOS). For a datagram socket it waits for a next datagram of at least n bytes. It fails with
+// on Linux and macOS); for n = 0, any byte. For a datagram socket it waits for a next datagram of at least n bytes. It fails with
 // os.ErrDeadlineExceeded after Patience, and leaves conn without a read deadline.
 //
 // On Windows nothing can be peeked at this way: there it waits 50 ms and returns nil.
@@ -129,7 +147,7 @@ func WaitQueued(conn net.Conn, n int) error {
 	if err != nil {
 		return err
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(Patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	defer conn.SetReadDeadline(time.Time{})
@@ -166,7 +184,7 @@ func WaitDead(conn net.Conn) error {
 
 // poll asks again and again, in ever longer steps, for what the kernel does not announce.
 func poll(what string, done func() (bool, error)) error {
-	watchdog := time.NewTimer(Patience)
+	watchdog := time.NewTimer(patience)
 	defer watchdog.Stop()
 	for step := 20 * time.Microsecond; ; step = min(2*step, 5*time.Millisecond) {
 		ok, err := done()
@@ -176,7 +194,7 @@ func poll(what string, done func() (bool, error)) error {
 		select {
 		case <-time.After(step):
 		case <-watchdog.C:
-			return fmt.Errorf("waited %v for %s", Patience, what)
+			return fmt.Errorf("waited %v for %s", patience, what)
 		}
 	}
 }

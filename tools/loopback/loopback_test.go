@@ -116,18 +116,24 @@ func TestWaitDeadIsNotHalfClosed(t *testing.T) {
 
 func TestSegments(t *testing.T) {
 	client, server := pair(t)
-	for range 3 {
-		_, err := client.Write([]byte("x"))
+	for i := range 4 { // so that other numbers in struct tcp_info are others
+		_, err := server.Write([]byte("x"))
 		require.NoError(t, err)
+		require.NoError(t, WaitQueued(client, i+1))
 	}
-	require.NoError(t, WaitQueued(server, 3))
+	const segments = 23
+	for i := range segments {
+		_, err := client.Write([]byte("xyz"))
+		require.NoError(t, err)
+		require.NoError(t, WaitQueued(server, 3*(i+1)))
+	}
 	n, err := Segments(server)
 	if runtime.GOOS != "linux" {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		return
 	}
 	require.NoError(t, err)
-	require.Equal(t, 3, n)
+	require.Equal(t, segments, n)
 }
 
 func TestFreeAddr(t *testing.T) {
@@ -145,6 +151,89 @@ func TestPoll(t *testing.T) {
 	require.ErrorIs(t, poll("never", func() (bool, error) { return false, broken }), broken)
 }
 
+// A stranger that was quicker is sent away.
+func TestConnectIgnoresStrangers(t *testing.T) {
+	ln, err := Listen()
+	require.NoError(t, err)
+	defer ln.Close()
+	stranger, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	defer stranger.Close()
+	client, server, err := Connect(ln)
+	require.NoError(t, err)
+	defer client.Close()
+	defer server.Close()
+	require.Equal(t, client.LocalAddr().String(), server.RemoteAddr().String())
+	_, err = stranger.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+
+	ln.Close()
+	_, _, err = Connect(ln)
+	require.Error(t, err)
+}
+
+// The ports that systems hand out by themselves begin above.
+func TestFreePacketAddr(t *testing.T) {
+	for range 20 {
+		addr, err := FreePacketAddr()
+		require.NoError(t, err)
+		udp, err := net.ResolveUDPAddr("udp", addr)
+		require.NoError(t, err)
+		require.True(t, udp.IP.IsLoopback())
+		require.GreaterOrEqual(t, udp.Port, 10000)
+		require.Less(t, udp.Port, 32768)
+	}
+}
+
+// withPatience shortens the waits of this package for one test.
+func withPatience(t *testing.T, p time.Duration) {
+	before := patience
+	patience = p
+	t.Cleanup(func() { patience = before })
+}
+
+func TestWaitQueuedGivesUp(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not tell what lies in a queue")
+	}
+	withPatience(t, 10*time.Millisecond)
+	client, server := pair(t)
+	for _, n := range []int{0, 1} {
+		err := WaitQueued(server, n)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorContains(t, err, "bytes in the receive queue")
+	}
+	_, err := client.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = server.Read(make([]byte, 1))
+	require.NoError(t, err, "the deadline is not left behind")
+	require.ErrorContains(t, poll("the end", func() (bool, error) { return false, nil }), "waited 10ms for the end")
+}
+
+// A datagram of no bytes is not the end of anything.
+func TestEmptyDatagram(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not tell what lies in a queue")
+	}
+	client, server, err := UDP()
+	require.NoError(t, err)
+	defer client.Close()
+	defer server.Close()
+	_, err = client.Write(nil)
+	require.NoError(t, err)
+	n, err := Queued(server, 10)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	n, _, err = server.ReadFrom(make([]byte, 10))
+	require.NoError(t, err, "it lies in the queue")
+	require.Zero(t, n)
+}
+
+func TestExtra(t *testing.T) {
+	require.Empty(t, extra([]string{"a", "b"}, []string{"b", "a", "c"}))
+	require.Equal(t, []string{"a", "b"}, extra([]string{"a", "a", "b"}, []string{"a"}), "two of one name are two")
+}
+
 // What is left behind is found and named.
 func TestLeaked(t *testing.T) {
 	before := Snapshot()
@@ -153,7 +242,7 @@ func TestLeaked(t *testing.T) {
 	stop, started := make(chan struct{}), make(chan struct{})
 	go waitForTheEnd(started, stop)
 	<-started
-	require.Contains(t, before.left(), "waitForTheEnd")
+	require.Contains(t, before.left(new([]byte)), "waitForTheEnd")
 	close(stop)
 	require.NoError(t, before.Leaked(), "it looks again for a while")
 
@@ -162,7 +251,7 @@ func TestLeaked(t *testing.T) {
 	}
 	ln, err := Listen()
 	require.NoError(t, err)
-	require.Contains(t, before.left(), "1 descriptors more")
+	require.Contains(t, before.left(new([]byte)), "1 descriptors more")
 	ln.Close()
 	require.NoError(t, before.Leaked())
 
@@ -172,10 +261,69 @@ func TestLeaked(t *testing.T) {
 	cmd.Stdin = in
 	require.NoError(t, cmd.Start())
 	in.Close()
-	require.Contains(t, before.left(), "child process")
+	require.Contains(t, before.left(new([]byte)), "child process")
 	out.Close()
 	require.NoError(t, cmd.Wait())
 	require.NoError(t, before.Leaked())
+}
+
+// A child that has ended is found as well, and whoever started it still gets its status.
+func TestLeakedLeavesChildrenAlone(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("only Linux and macOS tell")
+	}
+	before := Snapshot()
+	out, in, err := os.Pipe() // ends with the child, which has the other end
+	require.NoError(t, err)
+	cmd := exec.Command("sh", "-c", "exit 7")
+	cmd.Stdout = in
+	require.NoError(t, cmd.Start())
+	in.Close()
+	_, err = io.ReadAll(out)
+	require.NoError(t, err)
+	out.Close()
+	for range 2 {
+		require.Contains(t, before.left(new([]byte)), "child process")
+	}
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 7, cmd.ProcessState.ExitCode(), "nobody has taken its status")
+	require.NoError(t, before.Leaked())
+}
+
+//go:noinline
+func drop(t *testing.T) {
+	_, _, err := TCP()
+	require.NoError(t, err)
+}
+
+// The search does not itself make the collector close what it is looking for.
+func TestLeakedSeesDroppedConnections(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("only Linux and macOS tell")
+	}
+	before := Snapshot()
+	defer func(p time.Duration) { leakPatience = p }(leakPatience)
+	leakPatience = 500 * time.Millisecond
+	runtime.GC() // the next one comes after megabytes
+	drop(t)
+	require.ErrorContains(t, before.Leaked(), "2 descriptors more")
+	leakPatience = 10 * time.Second
+	runtime.GC()
+	require.NoError(t, before.Leaked(), "the collector closes them: after that there is nothing to be seen")
+}
+
+// Looking again costs less than a hundredth of what makes the collector run.
+func TestLookingAllocatesLittle(t *testing.T) {
+	before := Snapshot()
+	var buf []byte
+	before.left(&buf)
+	var start, end runtime.MemStats
+	runtime.ReadMemStats(&start)
+	for range 10 {
+		before.left(&buf)
+	}
+	runtime.ReadMemStats(&end)
+	require.Less(t, end.TotalAlloc-start.TotalAlloc, uint64(1<<20), "bytes for ten looks")
 }
 
 func waitForTheEnd(started chan<- struct{}, stop <-chan struct{}) {
