@@ -267,29 +267,6 @@ func TestLeaked(t *testing.T) {
 	require.NoError(t, before.Leaked())
 }
 
-// A child that has ended is found as well, and whoever started it still gets its status.
-func TestLeakedLeavesChildrenAlone(t *testing.T) {
-	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
-		t.Skip("only Linux and macOS tell")
-	}
-	before := Snapshot()
-	out, in, err := os.Pipe() // ends with the child, which has the other end
-	require.NoError(t, err)
-	cmd := exec.Command("sh", "-c", "exit 7")
-	cmd.Stdout = in
-	require.NoError(t, cmd.Start())
-	in.Close()
-	_, err = io.ReadAll(out)
-	require.NoError(t, err)
-	out.Close()
-	for range 2 {
-		require.Contains(t, before.left(new([]byte)), "child process")
-	}
-	require.Error(t, cmd.Wait())
-	require.Equal(t, 7, cmd.ProcessState.ExitCode(), "nobody has taken its status")
-	require.NoError(t, before.Leaked())
-}
-
 //go:noinline
 func drop(t *testing.T) {
 	_, _, err := TCP()
