@@ -11,6 +11,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -178,18 +179,21 @@ func runClient(t *testing.T, out io.Writer, answer []byte, args ...string) (errs
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
 	defer ln.Close()
-	go func() {
-		conn, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		conn.Read(make([]byte, maxRead))
-		conn.Write(answer)
-		conn.Close()
-	}()
+	go answerOnce(ln, answer)
 	stdout, errs, _ := stagetest.Run(t.Context(), lesson, "ls\n", append([]string{"client", "-addr", ln.Addr().String()}, args...)...)
 	io.WriteString(out, stdout)
 	return errs
+}
+
+// answerOnce is a server of one client.
+func answerOnce(ln net.Listener, answer []byte) {
+	conn, err := ln.Accept()
+	if err != nil {
+		return
+	}
+	conn.Read(make([]byte, maxRead))
+	conn.Write(answer)
+	conn.Close()
 }
 
 func TestFixPathName(t *testing.T) {
@@ -202,14 +206,23 @@ func TestFixPathName(t *testing.T) {
 	require.Equal(t, "in the folder: nothing; outside: a/x, etc/x", whereabouts("a/b/", []string{"a/x", "etc/x"}))
 }
 
-// A full disk on the reader's own side is not told as the server's fault.
-func TestDiskFull(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has /dev/full, a file on a disk that is always full")
+// TestSaveFails: a disk that takes no more is the reader's own trouble, and not told as the server's fault.
+func TestSaveFails(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no ulimit, which makes a file fail like a full disk does")
 	}
-	defer func() { folder = nil }()
-	errs := runClient(t, io.Discard, frame(`{"file_name": "full", "total_size": 5}`, "hello"), "-save", "/dev")
-	require.Equal(t, "saving an answer: writing /dev/full: no space left on device; is the disk full?\n", errs)
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	defer ln.Close()
+	go answerOnce(ln, frame(`{"file_name": "a.txt", "total_size": 50000}`, strings.Repeat("x", 50000)))
+	dir := t.TempDir()
+	cmd := stagetest.Command(t, "client", "-addr", ln.Addr().String(), "-save", dir)
+	cmd.Args = append([]string{"sh", "-c", `ulimit -f 8 && exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path, err = exec.LookPath("sh")
+	require.NoError(t, err)
+	_, errs, status := stagetest.Output(t, cmd, "ls\n")
+	require.Equal(t, 1, status)
+	require.Equal(t, "saving an answer: writing "+filepath.Join(dir, "a.txt")+": file too large; is the disk full?\n", errs)
 }
 
 func TestSaveFlag(t *testing.T) {
