@@ -256,11 +256,9 @@ func (s suite) random(c *check.C) {
 	w := s.connect(c, answered([]byte("HELLO")))
 	what := fmt.Sprintf("Exchange(conn, \"hello\", limit %d, tries 3, wait %v)", roomy, ages)
 	var err error
-	c.Do(what, func() {
-		for i := 0; i < calls && err == nil; i++ {
-			_, err = s.lab.Exchange(w.conn, hello, roomy, 3, ages)
-		}
-	})
+	for i := 0; i < calls && err == nil; i++ {
+		c.Do(what, func() { _, err = s.lab.Exchange(w.conn, hello, roomy, 3, ages) })
+	}
 	c.Await("what was sent to arrive", w.peer.Rested)
 	var ids, shown []string
 	for _, r := range w.requests() {
