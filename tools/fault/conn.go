@@ -173,13 +173,16 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 			w.expired = true
 		} else {
 			var mine *time.Timer
-			mine = time.AfterFunc(left, func() {
-				w.change(func() { w.expired = w.expired || w.expiry == mine })
-			})
+			mine = time.AfterFunc(left, func() { w.change(func() { w.expire(mine) }) })
 			w.expiry = mine
 		}
 	})
 	return nil
+}
+
+// expire notes under the lock that a deadline has passed, unless another one has been set since the timer was.
+func (w *wire) expire(timer *time.Timer) {
+	w.expired = w.expired || w.expiry == timer
 }
 
 // Taken is the number of bytes that Reads have returned so far.

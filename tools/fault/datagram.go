@@ -16,6 +16,7 @@ const (
 	patience    = 300 * time.Millisecond // for a timer of the code under test that is to end a Read without a deadline
 	downpour    = 30                     // datagrams of a flood that come before a deadline passes
 	maxLater    = 20                     // deadlines in a row, each later than the one before; sound code does not put any off
+	standstill  = time.Second            // for which a busy machine may keep the code under test between two steps
 	word        = time.Second            // in which the kernel says that nobody is there; it does so at once
 	maxDatagram = 1 << 16                // bytes; more than one carries
 )
@@ -26,7 +27,7 @@ func JoinDatagrams(under net.Conn, suite net.PacketConn, notify func()) (conn *D
 	if notify == nil {
 		notify = func() {}
 	}
-	w := &post{notify: notify, suite: suite, client: under.LocalAddr()}
+	w := &post{notify: notify, suite: suite, client: under.LocalAddr(), clock: time.Now()}
 	w.cond.L = &w.mu
 	conn = &DatagramConn{Conn: under, w: w}
 	peer = &DatagramPeer{w: w, under: conn, done: make(chan struct{})}
@@ -82,6 +83,13 @@ func (w *post) look(f func()) {
 	f()
 }
 
+// wind puts the clock forward, under the lock, when it is too far behind.
+func (w *post) wind() {
+	if least := time.Now().Add(-standstill); w.clock.Before(least) {
+		w.clock = least
+	}
+}
+
 // passed reports whether a deadline has passed, under the lock.
 func (w *post) passed(deadline time.Time) bool {
 	return !deadline.IsZero() && !deadline.After(w.clock)
@@ -90,6 +98,10 @@ func (w *post) passed(deadline time.Time) bool {
 // DatagramConn is the end of a UDP conversation that the code under test gets. It has a clock of its own: deadlines do not
 // pass while an answer is under way, however busy the machine is; when nothing will come before a deadline it passes at once, and
 // the clock then stands there. The code under test should therefore not be given less and less time on one conn.
+//
+// The clock begins when conn is made, and when a deadline is set it is put to a second ago if it stands before that. So
+// a deadline of long ago, or time.Unix(1, 0), has passed when it is set, as for any connection; but one that passed
+// in the last second counts as not yet passed: the machine may have stood still between time.Now and SetReadDeadline.
 type DatagramConn struct {
 	net.Conn
 	w       *post
@@ -259,6 +271,7 @@ func (c *DatagramConn) SetDeadline(t time.Time) error {
 func (c *DatagramConn) SetReadDeadline(t time.Time) error {
 	w := c.w
 	w.change(func() {
+		w.wind()
 		w.read = t
 		if t.IsZero() {
 			return
@@ -278,7 +291,10 @@ func (c *DatagramConn) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline sets the deadline of Writes.
 func (c *DatagramConn) SetWriteDeadline(t time.Time) error {
-	c.w.change(func() { c.w.write = t })
+	c.w.change(func() {
+		c.w.wind()
+		c.w.write = t
+	})
 	return nil
 }
 

@@ -107,6 +107,64 @@ func TestDeadlinesStay(t *testing.T) {
 	require.Equal(t, "hello", got)
 }
 
+// A deadline of long ago has passed when it is set, whatever lies in the queue.
+func TestDeadlinesOfLongAgo(t *testing.T) {
+	conn, peer := datagrams(t)
+	peer.Send([]byte("queued"))
+	for _, past := range []time.Time{time.Unix(1, 0), time.Now().Add(-time.Hour), time.Now().Add(-2 * standstill)} {
+		require.NoError(t, conn.SetDeadline(past))
+		_, err := conn.Write([]byte("x"))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = read(conn)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+	require.NoError(t, conn.SetDeadline(time.Time{}))
+	got, err := read(conn)
+	require.NoError(t, err)
+	require.Equal(t, "queued", got)
+	require.Empty(t, peer.Requests())
+
+	conn.w.look(func() { conn.w.clock = time.Time{} }) // as if conn were very old
+	require.NoError(t, conn.SetWriteDeadline(time.Now().Add(-2*standstill)))
+	_, err = conn.Write([]byte("x"))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+// A buffer of no bytes takes no datagram.
+func TestEmptyBuffer(t *testing.T) {
+	conn, peer := datagrams(t)
+	n, err := conn.Read(nil)
+	require.NoError(t, err, "it does not wait")
+	require.Zero(t, n)
+	peer.Send([]byte("hello"))
+	n, err = conn.Read(nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	got, err := read(conn)
+	require.NoError(t, err)
+	require.Equal(t, "hello", got)
+}
+
+func TestLongestIsTheLongest(t *testing.T) {
+	conn, _ := datagrams(t)
+	for _, d := range []time.Duration{time.Minute, time.Hour, time.Second} {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(d)))
+	}
+	require.InDelta(t, time.Hour, conn.Longest(), float64(30*time.Minute))
+}
+
+// Twenty times in a row is what sound code does not do.
+func TestExtendedAfterTwenty(t *testing.T) {
+	conn, _ := datagrams(t)
+	first := time.Now().Add(time.Hour)
+	for i := range 20 {
+		require.NoError(t, conn.SetReadDeadline(first.Add(time.Duration(i))))
+		require.False(t, conn.Extended(), "put off %d times", i)
+	}
+	require.NoError(t, conn.SetReadDeadline(first.Add(20)))
+	require.True(t, conn.Extended())
+}
+
 // A deadline set from beside ends a Read, and one that nothing can end is starved.
 func TestDatagramReadWithoutDeadline(t *testing.T) {
 	conn, peer := datagrams(t)

@@ -124,6 +124,31 @@ func TestResetComesAfterWhatWasSent(t *testing.T) {
 	require.Error(t, err)
 }
 
+// However long the reader takes, what was sent is still there.
+func TestResetWaitsForTheReader(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	conn, peer := Join(server, client, nil)
+	t.Cleanup(peer.Close)
+	peer.Send([]byte("ab"))
+	peer.Reset()
+	eventually(t, func() (last bool) {
+		conn.w.look(func() { last = len(conn.w.pieces) == 1 && len(conn.w.queue) == 0 && conn.w.busy })
+		return last
+	})
+	reset := make(chan error, 1)
+	go func() { reset <- loopback.WaitDead(server) }()
+	select {
+	case <-reset:
+		t.Fatal("the connection was reset before everything was read")
+	case <-time.After(20 * time.Millisecond): // in which a reset would come
+	}
+	got, err := reads(conn)
+	require.Equal(t, []string{"ab"}, got)
+	require.Error(t, err)
+	require.NoError(t, <-reset)
+}
+
 func TestThePeerHears(t *testing.T) {
 	conn, peer := pair(t)
 	_, err := conn.Write([]byte("hi"))
@@ -174,6 +199,18 @@ func TestADeadlineIsNoStarvation(t *testing.T) {
 	eventually(t, conn.Starved)
 	require.NoError(t, conn.Close())
 	require.ErrorIs(t, <-waits, net.ErrClosed)
+}
+
+// A timer that was about to fire when another deadline was set ends nothing.
+func TestAnOldTimerEndsNothing(t *testing.T) {
+	conn, _ := pair(t)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Hour)))
+	old := conn.w.expiry
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(2*time.Hour)))
+	conn.w.look(func() { conn.w.expire(old) })
+	require.False(t, conn.w.expired)
+	conn.w.look(func() { conn.w.expire(conn.w.expiry) })
+	require.True(t, conn.w.expired)
 }
 
 func TestCirclesAreEnded(t *testing.T) {
@@ -286,6 +323,42 @@ func TestListener(t *testing.T) {
 	require.Contains(t, string(ln.Spun()), "TestListener")
 }
 
+// Each Dial gets the connection that it has made, whoever else connects.
+func TestListenerConcurrentDials(t *testing.T) {
+	ln, err := Listen(nil, nil)
+	require.NoError(t, err)
+	t.Cleanup(ln.Stop)
+	stranger, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	defer stranger.Close()
+	const dials = 50
+	peers := make(chan *Peer, dials)
+	for range dials {
+		go func() {
+			peer, err := ln.Dial()
+			if err != nil {
+				t.Error(err)
+			}
+			peers <- peer
+		}()
+	}
+	for range dials {
+		peer := <-peers
+		require.NotNil(t, peer)
+		defer peer.Close()
+		require.Equal(t, peer.conn.LocalAddr().String(), peer.Conn().RemoteAddr().String())
+	}
+	require.Equal(t, dials, ln.Waiting())
+}
+
+func TestListenerIsStarved(t *testing.T) {
+	require.True(t, (&Listener{waiting: 1}).Starved())
+	require.False(t, (&Listener{}).Starved(), "nobody waits")
+	require.False(t, (&Listener{waiting: 1, ready: make([]net.Conn, 1)}).Starved(), "a connection is there")
+	require.False(t, (&Listener{waiting: 1, errs: make([]error, 1)}).Starved(), "an error is there")
+	require.False(t, (&Listener{waiting: 1, closed: true}).Starved(), "it is closed")
+}
+
 func TestListenerStopEndsAccept(t *testing.T) {
 	ln, err := Listen(nil, nil)
 	require.NoError(t, err)
@@ -314,6 +387,7 @@ func TestWriter(t *testing.T) {
 		{"short", &Writer{Most: 2}, []int{2, 2}, []error{nil, nil}, "abde", 0},
 		{"fails in the second", &Writer{Room: 4, Err: broken}, []int{3, 1}, []error{nil, broken}, "abcd", 0},
 		{"fails in the first", &Writer{Err: broken}, []int{0, 0}, []error{broken, broken}, "", 5},
+		{"short, and fails in the second", &Writer{Most: 3, Room: 4, Err: broken}, []int{3, 1}, []error{nil, broken}, "abcd", 0},
 		{"just fits", &Writer{Room: 8, Err: broken}, []int{3, 5}, []error{nil, nil}, "abcdefgh", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -326,6 +400,53 @@ func TestWriter(t *testing.T) {
 			require.Equal(t, tt.tried, tt.writer.Tried())
 			require.Equal(t, 2, tt.writer.Calls())
 		})
+	}
+}
+
+// Most counts first: what a call would not have taken anyway is no reason to fail. After a failure everything fails.
+func TestWriterShortUntilItFails(t *testing.T) {
+	w := &Writer{Most: 3, Room: 10, Err: io.ErrClosedPipe}
+	for _, want := range []int{3, 3, 3} {
+		n, err := w.Write(make([]byte, 20))
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	for _, want := range []int{1, 0} {
+		n, err := w.Write(make([]byte, 20))
+		require.Equal(t, io.ErrClosedPipe, err)
+		require.Equal(t, want, n)
+	}
+	_, err := w.Write(nil)
+	require.Equal(t, io.ErrClosedPipe, err, "every later call")
+}
+
+// A hundred calls may fail, and the next one is ended.
+func TestHowManyMayFail(t *testing.T) {
+	conn, _ := pair(t)
+	require.NoError(t, conn.Close())
+	datagramConn, _ := datagrams(t)
+	require.NoError(t, datagramConn.Close())
+	ln, err := Listen(nil, nil)
+	require.NoError(t, err)
+	t.Cleanup(ln.Stop)
+	require.NoError(t, ln.Close())
+	w := &Writer{Err: io.ErrClosedPipe}
+	for name, call := range map[string]func(){
+		"Read":             func() { conn.Read(make([]byte, 1)) },
+		"Read of datagram": func() { datagramConn.Read(make([]byte, 1)) },
+		"Accept":           func() { ln.Accept() },
+		"Write":            func() { w.Write([]byte("x")) },
+	} {
+		calls, ended := 0, make(chan bool)
+		go func() {
+			defer close(ended)
+			for {
+				call()
+				calls++
+			}
+		}()
+		<-ended
+		require.Equal(t, 100, calls, name)
 	}
 }
 

@@ -16,6 +16,8 @@ type Listener struct {
 	wrap   func(under, suite net.Conn) (net.Conn, *Peer)
 	notify func()
 
+	dialling sync.Mutex // one Dial at a time: it takes the connection that it has made
+
 	mu      sync.Mutex
 	cond    sync.Cond
 	ready   []net.Conn // connected, not yet accepted: the backlog
@@ -46,14 +48,12 @@ func Listen(notify func(), wrap func(under, suite net.Conn) (net.Conn, *Peer)) (
 }
 
 // Dial connects a client. The code under test can accept the other end at once, or later. The caller closes the peer.
+// A stranger who has connected meanwhile is sent away.
 func (l *Listener) Dial() (*Peer, error) {
-	client, err := net.Dial("tcp", l.Addr().String())
+	l.dialling.Lock()
+	client, server, err := loopback.Connect(l.Listener)
+	l.dialling.Unlock()
 	if err != nil {
-		return nil, err
-	}
-	server, err := l.Listener.Accept()
-	if err != nil {
-		client.Close()
 		return nil, err
 	}
 	conn, peer := l.wrap(server, client)

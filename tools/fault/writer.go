@@ -13,8 +13,8 @@ type Writer struct {
 	Most int
 	// Room is the number of bytes taken before Err; only used when Err is set.
 	Room int
-	// Err is returned by the call that does not fit into Room any more, with the number of bytes that did, and by
-	// every later call.
+	// Err is returned by the call of which no more than Most bytes do not fit into Room any more, with the number of
+	// bytes that did, and by every later call.
 	Err error
 
 	mu     sync.Mutex
@@ -39,16 +39,16 @@ func (w *Writer) Write(p []byte) (int, error) {
 		w.tried += len(p)
 	}
 	n, err := len(p), error(nil)
-	if w.Err != nil && n > w.Room-len(w.taken) {
-		n, err = w.Room-len(w.taken), w.Err
+	if w.Most > 0 {
+		n = min(n, w.Most)
+	}
+	if room := w.Room - len(w.taken); w.Err != nil && (n > room || w.failed > 0) {
+		n, err = min(n, room), w.Err
 		w.failed++
 		if w.failed > maxFailed {
 			w.spun = debug.Stack()
 			runtime.Goexit()
 		}
-	}
-	if w.Most > 0 {
-		n = min(n, w.Most)
 	}
 	w.taken = append(w.taken, p[:n]...)
 	return n, err
