@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
+	"time"
 
 	"socketbook/labs/05/framingtest"
 	framing "socketbook/solutions/05"
@@ -31,7 +33,7 @@ var wrong = []check.Answer{
 	reading("no check of the length", readUnchecked, framingtest.Refused),
 	reading("the limit itself refused", readLimitRefused, framingtest.Refused),
 	reading("the limit counts the header", readLimitWithHeader, framingtest.Refused),
-	reading("one buffer for all messages", oneBuffer(), framingtest.Conversation),
+	keeping("one buffer for all messages", oneBuffer, framingtest.Conversation),
 	reading("a goroutine left behind", readLeavesGoroutine, framingtest.Read),
 	reading("an empty message waits for a byte", readEmptyWaits, framingtest.Read),
 	writing("an empty message is not written", writeNotEmpty, framingtest.Write),
@@ -41,6 +43,19 @@ var wrong = []check.Answer{
 	writing("the error of the header ignored", writeIgnoresHeaderError, framingtest.BadWrite),
 	writing("a length that wraps", writeWraps, framingtest.BadWrite),
 	writing("writes again until it works", writeRetries, framingtest.BadWrite),
+	reading("a reader has to be a connection", readNeedsConn, framingtest.Conversation),
+	reading("the connection closed after a message", readCloses, framingtest.PastTheEnd, framingtest.EndBetween, framingtest.EndInside, framingtest.Refused),
+	writing("the connection closed after a message is written", writeCloses, framingtest.Conversation),
+	reading("a deadline for the payload", readDeadline, framingtest.Conversation),
+	writing("a deadline for writing", writeDeadline, framingtest.Conversation),
+	reading("a reset told in other words", readOwnWords, framingtest.EndBetween, framingtest.EndInside),
+	reading("a reset in the payload told in other words", readOwnWordsInside, framingtest.EndInside),
+	reading("a limit besides limit", readOwnLimit, framingtest.EndInside),
+	reading("limit cut to 32 bits", readLimit32, framingtest.Refused),
+	reading("a buffer of limit bytes", readLimitBuffer, framingtest.Refused),
+	reading("a capacity of limit bytes", readLimitCapacity, framingtest.Refused),
+	keeping("one header for all calls", oneHeader, framingtest.Conversation),
+	keeping("one buffer for all that is written", oneOutBuffer, framingtest.Conversation),
 }
 
 func length(header []byte) int { return int(int32(binary.LittleEndian.Uint32(header))) }
@@ -253,12 +268,12 @@ func readLimitWithHeader(r io.Reader, limit int) ([]byte, error) {
 }
 
 // oneBuffer saves an allocation a message, at the cost of the messages before.
-func oneBuffer() readFunc {
-	buf := make([]byte, 1<<20)
-	return func(r io.Reader, limit int) ([]byte, error) {
+func oneBuffer() framingtest.Lab {
+	buf := make([]byte, 1<<16)
+	return framingtest.Lab{WriteMessage: framing.WriteMessage, ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
 		payload, err := framing.ReadMessage(r, limit)
 		return buf[:copy(buf, payload)], err
-	}
+	}}
 }
 
 func readLeavesGoroutine(r io.Reader, limit int) ([]byte, error) {
@@ -365,4 +380,144 @@ func writeRetries(w io.Writer, payload []byte) error {
 		message = message[n:]
 	}
 	return nil
+}
+
+// readNeedsConn forgets that r is an io.Reader.
+func readNeedsConn(r io.Reader, limit int) ([]byte, error) {
+	r.(net.Conn).LocalAddr()
+	return framing.ReadMessage(r, limit)
+}
+
+func readCloses(r io.Reader, limit int) ([]byte, error) {
+	if conn, ok := r.(io.Closer); ok {
+		defer conn.Close()
+	}
+	return framing.ReadMessage(r, limit)
+}
+
+func writeCloses(w io.Writer, payload []byte) error {
+	if conn, ok := w.(io.Closer); ok {
+		defer conn.Close()
+	}
+	return framing.WriteMessage(w, payload)
+}
+
+func readDeadline(r io.Reader, limit int) ([]byte, error) {
+	if conn, ok := r.(net.Conn); ok {
+		conn.SetReadDeadline(time.Now().Add(time.Hour))
+	}
+	return framing.ReadMessage(r, limit)
+}
+
+// writeDeadline takes back what it has set, but the caller's own deadline is lost.
+func writeDeadline(w io.Writer, payload []byte) error {
+	if conn, ok := w.(net.Conn); ok {
+		conn.SetDeadline(time.Now().Add(time.Hour))
+		defer conn.SetDeadline(time.Time{})
+	}
+	return framing.WriteMessage(w, payload)
+}
+
+func readOwnWords(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("broken")
+	}
+	return payload, err
+}
+
+func readOwnWordsInside(r io.Reader, limit int) ([]byte, error) {
+	header := make([]byte, 4)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return nil, err
+	}
+	n := length(header)
+	if err := check32(n, limit); err != nil {
+		return nil, err
+	}
+	payload, err := payloadOf(r, n)
+	if err != nil && err != io.ErrUnexpectedEOF {
+		err = fmt.Errorf("reading the payload: %v", err)
+	}
+	return payload, err
+}
+
+func readOwnLimit(r io.Reader, limit int) ([]byte, error) {
+	return framing.ReadMessage(r, min(limit, math.MaxUint16))
+}
+
+// readLimitWith does everything right but what bad and buffer do.
+func readLimitWith(r io.Reader, limit int, bad func(n int32) bool, buffer func(n int32) []byte) ([]byte, error) {
+	header := make([]byte, 4)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return nil, err
+	}
+	n := int32(binary.LittleEndian.Uint32(header))
+	if n < 0 || bad(n) {
+		return nil, fmt.Errorf("refused: %d bytes, limit %d", n, limit)
+	}
+	payload := buffer(n)
+	_, err := io.ReadFull(r, payload)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return payload, err
+}
+
+func readLimit32(r io.Reader, limit int) ([]byte, error) {
+	return readLimitWith(r, limit, func(n int32) bool { return n > int32(limit) }, func(n int32) []byte { return make([]byte, n) })
+}
+
+func readLimitBuffer(r io.Reader, limit int) ([]byte, error) {
+	return readLimitWith(r, limit, func(n int32) bool { return int(n) > limit }, func(n int32) []byte { return make([]byte, limit)[:n] })
+}
+
+func readLimitCapacity(r io.Reader, limit int) ([]byte, error) {
+	return readLimitWith(r, limit, func(n int32) bool { return int(n) > limit }, func(n int32) []byte { return make([]byte, n, limit) })
+}
+
+// oneHeader has a package variable for four bytes that both functions use.
+func oneHeader() framingtest.Lab {
+	var header [4]byte
+	read := func(r io.Reader, limit int) ([]byte, error) {
+		if _, err := io.ReadFull(r, header[:]); err != nil {
+			return nil, err
+		}
+		n := length(header[:])
+		if err := check32(n, limit); err != nil {
+			return nil, err
+		}
+		return payloadOf(r, n)
+	}
+	write := func(w io.Writer, payload []byte) error {
+		if len(payload) > math.MaxInt32 {
+			return errors.New("too long")
+		}
+		binary.LittleEndian.PutUint32(header[:], uint32(len(payload)))
+		for _, part := range [][]byte{header[:], payload} {
+			if n, err := w.Write(part); err != nil {
+				return err
+			} else if n < len(part) {
+				return io.ErrShortWrite
+			}
+		}
+		return nil
+	}
+	return framingtest.Lab{WriteMessage: write, ReadMessage: read}
+}
+
+// oneOutBuffer is used again, perhaps while somebody still writes it.
+func oneOutBuffer() framingtest.Lab {
+	var out []byte
+	return framingtest.Lab{ReadMessage: framing.ReadMessage, WriteMessage: func(w io.Writer, payload []byte) error {
+		if len(payload) > math.MaxInt32 {
+			return errors.New("too long")
+		}
+		out = append(binary.LittleEndian.AppendUint32(out[:0], uint32(len(payload))), payload...)
+		n, err := w.Write(out)
+		if err == nil && n < len(out) {
+			err = io.ErrShortWrite
+		}
+		return err
+	}}
 }

@@ -8,7 +8,11 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -31,7 +35,8 @@ func samples() [][]byte {
 }
 
 func (s suite) write(c *check.C) {
-	for _, payload := range samples() {
+	payloads := samples()
+	for _, payload := range payloads[:5] {
 		c.Variation("a new connection")
 		conn, peer := c.Connect()
 		c.WantNil("WriteMessage", s.writeMessage(c, conn, payload))
@@ -40,6 +45,10 @@ func (s suite) write(c *check.C) {
 		c.Step("the suite received %s", check.Bytes(got))
 		c.WantBytes("on the wire", got, frame(payload))
 	}
+	c.Variation("a writer that is no connection, and takes everything")
+	w := c.Writer(&fault.Writer{})
+	c.WantNil("WriteMessage", s.writeMessage(c, w, payloads[5]))
+	c.WantBytes("written", w.Taken(), frame(payloads[5]))
 }
 
 func (s suite) read(c *check.C) {
@@ -49,6 +58,13 @@ func (s suite) read(c *check.C) {
 		data := frame(payload)
 		send(c, peer, fault.After(4), data) // header and payload, neither in pieces
 		s.wantMessage(c, conn, payload)
+	}
+}
+
+// wantOpen ends the case when call has closed the connection.
+func wantOpen(c *check.C, call string, peer *fault.Peer) {
+	if peer.Conn().Closed() {
+		c.Fail("%s closed the connection; it belongs to the caller, who may go on with it", call)
 	}
 }
 
@@ -92,6 +108,7 @@ func (s suite) pastTheEnd(c *check.C) {
 	end := 0
 	for i, m := range messages {
 		s.wantMessage(c, conn, m)
+		wantOpen(c, "ReadMessage", peer)
 		end += 4 + len(m)
 		if taken := peer.Conn().Taken(); taken != end {
 			c.Fail("message %d ends after byte %d of the stream, but ReadMessage has taken %d bytes", i+1, end, taken)
@@ -109,20 +126,24 @@ func (s suite) endBetween(c *check.C) {
 		peer.CloseWrite()
 		for range messages {
 			s.wantMessage(c, conn, []byte("hi!"))
+			wantOpen(c, "ReadMessage", peer)
 		}
 		_, err := s.readMessage(c, conn, roomy)
 		c.WantError("at the end of the stream", err, io.EOF)
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			c.Fail("at the end of the stream: the error is io.ErrUnexpectedEOF, but no message was cut")
 		}
+		wantOpen(c, "ReadMessage", peer)
 	}
 	c.Variation("a new connection; the suite resets it between two messages")
 	conn, peer := c.Connect()
 	send(c, peer, fault.After(4), frame([]byte("hi!")))
 	s.wantMessage(c, conn, []byte("hi!"))
+	wantOpen(c, "ReadMessage", peer)
 	peer.Reset()
 	_, err := s.readMessage(c, conn, roomy)
-	s.wantBroken(c, err)
+	wantBroken(c, err, peer)
+	wantOpen(c, "ReadMessage", peer)
 }
 
 func (s suite) endInside(c *check.C) {
@@ -136,6 +157,7 @@ func (s suite) endInside(c *check.C) {
 			c.Step("the suite closed its side")
 			_, err := s.readMessage(c, conn, roomy)
 			c.WantError("inside a message", err, io.ErrUnexpectedEOF)
+			wantOpen(c, "ReadMessage", peer)
 		}
 		c.Variation("a new connection, reset after %d of %d bytes", at, len(message))
 		conn, peer := c.Connect()
@@ -143,15 +165,26 @@ func (s suite) endInside(c *check.C) {
 		peer.Reset()
 		c.Step("the suite reset the connection when they were read")
 		_, err := s.readMessage(c, conn, roomy)
-		s.wantBroken(c, err)
+		wantBroken(c, err, peer)
+		wantOpen(c, "ReadMessage", peer)
 	}
+	const announced = 300_000 // more than fits a length of two bytes, or a buffer that somebody thought large enough
+	c.Variation("a new connection, closed after 10 of %d bytes of the payload", announced)
+	conn, peer := c.Connect()
+	send(c, peer, fault.After(4), append(header(announced), "ten bytes!"...))
+	peer.CloseWrite()
+	c.Step("the suite closed its side")
+	_, err := s.readMessage(c, conn, roomy)
+	c.WantError("inside a message", err, io.ErrUnexpectedEOF)
 }
 
-// wantBroken ends the case unless err is the error of a connection that broke.
-func (s suite) wantBroken(c *check.C, err error) {
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+// wantBroken ends the case unless err is the error that Read has returned when the connection broke.
+func wantBroken(c *check.C, err error, peer *fault.Peer) {
+	cause := peer.Conn().Err()
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || cause == nil {
 		c.Fail("the connection was reset, but the error is %s: pass on what Read returned, alone or wrapped", check.Err(err))
 	}
+	c.WantError("the connection was reset", err, cause)
 }
 
 // much is more memory than the suite itself needs meanwhile, and less than the lengths announced here.
@@ -175,6 +208,13 @@ func (s suite) refused(c *check.C) {
 	got, err := s.readMessage(c, conn, limit)
 	c.WantNil("ReadMessage", err)
 	c.WantBytes("payload", got, payload)
+
+	c.Variation("a new connection; a message of 3 bytes, the limit is the largest int")
+	conn, peer = c.Connect()
+	send(c, peer, fault.Whole, frame([]byte("hi!")))
+	got, err = s.readMessage(c, conn, math.MaxInt)
+	c.WantNil("ReadMessage", err)
+	c.WantBytes("payload", got, []byte("hi!"))
 }
 
 // refuse announces n bytes, sends none, and leaves the connection open.
@@ -198,6 +238,7 @@ func (s suite) refuse(c *check.C, n int32, limit int) {
 	case taken != 4:
 		c.Fail("ReadMessage has taken %d bytes, not the 4 of the header", taken)
 	}
+	wantOpen(c, "ReadMessage", peer)
 }
 
 func (s suite) badWrite(c *check.C) {
@@ -234,7 +275,7 @@ func (s suite) tooLong(c *check.C) {
 	if payload == nil {
 		return
 	}
-	c.Variation("a payload of %d bytes", len(payload))
+	c.Variation("a payload of %d bytes, more than the header can tell; nothing may be written", len(payload))
 	w := c.Writer(&fault.Writer{Err: errors.New("nothing may be written")})
 	var err error
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
@@ -249,42 +290,183 @@ func (s suite) tooLong(c *check.C) {
 
 func (s suite) conversation(c *check.C) {
 	for _, cut := range c.Cuts(2) {
-		c.Variation("a new connection, %s", cut.Name)
-		rng := rand.New(rand.NewPCG(c.Seed(), 5))
-		most := 300 // bytes of a message; one is about a thousand times as long
-		if cut.Name == fault.Bytes.Name {
-			most = 1
-		}
-		var sent, got [][]byte
-		var stream []byte
-		for i := range 20 {
-			m := make([]byte, rng.IntN(most))
-			for k := range m {
-				m[k] = byte(rng.Uint32())
-			}
-			if i == 10 {
-				m = bytes.Repeat(append(m, 'x'), 1000*most/(len(m)+1))
-			}
-			sent = append(sent, m)
-			stream = append(stream, frame(m)...)
-		}
-		conn, peer := c.Connect()
-		send(c, peer, cut, stream)
-		peer.CloseWrite()
-		c.Do("reading 20 messages and writing each back", func() {
-			for range sent {
-				m, err := s.lab.ReadMessage(conn, roomy)
-				if err != nil || s.lab.WriteMessage(conn, m) != nil {
-					return
-				}
-				got = append(got, m)
-			}
-		})
-		c.Settle()
-		c.Step("ReadMessage returned %d messages, each of which was given to WriteMessage", len(got))
-		for i, m := range got {
-			c.WantBytes(fmt.Sprintf("message %d, looked at when all were read", i+1), m, sent[i])
-		}
-		c.WantBytes("on the wire", peer.Received(), stream)
+		s.echo(c, cut)
 	}
+	s.readMeanwhile(c)
+	s.writeMeanwhile(c)
+
+	c.Variation("a new connection, of which ReadMessage is given nothing but Read, as io.Reader says")
+	conn, peer := c.Connect()
+	send(c, peer, fault.Whole, frame([]byte("hi!")))
+	s.wantMessage(c, onlyReader{conn}, []byte("hi!"))
+}
+
+// onlyReader hides all of a connection but Read.
+type onlyReader struct{ io.Reader }
+
+// timed is a connection that remembers whether a deadline was set on it.
+type timed struct {
+	net.Conn
+	set atomic.Bool
+}
+
+func (t *timed) SetDeadline(d time.Time) error {
+	t.set.Store(true)
+	return t.Conn.SetDeadline(d)
+}
+
+func (t *timed) SetReadDeadline(d time.Time) error {
+	t.set.Store(true)
+	return t.Conn.SetReadDeadline(d)
+}
+
+func (t *timed) SetWriteDeadline(d time.Time) error {
+	t.set.Store(true)
+	return t.Conn.SetWriteDeadline(d)
+}
+
+// echo has 20 messages read, and each written back.
+func (s suite) echo(c *check.C, cut fault.Cut) {
+	c.Variation("a new connection, %s", cut.Name)
+	rng := rand.New(rand.NewPCG(c.Seed(), 5))
+	most := 300 // bytes of a message; one is much longer, and yet read within the limit when it is read byte by byte
+	if cut.Name == fault.Bytes.Name {
+		most = 10
+	}
+	var sent, got [][]byte
+	var stream []byte
+	for i := range 20 {
+		m := make([]byte, rng.IntN(most))
+		for k := range m {
+			m[k] = byte(rng.Uint32())
+		}
+		if i == 10 {
+			m = bytes.Repeat(append(m, 'x'), 70*most/(len(m)+1))
+		}
+		sent = append(sent, m)
+		stream = append(stream, frame(m)...)
+	}
+	under, peer := c.Connect()
+	conn := &timed{Conn: under}
+	send(c, peer, cut, stream)
+	peer.CloseWrite()
+	c.Step("ReadMessage reads 20 messages, and WriteMessage writes each of them back")
+	for i := range sent {
+		var m []byte
+		var err error
+		try := func(function, args string, f func()) { // each call has a time limit of its own
+			c.Do(fmt.Sprintf("%s(%s) for message %d", function, args, i+1), f)
+			c.WantNil(fmt.Sprintf("%s for message %d", function, i+1), err)
+			wantOpen(c, function, peer)
+			if conn.set.Load() {
+				c.Fail("%s set a deadline on the connection; deadlines are set by the caller", function)
+			}
+		}
+		try("ReadMessage", fmt.Sprintf("conn, %d", roomy), func() { m, err = s.lab.ReadMessage(conn, roomy) })
+		try("WriteMessage", "conn, payload", func() { err = s.lab.WriteMessage(conn, m) })
+		got = append(got, m)
+	}
+	c.Settle()
+	for i, m := range got {
+		c.WantBytes(fmt.Sprintf("message %d, looked at when all were read", i+1), m, sent[i])
+	}
+	c.WantBytes("on the wire", peer.Received(), stream)
+}
+
+// readMeanwhile stops a message in the middle of its header and of its payload, and has others read and written meanwhile.
+func (s suite) readMeanwhile(c *check.C) {
+	c.Variation("two new connections; a message stops half-way on the first one")
+	payload, short := []byte("a long way to go"), []byte("quick")
+	first, firstPeer := c.Connect()
+	second, secondPeer := c.Connect()
+	var got []byte
+	var err error
+	call := c.Start(fmt.Sprintf("ReadMessage(first, %d)", roomy), func() { got, err = s.lab.ReadMessage(first, roomy) })
+	data := frame(payload)
+	for _, piece := range [][]byte{data[:2], data[2:7]} {
+		c.Say("the suite has sent %s on the first connection, on which ReadMessage has begun to read", check.Bytes(piece))
+		firstPeer.Send(piece)
+		c.Await("ReadMessage to wait for more", func() bool { return call.Ended() || c.Resting() })
+
+		c.Say("while the first call waits, the suite has sent %s on the second connection", check.Bytes(frame(short)))
+		secondPeer.Send(frame(short))
+		var other []byte
+		var otherErr error
+		what := fmt.Sprintf("ReadMessage(second, %d)", roomy)
+		c.Do(what, func() { other, otherErr = s.lab.ReadMessage(second, roomy) })
+		returned(c, what, other, otherErr)
+		c.WantNil("ReadMessage", otherErr)
+		c.WantBytes("payload", other, short)
+
+		c.Do("WriteMessage(first, payload)", func() { otherErr = s.lab.WriteMessage(first, short) })
+		c.Step("WriteMessage(first, payload), the payload being %s, returned %s", check.Bytes(short), check.Err(otherErr))
+		c.WantNil("WriteMessage", otherErr)
+	}
+	c.Say("the suite has sent %s on the first connection", check.Bytes(data[7:]))
+	firstPeer.Send(data[7:])
+	call.Wait()
+	returned(c, fmt.Sprintf("ReadMessage(first, %d)", roomy), got, err)
+	c.WantNil("ReadMessage", err)
+	c.WantBytes("payload on the first connection", got, payload)
+	c.Settle()
+	c.WantBytes("written on the first connection", firstPeer.Received(), append(frame(short), frame(short)...))
+}
+
+// busy is a writer that takes nothing until it is let go.
+type busy struct {
+	mu    sync.Mutex
+	freed sync.Cond
+	calls int
+	free  bool
+	taken []byte
+}
+
+func (b *busy) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls++
+	for !b.free {
+		b.freed.Wait()
+	}
+	b.taken = append(b.taken, p...)
+	return len(p), nil
+}
+
+func (b *busy) called() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls > 0
+}
+
+func (b *busy) letGo() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = true
+	b.freed.Broadcast()
+}
+
+// writeMeanwhile stops a Write, and has another message written to somebody else meanwhile.
+func (s suite) writeMeanwhile(c *check.C) {
+	c.Variation("two writers; the first one takes its time")
+	payload, short := []byte("a long way to go"), []byte("quick")
+	first := &busy{}
+	first.freed.L = &first.mu
+	defer first.letGo()
+	second := c.Writer(&fault.Writer{})
+	var err, otherErr error
+	call := c.Start("WriteMessage(first, payload)", func() { err = s.lab.WriteMessage(first, payload) })
+	c.Await("WriteMessage to write", func() bool { return call.Ended() || first.called() })
+	c.Step("WriteMessage(first, payload), the payload being %s, waits in first.Write", check.Bytes(payload))
+
+	c.Step("WriteMessage(second, payload) is called meanwhile, the payload being %s", check.Bytes(short))
+	c.Do("WriteMessage(second, payload)", func() { otherErr = s.lab.WriteMessage(second, short) })
+	c.Step("WriteMessage(second, payload) returned %s", check.Err(otherErr))
+	c.WantNil("WriteMessage", otherErr)
+	c.WantBytes("written to the second", second.Taken(), frame(short))
+
+	first.letGo()
+	call.Wait()
+	c.Step("first.Write went on, and WriteMessage(first, payload) returned %s", check.Err(err))
+	c.WantNil("WriteMessage", err)
+	c.WantBytes("written to the first", first.taken, frame(payload))
 }

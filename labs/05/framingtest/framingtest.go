@@ -59,7 +59,7 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Read until the announced number of bytes is there; io.ReadFull does that.",
 		}, {
 			Name: PastTheEnd, Points: 1, Run: s.pastTheEnd, Scene: "over-read", Needs: []string{Read},
-			Rule: "What lies behind the message belongs to the next call: take its header and its payload from the stream, and no byte more.",
+			Rule: "What lies behind the message belongs to the next call: take its header and its payload from the stream, no byte more, and leave the connection open.",
 			Hint: "Ask for no more than what the message still lacks. A bufio.Reader made inside ReadMessage takes bytes that the next call will miss.",
 		}, {
 			Name: EndBetween, Points: 1, Run: s.endBetween, Scene: "cut-short", Needs: []string{Read},
@@ -71,16 +71,16 @@ func Suite(lab Lab) check.Lab {
 			Hint: "io.ReadFull returns io.EOF when it has read nothing at all: right before a header, wrong between a header and its payload.",
 		}, {
 			Name: Refused, Points: 1, Run: s.refused, Scene: "huge", Needs: []string{Read}, Memory: true,
-			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is set aside for it and before anything more is read. A length equal to limit is allowed.",
-			Hint: "Check the number, as an int32, before make and before the next read.",
+			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is set aside for it and before anything more is read. A length equal to limit is allowed. limit may be any int from 0 on; it is a bound, not the size of a buffer.",
+			Hint: "Read the number as an int32 and compare it as an int, before make and before the next read.",
 		}, {
 			Name: BadWrite, Points: 1, Run: s.badWrite, Scene: "overflow", Needs: []string{Write},
 			Rule: "nil means that the whole message is written. After a write that failed nothing more is written. A payload over 2147483647 bytes does not fit the header: an error, and nothing is written.",
 			Hint: "Look at both results of every Write, stop at the first error, and treat n < len(p) without an error as io.ErrShortWrite (or write the rest).",
 		}, {
 			Name: Conversation, Points: 1, Run: s.conversation, Scene: "residue", Needs: []string{Write, Read, Header, Payload, PastTheEnd},
-			Rule: "Each message keeps its bytes, whatever is sent before and after it, and however the stream is cut.",
-			Hint: "Give every message a slice of its own; a buffer that is used again changes what an earlier call has returned.",
+			Rule: "Each message keeps its bytes, whatever comes before and after it, however the stream is cut, and whatever other calls do meanwhile, on another connection or in the other direction; none waits for another. The connection stays as the caller has set it up.",
+			Hint: "Give every call variables of its own and every message a slice of its own. What is shared, another call changes, even after the first one has returned.",
 		},
 	}}
 }
