@@ -272,6 +272,7 @@ func (s suite) ask(c *check.C) {
 		{[]byte("how are you"), []byte("fine")},
 		{[]byte("?"), []byte("a longer answer\n")},
 		{[]byte(" two\nlines\n"), []byte{' ', 0xff, 0, 'x', 0}},
+		{[]byte{'a', 0, 'b', 0xff, 0}, []byte("a\x00")},
 		{long[:most], long[:most]},
 		{[]byte("more"), long},
 	} {
