@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ var right = []check.Answer{
 	answer("a limit on clients and one clock", serveWithLimit),
 	answer("a handler in a goroutine that is waited for", serveInTurn),
 	answer("conditions and contexts", serveCounting),
+	answer("a goroutine for each Accept, and a look at the clock", servePolling),
 }
 
 // pause is what the answers below wait after a temporary error.
@@ -225,5 +227,40 @@ func serveCounting(ln net.Listener, handle handler) error {
 			mu.Unlock()
 			gone.Signal()
 		}()
+	}
+}
+
+// servePolling could leave its Accept for something else, and asks from time to time whether the clients have gone, as net/http does.
+func servePolling(ln net.Listener, handle handler) error {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	var clients atomic.Int32
+	defer func() {
+		for clients.Load() > 0 {
+			time.Sleep(pause)
+		}
+	}()
+	results := make(chan result)
+	for {
+		go func() {
+			conn, err := ln.Accept()
+			results <- result{conn, err}
+		}()
+		switch r := <-results; {
+		case r.err == nil:
+			clients.Add(1)
+			go func() {
+				defer clients.Add(-1)
+				guard(r.conn, handle)
+			}()
+		case errors.Is(r.err, net.ErrClosed):
+			return nil
+		case passes(r.err):
+			<-time.After(pause)
+		default:
+			return r.err
+		}
 	}
 }

@@ -73,7 +73,7 @@ func (s suite) handlerError(c *check.C) {
 		r.nextClient()
 		r.calledWell()
 	}
-	r.finishes()
+	r.finishes("some handlers have returned errors")
 }
 
 func (s suite) handlerPanic(c *check.C) {
@@ -101,7 +101,7 @@ func (s suite) handlerPanic(c *check.C) {
 		r.hungUp(p, "panicked")
 	}
 	r.nextClient()
-	r.finishes()
+	r.finishes("some handlers have panicked")
 }
 
 func (s suite) breakOff(c *check.C) {
@@ -128,7 +128,7 @@ func (s suite) breakOff(c *check.C) {
 	r.send(p, fault.Whole, orderUnread)
 	r.reset(p)
 	r.nextClient()
-	r.finishes()
+	r.finishes("some clients have broken off")
 }
 
 func (s suite) listenerClosed(c *check.C) {

@@ -151,7 +151,7 @@ func (r *run) talk(p *client, cut fault.Cut, line string) {
 func (r *run) answer(p *client, want string) {
 	came := func() bool { return len(p.Received())-p.heard >= len(want) || p.Over() != nil || r.call.Ended() }
 	var waited stopwatch
-	r.c.Await("the answer to "+p.name, func() bool { return came() || r.patience > 0 && waited.read() > r.patience && r.c.Resting() })
+	r.c.Await("the answer to "+p.name, func() bool { return came() || r.patience > 0 && waited.read() > r.patience && r.atRest() })
 	if !came() {
 		r.c.Fail("%s has been waiting for %v: Serve pauses for too long after a temporary error", p.name, r.patience)
 	}
@@ -176,12 +176,16 @@ func (r *run) closeWrite(p *client) {
 	p.CloseWrite()
 }
 
+// atRest reports whether Serve and its handlers rest and all that they have done has arrived. Something may be done after Resting has looked
+// at the connections and before it looks at the code; it is on its way then, and Resting says no the second time.
+func (r *run) atRest() bool { return r.c.Resting() && r.c.Resting() }
+
 // hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does before that: "returned". Those
 // of all other clients are over, or about to be.
 func (r *run) hungUp(p *client, handlerHas string) {
 	handled := func() bool { return int(r.over.Load()) == r.dialled }
 	r.c.Await("the end of the connection of "+p.name, func() bool {
-		return r.call.Ended() || (p.Over() != nil || handled()) && r.c.Resting() // Serve may still be about to close, or to return
+		return r.call.Ended() || (p.Over() != nil || handled()) && r.atRest() // Serve may still be about to close, or to return
 	})
 	if r.call.Ended() {
 		r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))
@@ -251,9 +255,10 @@ func (r *run) returned(want error) {
 }
 
 // finishes closes the listener and waits for Serve, which has nothing to wait for any more. What it returns is another case, and so
-// is that it calls Accept no more.
-func (r *run) finishes() {
-	r.closeListener()
+// is that it calls Accept no more. before is what might keep it: "some handlers have panicked".
+func (r *run) finishes(before string) {
+	r.c.Variation("Serve is running; %s, all clients have gone, and the listener is closed", before)
+	r.ln.shut()
 	r.ends()
 }
 
