@@ -83,6 +83,9 @@ type conn struct {
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if errors.Is(err, net.ErrClosed) { // our own Close, recorded there
+		return n, err
+	}
 	e := Event{Side: c.side, Conn: c.name, N: n, Data: head(p[:n]), Text: Preview(p[:n])}
 	e.Op, e.Err = classify(Recv, err)
 	c.r.end(c.r.begin(e), nil)

@@ -3,6 +3,7 @@ package timeline_test
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -46,6 +47,7 @@ func TestFlows(t *testing.T) {
 		{"glued and cut", events(send(c, "hello"), send(c, "world"), recv(s, "hellow"), recv(s, "orld")), "2 sends arrived as 2 reads of 6 and 4 bytes; the boundary after byte 5 is gone"},
 		{"three", events(send(c, "a"), send(c, "b"), send(c, "c"), recv(s, "abc")), "3 sends arrived as 1 read; the boundaries after bytes 1 and 2 are gone"},
 		{"unread", events(send(c, "hello"), recv(s, "he")), "1 send arrived as 1 read of 2 bytes; 3 of 5 bytes were never read"},
+		{"the end of what was read is inside the first", events(send(c, "hello"), send(c, "world"), recv(s, "he")), "2 sends arrived as 1 read of 2 bytes; 8 of 10 bytes were never read"},
 		{"never", events(send(c, "hello"), recv(c, "x")), ""},
 		{"nothing", events(send(c, ""), send(s, "x"), recv(c, "x")), "1 send of 0 bytes put nothing on the wire"},
 	} {
@@ -72,6 +74,7 @@ func TestCompare(t *testing.T) {
 		{[]string{"hello"}, []string{"he", "llo"}, "1 message sent, 2 received, of 2 and 3 bytes: 1 cut"},
 		{[]string{"hello", "world"}, []string{"hellow", "orld"}, "2 messages sent, 2 received, of 6 and 4 bytes: 2 glued to a neighbour, 1 cut; the boundary after byte 5 is gone"},
 		{[]string{"hello", "world"}, []string{"hello"}, "2 messages sent, 1 received: 1 not all there"},
+		{[]string{"ab", "cd", "ef"}, []string{"abc"}, "3 messages sent, 1 received: 2 glued to a neighbour, 2 not all there; the boundary after byte 2 is gone"},
 		{[]string{"hello"}, []string{"jello"}, "1 message sent, 1 received, and not the same bytes"},
 		{[]string{"hello"}, []string{"hello", ""}, "1 message sent, 2 received"},
 		{nil, nil, "0 messages sent, 0 received, each whole"},
@@ -152,6 +155,85 @@ func draw(t *testing.T, es []timeline.Event, st timeline.Style) string {
 	var b strings.Builder
 	require.NoError(t, timeline.Text(&b, es, st))
 	return b.String()
+}
+
+// What was moved below something later keeps its own time; what happened at once gets one time.
+func TestClockOfMovedRows(t *testing.T) {
+	at := func(us int64, e timeline.Event) timeline.Event { e.US = us; return e }
+	note := func(text string) timeline.Event {
+		return timeline.Event{Side: "server", Op: timeline.Note, Text: text}
+	}
+	out := draw(t, events(
+		at(0, note("begins")),
+		at(100_000, note("still waits")),
+		at(310_100, timeline.Event{Side: "client", Conn: "tcp1", Op: timeline.Timeout}),
+		at(309_500, note("at once")),
+		at(400_000, note("ends")),
+	), timeline.Style{Width: 80})
+	var rows []string
+	for line := range strings.Lines(out) {
+		rows = append(rows, strings.Join(strings.Fields(line), " "))
+	}
+	require.Equal(t, []string{
+		"ms client server",
+		"310.1 recv: nothing until the deadline",
+		"0.0 begins",
+		"100.0 still waits",
+		"310.1 at once",
+		"400.0 ends",
+	}, rows)
+}
+
+// crowd is a conversation of a server with many clients, each in a lane of its own.
+func crowd(clients int) []timeline.Event {
+	var es []timeline.Event
+	for i := range clients {
+		side, conn := fmt.Sprintf("client %02d", i+1), fmt.Sprintf("tcp%d", i+1)
+		es = append(es,
+			timeline.Event{Side: side, Conn: conn, Op: timeline.Send, Data: []byte("a message that is too long")},
+			timeline.Event{Side: "server", Conn: conn, Op: timeline.Recv, Data: []byte("a message that is too long")},
+			timeline.Event{Side: "server", Conn: conn, Op: timeline.Send, Data: []byte("an answer that is too long")},
+			timeline.Event{Side: side, Conn: conn, Op: timeline.Timeout, Err: "i/o timeout"})
+	}
+	return events(append(es, timeline.Event{Op: timeline.Verdict, Text: "a verdict"})...)
+}
+
+// With many lanes a picture gets wider, and every lane can still be read.
+func TestManyLanes(t *testing.T) {
+	for _, lanes := range []int{4, 5, 6, 15, 40} {
+		es := crowd(lanes - 1)
+		for _, ascii := range []bool{false, true} {
+			lines := strings.Split(draw(t, es, timeline.Style{Width: 60, ASCII: ascii, Box: true}), "\n")
+			server := strings.Index(lines[0], "server")
+			require.Equal(t, 8+17*(lanes-1), server, "in columns")
+			for _, line := range lines {
+				require.LessOrEqual(t, timeline.Width(line), 17*lanes+3)
+				if before, _, ok := strings.Cut(line, "recv 26"); ok {
+					require.Equal(t, server, timeline.Width(before))
+				}
+			}
+		}
+		var b strings.Builder
+		require.NoError(t, timeline.SVG(&b, []timeline.Scene{{Title: "crowd", Events: es}}))
+		var width, x, at float64
+		_, err := fmt.Sscanf(b.String(), `<svg xmlns="http://www.w3.org/2000/svg" width="%f"`, &width)
+		require.NoError(t, err)
+		require.Equal(t, lanes > 5, width > 960)
+		seen := 0
+		for line := range strings.Lines(b.String()) {
+			if !strings.Contains(line, `class="side"`) {
+				continue
+			}
+			_, err := fmt.Sscanf(line, `<text x="%f"`, &at)
+			require.NoError(t, err)
+			require.True(t, seen == 0 || at > x+100, "pixels between two lanes: %v and %v", x, at)
+			x = at
+			seen++
+		}
+		require.Equal(t, lanes, seen)
+		require.Less(t, x+100, width, "the last lane is in the picture")
+		require.Contains(t, b.String(), `send 26 &#34;a`, "enough of it to be read")
+	}
 }
 
 // Wide, combining and invisible characters do not push the lanes apart.

@@ -55,7 +55,15 @@ func TestUnconnectedSocket(t *testing.T) {
 	require.Equal(t, 2, n)
 	require.Equal(t, third.LocalAddr().String(), from.String())
 
+	n, err = client.WriteTo(make([]byte, 65508), server.LocalAddr())
+	require.Error(t, err)
+	require.Zero(t, n)
 	events := rec.Events()
+	failed := events[len(events)-1]
+	require.Equal(t, Send, failed.Op)
+	require.Zero(t, failed.N, "nothing was sent")
+	require.NotEmpty(t, failed.Err)
+	events = events[:len(events)-1]
 	require.Equal(t, []string{"client", "third", "server"}, lanesOf(events), "clients stand on the left")
 	require.Equal(t, 1, Count(events, "", Listen))
 	var flows []string

@@ -48,13 +48,42 @@ func Preview(b []byte) string {
 }
 
 // Width is the number of terminal columns that s takes: 2 for East Asian wide characters and emoji, 0 for combining marks.
+// An emoji with a skin tone or U+FE0F, which asks for the coloured form, is one character of 2 columns, as are
+// keycaps; families and others put together by U+200D, which [Preview] escapes, count as many. Letters that join,
+// as in Devanagari, are counted one by one; terminals do not agree on them.
 func Width(s string) int {
 	n := 0
-	for _, r := range s {
-		n += runeWidth(r)
+	for len(s) > 0 {
+		size, columns := character(s)
+		n += columns
+		s = s[size:]
 	}
 	return n
 }
+
+// character measures the first character of s with what modifies it, in bytes and in columns.
+func character(s string) (size, columns int) {
+	base, size := utf8.DecodeRuneInString(s)
+	columns = runeWidth(base)
+	for size < len(s) {
+		r, n := utf8.DecodeRuneInString(s[size:])
+		switch {
+		case r == emojiForm && (unicode.In(base, unicode.So, unicode.Sm) || strings.ContainsRune("0123456789#*‼⁉", base)):
+			columns = 2
+		case firstTone <= r && r <= lastTone && columns == 2:
+		case runeWidth(r) > 0:
+			return size, columns
+		}
+		size += n
+	}
+	return size, columns
+}
+
+const (
+	emojiForm = '\ufe0f' // variation selector 16
+	firstTone = 0x1f3fb  // skin tones
+	lastTone  = 0x1f3ff
+)
 
 func runeWidth(r rune) int {
 	if r < 0x300 {
@@ -76,14 +105,13 @@ func Cut(s string, columns int, ellipsis string) string {
 		return s
 	}
 	room := columns - Width(ellipsis)
-	n := 0
-	for i, r := range s {
-		if n+runeWidth(r) > room {
+	for i := 0; ; {
+		size, n := character(s[i:])
+		if n > room {
 			return s[:i] + ellipsis
 		}
-		n += runeWidth(r)
+		i, room = i+size, room-n
 	}
-	return s
 }
 
 // pad fills s with blanks to columns terminal columns.

@@ -63,6 +63,9 @@ func TestConversation(t *testing.T) {
 	server.Close()
 	client.Close()
 	client.Close() // twice, recorded once
+	_, err = client.Read(make([]byte, 1))
+	require.ErrorIs(t, err, net.ErrClosed, "handed on, and not recorded beside the close")
+	ln.Close()
 	ln.Close()
 	_, err = ln.Accept()
 	require.ErrorIs(t, err, net.ErrClosed)
@@ -73,7 +76,7 @@ func TestConversation(t *testing.T) {
 		require.Equal(t, i+1, e.Seq)
 		require.Equal(t, "scene", e.Scene)
 		if i > 0 {
-			require.GreaterOrEqual(t, e.US, int64(0))
+			require.GreaterOrEqual(t, e.US, events[i-1].US)
 		}
 	}
 	require.Equal(t, events[1].Conn, events[2].Conn, "both ends of a connection have one name")
@@ -81,6 +84,62 @@ func TestConversation(t *testing.T) {
 	require.Equal(t, 6, events[3].N)
 	require.Equal(t, "你好", events[3].Text)
 	require.Equal(t, []byte("你好"), events[4].Data)
+}
+
+// The clock counts microseconds since the recorder was made.
+func TestClock(t *testing.T) {
+	before := time.Now()
+	rec := timeline.NewRecorder("scene")
+	rec.Note("client", nil, "first")
+	<-time.After(2 * time.Millisecond)
+	rec.Note("client", nil, "second")
+	most := time.Since(before).Microseconds()
+	events := rec.Events()
+	require.GreaterOrEqual(t, events[0].US, int64(0))
+	require.GreaterOrEqual(t, events[1].US-events[0].US, int64(2000))
+	require.LessOrEqual(t, events[1].US, most)
+}
+
+// A stub is a connection whose calls are functions.
+type stub struct {
+	net.Conn
+	write      func() (int, error)
+	closeWrite func() error
+}
+
+func (s stub) Write([]byte) (int, error) { return s.write() }
+func (s stub) CloseWrite() error         { return s.closeWrite() }
+
+// A half-close is on record before the peer can see it, and so is a close.
+func TestCloseWriteComesFirst(t *testing.T) {
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	rec := timeline.NewRecorder("scene")
+	seen := ""
+	conn := rec.Conn("client", stub{Conn: a, closeWrite: func() error {
+		seen = ops(rec.Events())
+		return nil
+	}})
+	require.NoError(t, conn.(interface{ CloseWrite() error }).CloseWrite())
+	require.Equal(t, "client close-write", seen)
+}
+
+// All that systems say of a connection which the peer has left is a reset.
+func TestResets(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ECONNRESET, syscall.EPIPE, 10053, 10054} {
+		a, b := net.Pipe()
+		rec := timeline.NewRecorder("scene")
+		conn := rec.Conn("client", stub{Conn: a, write: func() (int, error) {
+			return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", errno)}
+		}})
+		_, err := conn.Write([]byte("x"))
+		require.ErrorIs(t, err, errno)
+		require.Equal(t, "client reset", ops(rec.Events()))
+		require.Equal(t, errno.Error(), rec.Events()[0].Err)
+		a.Close()
+		b.Close()
+	}
 }
 
 func TestErrors(t *testing.T) {
@@ -235,6 +294,7 @@ func TestPending(t *testing.T) {
 		written <- err
 	}()
 	require.NoError(t, loopback.WaitQueued(server, 1))
+	require.Empty(t, rec.Events(), "it is under way")
 	server.Close()
 	require.Error(t, <-written)
 	events := rec.Events()
@@ -263,6 +323,7 @@ func TestJSON(t *testing.T) {
 	require.Equal(t, 400, back[0].N)
 	require.Len(t, back[0].Data, 256, "the first 256 bytes")
 	require.Contains(t, out.String(), `"op":"send"`)
+	require.Contains(t, out.String(), `"text":"\\xff<\\xff<`, "as it is, not as HTML wants it")
 	require.Error(t, timeline.WriteJSON(full{}, back))
 }
 

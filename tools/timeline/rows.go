@@ -40,7 +40,12 @@ func lanesOf(events []Event) []string {
 	return append(left, right...)
 }
 
-// rowsOf lays the events out in the order of cause and effect.
+// atOnce is how far apart, in microseconds, two things may lie that a reader may take for simultaneous.
+const atOnce = 1000
+
+// rowsOf lays the events out in the order of cause and effect. Where that is not the order in which they happened, because
+// neither of two had to do with the other, a row keeps its own time, which is then earlier than that of the row
+// above. Only what happened at once gets the same time, so that the clock does not tremble.
 func rowsOf(events []Event, lanes []string) []row {
 	ordered := causal(events)
 	var rows []row
@@ -55,8 +60,10 @@ func rowsOf(events []Event, lanes []string) []row {
 			i++
 			r.toEvent, r.toLane, r.toText = ordered[i], slices.Index(lanes, ordered[i].Side), describe(ordered[i])
 		}
-		clock = max(clock, r.us) // of two things that happened at once, the one drawn below is not the earlier one
-		r.us = clock
+		clock = max(clock, r.us)
+		if clock-r.us <= atOnce {
+			r.us = clock
+		}
 		rows = append(rows, r)
 	}
 	return fold(rows)

@@ -14,24 +14,26 @@ type Scene struct {
 }
 
 const (
-	svgWidth   = 960
+	svgWidth   = 960 // pixels; more where there are many lanes
 	svgRow     = 26  // pixels from one row to the next
 	svgColumn  = 7.2 // pixels that one terminal column takes in the chosen font, about
 	svgTop     = 64  // from a scene's top to its first row
 	svgMargin  = 84  // room for the clock
 	svgPadding = 24
 	svgColumns = 126 // terminal columns that fit the whole width
+	svgArrows  = 8   // terminal columns between the texts of two lanes
 )
 
 // SVG draws the scenes one below the other as one standalone image: no scripts, no network. It follows the viewer's
-// light or dark theme.
+// light or dark theme. It is 960 pixels wide, and wider from 6 lanes on.
 func SVG(w io.Writer, scenes []Scene) error {
 	var body strings.Builder
-	y := svgPadding
+	width, y := svgWidth, svgPadding
 	for _, s := range scenes {
+		width = max(width, svgMargin+int(svgLane(s))*len(lanesOf(s.Events))+svgPadding)
 		y = svgScene(&body, s, y) + svgPadding
 	}
-	_, err := fmt.Fprintf(w, svgHead+"%s</svg>\n", svgWidth, y, svgWidth, y, escape(svgName(scenes)), body.String())
+	_, err := fmt.Fprintf(w, svgHead+"%s</svg>\n", width, y, width, y, escape(svgName(scenes)), body.String())
 	return err
 }
 
@@ -60,11 +62,17 @@ func svgName(scenes []Scene) string {
 	return strings.Join(names, "; ")
 }
 
+// svgLane is the width of a lane in pixels.
+func svgLane(s Scene) float64 {
+	n := max(1, len(lanesOf(s.Events)))
+	return max(svgColumn*(leastLane+svgArrows), float64(svgWidth-svgMargin-svgPadding)/float64(n))
+}
+
 func svgScene(b *strings.Builder, s Scene, top int) int {
 	lanes := lanesOf(s.Events)
-	laneWidth := float64(svgWidth-svgMargin-svgPadding) / float64(max(1, len(lanes)))
+	laneWidth := svgLane(s)
 	left := func(lane int) float64 { return svgMargin + float64(lane)*laneWidth }
-	columns := int(laneWidth/svgColumn) - 8
+	columns := int(laneWidth/svgColumn) - svgArrows
 	text := func(x float64, y int, class, s string) {
 		fmt.Fprintf(b, "<text x=\"%.0f\" y=\"%d\" class=\"%s\">%s</text>\n", x, y, class, escape(s))
 	}

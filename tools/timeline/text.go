@@ -9,26 +9,31 @@ import (
 
 // Style says how a picture may be drawn.
 type Style struct {
-	Width int  // terminal columns; below 60 counts as 60
+	Width int  // terminal columns; below 60 counts as 60, and what the lanes need at least is taken
 	Color bool // ANSI colours
 	Box   bool // box-drawing characters for lines and arrows; otherwise ASCII
 	ASCII bool // nothing but ASCII, previews of payloads included
 }
 
 const (
-	timeWidth = 8 // columns for the milliseconds
-	gapWidth  = 5 // columns between two lanes
+	timeWidth = 8  // columns for the milliseconds
+	gapWidth  = 5  // columns between two lanes
+	leastLane = 12 // columns that a lane takes at least: send 12 "…"
 )
 
-// Text draws the events as lanes, one for each side, time running down, and below them the verdicts.
-// The first column gives milliseconds since the recorder was made.
+// Text draws the events as lanes, one for each side, effects below their causes, and below them the verdicts.
+// The first column gives milliseconds since the recorder was made. What happened on two sides independently of each
+// other is drawn in an order that is the same each time; then a row may be earlier than the one above it.
+//
+// A lane has at least 12 columns, and there are 5 between two of them: n lanes take 17n + 3 columns, 258 for 15 lanes,
+// where Width is less.
 func Text(w io.Writer, events []Event, st Style) error {
 	lanes := lanesOf(events)
 	p := painter{Style: st, lanes: lanes}
-	p.Width = max(p.Width, 60)
+	p.Width = max(p.Width, 60, timeWidth+len(lanes)*(leastLane+gapWidth)-gapWidth)
 	p.laneWidth = p.Width - timeWidth
 	if n := len(lanes); n > 0 {
-		p.laneWidth = max(12, (p.Width-timeWidth-gapWidth*(n-1))/n)
+		p.laneWidth = max(leastLane, (p.Width-timeWidth-gapWidth*(n-1))/n)
 	}
 	p.heads()
 	for _, r := range rowsOf(events, lanes) {
