@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"socketbook/labs/04/stickytest"
@@ -33,7 +34,10 @@ var wrong = []check.Answer{
 	diagnosing("foreign bytes do not glue", diagnoseForeignSmooth, stickytest.SeesForeign),
 	diagnosing("an index out of range when nothing came", diagnosePanics, stickytest.SeesMissing),
 	diagnosing("append to the first message", diagnoseAppends, stickytest.SeesAll),
-	diagnosing("only the first hundred messages", diagnoseFew, stickytest.SeesAll),
+	diagnosing("append to the first received message", diagnoseAppendsReceived, stickytest.SeesAll),
+	diagnosing("empty received messages deleted", diagnoseDeletes, stickytest.SeesCut),
+	diagnosing("only the first five hundred messages", diagnoseFew, stickytest.SeesAll),
+	keeping("one slice of fates for all calls", oneSliceOfFates, stickytest.SeesAll),
 	provoking("one Write for both", provokeOneWrite, stickytest.Sticks),
 	provoking("glued by hand", provokeByHand, stickytest.Sticks),
 	provoking("nothing is read", provokeReadsNothing, stickytest.Sticks),
@@ -53,6 +57,11 @@ var wrong = []check.Answer{
 	provoking("the error of queued is ignored", provokeIgnoresQueued, stickytest.Refuses),
 	provoking("the error of Read is ignored", provokeIgnoresRead, stickytest.Refuses),
 	provoking("an error of its own for everything", provokeHidesCause, stickytest.Refuses),
+	provoking("closed when something fails", provokeClosesFailed, stickytest.Refuses),
+	provoking("closed when a message is empty", provokeClosesEmpty, stickytest.Refuses),
+	provoking("a byte with each Write", provokeByBytes, stickytest.Sticks),
+	provoking("a deadline left behind", provokeLeavesDeadline, stickytest.Sticks),
+	keeping("one buffer for all calls", oneBuffer, stickytest.Sticks),
 }
 
 // span is a range of bytes of a stream.
@@ -283,15 +292,42 @@ func diagnoseAppends(sent, received [][]byte) stickytest.Report {
 	stream := sent[0]
 	for _, m := range sent[1:] {
 		stream = append(stream, m...)
-		stream = append(stream, 0) // so that the messages can be told apart
 	}
+	return diagnoseReference(sent, received)
+}
+
+func diagnoseAppendsReceived(sent, received [][]byte) stickytest.Report {
+	var stream []byte
+	for i, m := range received {
+		if i == 0 {
+			stream = m
+		} else {
+			stream = append(stream, m...)
+		}
+	}
+	return diagnoseReference(sent, received)
+}
+
+// diagnoseDeletes forgets that slices.DeleteFunc works in the caller's slice.
+func diagnoseDeletes(sent, received [][]byte) stickytest.Report {
+	received = slices.DeleteFunc(received, func(m []byte) bool { return len(m) == 0 })
 	return diagnoseReference(sent, received)
 }
 
 func diagnoseFew(sent, received [][]byte) stickytest.Report {
 	report := diagnoseReference(sent, received)
-	report.Fates = report.Fates[:min(len(report.Fates), 100)]
+	report.Fates = report.Fates[:min(len(report.Fates), 500)]
 	return report
+}
+
+func oneSliceOfFates() stickytest.Lab {
+	var fates []string
+	return stickytest.Lab{Provoke: sticky.Provoke, Diagnose: func(sent, received [][]byte) stickytest.Report {
+		report := diagnoseReference(sent, received)
+		fates = append(fates[:0], report.Fates...)
+		report.Fates = fates
+		return report
+	}}
 }
 
 func provokeOneWrite(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
@@ -478,4 +514,50 @@ func provokeHidesCause(client, server net.Conn, queued func(n int) error, first,
 		return nil, errors.New("it did not work")
 	}
 	return got, nil
+}
+
+func provokeClosesFailed(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	got, err := sticky.Provoke(client, server, queued, first, second)
+	if err != nil && len(first)*len(second) > 0 {
+		client.Close()
+		server.Close()
+	}
+	return got, err
+}
+
+func provokeClosesEmpty(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first)*len(second) == 0 {
+		client.Close()
+	}
+	return sticky.Provoke(client, server, queued, first, second)
+}
+
+func provokeByBytes(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	for i := range first[1:] {
+		if _, err := client.Write(first[i : i+1]); err != nil {
+			return nil, err
+		}
+	}
+	return receiving(client, queued, first[len(first)-1:], second, func(int) ([]byte, error) {
+		if err := queued(len(first) + len(second)); err != nil {
+			return nil, err
+		}
+		return readOnce(server, len(first)+len(second))
+	})
+}
+
+func provokeLeavesDeadline(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	server.SetReadDeadline(time.Now().Add(time.Hour))
+	return sticky.Provoke(client, server, queued, first, second)
+}
+
+func oneBuffer() stickytest.Lab {
+	buf := make([]byte, 16<<10)
+	return stickytest.Lab{Diagnose: diagnoseReference, Provoke: func(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+		got, err := sticky.Provoke(client, server, queued, first, second)
+		return buf[:copy(buf, got)], err
+	}}
 }

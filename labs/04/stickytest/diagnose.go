@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"socketbook/tools/check"
+	"socketbook/tools/fault"
 )
 
 // example is one line of a table: what was sent, what was received, and the right report.
@@ -22,16 +23,15 @@ func (s suite) examples(c *check.C, table []example) {
 	}
 }
 
-// diagnose calls Diagnose and compares its report. The arguments have to be the same after the call.
-func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) {
+// diagnose calls Diagnose, compares its report and returns it. The arguments have to be the same after the call.
+func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) (got Report) {
 	c.Variation("sent:     %s", quoted(sent))
 	c.Step("received: %s", quoted(received))
-	before := [][]byte{bytes.Join(sent, nil), bytes.Join(received, nil)}
-	var got Report
+	sentBefore, receivedBefore := cloned(sent), cloned(received)
 	c.Do("Diagnose(sent, received)", func() { got = s.lab.Diagnose(sent, received) })
 	c.Step("Diagnose returned %s", got)
-	c.WantBytes("the sent messages, end to end, after Diagnose has changed them", bytes.Join(sent, nil), before[0])
-	c.WantBytes("the received messages, end to end, after Diagnose has changed them", bytes.Join(received, nil), before[1])
+	wantSame(c, "sent", sent, sentBefore)
+	wantSame(c, "received", received, receivedBefore)
 	if len(got.Fates) != len(want.Fates) {
 		c.Fail("Fates has %s for %s", count(len(got.Fates), "entry", "entries"), count(len(sent), "sent message", "sent messages"))
 	}
@@ -45,6 +45,23 @@ func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) {
 	}
 	if got.Foreign != want.Foreign {
 		c.Fail("Foreign: got %d, want %d", got.Foreign, want.Foreign)
+	}
+	return got
+}
+
+func cloned(messages [][]byte) (all [][]byte) {
+	for _, m := range messages {
+		all = append(all, bytes.Clone(m))
+	}
+	return all
+}
+
+// wantSame ends the case unless the messages are those that they were before the call.
+func wantSame(c *check.C, name string, now, before [][]byte) {
+	for i := range before {
+		if !bytes.Equal(now[i], before[i]) {
+			c.Fail("Diagnose has changed its arguments: %s[%d] was %s, and is now %s", name, i, quoted(before[i:i+1]), quoted(now[i:i+1]))
+		}
 	}
 }
 
@@ -152,28 +169,68 @@ func (s suite) foreign(c *check.C) {
 
 func (s suite) all(c *check.C) {
 	rng := rand.New(rand.NewPCG(c.Seed(), 4))
-	const many, most = 120, 40 // messages, bytes of one
+	var got, want []Report
+	compare := func(sent, received [][]byte) {
+		right := expect(sent, received)
+		want = append(want, right)
+		got = append(got, s.diagnoseApart(c, sent, received, right))
+	}
 	for _, cut := range c.Cuts(7, 8, 100) {
-		backing := make([]byte, many*most)
-		for i := range backing {
-			backing[i] = "ab"[rng.IntN(2)] // few letters, so that searching for contents goes wrong
-		}
-		var sent [][]byte
-		for from := 0; len(sent) < many; {
-			n := rng.IntN(most)
-			sent = append(sent, backing[from:from+n]) // with room behind it, which belongs to the next message
-			from += n
-		}
+		sent := random(rng, 120, 40)
 		stream := bytes.Join(sent, nil)
-		received := cut.Pieces(slices.Clone(stream))
-		s.compare(c, sent, received)
-		s.compare(c, sent, pairs(sent))
-		s.compare(c, sent, received[:len(received)*2/3])
+		received := cut.Pieces(stream)
+		compare(sent, received)
+		compare(sent, pairs(sent))
+		compare(sent, received[:len(received)*2/3])
 
 		changed := slices.Clone(stream)
 		changed[len(changed)*3/4] = 'X'
-		s.compare(c, sent, cut.Pieces(changed))
+		compare(sent, cut.Pieces(changed))
 	}
+	sent := random(rng, 1000, 4)
+	compare(sent, fault.Random(c.Seed(), 5).Pieces(bytes.Join(sent, nil)))
+	for i := range got {
+		if !slices.Equal(got[i].Fates, want[i].Fates) {
+			c.Fail("the Fates that an earlier call has returned have changed since: a report belongs to the caller")
+		}
+	}
+}
+
+// random returns that many messages of fewer than most bytes.
+func random(rng *rand.Rand, many, most int) [][]byte {
+	messages := make([][]byte, many)
+	for i := range messages {
+		messages[i] = make([]byte, rng.IntN(most))
+		for k := range messages[i] {
+			messages[i][k] = "ab"[rng.IntN(2)] // few letters, so that searching for contents goes wrong
+		}
+	}
+	return messages
+}
+
+// diagnoseApart is diagnose with messages that lie in two arrays, where nothing may be written.
+func (s suite) diagnoseApart(c *check.C, sent, received [][]byte, want Report) Report {
+	sent, sentArray := apart(sent)
+	received, receivedArray := apart(received)
+	sentBefore, receivedBefore := bytes.Clone(sentArray), bytes.Clone(receivedArray)
+	got := s.diagnose(c, sent, received, want)
+	c.WantBytes("the array in which the sent messages lie, after Diagnose has written into it", sentArray, sentBefore)
+	c.WantBytes("the array in which the received messages lie, after Diagnose has written into it", receivedArray, receivedBefore)
+	return got
+}
+
+// apart lays copies of the messages into one array, with a gap behind each. Every message has room behind it, which does not belong to it.
+func apart(messages [][]byte) (copies [][]byte, array []byte) {
+	const gap = "...."
+	for _, m := range messages {
+		array = append(append(array, m...), gap...)
+	}
+	from := 0
+	for _, m := range messages {
+		copies = append(copies, array[from:from+len(m)])
+		from += len(m) + len(gap)
+	}
+	return copies, array
 }
 
 // compare is diagnose with the report that is worked out here.

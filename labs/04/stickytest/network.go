@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/loopback"
@@ -37,11 +39,12 @@ type network struct {
 
 	mu      sync.Mutex
 	changed sync.Cond
-	held    []byte // written, and not yet in the socket
-	ready   int    // bytes in the socket that were not read
-	sure    int    // so many of them lie in the receive queue for sure
-	reading int    // Reads that have begun
-	closed  bool   // one of the ends, by the code under test
+	held    []byte   // written, and not yet in the socket
+	ready   int      // bytes in the socket that were not read
+	sure    int      // so many of them lie in the receive queue for sure
+	reading int      // Reads that have begun
+	closed  bool     // one of the ends, by the code under test
+	timed   []string // the ends' directions on which it has set a deadline, such as "client's Write"
 	stopped bool
 
 	failing string         // "Write", "queued" or "Read": a call that is to fail
@@ -164,11 +167,15 @@ func (n *network) queued(want int) error {
 	return nil
 }
 
-// clientEnd is the client that Provoke gets.
-type clientEnd struct {
+// end is what both ends that Provoke gets have in common.
+type end struct {
 	net.Conn
-	n *network
+	n    *network
+	name string
 }
+
+// clientEnd is the client that Provoke gets.
+type clientEnd struct{ end }
 
 func (e clientEnd) Write(p []byte) (int, error) {
 	n := e.n
@@ -194,10 +201,7 @@ func (e clientEnd) Write(p []byte) (int, error) {
 }
 
 // serverEnd is the server that Provoke gets.
-type serverEnd struct {
-	net.Conn
-	n *network
-}
+type serverEnd struct{ end }
 
 func (e serverEnd) Read(p []byte) (int, error) {
 	n := e.n
@@ -231,12 +235,34 @@ func (e serverEnd) Read(p []byte) (int, error) {
 	return k, err
 }
 
-func (e clientEnd) Close() error                          { return e.n.close(e.Conn) }
-func (e clientEnd) SetNoDelay(on bool) error              { return e.Conn.(*net.TCPConn).SetNoDelay(on) }
-func (e clientEnd) SyscallConn() (syscall.RawConn, error) { return e.n.syscallConn(e.Conn) }
-func (e serverEnd) Close() error                          { return e.n.close(e.Conn) }
-func (e serverEnd) SetNoDelay(on bool) error              { return e.Conn.(*net.TCPConn).SetNoDelay(on) }
-func (e serverEnd) SyscallConn() (syscall.RawConn, error) { return e.n.syscallConn(e.Conn) }
+func (e end) Close() error                          { return e.n.close(e.Conn) }
+func (e end) SetNoDelay(on bool) error              { return e.Conn.(*net.TCPConn).SetNoDelay(on) }
+func (e end) SyscallConn() (syscall.RawConn, error) { return e.n.syscallConn(e.Conn) }
+
+func (e end) SetDeadline(t time.Time) error {
+	e.n.time(t, e.name+"'s Read", e.name+"'s Write")
+	return e.Conn.SetDeadline(t)
+}
+
+func (e end) SetReadDeadline(t time.Time) error {
+	e.n.time(t, e.name+"'s Read")
+	return e.Conn.SetReadDeadline(t)
+}
+
+func (e end) SetWriteDeadline(t time.Time) error {
+	e.n.time(t, e.name+"'s Write")
+	return e.Conn.SetWriteDeadline(t)
+}
+
+// time notes a deadline; the zero time takes it back.
+func (n *network) time(t time.Time, directions ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.timed = slices.DeleteFunc(n.timed, func(d string) bool { return slices.Contains(directions, d) })
+	if !t.IsZero() {
+		n.timed = append(n.timed, directions...)
+	}
+}
 
 func (n *network) close(conn net.Conn) error {
 	n.mu.Lock()

@@ -2,6 +2,7 @@ package stickytest
 
 import (
 	"bytes"
+	"fmt"
 
 	"socketbook/tools/check"
 )
@@ -26,20 +27,30 @@ func (s suite) sticksSlow(c *check.C) {
 // sticksOn makes all pairs stick on one connection.
 func (s suite) sticksOn(c *check.C, d delivery) {
 	n := newNetwork(c, d)
+	var got [][]byte
 	for i, pair := range pairsToStick {
 		c.Variation("%s; call %d of Provoke on this connection", d.name, i+1)
-		got, err := s.provoke(c, n, pair[0], pair[1])
-		c.WantNil("Provoke", err)
-		n.check(c, pair[0], pair[1])
-		c.WantBytes("what Provoke returned", got, bytes.Join(pair[:], nil))
+		got = append(got, s.stick(c, n, pair[0], pair[1]))
+	}
+	for i, pair := range pairsToStick {
+		c.WantBytes(fmt.Sprintf("what call %d of Provoke has returned, looked at after the last call", i+1), got[i], bytes.Join(pair[:], nil))
 	}
 }
 
-// provoke calls Provoke, and tells what happened on the network meanwhile.
+// stick makes two messages stick, and returns what Provoke has returned.
+func (s suite) stick(c *check.C, n *network, first, second []byte) []byte {
+	got, err := s.provoke(c, n, first, second)
+	c.WantNil("Provoke", err)
+	n.check(c, first, second)
+	c.WantBytes("what Provoke returned", got, bytes.Join([][]byte{first, second}, nil))
+	return got
+}
+
+// provoke calls Provoke, and tells what happened on the network meanwhile. Whatever it returns, it has to leave the connection as it was.
 func (s suite) provoke(c *check.C, n *network, first, second []byte) (got []byte, err error) {
 	n.forget()
 	c.Step("the messages are %s", quoted([][]byte{first, second}))
-	client, server := c.Record("client", clientEnd{n.client, n}), c.Record("server", serverEnd{n.server, n})
+	client, server := c.Record("client", clientEnd{end{n.client, n, "client"}}), c.Record("server", serverEnd{end{n.server, n, "server"}})
 	call := c.Start("Provoke(client, server, queued, first, second)", func() {
 		got, err = s.lab.Provoke(client, server, n.queued, bytes.Clone(first), bytes.Clone(second))
 	})
@@ -48,6 +59,14 @@ func (s suite) provoke(c *check.C, n *network, first, second []byte) (got []byte
 		call.Wait()
 	}()
 	c.Step("Provoke returned %s, %s", check.Bytes(got), check.Err(err))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		c.Fail("Provoke has closed the connection; it has to stay open, also when Provoke returns an error")
+	}
+	if len(n.timed) > 0 {
+		c.Fail("Provoke has left a deadline on %s; later calls would meet it, so take it back", n.timed[0])
+	}
 	return got, err
 }
 
@@ -83,6 +102,9 @@ func (n *network) check(c *check.C, first, second []byte) {
 	}
 	both := bytes.Join([][]byte{first, second}, nil)
 	c.WantBytes("what was written", bytes.Join(n.writes, nil), both)
+	if len(n.writes) != 2 {
+		c.Fail("%s sent the two messages; it has to be two, one for each message", count(len(n.writes), "Write has", "Writes have"))
+	}
 	if len(n.reads) != 1 {
 		c.Fail("%s returned data; it has to be one, which returns both messages", count(len(n.reads), "Read has", "Reads have"))
 	}
@@ -100,6 +122,8 @@ func (s suite) refuses(c *check.C) {
 		case err == nil:
 			c.Fail("Provoke returned no error")
 		}
+		c.Step("the next two messages on this connection are not empty")
+		s.stick(c, n, []byte("hello"), []byte("world"))
 	}
 	for _, failing := range []struct {
 		call   string

@@ -81,11 +81,11 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Count how many bytes both streams have in common at their beginning. Lost and Foreign are what each of them has beyond that.",
 		}, {
 			Name: SeesAll, Points: 1, Run: s.all, Scene: "glue", Needs: []string{SeesForeign},
-			Rule: "The diagnosis follows from the bytes alone, however many messages there are and however they are cut. The arguments stay as they were.",
+			Rule: "The diagnosis follows from the bytes alone, however many messages there are and however they are cut. The arguments stay as they were, and the report belongs to the caller.",
 			Hint: "Draw the message that is named above and what was received around it, byte by byte, on paper. append to a slice that you were given may write into the array behind it: begin with a slice of your own.",
 		}, {
 			Name: Sticks, Points: 1, Run: s.sticks, Scene: "glue",
-			Rule: "Each message is sent with a Write of its own, and one Read returns both; Provoke returns what it returned. The connection stays open, and Provoke works again and again.",
+			Rule: "Each message is sent with a Write of its own, and one Read returns both; Provoke returns what it returned, in a slice that belongs to the caller. The connection stays open, with no deadline left on it, and Provoke works again and again.",
 			Hint: "Write, Write, and only then one Read, into a buffer that has room for both messages.",
 		}, {
 			Name: SticksSlow, Points: 1, Run: s.sticksSlow, Scene: "prompt-reader", Needs: []string{Sticks},
@@ -93,7 +93,7 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Between the second Write and the Read, let queued wait for len(first)+len(second) bytes. A pause is not enough, however long.",
 		}, {
 			Name: Refuses, Points: 1, Run: s.refuses, Scene: "silent-command", Needs: []string{Sticks},
-			Rule: "An empty message cannot stick: an error, and nothing is sent. An error of Write, queued or Read is returned, alone or wrapped with %w, and nothing more is done.",
+			Rule: "An empty message cannot stick: an error, and nothing is sent. An error of Write, queued or Read is returned, alone or wrapped with %w, and nothing more is done. The connection stays open all the same.",
 			Hint: "Look at the lengths before the first Write, and at the error of every call.",
 		},
 	}}
