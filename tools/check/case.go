@@ -296,7 +296,7 @@ func (c *C) await(what, aside string, cond func() bool) {
 		if c.finished() && !cond() {
 			c.Fail("waited for %s, but your code has returned", what)
 		}
-		if c.options.alone && time.Since(begin) > aMoment && heapInUse() > memoryLimit {
+		if c.options.alone && time.Since(begin) > aMoment && heapInUse() > memoryLimit && !c.finished() {
 			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
 		}
 		if spent > limit {
