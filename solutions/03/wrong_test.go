@@ -56,6 +56,7 @@ var wrong = []check.Answer{
 	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
 	answer("the pause grows and is never reset", serveGrowsPause, reconnecttest.Pause),
 	answer("every accept error is survived", serveContinues, reconnecttest.Listener, reconnecttest.Pause, reconnecttest.Permanent),
+	answer("the error of Accept is not looked at", serveIgnoresErrors, reconnecttest.Listener, reconnecttest.Temporary, reconnecttest.Permanent),
 	answer("every accept error is the end, and none is told", serveHidesErrors, reconnecttest.Temporary, reconnecttest.Permanent),
 	answer("every net.Error is temporary", serveBelievesNetError, reconnecttest.Permanent),
 	answer("an assertion that panics", serveAssertsWithoutOK, reconnecttest.Temporary, reconnecttest.Permanent),
@@ -554,6 +555,16 @@ func serveContinues(ln net.Listener, handle handler) error {
 		log.Print(err)
 		return true, nil
 	})
+}
+
+func serveIgnoresErrors(ln net.Listener, handle handler) error {
+	for {
+		conn, _ := ln.Accept()
+		func() {
+			defer conn.Close()
+			recovering(conn, handle)
+		}()
+	}
 }
 
 func serveHidesErrors(ln net.Listener, handle handler) error {

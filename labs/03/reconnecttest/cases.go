@@ -96,9 +96,7 @@ func (s suite) handlerPanic(c *check.C) {
 	}
 	c.Variation("Serve is running; ten handlers in a row panic")
 	for i := range 10 {
-		p := r.dial(fmt.Sprintf("client %d", i+1))
-		r.send(p, fault.Whole, orderPanic)
-		r.hungUp(p, "panicked")
+		r.send(r.dial(fmt.Sprintf("client %d", i+1)), fault.Whole, orderPanic)
 	}
 	r.nextClient()
 	r.finishes("some handlers have panicked")

@@ -43,6 +43,7 @@ type run struct {
 	done     chan struct{} // closed when Serve has returned
 	err      error         // what it returned
 	dialled  int
+	ending   atomic.Bool   // it does not matter any more how Serve ends
 	patience time.Duration // how long a client waits for an answer; 0 means as long as the watchdog
 
 	// of the handler
@@ -71,6 +72,11 @@ func (r *run) serve() {
 func (r *run) startServe() *check.Call {
 	return r.c.Start("Serve(ln, handle)", func() {
 		defer close(r.done)
+		defer func() {
+			if r.ending.Load() { // a panic is another way to end
+				_ = recover()
+			}
+		}()
 		r.err = r.lab.Serve(r.ln, r.handle)
 	})
 }
@@ -151,7 +157,10 @@ func (r *run) talk(p *client, cut fault.Cut, line string) {
 func (r *run) answer(p *client, want string) {
 	came := func() bool { return len(p.Received())-p.heard >= len(want) || p.Over() != nil || r.call.Ended() }
 	var waited stopwatch
-	r.c.Await("the answer to "+p.name, func() bool { return came() || r.patience > 0 && waited.read() > r.patience && r.atRest() })
+	late := func() bool { // Resting twice: what the code did while the first one looked has arrived when the second says yes
+		return r.patience > 0 && waited.read() > r.patience && r.c.Resting() && r.c.Resting()
+	}
+	r.c.Await("the answer to "+p.name, func() bool { return came() || late() })
 	if !came() {
 		r.c.Fail("%s has been waiting for %v: Serve pauses for too long after a temporary error", p.name, r.patience)
 	}
@@ -176,21 +185,20 @@ func (r *run) closeWrite(p *client) {
 	p.CloseWrite()
 }
 
-// atRest reports whether Serve and its handlers rest and all that they have done has arrived. Something may be done after Resting has looked
-// at the connections and before it looks at the code; it is on its way then, and Resting says no the second time.
-func (r *run) atRest() bool { return r.c.Resting() && r.c.Resting() }
-
 // hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does before that: "returned". Those
 // of all other clients are over, or about to be.
 func (r *run) hungUp(p *client, handlerHas string) {
-	handled := func() bool { return int(r.over.Load()) == r.dialled }
+	open := func() bool { return p.Over() == nil && !p.Conn().Closed() }
+	forgotten := func() bool { // open is asked again, because Resting has looked at the connections before it looked at the code
+		return int(r.over.Load()) == r.dialled && open() && r.c.Resting() && open()
+	}
 	r.c.Await("the end of the connection of "+p.name, func() bool {
-		return r.call.Ended() || (p.Over() != nil || handled()) && r.atRest() // Serve may still be about to close, or to return
+		return r.call.Ended() || p.Over() != nil && r.c.Resting() || forgotten() // Serve may still be about to close, or to return
 	})
 	if r.call.Ended() {
 		r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))
 	}
-	if p.Over() == nil {
+	if open() {
 		r.c.Fail("handle has %s, and the connection of %s is still open", handlerHas, p.name)
 	}
 	r.c.Step("the connection of %s has ended", p.name)
@@ -255,9 +263,10 @@ func (r *run) returned(want error) {
 }
 
 // finishes closes the listener and waits for Serve, which has nothing to wait for any more. What it returns is another case, and so
-// is that it calls Accept no more. before is what might keep it: "some handlers have panicked".
+// is a Serve that panics or calls Accept once more. before is what might keep it: "some handlers have panicked".
 func (r *run) finishes(before string) {
 	r.c.Variation("Serve is running; %s, all clients have gone, and the listener is closed", before)
+	r.ending.Store(true)
 	r.ln.shut()
 	r.ends()
 }
