@@ -16,7 +16,7 @@ const (
 	patience    = 300 * time.Millisecond // for a timer of the code under test that is to end a Read without a deadline
 	downpour    = 30                     // datagrams of a flood that come before a deadline passes
 	maxLater    = 20                     // deadlines in a row, each later than the one before; sound code does not put any off
-	standstill  = time.Second            // for which a busy machine may keep the code under test between two steps
+	standstill  = time.Minute            // for which a busy machine may keep the code under test between two steps
 	word        = time.Second            // in which the kernel says that nobody is there; it does so at once
 	maxDatagram = 1 << 16                // bytes; more than one carries
 )
@@ -99,9 +99,9 @@ func (w *post) passed(deadline time.Time) bool {
 // pass while an answer is under way, however busy the machine is; when nothing will come before a deadline it passes at once, and
 // the clock then stands there. The code under test should therefore not be given less and less time on one conn.
 //
-// The clock begins when conn is made, and when a deadline is set it is put to a second ago if it stands before that. So
+// The clock begins when conn is made, and when a deadline is set it is put to a minute ago if it stands before that. So
 // a deadline of long ago, or time.Unix(1, 0), has passed when it is set, as for any connection; but one that passed
-// in the last second counts as not yet passed: the machine may have stood still between time.Now and SetReadDeadline.
+// in the last minute counts as not yet passed: the machine may have stood still between time.Now and SetReadDeadline.
 type DatagramConn struct {
 	net.Conn
 	w       *post
