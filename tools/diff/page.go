@@ -9,6 +9,7 @@ import (
 	"html"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -321,13 +322,14 @@ func writeCourse(c course, o options, w world) error {
 		}
 		pages[l.Number+".html"] = pageOf(cmp, o.context, links)
 	}
-	for name := range pages { // all of them or none
+	names := slices.Sorted(maps.Keys(pages))
+	for _, name := range names { // all of them or none
 		if _, err := replaceable(filepath.Join(o.html, name)); err != nil {
 			return err
 		}
 	}
-	for name, text := range pages {
-		if err := save(filepath.Join(o.html, name), text); err != nil {
+	for _, name := range names {
+		if err := save(filepath.Join(o.html, name), pages[name]); err != nil {
 			return err
 		}
 	}
