@@ -10,7 +10,9 @@ import (
 //
 // It is for what must not happen: Await that the call has ended or that the code rests, then look which of the two it was.
 func (c *C) Resting() bool {
-	return c.quiet() && c.calling() && !slices.ContainsFunc(c.tree(snapshot()), func(g goroutine) bool { return !g.waits() })
+	moves := func(g goroutine) bool { return !g.waits() }
+	// Quiet before and after: what the code wrote or closed just before it came to rest may still be under way.
+	return c.quiet() && c.calling() && !slices.ContainsFunc(c.tree(snapshot()), moves) && c.quiet()
 }
 
 // waits is blocked, and also waiting for a timer or the network.
