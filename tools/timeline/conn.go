@@ -11,8 +11,7 @@ import (
 // Listener wraps ln so that side's accepts are recorded, and everything on the accepted connections. Closing the
 // wrapper closes ln.
 func (r *Recorder) Listener(side string, ln net.Listener) net.Listener {
-	i := r.begin(Event{Side: side, Op: Listen, Text: ln.Addr().String()})
-	r.end(i, nil)
+	r.moment(Event{Side: side, Op: Listen, Text: ln.Addr().String()})
 	return &listener{Listener: ln, r: r, side: side}
 }
 
@@ -24,17 +23,19 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
+	i := l.r.begin(Event{Side: l.side, Op: Accept}, 0)
 	conn, err := l.Listener.Accept()
-	if errors.Is(err, net.ErrClosed) { // our own Close, recorded there
-		return nil, err
+	var name, from string
+	if err == nil {
+		name, from = l.r.name(conn.LocalAddr(), conn.RemoteAddr()), conn.RemoteAddr().String()
 	}
-	e := Event{Side: l.side, Op: Accept}
-	if err != nil {
+	l.r.end(i, func(e *Event) {
+		e.Conn, e.Text = name, from
 		e.Op, e.Err = classify(Accept, err)
-	} else {
-		e.Conn, e.Text = l.r.name(conn.LocalAddr(), conn.RemoteAddr()), conn.RemoteAddr().String()
-	}
-	l.r.end(l.r.begin(e), nil)
+		if e.Op == Timeout {
+			e.Text = string(Accept)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -42,10 +43,20 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) Close() error {
-	l.close.Do(func() {
-		l.r.end(l.r.begin(Event{Side: l.side, Op: Close, Text: "listener"}), nil)
-	})
-	return l.Listener.Close()
+	return closeOnce(&l.close, l.r, Event{Side: l.side, Op: Close, Text: "listener"}, l.Listener.Close)
+}
+
+// closeOnce records the first close.
+func closeOnce(once *sync.Once, r *Recorder, e Event, call func() error) (err error) {
+	first := false
+	once.Do(func() { first = true })
+	if !first {
+		return call()
+	}
+	i := r.begin(e, 0)
+	err = call()
+	r.end(i, func(e *Event) { e.Err = reason(err) })
+	return err
 }
 
 // SyscallConn gives access to the listening socket.
@@ -53,19 +64,25 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawConn(l.Lis
 
 // Dial calls dial with addr, records it for side, and returns the connection wrapped.
 func (r *Recorder) Dial(side, addr string, dial func(addr string) (net.Conn, error)) (net.Conn, error) {
-	i := r.begin(Event{Side: side, Op: Dial, Text: addr})
+	i := r.begin(Event{Side: side, Op: Dial, Text: addr}, 0)
 	conn, err := dial(addr)
+	var name string
+	if err == nil {
+		name = r.name(conn.LocalAddr(), conn.RemoteAddr())
+	}
+	r.end(i, func(e *Event) { e.Conn, e.Err = name, reason(err) })
 	if err != nil {
-		r.end(i, func(e *Event) { _, e.Err = classify(Dial, err) })
 		return nil, err
 	}
-	name := r.name(conn.LocalAddr(), conn.RemoteAddr())
-	r.end(i, func(e *Event) { e.Conn = name })
 	return r.Conn(side, conn), nil
 }
 
 // Conn wraps one end of a connection. It records reads, writes and closes for side and passes everything on;
 // closing the wrapper closes c.
+//
+// Writes of one end reach c one after the other, in the order of their events, and so do reads, as a net.Conn of the
+// standard library has it too; a write that has to wait for another one begins when its turn has come. What somebody writes
+// or reads past the wrapper is not recorded, and [Matcher] notices if the bytes do not fit together.
 //
 // The wrapper offers CloseWrite, SetNoDelay, SetLinger and SyscallConn where c does. It does not offer ReadFrom,
 // WriteTo and writev: io.Copy and net.Buffers fall back to plain reads and writes, which carry the same bytes.
@@ -75,42 +92,50 @@ func (r *Recorder) Conn(side string, c net.Conn) net.Conn {
 
 type conn struct {
 	net.Conn
-	r          *Recorder
-	side, name string
-	abort      atomic.Bool // the next Close resets the connection
-	close      sync.Once
+	r              *Recorder
+	side, name     string
+	reads, writes  sync.Mutex  // held during a call: the kernel's order is the record's
+	abort          atomic.Bool // the next Close resets the connection
+	close, endOnce sync.Once
 }
 
 func (c *conn) Read(p []byte) (int, error) {
+	c.reads.Lock()
+	defer c.reads.Unlock()
+	i := c.r.begin(Event{Side: c.side, Conn: c.name, Op: Recv}, 0)
 	n, err := c.Conn.Read(p)
-	if errors.Is(err, net.ErrClosed) { // our own Close, recorded there
-		return n, err
-	}
-	e := Event{Side: c.side, Conn: c.name, N: n, Data: head(p[:n]), Text: Preview(p[:n])}
-	e.Op, e.Err = classify(Recv, err)
-	c.r.end(c.r.begin(e), nil)
+	data := head(p[:max(n, 0)])
+	c.r.end(i, func(e *Event) { e.received(n, data, err) })
 	return n, err
+}
+
+// received is what became of a read. Bytes that came together with an error came: the error is met again by the next read.
+func (e *Event) received(n int, data []byte, err error) {
+	e.N, e.Data = n, data
+	e.Op, e.Err = classify(Recv, err)
+	if n > 0 && e.Op != Recv {
+		e.Op, e.Err = Recv, ""
+	}
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	i := c.r.begin(Event{Side: c.side, Conn: c.name, Op: Send, Data: head(p), Text: Preview(p)})
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	i := c.r.begin(Event{Side: c.side, Conn: c.name, Op: Send, Data: head(p)}, len(p))
 	n, err := c.Conn.Write(p)
-	c.r.end(i, func(e *Event) {
-		e.N = n
-		e.Op, e.Err = classify(Send, err)
-	})
+	c.r.end(i, func(e *Event) { e.sent(n, err) })
 	return n, err
 }
 
+// sent is what became of a write. One that its own side's close ended stays on record: some of its bytes may have gone.
+func (e *Event) sent(n int, err error) { e.N, e.Err = n, reason(err) }
+
 func (c *conn) Close() error {
-	c.close.Do(func() {
-		e := Event{Side: c.side, Conn: c.name, Op: Close}
-		if c.abort.Load() {
-			e.Text = "connection with a reset"
-		}
-		c.r.end(c.r.begin(e), nil)
-	})
-	return c.Conn.Close()
+	e := Event{Side: c.side, Conn: c.name, Op: Close}
+	if c.abort.Load() {
+		e.Text = "connection with a reset"
+	}
+	return closeOnce(&c.close, c.r, e, c.Conn.Close)
 }
 
 // CloseWrite closes the writing half: the peer reads end of file, and may go on sending.
@@ -119,20 +144,24 @@ func (c *conn) CloseWrite() error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	c.r.end(c.r.begin(Event{Side: c.side, Conn: c.name, Op: CloseWrite}), nil)
-	return half.CloseWrite()
+	return closeOnce(&c.endOnce, c.r, Event{Side: c.side, Conn: c.name, Op: CloseWrite}, half.CloseWrite)
 }
 
-// SetNoDelay passes TCP_NODELAY on.
+// SetNoDelay passes TCP_NODELAY on, and records it.
 func (c *conn) SetNoDelay(on bool) error {
 	tcp, ok := c.Conn.(interface{ SetNoDelay(bool) error })
 	if !ok {
 		return errors.ErrUnsupported
 	}
+	word := "off"
+	if on {
+		word = "on"
+	}
+	c.r.moment(Event{Side: c.side, Conn: c.name, Op: State, Text: "sets TCP_NODELAY " + word})
 	return tcp.SetNoDelay(on)
 }
 
-// SetLinger passes SO_LINGER on; 0 makes the next Close abort the connection.
+// SetLinger passes SO_LINGER on; 0 makes the next Close abort the connection, which its event says.
 func (c *conn) SetLinger(seconds int) error {
 	tcp, ok := c.Conn.(interface{ SetLinger(int) error })
 	if !ok {

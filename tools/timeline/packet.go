@@ -1,7 +1,6 @@
 package timeline
 
 import (
-	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -9,9 +8,8 @@ import (
 
 // PacketConn wraps pc so that side's datagrams are recorded. Closing the wrapper closes pc.
 func (r *Recorder) PacketConn(side string, pc net.PacketConn) net.PacketConn {
-	i := r.begin(Event{Side: side, Op: Listen, Text: pc.LocalAddr().String()})
-	r.end(i, nil)
-	return &packetConn{PacketConn: pc, r: r, side: side}
+	r.moment(Event{Side: side, Op: Listen, Text: pc.LocalAddr().String()})
+	return r.Unconnected(side, pc)
 }
 
 // Unconnected wraps a client's socket that may send to any address and hears from any. It is recorded as PacketConn does,
@@ -22,37 +20,36 @@ func (r *Recorder) Unconnected(side string, pc net.PacketConn) net.PacketConn {
 
 type packetConn struct {
 	net.PacketConn
-	r     *Recorder
-	side  string
-	close sync.Once
+	r             *Recorder
+	side          string
+	reads, writes sync.Mutex // as in conn
+	close         sync.Once
 }
 
 func (p *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	p.reads.Lock()
+	defer p.reads.Unlock()
+	i := p.r.begin(Event{Side: p.side, Op: Recv}, 0)
 	n, from, err := p.PacketConn.ReadFrom(b)
-	if errors.Is(err, net.ErrClosed) { // our own Close, recorded there
-		return n, from, err
-	}
-	e := Event{Side: p.side, Conn: p.r.name(p.LocalAddr(), from), N: n, Data: head(b[:n]), Text: Preview(b[:n])}
-	e.Op, e.Err = classify(Recv, err)
-	p.r.end(p.r.begin(e), nil)
+	name, data := p.r.name(p.LocalAddr(), from), head(b[:max(n, 0)])
+	p.r.end(i, func(e *Event) {
+		e.Conn = name
+		e.received(n, data, err)
+	})
 	return n, from, err
 }
 
 func (p *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	i := p.r.begin(Event{Side: p.side, Conn: p.r.name(p.LocalAddr(), to), Op: Send, Data: head(b), Text: Preview(b)})
+	p.writes.Lock()
+	defer p.writes.Unlock()
+	i := p.r.begin(Event{Side: p.side, Conn: p.r.name(p.LocalAddr(), to), Op: Send, Data: head(b)}, len(b))
 	n, err := p.PacketConn.WriteTo(b, to)
-	p.r.end(i, func(e *Event) {
-		e.N = n
-		e.Op, e.Err = classify(Send, err)
-	})
+	p.r.end(i, func(e *Event) { e.sent(n, err) })
 	return n, err
 }
 
 func (p *packetConn) Close() error {
-	p.close.Do(func() {
-		p.r.end(p.r.begin(Event{Side: p.side, Op: Close, Text: "socket"}), nil)
-	})
-	return p.PacketConn.Close()
+	return closeOnce(&p.close, p.r, Event{Side: p.side, Op: Close, Text: "socket"}, p.PacketConn.Close)
 }
 
 // SyscallConn gives access to the socket.

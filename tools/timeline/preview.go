@@ -12,8 +12,11 @@ import (
 // Preview makes bytes readable on one line: printable UTF-8 as it is, everything else escaped: \n, \x00, \u200d.
 // It carries no control characters, so that no peer can write to the reader's terminal. It looks at the first 256 bytes.
 func Preview(b []byte) string {
-	cut := len(b) > previewBytes
-	b = b[:min(len(b), previewBytes)]
+	return preview(b[:min(len(b), previewBytes)], len(b) > previewBytes)
+}
+
+// preview makes bytes readable; cut says that there were more.
+func preview(b []byte, cut bool) string {
 	if cut { // do not show half a character that was only cut by the preview
 		for i := 0; i < utf8.UTFMax-1 && len(b) > 0 && !utf8.Valid(b[max(0, len(b)-utf8.UTFMax):]); i++ {
 			if r, size := utf8.DecodeLastRune(b); r != utf8.RuneError || size > 1 {
@@ -22,6 +25,13 @@ func Preview(b []byte) string {
 			b = b[:len(b)-1]
 		}
 	}
+	if cut {
+		return escaped(b) + "…"
+	}
+	return escaped(b)
+}
+
+func escaped(b []byte) string {
 	var q strings.Builder
 	for i := 0; i < len(b); {
 		r, size := utf8.DecodeRune(b[i:])
@@ -41,10 +51,28 @@ func Preview(b []byte) string {
 		}
 		i += size
 	}
-	if cut {
-		q.WriteString("…")
-	}
 	return q.String()
+}
+
+// longestText bounds what a picture shows of a name or a sentence, in characters.
+const longestText = 400
+
+// clean makes a text harmless, readable on one line and not too long: what is not printable in it is escaped.
+func clean(s string) string {
+	count := 0
+	for at, r := range s {
+		if count++; count > longestText {
+			return clean(s[:at]) + "…"
+		}
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			head := s
+			if n := utf8.RuneCountInString(s); n > longestText {
+				head = string([]rune(s)[:longestText])
+			}
+			return escaped([]byte(head))
+		}
+	}
+	return s
 }
 
 // Width is the number of terminal columns that s takes: 2 for East Asian wide characters and emoji, 0 for combining marks.

@@ -13,44 +13,64 @@ import (
 	"time"
 )
 
-// Recorder collects the events of one scene. Its methods may be called from any goroutine.
+// Recorder collects the events of one scene. Its methods may be called from any goroutine. It holds its lock only while it
+// writes down that a call begins or has returned, never during the call.
 type Recorder struct {
 	scene string
 	start time.Time
 
-	mu      sync.Mutex
-	events  []Event
-	changed chan struct{}     // closed and replaced whenever an event is complete
-	conns   map[string]string // address pair → name, so that both ends of a connection get the same one
-	count   map[string]int    // connections named so far, by network
+	mu       sync.Mutex
+	last     int64 // the microsecond that was given out last
+	events   []entry
+	returned []int             // places in events, in the order in which the calls returned
+	open     map[int]bool      // calls that have not returned; nil unless somebody streams
+	changed  chan struct{}     // closed at the next return; nil if nobody waits for it
+	conns    map[string]string // address pair → name, so that both ends of a connection get the same one
+	count    map[string]int    // connections named so far, by network
+}
+
+// entry is an event and what is not known of it before it is asked for.
+type entry struct {
+	Event
+	size int // bytes that a write was given; Text is made from Data and this when somebody reads the event
 }
 
 // NewRecorder returns a recorder whose clock starts now.
 func NewRecorder(scene string) *Recorder {
-	return &Recorder{
-		scene:   scene,
-		start:   time.Now(),
-		changed: make(chan struct{}),
-		conns:   map[string]string{},
-		count:   map[string]int{},
-	}
+	return &Recorder{scene: scene, start: time.Now(), conns: map[string]string{}, count: map[string]int{}}
 }
 
-// Events returns the events that are complete so far, in order of Seq. A call that still blocks is not among them.
+// Events returns the events whose calls have returned, in the order of their rows (see [Event.At]).
 func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.complete()
+	return inOrder(r.collect(func(e Event) bool { return !e.blocks() }))
 }
 
-func (r *Recorder) complete() []Event {
-	done := make([]Event, 0, len(r.events))
-	for _, e := range r.events {
-		if !e.pending {
-			done = append(done, e)
+// Snapshot returns the events as Events does, and those whose calls have blocked for 10 ms or more.
+func (r *Recorder) Snapshot() []Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Since(r.start).Microseconds()
+	return inOrder(r.collect(func(e Event) bool { return !e.blocks() || now-e.US >= slow }))
+}
+
+func (r *Recorder) collect(keep func(Event) bool) []Event {
+	events := make([]Event, 0, len(r.events))
+	for i := range r.events {
+		if e := &r.events[i]; keep(e.Event) && e.Err != closedHere {
+			events = append(events, e.finished())
 		}
 	}
-	return done
+	return events
+}
+
+// finished fills in the readable preview of a payload, which would cost too much while it is recorded.
+func (e *entry) finished() Event {
+	if (e.Op == Send || e.Op == Recv) && e.Text == "" {
+		e.Text = preview(e.Data, e.size > len(e.Data))
+	}
+	return e.Event
 }
 
 // Wait blocks until the events fulfil the condition. It is how a scene waits for something to have happened, instead
@@ -58,7 +78,8 @@ func (r *Recorder) complete() []Event {
 func (r *Recorder) Wait(ctx context.Context, what string, cond func([]Event) bool) error {
 	for {
 		r.mu.Lock()
-		events, changed := r.complete(), r.changed
+		events := inOrder(r.collect(func(e Event) bool { return !e.blocks() }))
+		changed := r.whenChanged()
 		r.mu.Unlock()
 		if cond(events) {
 			return nil
@@ -71,64 +92,82 @@ func (r *Recorder) Wait(ctx context.Context, what string, cond func([]Event) boo
 	}
 }
 
-// Happened is a condition for Wait: side has done op at least n times.
-func Happened(side string, op Op, n int) func([]Event) bool {
-	return func(events []Event) bool { return Count(events, side, op) >= n }
-}
-
-// Count says how often side did op. An empty side or op counts for any.
-func Count(events []Event, side string, op Op) int {
-	n := 0
-	for _, e := range events {
-		if (side == "" || e.Side == side) && (op == "" || e.Op == op) {
-			n++
-		}
+// whenChanged returns a channel that is closed when the next call returns. The caller holds mu.
+func (r *Recorder) whenChanged() <-chan struct{} {
+	if r.changed == nil {
+		r.changed = make(chan struct{})
 	}
-	return n
+	return r.changed
 }
 
 // Note records what a program made of the bytes: a message that it was handed, an error that it returned. data may be nil.
 func (r *Recorder) Note(side string, data []byte, format string, args ...any) {
-	i := r.begin(Event{Side: side, Op: Note, N: len(data), Data: head(data), Text: fmt.Sprintf(format, args...)})
-	r.end(i, nil)
+	r.moment(Event{Side: side, Op: Note, N: len(data), Data: head(data), Text: fmt.Sprintf(format, args...)})
 }
 
 // State records something measured, such as the number of bytes in a receive queue. It belongs to the scene: what
 // was recorded before it happened before it, and what comes after it happened after.
 func (r *Recorder) State(n int, format string, args ...any) {
-	i := r.begin(Event{Op: State, N: n, Text: fmt.Sprintf(format, args...)})
-	r.end(i, nil)
+	r.moment(Event{Op: State, N: n, Text: fmt.Sprintf(format, args...)})
 }
 
 // Verdict records a sentence that was computed from the events or from what the programs returned.
 func (r *Recorder) Verdict(format string, args ...any) {
-	i := r.begin(Event{Op: Verdict, Text: fmt.Sprintf(format, args...)})
-	r.end(i, nil)
+	r.moment(Event{Op: Verdict, Text: fmt.Sprintf(format, args...)})
 }
 
-// begin takes the event's place in the order, before the call that it stands for.
-func (r *Recorder) begin(e Event) int {
+// moment records what takes no time: it returns at once.
+func (r *Recorder) moment(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.Seq = len(r.events) + 1
-	e.US = time.Since(r.start).Microseconds()
-	e.Scene = r.scene
-	e.pending = true
-	r.events = append(r.events, e)
+	i := r.add(e, 0)
+	r.events[i].End = r.events[i].US
+	r.finish(i)
+}
+
+// begin writes down that a call begins. size is what a write was given.
+func (r *Recorder) begin(e Event, size int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.add(e, size)
+}
+
+func (r *Recorder) add(e Event, size int) int {
+	e.Seq, e.US, e.Scene = len(r.events)+1, r.tick(), r.scene
+	r.events = append(r.events, entry{e, size})
+	if r.open != nil {
+		r.open[len(r.events)-1] = true
+	}
 	return len(r.events) - 1
 }
 
-// end completes the event at place i after the call has returned.
-func (r *Recorder) end(i int, finish func(*Event)) {
+// end writes down that the call at place i has returned, and what came of it.
+func (r *Recorder) end(i int, result func(*Event)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := &r.events[i]
-	if finish != nil {
-		finish(e)
+	result(&e.Event)
+	if e.Op == Recv {
+		e.size = e.N
 	}
-	e.pending = false
-	close(r.changed)
-	r.changed = make(chan struct{})
+	e.End = r.tick()
+	r.finish(i)
+}
+
+func (r *Recorder) finish(i int) {
+	r.returned = append(r.returned, i)
+	delete(r.open, i)
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+// tick reads the clock: microseconds since the recorder was made, and never the same one twice, so that times alone say
+// what was seen first. The caller holds mu.
+func (r *Recorder) tick() int64 {
+	r.last = max(time.Since(r.start).Microseconds(), r.last+1)
+	return r.last
 }
 
 // name returns the name of the connection between two addresses, the same for both ends.
@@ -148,19 +187,27 @@ func (r *Recorder) name(a, b net.Addr) string {
 	if _, ok := r.conns[key]; !ok {
 		r.count[network]++
 		r.conns[key] = fmt.Sprintf("%s%d", network, r.count[network])
+		if pair[0] == pair[1] {
+			r.conns[key] += selfMark
+		}
 	}
 	return r.conns[key]
 }
+
+// selfMark ends the name of a socket's way to itself.
+const selfMark = " to itself"
 
 func head(b []byte) []byte {
 	return slices.Clone(b[:min(len(b), previewBytes)])
 }
 
-// classify turns the error of a read or write into an operation and a short reason.
+// Classify turns the error of a read or an accept into an operation and a short reason.
 func classify(op Op, err error) (Op, string) {
 	switch {
 	case err == nil:
 		return op, ""
+	case errors.Is(err, net.ErrClosed):
+		return op, closedHere
 	case errors.Is(err, io.EOF):
 		return EOF, ""
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -13,179 +14,485 @@ type Scene struct {
 	Events []Event
 }
 
-const (
-	svgWidth   = 960 // pixels; more where there are many lanes
-	svgRow     = 26  // pixels from one row to the next
-	svgColumn  = 7.2 // pixels that one terminal column takes in the chosen font, about
-	svgTop     = 64  // from a scene's top to its first row
-	svgMargin  = 84  // room for the clock
-	svgPadding = 24
-	svgColumns = 126 // terminal columns that fit the whole width
-	svgArrows  = 8   // terminal columns between the texts of two lanes
-)
-
 // SVG draws the scenes one below the other as one standalone image: no scripts, no network. It follows the viewer's
-// light or dark theme. It is 960 pixels wide, and wider from 6 lanes on.
+// light or dark theme. Time runs downwards, in equal steps where things happened close together and in proportion where they did
+// not. Each send has a bar as high as its bytes, and a letter; ribbons lead from it to the reads that took its bytes.
+// Two lanes take 960 pixels, more lanes more.
 func SVG(w io.Writer, scenes []Scene) error {
 	var body strings.Builder
-	width, y := svgWidth, svgPadding
-	for _, s := range scenes {
-		width = max(width, svgMargin+int(svgLane(s))*len(lanesOf(s.Events))+svgPadding)
-		y = svgScene(&body, s, y) + svgPadding
+	width, top := 0.0, svgPadding
+	for i, s := range scenes {
+		d := newDrawing(s, i, top)
+		d.draw()
+		width = max(width, d.width)
+		top = d.y + svgPadding
+		body.WriteString(d.String())
 	}
-	_, err := fmt.Fprintf(w, svgHead+"%s</svg>\n", width, y, width, y, escape(svgName(scenes)), body.String())
+	var names, verdicts []string
+	for _, s := range scenes {
+		names = append(names, clean(s.Title))
+		verdicts = append(verdicts, Lay(s.Events).Verdicts...)
+	}
+	width = max(width, svgLeast)
+	_, err := fmt.Fprintf(w, svgHead+"%s</svg>\n", width, top, width, top,
+		escape(strings.Join(names, "; ")), escape(strings.Join(verdicts, "; ")), body.String())
 	return err
 }
 
-const svgHead = `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">
-<title>%s</title>
+// SVGBegin is how every picture begins: who replaces a file knows by it that it is one.
+const SVGBegin = `<svg xmlns="http://www.w3.org/2000/svg" data-drawn-by="socketbook"`
+
+const svgHead = SVGBegin + ` width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img">
+<title>%s</title><desc>%s</desc>
 <style>
-:root { color-scheme: light dark }
-.bg { fill: #ffffff } text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328; white-space: pre; paint-order: stroke; stroke: #ffffff; stroke-width: 3px }
-.title { font-weight: bold; font-size: 15px } .side { font-weight: bold } .dim { fill: #656d76 } .verdict { fill: #8a4600; font-weight: bold }
-.send { fill: #1a7f37 } .recv { fill: #0550ae } .bad { fill: #b3261e } .note { fill: #8250df }
-.lane { stroke: #d0d7de } .arrow { stroke: #57606a; stroke-width: 1.4 } .late { stroke-dasharray: 2 4 } .tip { fill: #57606a }
-@media (prefers-color-scheme: dark) {
-.bg { fill: #0d1117 } text { fill: #e6edf3; stroke: #0d1117 } .dim { fill: #8d96a0 } .verdict { fill: #e3b341 }
-.send { fill: #56d364 } .recv { fill: #79c0ff } .bad { fill: #ff8b82 } .note { fill: #d2a8ff }
-.lane { stroke: #3d444d } .arrow { stroke: #9198a1 } .tip { fill: #9198a1 }
-}
+:root { color-scheme: light dark; --bg: #ffffff; --ink: #1f2328; --dim: #59636e; --lane: #d0d7de; --bad: #b3261e; --verdict: #7a3e00; --ribbon: .3 }
+@media (prefers-color-scheme: dark) { :root { --bg: #0d1117; --ink: #e6edf3; --dim: #9198a1; --lane: #3d444d; --bad: #ff8b82; --verdict: #e3b341; --ribbon: .42 } }
+@media print { :root { --bg: #ffffff; --ink: #000000; --dim: #444444; --lane: #999999; --bad: #9b1c14; --verdict: #5c2e00; --ribbon: .3 } * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
+.bg { fill: var(--bg) }
+text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; fill: var(--ink); white-space: pre; paint-order: stroke; stroke: var(--bg); stroke-width: 3px; stroke-linejoin: round }
+.title { font-weight: bold; font-size: 15px } .side, .label { font-weight: bold } .dim { fill: var(--dim) } .said { fill: var(--dim); font-style: italic }
+.bad { fill: var(--bad) } .verdict { fill: var(--verdict); font-weight: bold } .end { text-anchor: end }
+.lane { stroke: var(--lane); stroke-width: 2 } .rule { stroke: var(--lane); stroke-dasharray: 1 4 } .wait { fill: var(--lane) }
+.arrow { stroke: var(--dim); stroke-width: 1.4; fill: none } .tip { fill: var(--dim) } .cross { stroke: var(--bad); stroke-width: 1.8 }
+.ribbon { opacity: var(--ribbon) } .gap { fill: var(--bg) } .tick { stroke: var(--ink); stroke-width: 2 }
+.letter { font-size: 10px; font-weight: bold; text-anchor: middle; stroke: none; fill: #ffffff } .dark { fill: #1f2328 }
+.c0 { fill: #0072b2 } .c1 { fill: #e69f00 } .c2 { fill: #009e73 } .c3 { fill: #cc79a7 } .c4 { fill: #56b4e9 } .c5 { fill: #d55e00 } .unsure { fill: #8a8f98 }
+@media (forced-colors: active) { .c0, .c1, .c2, .c3, .c4, .c5, .unsure { forced-color-adjust: none } }
 </style>
+<defs><pattern id="never" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line y2="6" stroke="#8a8f98" stroke-width="2.4"/></pattern></defs>
 <rect class="bg" width="100%%" height="100%%"/>
 `
 
-func svgName(scenes []Scene) string {
-	var names []string
-	for _, s := range scenes {
-		names = append(names, s.Title)
-	}
-	return strings.Join(names, "; ")
+// Sizes in pixels.
+const (
+	svgLeast   = 960.0
+	svgPadding = 24.0
+	svgColumn  = 7.25 // what one terminal column takes in the chosen font, about
+	svgClock   = 66.0 // room for the clock, on the left
+	svgLine    = 16.0 // from one line of text to the next
+	svgStep    = 24.0 // from one row to the next, at least
+	svgBar     = 16.0 // width of a bar
+	svgMargin  = 8.0  // between a bar and its text
+	svgRibbons = 180.0
+	svgRemarks = 190.0
+	svgWait    = 110.0 // height of the longest wait
+	svgPiece   = 12.0  // height of a run of bytes, at least
+	svgSend    = 104.0 // height of the longest send
+	svgPerByte = 3.0   // pixels, at most
+	svgColours = 6
+)
+
+// drawing is one scene on its way to being an image. What is drawn later lies on top.
+type drawing struct {
+	Picture
+	title, id string
+	x         []float64 // middle of each lane
+	room      float64   // width of a lane's texts
+	width     float64
+	y         float64 // where the next row can begin
+	free      []float64
+	perByte   float64
+
+	sends  map[int]*bar     // by number of the send
+	begun  map[int]float64  // wait rows: number of the event → y
+	dials  map[string]point // conn → its dial
+	closes map[half]point   // closes and half-closes
+
+	lines, ribbons, bars, texts strings.Builder
 }
 
-// svgLane is the width of a lane in pixels.
-func svgLane(s Scene) float64 {
-	n := max(1, len(lanesOf(s.Events)))
-	return max(svgColumn*(leastLane+svgArrows), float64(svgWidth-svgMargin-svgPadding)/float64(n))
+type point struct{ x, y float64 }
+
+// bar is a send: its bytes, cut where reads cut them.
+type bar struct {
+	at     point
+	lane   int
+	cuts   []int     // from 0 to the number of bytes
+	height []float64 // of what lies between two cuts
 }
 
-func svgScene(b *strings.Builder, s Scene, top int) int {
-	lanes := lanesOf(s.Events)
-	laneWidth := svgLane(s)
-	left := func(lane int) float64 { return svgMargin + float64(lane)*laneWidth }
-	columns := int(laneWidth/svgColumn) - svgArrows
-	text := func(x float64, y int, class, s string) {
-		fmt.Fprintf(b, "<text x=\"%.0f\" y=\"%d\" class=\"%s\">%s</text>\n", x, y, class, escape(s))
+func newDrawing(s Scene, i int, top float64) *drawing {
+	d := &drawing{
+		Picture: Lay(s.Events), title: clean(s.Title), id: fmt.Sprint(i), y: top, room: 250,
+		sends: map[int]*bar{}, begun: map[int]float64{}, dials: map[string]point{}, closes: map[half]point{},
 	}
-	text(svgPadding, top+16, "title", s.Title)
-	for i, side := range lanes {
-		text(left(i), top+42, "side", side)
+	n := len(d.Lanes)
+	if n > 2 {
+		d.room = 215
 	}
-	y := top + svgTop
-	var rows strings.Builder
-	lanesTop := y - 14
-	body := b
-	b = &rows
-	for _, r := range rowsOf(s.Events, lanes) {
-		text(svgPadding-10, y, "dim", fmt.Sprintf("%7.1f", float64(r.us)/1000))
-		if r.lane < 0 {
-			for _, part := range wrap(r.text, svgColumns-12) {
-				text(svgMargin, y, "dim", part)
-				y += svgRow - 8
+	x := svgClock
+	for lane := range n {
+		switch {
+		case lane < n-1:
+			x += d.room + svgMargin + svgBar/2
+			if lane > 0 {
+				x += svgRibbons / 3
 			}
-			y += 8
+		case n > 1:
+			x += svgRibbons
+		}
+		d.x = append(d.x, x)
+	}
+	d.width = x + svgBar/2 + svgMargin + d.room + svgRemarks + svgPadding
+	d.free = make([]float64, n)
+	d.measure()
+	return d
+}
+
+// measure finds out how high a byte is, and where the reads cut the sends.
+func (d *drawing) measure() {
+	most := 1
+	for c := range d.cells() {
+		most = max(most, c.Event.N)
+	}
+	d.perByte = min(svgPerByte, svgSend/float64(most))
+	for c := range d.cells() {
+		if c.Event.Op != Send || len(c.Bytes) == 0 {
 			continue
 		}
-		lines := svgFit(r.event, r.text, columns)
-		to := []string{""}
-		if r.toLane >= 0 {
-			to = svgFit(r.toEvent, r.toText, columns)
-		}
-		svgArrow(b, r, left, y, lines[0], to[0], len(lanes))
-		for i := range max(len(lines), len(to)) {
-			if i < len(lines) {
-				text(left(r.lane), y, svgClass(r.event), lines[i])
-			}
-			if i < len(to) && r.toLane >= 0 {
-				text(left(r.toLane), y, svgClass(r.toEvent), to[i])
-			}
-			y += svgRow - 8
-		}
-		y += 8
-		if r.repeated > 0 {
-			text(left(r.lane), y, "dim", "⋮ "+r.again())
-			y += svgRow
+		d.sends[c.Bytes[0].Send] = &bar{lane: c.Lane, cuts: []int{0, c.Bytes[0].Of}}
+		for _, b := range c.Bytes {
+			d.sends[b.Send].cut(b.From, b.To)
 		}
 	}
-	b = body
-	for i := range lanes {
-		fmt.Fprintf(b, "<line class=\"lane\" x1=\"%.0f\" y1=\"%d\" x2=\"%.0f\" y2=\"%d\"/>\n", left(i)-8, lanesTop, left(i)-8, y-14)
-	}
-	b.WriteString(rows.String())
-	for _, e := range s.Events {
-		if e.Op != Verdict {
-			continue
-		}
-		for i, part := range wrap(e.Text, svgColumns-10) {
-			if i == 0 {
-				part = "⇒ " + part
+	for c := range d.cells() {
+		for _, b := range c.Bytes {
+			if s := d.sends[b.Send]; s != nil && len(b.Names) == 1 && c.Event.Op == Recv {
+				s.cut(b.From, b.To)
 			}
-			text(svgPadding, y, "verdict", part)
-			y += svgRow - 8
 		}
 	}
-	return y
+	for _, s := range d.sends {
+		slices.Sort(s.cuts)
+		s.cuts = slices.Compact(s.cuts)
+		for i := 1; i < len(s.cuts); i++ {
+			s.height = append(s.height, d.high(s.cuts[i]-s.cuts[i-1]))
+		}
+		if len(s.cuts) == 1 { // an empty datagram
+			s.cuts, s.height = []int{0, 0}, []float64{svgPiece / 2}
+		}
+	}
 }
 
-func svgFit(e Event, text string, columns int) []string {
-	if e.cuttable() {
-		return []string{cutPreview(text, columns, "…")}
+func (b *bar) cut(at ...int) { b.cuts = append(b.cuts, at...) }
+
+func (d *drawing) high(bytes int) float64 { return max(svgPiece, float64(bytes)*d.perByte) }
+
+// cells are those of all rows.
+func (d *drawing) cells() func(func(*Cell) bool) {
+	return func(yield func(*Cell) bool) {
+		for i := range d.Rows {
+			for k := range d.Rows[i].Cells {
+				if !yield(&d.Rows[i].Cells[k]) {
+					return
+				}
+			}
+		}
 	}
-	return wrap(text, columns)
 }
 
-// svgArrow draws from the end of the sender's text to the receiver's lane; dashed where the bytes wait in between.
-func svgArrow(b *strings.Builder, r row, left func(int) float64, y int, text, toText string, lanes int) {
-	y -= 4
-	end := func(lane int, s string) float64 { return left(lane) + float64(Width(s)+1)*svgColumn }
-	line := func(class string, x1, x2 float64, tip bool) {
-		fmt.Fprintf(b, "<line class=\"%s\" x1=\"%.0f\" y1=\"%d\" x2=\"%.0f\" y2=\"%d\"/>\n", class, x1, y, x2, y)
-		if !tip {
-			return
+// between returns where bytes from to to of a send begin, in pixels below its top, and how high they are.
+func (b *bar) between(from, to int) (top, height float64) {
+	for i, h := range b.height {
+		switch {
+		case b.cuts[i+1] <= from && to > from:
+			top += h
+		case b.cuts[i] < to || to == from:
+			height += h
 		}
-		back := -7.0
-		if x2 < x1 {
-			back = 7
+	}
+	return top, height
+}
+
+func (d *drawing) draw() {
+	d.text(svgPadding, d.y+14, "title", d.title)
+	d.y += 42
+	for i, side := range d.Lanes {
+		x, class := d.outside(i)
+		d.text(x, d.y, class+"side", Cut(side, int(d.room/svgColumn), "…"))
+	}
+	top := d.y + 8
+	d.y += 28
+	for i := range d.free {
+		d.free[i] = d.y
+	}
+	scale, last := d.scale(), int64(0)
+	for i, r := range d.Rows {
+		if i > 0 {
+			d.y += max(svgStep, float64(r.US-last)*scale)
 		}
-		fmt.Fprintf(b, "<path class=\"tip\" d=\"M%.0f %d l%.0f -4 v8 z\"/>\n", x2, y, back)
+		last = r.US
+		d.row(r)
+	}
+	bottom := slices.Max(append(slices.Clone(d.free), d.y))
+	for _, x := range d.x {
+		fmt.Fprintf(&d.lines, "<line class=\"lane\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x, top, x, bottom)
+	}
+	d.y = bottom + svgStep
+	if d.Unread != "" {
+		d.paragraph(svgPadding, "dim", "× "+d.Unread, d.width-2*svgPadding)
+	}
+	for _, v := range d.Verdicts {
+		d.paragraph(svgPadding, "verdict", "⇒ "+v, d.width-2*svgPadding)
+	}
+}
+
+// scale is how many pixels a microsecond takes where it takes more than a step.
+func (d *drawing) scale() float64 {
+	longest := int64(0)
+	for i := 1; i < len(d.Rows); i++ {
+		longest = max(longest, d.Rows[i].US-d.Rows[i-1].US)
+	}
+	if longest < slow {
+		return 0
+	}
+	return svgWait / float64(longest)
+}
+
+func (d *drawing) paragraph(x float64, class, s string, room float64) {
+	for _, line := range wrap(s, int(room/svgColumn)) {
+		d.text(x, d.y, class, line)
+		d.y += svgLine
+	}
+}
+
+// outside is where a lane's texts are: left of it, and right of the last one.
+func (d *drawing) outside(lane int) (x float64, class string) {
+	if lane == len(d.x)-1 {
+		return d.x[lane] + svgBar/2 + svgMargin, ""
+	}
+	return d.x[lane] - svgBar/2 - svgMargin, "end "
+}
+
+// row draws a row at y, or below what is in the way, and leaves y at its top.
+func (d *drawing) row(r Row) {
+	if r.Cells[0].Lane < 0 {
+		d.text(svgClock-10, d.y+4, "end dim", fmt.Sprintf("%.1f", float64(r.US)/1000))
+		d.remark("· "+r.Cells[0].Words, true)
+		return
+	}
+	for _, c := range r.Cells {
+		d.y = max(d.y, d.free[c.Lane])
+	}
+	d.text(svgClock-10, d.y+4, "end dim", fmt.Sprintf("%.1f", float64(r.US)/1000))
+	for i := range r.Cells {
+		d.cell(&r.Cells[i])
+	}
+	if len(r.Cells) == 2 && len(r.Cells[0].Bytes) == 0 {
+		d.arrow(point{d.x[r.Cells[0].Lane], d.y}, point{d.x[r.Cells[1].Lane], d.y})
+	}
+	if r.Again > 0 {
+		d.y += svgStep
+		for _, c := range r.Cells {
+			d.y = max(d.y, d.free[c.Lane])
+			d.free[c.Lane] = d.y + svgStep
+		}
+		d.remark("⋮ "+r.Folded(), false)
+	}
+}
+
+// remark puts a word of the scene into a column of its own, with a thin rule to the time at which it belongs.
+func (d *drawing) remark(s string, rule bool) {
+	x := d.width - svgRemarks - svgPadding + 10
+	if rule {
+		fmt.Fprintf(&d.lines, "<line class=\"rule\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", svgClock, d.y, x-6, d.y)
+	}
+	y := d.y
+	d.y += 4
+	d.paragraph(x, "dim", s, svgRemarks)
+	d.y = max(y, d.y-svgStep)
+}
+
+// cell draws what one side did: a bar on its lane, and words beside it.
+func (d *drawing) cell(c *Cell) {
+	lines := wrap(cellText(c), int(d.room/svgColumn))
+	if c.Data != "" || c.empty() {
+		p := painter{Style: Style{Width: svgWide, Box: true}}
+		lines = p.fit(*c, int(d.room/svgColumn))
+	}
+	x, class := d.outside(c.Lane)
+	for i, line := range lines {
+		d.text(x, d.y+4+float64(i)*svgLine, class+toneClass(c), line)
+	}
+	height := float64(len(lines)) * svgLine
+	at := point{d.x[c.Lane], d.y}
+	e := c.Event
+	switch {
+	case c.Tone == Waiting || e.Op == Send && e.slow() && len(c.Bytes) > 0:
+		d.begun[e.Seq] = d.y
+	case e.slow():
+		if from, ok := d.begun[e.Seq]; ok {
+			fmt.Fprintf(&d.lines, "<rect class=\"wait\" x=\"%.1f\" y=\"%.1f\" width=\"7\" height=\"%.1f\"/>\n", at.x-3.5, from, d.y-from)
+		}
 	}
 	switch {
-	case r.toLane > r.lane:
-		line("arrow", end(r.lane, text), left(r.toLane)-12, true)
-	case r.toLane >= 0 && r.toLane < r.lane:
-		line("arrow", left(r.lane)-12, end(r.toLane, toText), true)
-	case r.event.Op == Send && r.event.onTheWay() && r.lane < lanes-1:
-		line("arrow late", end(r.lane, text), left(r.lane+1)-60, false)
-	case r.event.Op == Send && r.event.onTheWay() && r.lane > 0:
-		line("arrow late", left(r.lane)-12, left(r.lane)-60, false)
-	case r.event.Op == Recv && r.event.Err == "" && r.lane > 0:
-		line("arrow late", left(r.lane)-60, left(r.lane)-12, true)
-	case r.event.Op == Recv && r.event.Err == "" && lanes > 1:
-		line("arrow late", left(1)-12, end(r.lane, text), true)
+	case len(c.Bytes) > 0 && e.Op == Send:
+		height = max(height, d.sendBar(c, at))
+	case len(c.Bytes) > 0:
+		height = max(height, d.readBar(c, at))
+	default:
+		d.control(e, at)
 	}
+	d.free[c.Lane] = d.y + max(height, svgStep-6) + 6
 }
 
-func svgClass(e Event) string {
-	switch {
-	case e.bad():
+const svgWide = 200 // columns; the texts of a picture are cut by their room, not by a terminal
+
+func cellText(c *Cell) string { return strings.TrimRight(c.Words+"  "+c.Label, " ") }
+
+func toneClass(c *Cell) string {
+	switch c.Tone {
+	case Bad:
 		return "bad"
-	case e.Op == Send:
-		return "send"
-	case e.Op == Recv:
-		return "recv"
-	case e.Op == Note:
-		return "note"
+	case Said:
+		return "said"
+	case Waiting, Remark:
+		return "dim"
 	}
 	return "plain"
+}
+
+// control joins a dial with its accept, and a close with the end that the other side meets, where a row does not.
+func (d *drawing) control(e Event, at point) {
+	switch {
+	case e.Op == Dial && e.Conn != "" && e.Err == "":
+		d.dials[e.Conn] = at
+	case e.Op == Close && e.Conn != "", e.Op == CloseWrite:
+		d.closes[half{e.Conn, e.Side}] = at
+	case e.Op == Accept:
+		if from, ok := d.dials[e.Conn]; ok && from.y != at.y {
+			d.arrow(from, at)
+		}
+	case e.Op == EOF, e.Op == Reset:
+		for h, from := range d.closes {
+			if h.conn == e.Conn && h.side != e.Side {
+				delete(d.closes, h)
+				if from.y != at.y {
+					d.arrow(from, at)
+				}
+			}
+		}
+	}
+}
+
+// arrow is a thin one, for what carries no bytes.
+func (d *drawing) arrow(from, to point) {
+	side := 1.0
+	if to.x < from.x {
+		side = -1
+	}
+	x1, x2 := from.x+side*6, to.x-side*6
+	fmt.Fprintf(&d.lines, "<path class=\"arrow\" d=\"M%.1f %.1f L%.1f %.1f\"/>\n", x1, from.y, x2, to.y)
+	fmt.Fprintf(&d.lines, "<path class=\"tip\" d=\"M%.1f %.1f l%.0f -4 v8 z\"/>\n", x2, to.y, -side*8)
+}
+
+// sendBar draws the bytes of a send, and returns how high they are.
+func (d *drawing) sendBar(c *Cell, at point) float64 {
+	s := d.sends[c.Bytes[0].Send]
+	at.y -= 8
+	s.at = at
+	total := 0.0
+	for _, h := range s.height {
+		total += h
+	}
+	d.bytes(at, total, c.Bytes[0], fmt.Sprintf("c%d", c.Bytes[0].Send%svgColours))
+	for _, b := range c.Bytes {
+		if b.Unread {
+			top, h := s.between(b.From, b.To)
+			d.never(c, point{at.x, at.y + top}, h, b)
+		}
+	}
+	return total
+}
+
+// never hatches bytes that nobody read.
+func (d *drawing) never(c *Cell, at point, height float64, b Bytes) {
+	side, class := 1.0, ""
+	if c.Peer >= 0 && c.Peer < c.Lane {
+		side, class = -1, "end "
+	}
+	x := at.x + side*svgBar/2
+	left := min(x, x+side*40)
+	fmt.Fprintf(&d.ribbons, "<rect fill=\"url(#never)\" x=\"%.1f\" y=\"%.1f\" width=\"40\" height=\"%.1f\"/>\n", left, at.y, height)
+	end := point{x + side*48, at.y + height/2}
+	fmt.Fprintf(&d.ribbons, "<path class=\"cross\" d=\"M%.1f %.1f l8 8 m0 -8 l-8 8\"/>\n", end.x-4, end.y-4)
+	words := "never read"
+	if b.From > 0 {
+		words = fmt.Sprintf("%d never read", b.To-b.From)
+	}
+	d.text(end.x+side*9, end.y+4, class+"dim", words)
+}
+
+// readBar draws the bytes of a read in the colours of their sends, with ribbons to these, a gap where a boundary was lost
+// and a tick where one was kept.
+func (d *drawing) readBar(c *Cell, at point) float64 {
+	at.y -= 8
+	top := at.y
+	for i, b := range c.Bytes {
+		h, class := d.high(b.To-b.From), fmt.Sprintf("c%d", b.Send%svgColours)
+		s := d.sends[b.Send]
+		if len(b.Names) > 1 {
+			class, s = "unsure", nil
+		}
+		if s != nil {
+			var below float64
+			below, h = s.between(b.From, b.To)
+			d.ribbon(point{s.at.x, s.at.y + below}, at, h, class)
+		}
+		d.bytes(at, h, b, class)
+		if i > 0 {
+			fmt.Fprintf(&d.bars, "<rect class=\"gap\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"3\"/>\n", at.x-svgBar/2, at.y-1.5, svgBar)
+		} else if b.From == 0 {
+			d.tick(at)
+		}
+		at.y += h
+		if i == len(c.Bytes)-1 && b.To == b.Of {
+			d.tick(at)
+		}
+	}
+	return at.y - top
+}
+
+// tick marks a boundary that the reader can see.
+func (d *drawing) tick(at point) {
+	fmt.Fprintf(&d.bars, "<line class=\"tick\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", at.x-svgBar/2-4, at.y, at.x+svgBar/2+4, at.y)
+}
+
+// bytes draws a piece of a bar with its letter.
+func (d *drawing) bytes(at point, height float64, b Bytes, class string) {
+	fmt.Fprintf(&d.bars, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n", class, at.x-svgBar/2, at.y, svgBar, max(height, 2))
+	if len(b.Names) == 1 && len(b.Names[0]) < 3 && height >= svgPiece {
+		shade := "letter"
+		if n := b.Send % svgColours; n == 1 || n == 3 || n == 4 {
+			shade += " dark"
+		}
+		d.onTop(at.x, at.y+height/2+3.5, shade, b.Names[0])
+	}
+}
+
+// ribbon leads from the bytes of a send to the read that took them.
+func (d *drawing) ribbon(from, to point, height float64, class string) {
+	side := 1.0
+	if to.x < from.x {
+		side = -1
+	}
+	x1, x2 := from.x+side*svgBar/2, to.x-side*svgBar/2
+	m := (x1 + x2) / 2
+	fmt.Fprintf(&d.ribbons, "<path class=\"ribbon %s\" d=\"M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f v%.1f C%.1f %.1f %.1f %.1f %.1f %.1f z\"/>\n",
+		class, x1, from.y, m, from.y, m, to.y, x2, to.y, height, m, to.y+height, m, from.y+height, x1, from.y+height)
+}
+
+func (d *drawing) text(x, y float64, class, s string) {
+	fmt.Fprintf(&d.texts, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n", x, y, class, escape(s))
+}
+
+func (d *drawing) onTop(x, y float64, class, s string) {
+	fmt.Fprintf(&d.texts, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n", x, y, class, escape(s))
+}
+
+// String puts the layers on top of each other.
+func (d *drawing) String() string {
+	return d.lines.String() + d.ribbons.String() + d.bars.String() + d.texts.String()
 }
 
 // escape makes text safe inside SVG; bytes that XML cannot carry are replaced.

@@ -3,13 +3,14 @@ package timeline
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Style says how a picture may be drawn.
 type Style struct {
-	Width int  // terminal columns; below 60 counts as 60, and what the lanes need at least is taken
+	Width int  // terminal columns; below 20 counts as 20
 	Color bool // ANSI colours
 	Box   bool // box-drawing characters for lines and arrows; otherwise ASCII
 	ASCII bool // nothing but ASCII, previews of payloads included
@@ -18,201 +19,270 @@ type Style struct {
 const (
 	timeWidth = 8  // columns for the milliseconds
 	gapWidth  = 5  // columns between two lanes
-	leastLane = 12 // columns that a lane takes at least: send 12 "…"
+	leastLane = 14 // columns that a lane takes at least: send 12 "…"  A
+	narrowest = 20 // columns of a picture
 )
 
-// Text draws the events as lanes, one for each side, effects below their causes, and below them the verdicts.
-// The first column gives milliseconds since the recorder was made. What happened on two sides independently of each
-// other is drawn in an order that is the same each time; then a row may be earlier than the one above it.
+// Text draws a recording as lanes, one for each side, in the order of the rows' times, and below them the verdicts. The first
+// column gives milliseconds since the recorder was made.
 //
-// A lane has at least 12 columns, and there are 5 between two of them: n lanes take 17n + 3 columns, 258 for 15 lanes,
-// where Width is less.
+// A lane has at least 14 columns, and there are 5 between two of them. Where Width is less than that, the events are listed
+// below each other, each with its side.
 func Text(w io.Writer, events []Event, st Style) error {
-	lanes := lanesOf(events)
-	p := painter{Style: st, lanes: lanes}
-	p.Width = max(p.Width, 60, timeWidth+len(lanes)*(leastLane+gapWidth)-gapWidth)
-	p.laneWidth = p.Width - timeWidth
-	if n := len(lanes); n > 0 {
-		p.laneWidth = max(leastLane, (p.Width-timeWidth-gapWidth*(n-1))/n)
-	}
-	p.heads()
-	for _, r := range rowsOf(events, lanes) {
-		p.row(r)
-	}
-	for _, e := range events {
-		if e.Op == Verdict {
-			p.verdict(e.Text)
-		}
-	}
+	st.Width = max(st.Width, narrowest)
+	p := painter{Style: st, Picture: Lay(events)}
+	p.paintAll()
 	_, err := io.WriteString(w, p.out.String())
 	return err
 }
 
 type painter struct {
 	Style
-	lanes     []string
+	Picture
 	laneWidth int
 	out       strings.Builder
+}
+
+func (p *painter) paintAll() {
+	row := p.row
+	if n := max(1, len(p.Lanes)); timeWidth+n*(leastLane+gapWidth)-gapWidth <= p.Width {
+		p.laneWidth = (p.Width - timeWidth - gapWidth*(n-1)) / n
+		p.heads()
+	} else {
+		row = p.listed
+	}
+	for _, r := range p.Rows {
+		row(r)
+		if r.Again > 0 {
+			p.remark(strings.Repeat(" ", timeWidth), p.mark("⋮ ", ": "), r.Folded())
+		}
+	}
+	if p.Unread != "" {
+		p.remark(strings.Repeat(" ", timeWidth), p.mark("× ", "x "), p.Unread)
+	}
+	for _, v := range p.Verdicts {
+		for i, s := range wrap(p.plain(v), p.Width-3) {
+			p.line(p.paint("1", pad([]string{"", p.mark("⇒  ", "=> ")}[max(0, 1-i)], 3)+s))
+		}
+	}
 }
 
 func (p *painter) heads() {
 	var b strings.Builder
 	b.WriteString(pad("     ms", timeWidth))
-	for i, lane := range p.lanes {
-		b.WriteString(pad(lane, p.laneWidth))
-		if i < len(p.lanes)-1 {
+	for i, lane := range p.Lanes {
+		if i > 0 {
 			b.WriteString(strings.Repeat(" ", gapWidth))
 		}
+		b.WriteString(pad(Cut(p.plain(lane), p.laneWidth, p.ellipsis()), p.laneWidth))
 	}
-	p.line(p.paint("1", strings.TrimRight(b.String(), " ")))
+	p.line(p.paint("1", trimRight(b.String())))
 }
 
-func (p *painter) row(r row) {
-	clock := pad(fmt.Sprintf("%7.1f", float64(r.us)/1000), timeWidth)
-	if r.lane < 0 {
-		for i, s := range wrap(p.plain(r.text), p.Width-timeWidth-2) {
-			if i == 0 {
-				p.line(p.paint("2", clock) + p.paint("2", p.mark("· ", "- ")+s))
-			} else {
-				p.line(strings.Repeat(" ", timeWidth+2) + p.paint("2", s))
+func clock(us int64) string { return pad(fmt.Sprintf("%7.1f", float64(us)/1000), timeWidth) }
+
+// row draws what one side did, an arrow, and what the other side saw.
+func (p *painter) row(r Row) {
+	from := r.Cells[0]
+	if from.Lane < 0 {
+		p.remark(clock(r.US), p.mark("· ", "- "), from.Words)
+		return
+	}
+	texts := make([][]string, len(r.Cells))
+	height := 0
+	for i, c := range r.Cells {
+		texts[i] = p.fit(c, p.laneWidth)
+		height = max(height, len(texts[i]))
+	}
+	for k := range height {
+		g := p.grid()
+		for i, c := range r.Cells {
+			if k < len(texts[i]) {
+				g.cells[c.Lane] = texts[i][k]
 			}
 		}
-	} else {
-		p.cells(r, clock)
-	}
-	if r.repeated > 0 {
-		p.line(strings.Repeat(" ", timeWidth) + p.paint("2", p.mark("⋮ ", ": ")+r.again()))
+		lead := strings.Repeat(" ", timeWidth)
+		if k == 0 {
+			p.arrow(g, r)
+			lead = clock(r.US)
+		}
+		p.line(trimRight(p.paint("2", lead) + p.joined(g, r)))
 	}
 }
 
-// cells draws what one side did, an arrow, and what the other side saw.
-func (p *painter) cells(r row, clock string) {
-	from, to := p.fit(r.event, r.text), []string{""}
-	if r.toLane >= 0 {
-		to = p.fit(r.toEvent, r.toText)
+// grid is a line of text: a cell for each lane, and the gaps behind them. Cells are filled up by blanks, or by an arrow.
+type grid struct {
+	cells, fill, gaps []string
+	tip               int // the cell that an arrow from the right points at; -1 if there is none
+}
+
+func (p *painter) grid() *grid {
+	n := len(p.Lanes)
+	g := &grid{make([]string, n), make([]string, n), make([]string, n), -1}
+	for i := range n {
+		g.fill[i], g.gaps[i] = " ", strings.Repeat(" ", gapWidth)
 	}
-	for i := range max(len(from), len(to)) {
-		line := make([]string, len(p.lanes))
-		gaps := make([]string, len(p.lanes))
-		for k := range line {
-			line[k], gaps[k] = strings.Repeat(" ", p.laneWidth), strings.Repeat(" ", gapWidth)
-		}
-		if i < len(from) {
-			line[r.lane] = p.colour(r.event, from[i])
-		}
-		if r.toLane >= 0 && i < len(to) {
-			line[r.toLane] = p.colour(r.toEvent, to[i])
-		}
-		if i == 0 {
-			p.arrow(r, line, gaps)
-		}
-		var b strings.Builder
-		if i == 0 {
-			b.WriteString(p.paint("2", clock))
-		} else {
-			b.WriteString(strings.Repeat(" ", timeWidth))
-		}
-		for k := range line {
-			b.WriteString(line[k])
-			if k < len(line)-1 {
-				b.WriteString(gaps[k])
+	g.gaps[n-1] = ""
+	return g
+}
+
+// joined puts a line together. Colours do not count as columns, so cells are filled up before they are painted.
+func (p *painter) joined(g *grid, r Row) string {
+	var b strings.Builder
+	for i, text := range g.cells {
+		blanks := p.laneWidth - Width(text)
+		for _, c := range r.Cells {
+			if c.Lane == i {
+				text = p.colour(c, text)
 			}
 		}
-		p.line(trimRight(b.String()))
+		b.WriteString(text)
+		if g.fill[i] != " " && text != "" && blanks > 0 {
+			b.WriteString(" ")
+			blanks--
+		}
+		if g.tip == i {
+			b.WriteString(p.mark("◀", "<"))
+			blanks--
+		}
+		b.WriteString(strings.Repeat(g.fill[i], max(0, blanks)))
+		b.WriteString(g.gaps[i])
 	}
+	return b.String()
 }
 
-// arrow fills the blanks between the two lanes of a row, or the first gap if nothing arrived yet.
-func (p *painter) arrow(r row, line, gaps []string) {
-	dash, right, left := p.mark("─", "-"), p.mark("▶", ">"), p.mark("◀", "<")
+// arrow draws a whole arrow between the two cells of a row, or the beginning or the end of a broken one.
+func (p *painter) arrow(g *grid, r Row) {
+	dash := p.mark("─", "-")
+	from := r.Cells[0]
+	if len(r.Cells) == 2 {
+		p.whole(g, from.Lane, r.Cells[1].Lane)
+		return
+	}
+	rightwards := from.Peer > from.Lane
 	switch {
-	case r.toLane > r.lane:
-		full := !strings.HasSuffix(line[r.lane], "  ")
-		line[r.lane] = p.extend(line[r.lane], dash)
-		for k := r.lane + 1; k < r.toLane; k++ {
-			line[k] = strings.Repeat(dash, p.laneWidth)
-		}
-		for k := r.lane; k < r.toLane; k++ {
-			gaps[k] = strings.Repeat(dash, gapWidth)
-		}
-		gaps[r.toLane-1] = strings.Repeat(dash, gapWidth-2) + right + " "
-		if full { // the text reaches the gap: keep one blank before the arrow
-			gaps[r.lane] = " " + strings.TrimPrefix(gaps[r.lane], dash)
-		}
-	case r.toLane >= 0 && r.toLane < r.lane:
-		for k := r.toLane + 1; k < r.lane; k++ {
-			line[k] = strings.Repeat(dash, p.laneWidth)
-		}
-		for k := r.toLane; k < r.lane; k++ {
-			gaps[k] = strings.Repeat(dash, gapWidth)
-		}
-		gaps[r.lane-1] = strings.Repeat(dash, gapWidth-1) + " "
-		text := strings.TrimRight(line[r.toLane], " ")
-		if blanks := len(line[r.toLane]) - len(text); blanks > 2 {
-			line[r.toLane] = text + " " + left + strings.Repeat(dash, blanks-2)
-		} else if r.toLane == r.lane-1 {
-			gaps[r.toLane] = " " + left + strings.Repeat(dash, gapWidth-3) + " "
-		} else {
-			gaps[r.toLane] = " " + left + strings.Repeat(dash, gapWidth-2)
-		}
-	case r.event.Op == Send && r.event.onTheWay():
-		if r.lane < len(line)-1 {
-			line[r.lane] = p.extend(line[r.lane], dash)
-			gaps[r.lane] = strings.Repeat(dash, 2) + p.mark("┈", ".") + "  "
-		} else if r.lane > 0 {
-			gaps[r.lane-1] = "  " + p.mark("┈", ".") + strings.Repeat(dash, 1) + " "
-		}
-	case r.event.Op == Recv && r.event.Err == "":
-		if r.lane > 0 {
-			gaps[r.lane-1] = " " + p.mark("┈", ".") + dash + right + " "
-		} else if len(gaps) > 1 {
-			gaps[0] = " " + left + dash + p.mark("┈", ".") + " "
-		}
+	case from.Arrow == NoArrow || from.Peer == from.Lane:
+	case from.Arrow == Arrives && rightwards:
+		g.gaps[from.Lane] = " " + p.mark("◀─┈", "<-.") + " "
+	case from.Arrow == Arrives:
+		g.gaps[from.Lane-1] = " " + p.mark("┈─▶", ".->") + " "
+	case rightwards:
+		g.fill[from.Lane] = dash
+		g.gaps[from.Lane] = dash + p.end(from.Arrow) + "   "
+	default:
+		g.gaps[from.Lane-1] = "  " + p.end(from.Arrow) + dash + " "
 	}
 }
 
-// extend replaces the blanks that end a cell by dashes, one blank left after the text.
-func (p *painter) extend(cell, dash string) string {
-	text := strings.TrimRight(cell, " ")
-	blanks := len(cell) - len(text)
-	if blanks < 2 {
-		return cell
+// end is the end of an arrow whose bytes were read later, or never.
+func (p *painter) end(a Arrow) string {
+	if a == Lost {
+		return p.mark("×", "x")
 	}
-	return text + " " + strings.Repeat(dash, blanks-1)
+	return p.mark("┈", ".")
 }
 
-// fit makes a cell's lines as wide as the lane. Previews of payloads are cut, all else is wrapped.
-func (p *painter) fit(e Event, text string) []string {
-	text = p.plain(text)
-	var lines []string
-	if e.cuttable() {
-		lines = []string{cutPreview(text, p.laneWidth, p.ellipsis())}
-	} else {
-		lines = wrap(text, p.laneWidth)
+// whole draws an arrow over all lanes between two.
+func (p *painter) whole(g *grid, from, to int) {
+	dash := p.mark("─", "-")
+	left, right := min(from, to), max(from, to)
+	for k := left; k < right; k++ {
+		g.gaps[k] = strings.Repeat(dash, gapWidth)
+		if k > left {
+			g.fill[k] = dash
+		}
 	}
-	for i := range lines {
-		lines[i] = pad(lines[i], p.laneWidth)
+	g.fill[left] = dash
+	if from < to {
+		g.gaps[right-1] = strings.Repeat(dash, gapWidth-2) + p.mark("▶", ">") + " "
+		if Width(g.cells[left]) == p.laneWidth { // the text reaches the gap: one blank before the arrow
+			g.gaps[left] = " " + strings.TrimPrefix(g.gaps[left], dash)
+		}
+		return
 	}
-	return lines
+	g.gaps[right-1] = strings.Repeat(dash, gapWidth-1) + " "
+	if p.laneWidth-Width(g.cells[left]) > 2 {
+		g.tip = left
+		return
+	}
+	g.gaps[left] = " " + p.mark("◀", "<") + strings.Repeat(dash, gapWidth-3) + dash
+	if left == right-1 {
+		g.gaps[left] = " " + p.mark("◀", "<") + strings.Repeat(dash, gapWidth-3) + " "
+	}
 }
 
-// cutPreview shortens `send 12 "some text"` inside the quotes.
-func cutPreview(s string, columns int, ellipsis string) string {
+// fit makes the lines of a cell, as wide as a lane at most. Previews of payloads are cut, all else is wrapped.
+func (p *painter) fit(c Cell, columns int) []string {
+	words, data, label := p.plain(c.Words), p.plain(c.Data), p.plain(c.Label)
+	if label != "" {
+		label = "  " + label
+	}
+	if c.Data == "" && !c.empty() {
+		return wrap(words+label, columns)
+	}
+	const quotes = 3 // a blank and two
+	room := columns - Width(words) - Width(label) - quotes
+	switch {
+	case room >= min(Width(data), leastPreview):
+		return []string{words + ` "` + p.cut(data, room) + `"` + label}
+	case label != "":
+		rest := wrap(strings.TrimSpace(label), columns)
+		c.Label = ""
+		return append(p.fit(c, columns), rest...)
+	}
+	return wrap(words+` "`+p.cut(data, max(0, room))+`"`, columns)
+}
+
+// leastPreview is what must be seen of a payload, in columns, before a label is put below it.
+const leastPreview = 6
+
+// empty reports whether the cell shows a payload of no bytes.
+func (c Cell) empty() bool { return c.Event.Op == Note && c.Event.Data != nil }
+
+// cut shortens a preview.
+func (p *painter) cut(s string, columns int) string {
 	if Width(s) <= columns {
 		return s
 	}
-	s = strings.TrimSuffix(s, `"`)
-	s = strings.TrimSuffix(s, ellipsis)
-	return Cut(s+strings.Repeat(" ", columns), columns-1, ellipsis) + `"`
+	return Cut(strings.TrimSuffix(s, p.ellipsis())+strings.Repeat(" ", columns), columns, p.ellipsis())
 }
 
-func (p *painter) verdict(text string) {
-	for i, s := range wrap(p.plain(text), p.Width-3) {
-		lead := "   "
-		if i == 0 {
-			lead = p.mark("⇒  ", "=> ")
+// listed draws a row where there is no room for lanes.
+func (p *painter) listed(r Row) {
+	lead := fmt.Sprintf("%.1f ", float64(r.US)/1000)
+	for i, c := range r.Cells {
+		if c.Lane < 0 {
+			p.remark(lead, p.mark("· ", "- "), c.Words)
+			return
 		}
-		p.line(p.paint("1;33", lead+s))
+		side := Cut(p.plain(p.Lanes[c.Lane]), p.Width/2, p.ellipsis()) + ": "
+		if i > 0 {
+			side = p.mark("└▶ ", "-> ") + side
+		}
+		for k, s := range p.fit(c, max(8, p.Width-2)) {
+			if k == 0 && Width(lead+side+s) <= p.Width {
+				p.line(p.paint("2", lead+side) + p.colour(c, s))
+				continue
+			}
+			if k == 0 {
+				for _, part := range wrap(lead+side, p.Width) {
+					p.line(p.paint("2", part))
+				}
+			}
+			p.line("  " + p.colour(c, s))
+		}
+		lead = ""
+	}
+}
+
+// remark draws a line that belongs to no side.
+func (p *painter) remark(lead, mark, text string) {
+	for i, s := range wrap(p.plain(text), max(8, p.Width-Width(lead)-2)) {
+		if i == 0 {
+			p.line(p.paint("2", lead+mark+s))
+		} else {
+			p.line(p.paint("2", strings.Repeat(" ", Width(lead)+2)+s))
+		}
 	}
 }
 
@@ -240,30 +310,77 @@ func (p *painter) plain(s string) string {
 	if !p.ASCII {
 		return s
 	}
-	q := strconv.QuoteToASCII(strings.ReplaceAll(s, "…", "..."))
+	q := strconv.QuoteToASCII(strings.NewReplacer("…", "...", "–", "-").Replace(s))
 	q = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 	return strings.ReplaceAll(q, `\\`, `\`)
 }
 
-func (p *painter) colour(e Event, s string) string {
+// letterColours are what the bytes of the sends are painted in, one after the other: cyan, magenta, green, blue, yellow.
+var letterColours = []string{"36", "35", "32", "34", "33"}
+
+// colour paints a line of a cell: a failure red, and bytes in the colour of the send that they come from.
+func (p *painter) colour(c Cell, s string) string {
 	switch {
-	case e.bad():
-		return p.paintText("31", s)
-	case e.Op == Send:
-		return p.paintText("32", s)
-	case e.Op == Recv:
-		return p.paintText("36", s)
-	case e.Op == Note:
-		return p.paintText("35", s)
+	case !p.Color:
+		return s
+	case c.Tone == Bad:
+		return p.paint("31", s)
+	case c.Tone == Said:
+		return p.paint("3", s)
+	case c.Tone == Waiting:
+		return p.paint("2", s)
+	case len(c.Bytes) == 0:
+		return s
+	}
+	return p.bytesOf(c, s)
+}
+
+// bytesOf paints the preview and the letters of a line in the colours of the bytes.
+func (p *painter) bytesOf(c Cell, s string) string {
+	before, rest, ok := strings.Cut(s, `"`)
+	end := strings.LastIndex(rest, `"`)
+	if !ok || end < 0 {
+		return p.names(c, s)
+	}
+	return before + `"` + p.payload(c, rest[:end]) + `"` + p.names(c, rest[end+1:])
+}
+
+// payload paints a preview piece by piece, if it can be told where the pieces end.
+func (p *painter) payload(c Cell, shown string) string {
+	var b strings.Builder
+	at, rest := 0, shown
+	for _, part := range c.Bytes {
+		n := part.To - part.From
+		if at >= len(c.Event.Data) {
+			break
+		}
+		piece := p.plain(escaped(c.Event.Data[at:min(at+n, len(c.Event.Data))]))
+		at += n
+		if !strings.HasPrefix(rest, piece) {
+			if strings.HasPrefix(piece, strings.TrimSuffix(rest, p.ellipsis())) {
+				piece = rest
+			} else {
+				return b.String() + rest
+			}
+		}
+		b.WriteString(p.paint(colourOf(part), piece))
+		rest = rest[len(piece):]
+	}
+	return b.String() + rest
+}
+
+// names paints the letters in a label.
+func (p *painter) names(c Cell, s string) string {
+	for _, part := range slices.Backward(c.Bytes) {
+		name := p.plain(part.String())
+		if at := strings.LastIndex(s, name); at >= 0 && name != "" {
+			s = s[:at] + p.paint(colourOf(part), name) + s[at+len(name):]
+		}
 	}
 	return s
 }
 
-// paintText colours the text of a cell and leaves the blanks after it for the arrow.
-func (p *painter) paintText(code, cell string) string {
-	text := strings.TrimRight(cell, " ")
-	return p.paint(code, text) + cell[len(text):]
-}
+func colourOf(b Bytes) string { return letterColours[b.Send%len(letterColours)] }
 
 func (p *painter) paint(code, s string) string {
 	if !p.Color || s == "" {
