@@ -414,6 +414,10 @@ func (d *drawing) never(c *Cell, at point, height float64, b Bytes) {
 	x := at.x + side*svgBar/2
 	left := min(x, x+side*40)
 	fmt.Fprintf(&d.ribbons, "<rect fill=\"url(#never)\" x=\"%.1f\" y=\"%.1f\" width=\"40\" height=\"%.1f\"/>\n", left, at.y, height)
+	if b.From > 0 {
+		fmt.Fprintf(&d.bars, "<rect class=\"gap\" opacity=\".75\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+			at.x-svgBar/2, at.y, svgBar, height)
+	}
 	end := point{x + side*48, at.y + height/2}
 	fmt.Fprintf(&d.ribbons, "<path class=\"cross\" d=\"M%.1f %.1f l8 8 m0 -8 l-8 8\"/>\n", end.x-4, end.y-4)
 	words := "never read"
