@@ -29,7 +29,8 @@ func Agree(want, got []Event) error {
 		for i := range max(len(a[key]), len(b[key])) {
 			x, y := stepAt(a[key], i), stepAt(b[key], i)
 			if !x.same(y) {
-				return fmt.Errorf("%s, step %d: %s before, %s now", clean(key), i+1, x, y)
+				before, now := describe(x, y)
+				return fmt.Errorf("%s, step %d: %s before, %s now", clean(key), i+1, before, now)
 			}
 		}
 	}
@@ -60,6 +61,21 @@ func (s step) same(o step) bool {
 		bytes.Equal(s.data[:common], o.data[:common])
 }
 
+// describe says what two steps are, so that one sees how they differ.
+func describe(x, y step) (string, string) {
+	a, b := x.String(), y.String()
+	if a != b {
+		return a, b
+	}
+	rest := func(s step) string {
+		if s.conn == "" {
+			return fmt.Sprintf(" (%d)", s.n)
+		}
+		return fmt.Sprintf(" (%d, %s)", s.n, clean(s.conn))
+	}
+	return a + rest(x), b + rest(y)
+}
+
 func (s step) String() string {
 	switch {
 	case s.op == "":
@@ -67,7 +83,8 @@ func (s step) String() string {
 	case s.state != "":
 		return string(s.op) + " that " + s.state
 	case s.op == Send || s.op == Recv:
-		return fmt.Sprintf(`%s %d "%s"`, s.op, s.n, preview(s.data, s.n > len(s.data)))
+		kept := s.data[:min(len(s.data), previewBytes)]
+		return fmt.Sprintf(`%s %d "%s"`, s.op, s.n, preview(kept, s.n > len(kept)))
 	case s.text != "":
 		return fmt.Sprintf("%s %q", s.op, clean(s.text))
 	}

@@ -25,6 +25,7 @@ type Recorder struct {
 	events   []entry
 	returned []int             // places in events, in the order in which the calls returned
 	changed  chan struct{}     // closed at the next return; nil if nobody waits for it
+	started  chan struct{}     // closed at the next begin; nil if nobody waits for it
 	conns    map[string]string // address pair → name: both ends of a connection get the same one
 	ends     map[string]int    // local and remote address → ends of streams wrapped so far
 	count    map[string]int    // connections named so far, by network
@@ -61,7 +62,7 @@ func (r *Recorder) Snapshot() []Event {
 func (r *Recorder) look(keep func(Event) bool) (events []Event, changed <-chan struct{}) {
 	r.mu.Lock()
 	entries := slices.Clone(r.events)
-	changed = r.whenChanged()
+	changed = waitFor(&r.changed)
 	r.mu.Unlock()
 	entries = slices.DeleteFunc(entries, func(e entry) bool {
 		return !keep(e.Event) || e.Err == closedHere
@@ -105,12 +106,19 @@ func (r *Recorder) Wait(ctx context.Context, what string, cond func([]Event) boo
 	}
 }
 
-// whenChanged returns a channel that is closed when the next call returns. The caller holds mu.
-func (r *Recorder) whenChanged() <-chan struct{} {
-	if r.changed == nil {
-		r.changed = make(chan struct{})
+// waitFor returns the channel that announces something, and announce closes it. The caller holds mu.
+func waitFor(c *chan struct{}) <-chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{})
 	}
-	return r.changed
+	return *c
+}
+
+func announce(c *chan struct{}) {
+	if *c != nil {
+		close(*c)
+		*c = nil
+	}
 }
 
 // Note records what a program made of the bytes: a message that it was handed, an error that it
@@ -154,6 +162,7 @@ func (r *Recorder) begin(e Event, size int) int {
 func (r *Recorder) add(e Event, size int) int {
 	e.Seq, e.US, e.Scene = len(r.events)+1, r.tick(), r.scene
 	r.events = append(r.events, entry{e, size})
+	announce(&r.started)
 	return len(r.events) - 1
 }
 
@@ -172,10 +181,7 @@ func (r *Recorder) end(i int, result func(*Event)) {
 
 func (r *Recorder) finish(i int) {
 	r.returned = append(r.returned, i)
-	if r.changed != nil {
-		close(r.changed)
-		r.changed = nil
-	}
+	announce(&r.changed)
 }
 
 // tick reads the clock, and never gives the same microsecond twice, so that times alone say what was
@@ -231,7 +237,7 @@ func classify(op Op, err error) (Op, string) {
 	switch {
 	case err == nil:
 		return op, ""
-	case errors.Is(err, net.ErrClosed):
+	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe): // the latter of a net.Pipe
 		return op, closedHere
 	case errors.Is(err, io.EOF):
 		return EOF, ""

@@ -34,32 +34,35 @@ type stream struct {
 
 func (s *stream) run() {
 	for s.err == nil {
-		changed, due := s.write()
+		next := s.write()
 		select {
 		case <-s.over:
 			return
-		case <-changed:
-		case <-due:
+		case <-next.change:
+		case <-next.start:
+		case <-next.due:
 		}
 	}
 }
 
-// write writes what has happened since it was last called. It returns what to wait for: the next
-// return, and the moment when a call that blocks now is worth a line.
-func (s *stream) write() (changed <-chan struct{}, due <-chan time.Time) {
-	entries, changed, wait := s.take()
+// next is what a stream waits for: the next return, and the moment when a call that blocks now is
+// worth a line or, if none blocks, the next begin.
+type next struct {
+	change, start <-chan struct{}
+	due           <-chan time.Time
+}
+
+// write writes what has happened since it was last called.
+func (s *stream) write() next {
+	entries, next := s.take()
 	if s.err == nil {
 		s.err = WriteJSON(s.w, s.r.previewed(entries))
 	}
-	if wait == 0 {
-		return changed, nil
-	}
-	return changed, time.After(wait)
+	return next
 }
 
-// take copies what is new. wait is how long until the next call that blocks now is worth a line; 0
-// if none blocks.
-func (s *stream) take() (lines []entry, changed <-chan struct{}, wait time.Duration) {
+// take copies what is new.
+func (s *stream) take() (lines []entry, next next) {
 	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,17 +74,19 @@ func (s *stream) take() (lines []entry, changed <-chan struct{}, wait time.Durat
 		delete(s.told, e.Seq)
 	}
 	s.written = len(r.returned)
+	next.change = waitFor(&r.changed)
 	for now := r.now(); s.looked < len(r.events); s.looked++ {
 		e := r.events[s.looked]
 		if !e.blocks() {
 			continue
 		}
 		if left := e.US + slow - now; left > 0 { // those that began later have longer
-			wait = time.Duration(left) * time.Microsecond
-			break
+			next.due = time.After(time.Duration(left) * time.Microsecond)
+			return lines, next
 		}
 		s.told[e.Seq] = true
 		lines = append(lines, e)
 	}
-	return lines, r.whenChanged(), wait
+	next.start = waitFor(&r.started)
+	return lines, next
 }
