@@ -77,7 +77,7 @@ func Lay(events []Event) Picture {
 	l := &layout{
 		events: inOrder(slices.Clone(events)), lanes: lanesOf(events), match: Match(events),
 		lane: map[string]int{"": -1}, send: map[int]int{}, size: map[int]int{},
-		conns: map[string]bool{}, crossed: map[half]bool{}, begun: map[string]bool{},
+		first: map[string]Event{}, crossed: map[half]bool{},
 	}
 	p := Picture{Lanes: make([]string, len(l.lanes))}
 	for i, side := range l.lanes {
@@ -99,11 +99,10 @@ type layout struct {
 	lanes   []string
 	lane    map[string]int // side → its lane
 	match   *Matcher
-	send    map[int]int     // number of an event → which send of the picture
-	size    map[int]int     // number of a send → its bytes
-	conns   map[string]bool // all that there are
-	crossed map[half]bool   // connections of a side that has another one at the same time
-	begun   map[string]bool // conns that have a row
+	send    map[int]int      // number of an event → which send of the picture
+	size    map[int]int      // number of a send → its bytes
+	first   map[string]Event // conn → the event that has the first row
+	crossed map[half]bool    // connections of a side that has another one at the same time
 }
 
 // lanesOf returns the sides from left to right: those that listen stand to the right of the others;
@@ -158,8 +157,8 @@ func digits(s string) int {
 // name gives each send that put something out its place, which is its letter and its colour.
 func (l *layout) name() {
 	for _, e := range l.events {
-		if e.Conn != "" {
-			l.conns[e.Conn] = true
+		if first, ok := l.first[e.Conn]; e.Conn != "" && (!ok || e.firstRow() < first.firstRow()) {
+			l.first[e.Conn] = e
 		}
 		if e.onTheWay() {
 			l.send[e.Seq], l.size[e.Seq] = len(l.send), e.N
@@ -181,14 +180,18 @@ func (l *layout) cross() {
 		if e.Conn == "" || e.Side == "" {
 			continue
 		}
-		h := half{e.Conn, e.Side}
+		h, from := half{e.Conn, e.Side}, e.US
+		if e.Op == Accept {
+			from = e.At()
+		}
 		if lives[h] == nil {
-			lives[h] = &life{h, e.At(), e.At()}
+			lives[h] = &life{h, from, from}
 			bySide[l.lane[e.Side]] = append(bySide[l.lane[e.Side]], lives[h])
 		}
-		lives[h].to = max(lives[h].to, e.US, e.End)
+		lives[h].from, lives[h].to = min(lives[h].from, from), max(lives[h].to, e.US, e.End)
 	}
-	for _, lives := range bySide { // in the order in which they begin
+	for _, lives := range bySide {
+		slices.SortStableFunc(lives, func(a, b *life) int { return cmp.Compare(a.from, b.from) })
 		latest := 0 // the one that lasts longest so far
 		for i := 1; i < len(lives); i++ {
 			if lives[i].from < lives[latest].to {
@@ -219,14 +222,13 @@ func (l *layout) rows() []Row {
 		if e.Op == Verdict {
 			continue
 		}
-		if c, ok := l.opening(e); ok {
-			add(e.At(), c)
+		if l.first[e.Conn].Seq == e.Seq && e.Conn != "" && e.Op != Dial && e.Op != Accept {
+			add(e.firstRow(), l.opening(e))
 		}
-		twice := e.blocks() || e.slow() || e.Err != "" && (e.Op == Send || e.Op == Dial)
-		if twice || !e.atReturn() {
-			add(e.US, l.atBegin(e, twice))
+		if e.divided() || !e.atReturn() {
+			add(e.US, l.atBegin(e))
 		}
-		if twice && !e.blocks() || e.atReturn() {
+		if e.divided() && !e.blocks() || e.atReturn() {
 			add(e.End, l.atEnd(e))
 		}
 	}
@@ -234,21 +236,27 @@ func (l *layout) rows() []Row {
 	return rows
 }
 
+// divided reports whether a call has a row for its begin and one for its return, if it has returned.
+func (e Event) divided() bool {
+	return e.blocks() || e.slow() || e.Err != "" && (e.Op == Send || e.Op == Dial)
+}
+
+// firstRow is the time of the event's first row.
+func (e Event) firstRow() int64 {
+	if e.divided() {
+		return e.US
+	}
+	return e.At()
+}
+
 // opening is the line that names a connection which begins with neither a dial nor an accept on
 // record.
-func (l *layout) opening(e Event) (Cell, bool) {
-	if e.Conn == "" || l.begun[e.Conn] {
-		return Cell{}, false
-	}
-	l.begun[e.Conn] = true
-	if e.Op == Dial || e.Op == Accept {
-		return Cell{}, false
-	}
+func (l *layout) opening(e Event) Cell {
 	what := "a connection"
 	if e.packet() {
 		what = "datagrams"
 	}
-	if len(l.conns) > 1 {
+	if len(l.first) > 1 {
 		what = e.Conn + ": " + what
 	}
 	sides := slices.Clone(l.match.sides[e.Conn])
@@ -257,14 +265,13 @@ func (l *layout) opening(e Event) (Cell, bool) {
 	if len(sides) == 1 {
 		between = "of " + sides[0]
 	}
-	return Cell{Lane: -1, Words: clean(what + " " + between), Tone: Remark, Peer: -1}, true
+	return Cell{Lane: -1, Words: clean(what + " " + between), Tone: Remark, Peer: -1}
 }
 
-// atBegin is the cell of a call that begins. divided says that its return has a row, too, or is
-// still to come.
-func (l *layout) atBegin(e Event, divided bool) Cell {
+// atBegin is the cell of a call that begins.
+func (l *layout) atBegin(e Event) Cell {
 	c := l.cell(e)
-	c.Words = beginning(e, divided)
+	c.Words = beginning(e)
 	switch {
 	case e.Side == "":
 		c.Tone = Remark
@@ -272,9 +279,9 @@ func (l *layout) atBegin(e Event, divided bool) Cell {
 		c.Tone, c.Data = Said, noteData(e)
 	case e.Op == Send:
 		l.sending(&c, e)
-	case e.blocks() || divided && e.Op != Dial:
+	case e.blocks() || e.divided() && e.Op != Dial:
 		c.Tone = Waiting
-	case e.Err != "" && !divided:
+	case e.Err != "" && !e.divided():
 		c.Tone = Bad
 	}
 	return c
@@ -300,7 +307,7 @@ func (l *layout) atEnd(e Event) Cell {
 func (l *layout) cell(e Event) Cell {
 	c := Cell{Lane: l.lane[e.Side], Event: e, Peer: -1}
 	begins := e.Op == Dial || e.Op == Accept
-	if e.Conn != "" && (begins && len(l.conns) > 1 || l.crossed[half{e.Conn, e.Side}]) {
+	if e.Conn != "" && (begins && len(l.first) > 1 || l.crossed[half{e.Conn, e.Side}]) {
 		c.Label = clean(e.Conn)
 	}
 	return c
@@ -528,8 +535,7 @@ func (c Cell) repeats(o Cell) bool {
 	return c.Lane == o.Lane && c.Event.Conn == o.Event.Conn && c.Words == o.Words &&
 		c.Data == o.Data && c.Tone == o.Tone && c.Arrow == o.Arrow && !c.lasting() && !o.lasting() &&
 		slices.EqualFunc(c.Bytes, o.Bytes, func(x, y Bytes) bool {
-			return x.From == y.From && x.To == y.To && x.Of == y.Of && x.Unread == y.Unread &&
-				(len(x.Names) == 1) == (len(y.Names) == 1)
+			return x.From == y.From && x.To == y.To && x.Of == y.Of && x.Unread == y.Unread
 		})
 }
 

@@ -214,7 +214,7 @@ func TestIncremental(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 300 {
+	for range 100 {
 		g := generate(r)
 		want := matched(timeline.Match(g.events), g.events)
 		byReturn := slices.Clone(g.events)

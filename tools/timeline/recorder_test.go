@@ -146,6 +146,7 @@ func (s stub) Read(p []byte) (int, error)  { return s.read(p) }
 func (s stub) Write(p []byte) (int, error) { return s.write(p) }
 func (s stub) CloseWrite() error           { return s.closes() }
 func (s stub) Close() error                { return s.closes() }
+func (s stub) SetNoDelay(bool) error       { return nil }
 
 func stubOf(t *testing.T, s stub) stub {
 	a, b := net.Pipe()
@@ -559,35 +560,48 @@ func TestPending(t *testing.T) {
 	})
 }
 
-// Addresses that a later connection has again do not make it the same connection.
-func TestPortsAgain(t *testing.T) {
+// addressed is an end of a connection between two addresses.
+type addressed struct {
+	stub
+	local, remote net.Addr
+}
+
+func (a addressed) LocalAddr() net.Addr  { return a.local }
+func (a addressed) RemoteAddr() net.Addr { return a.remote }
+
+// Addresses that a later connection has again do not make it the same connection; datagrams between two
+// addresses stay together.
+func TestAddressesAgain(t *testing.T) {
 	rec := timeline.NewRecorder("scene")
-	ln, err := loopback.Listen()
-	require.NoError(t, err)
-	defer ln.Close()
-	wrapped := rec.Listener("server", ln)
-	var local net.Addr
+	pipe, other := net.Pipe()
+	defer pipe.Close()
+	defer other.Close()
+	name := func(conn net.Conn) string {
+		conn.(interface{ SetNoDelay(bool) error }).SetNoDelay(true)
+		events := rec.Events()
+		return events[len(events)-1].Conn
+	}
+	noDelay := stub{Conn: pipe}
+	ends := func(a, b net.Addr) (string, string) {
+		c, err := rec.Dial("client", b.String(), func(string) (net.Conn, error) { return addressed{noDelay, a, b}, nil })
+		require.NoError(t, err)
+		return name(c), name(rec.Conn("server", addressed{noDelay, b, a}))
+	}
+	one, two := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2}
+	for _, want := range []string{"tcp1", "tcp2"} {
+		a, b := ends(one, two)
+		require.Equal(t, []string{want, want}, []string{a, b})
+	}
+	a, b := ends(two, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3})
+	require.Equal(t, []string{"tcp3", "tcp3"}, []string{a, b})
 	for range 2 {
-		client, err := rec.Dial("client", ln.Addr().String(), func(addr string) (net.Conn, error) {
-			return (&net.Dialer{LocalAddr: local}).Dial("tcp", addr)
-		})
-		require.NoError(t, err)
-		server, err := wrapped.Accept()
-		require.NoError(t, err)
-		local = client.LocalAddr()
-		write(t, client, "x")
-		require.NoError(t, loopback.WaitQueued(server, 1))
-		require.NoError(t, loopback.Abort(client))
-		require.NoError(t, loopback.WaitDead(server))
-		require.NoError(t, server.Close())
+		a, b := ends((*net.UDPAddr)(one), (*net.UDPAddr)(two))
+		require.Equal(t, []string{"udp1", "udp1"}, []string{a, b})
 	}
-	var conns []string
-	for _, e := range rec.Events() {
-		if e.Op == timeline.Dial || e.Op == timeline.Accept {
-			conns = append(conns, e.Conn)
-		}
-	}
-	require.Equal(t, []string{"tcp1", "tcp1", "tcp2", "tcp2"}, conns)
+	require.Equal(t, "tcp4 to itself", name(rec.Conn("client", addressed{noDelay, one, one})))
+	require.Equal(t, "tcp5", name(rec.Conn("client", noDelay)), "a pipe has no addresses")
+	require.Equal(t, "tcp5", name(rec.Conn("server", noDelay)))
+	require.Empty(t, name(rec.Conn("client", addressed{noDelay, nil, one})))
 }
 
 func packetConn(t *testing.T) net.PacketConn {

@@ -2,8 +2,8 @@ package timeline
 
 import "strconv"
 
-// beginning says what a call is about to do. divided says that its return is told apart.
-func beginning(e Event, divided bool) string {
+// beginning says what a call is about to do, or has done if its return has no row of its own.
+func beginning(e Event) string {
 	switch e.Op {
 	case Listen, Dial:
 		return string(e.Op) + " " + clean(e.Text)
@@ -13,7 +13,7 @@ func beginning(e Event, divided bool) string {
 		switch {
 		case e.blocks():
 			return "send: waiting"
-		case divided && e.Err != "":
+		case e.Err != "":
 			return "send"
 		case e.N == 0:
 			return "send 0 bytes"

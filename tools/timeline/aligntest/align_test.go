@@ -42,7 +42,7 @@ func TestAligned(t *testing.T) {
 			event("client", timeline.Send), event("server", timeline.Recv), event("server", timeline.Send), {Side: "server", Op: timeline.Note, Text: "here"},
 		}
 		for i := range events {
-			events[i].Seq = i + 1
+			events[i].Seq, events[i].US, events[i].End = i+1, int64(10*i+1), int64(10*i+5)
 		}
 		for _, width := range []int{60, 80, 100, 120} {
 			for _, box := range []bool{false, true} {
@@ -51,7 +51,7 @@ func TestAligned(t *testing.T) {
 				lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 				lane := strings.Index(lines[0], "server")
 				seen := 0
-				for _, line := range lines[1:] {
+				for _, line := range lines[2:] { // below the lanes' names and the connection's
 					require.LessOrEqual(t, ansi.StringWidth(line), width, line)
 					for _, word := range []string{"recv", "here"} {
 						if before, _, ok := strings.Cut(line, word); ok {
