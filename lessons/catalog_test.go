@@ -1,6 +1,8 @@
 package lessons
 
 import (
+	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -189,6 +191,80 @@ func TestScenesAndTests(t *testing.T) {
 				}
 			}
 			require.True(t, found, "scene %s of lesson %s has no test with its name that plays it", scene, l.Number)
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the tables of the lessons in the READMEs anew")
+
+// The tables of the lessons in the READMEs are written from the catalogue.
+func TestTables(t *testing.T) {
+	var all, here, planned []string
+	for _, l := range Course {
+		if l.Written {
+			all = append(all, fmt.Sprintf("| [%s](%[1]s/README.md) | %s | %s | %s |",
+				l.Number, l.Title, l.BuildsOn, l.Idea))
+			here = append(here, fmt.Sprintf("| [%s](lessons/%[1]s/README.md) | %s | %s | %s |",
+				l.Number, l.Title, l.BuildsOn, l.Idea))
+		} else {
+			all = append(all, fmt.Sprintf("| %s | %s (planned) | %s | %s |",
+				l.Number, l.Title, l.BuildsOn, l.Idea))
+			planned = append(planned, l.Number+" "+l.Title)
+		}
+	}
+	if len(planned) > 0 {
+		here = append(here, "| | planned | | "+strings.Join(planned, " · ")+" |")
+	}
+	requireTable(t, "README.md", all)
+	requireTable(t, "../README.md", here)
+}
+
+// requireTable compares the rows of the table of lessons, or writes them.
+func requireTable(t *testing.T, name string, rows []string) {
+	const heading = "| | title | builds on | what is new |"
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(text), heading+"\n")
+	require.True(t, ok, "%s has no table with the heading %s", name, heading)
+	rule, rest, _ := strings.Cut(rest, "\n")
+	_, after, _ := strings.Cut(rest, "\n\n")
+	for i, row := range rows {
+		rows[i] = strings.ReplaceAll(row, "|  |", "| |")
+	}
+	want := before + heading + "\n" + rule + "\n" + strings.Join(rows, "\n") + "\n\n" + after
+	if *update {
+		require.NoError(t, os.WriteFile(name, []byte(want), 0o644))
+		return
+	}
+	require.Equal(t, want, string(text), "%s; go test ./lessons -update writes it anew", name)
+}
+
+var testName = regexp.MustCompile("\\b(Test|Fuzz|Benchmark)[A-Z]\\w+")
+
+// A lesson's README names only tests that there are, and has a row for each bug that it shows.
+func TestREADMEsNameTests(t *testing.T) {
+	tests := map[string]bool{}
+	for _, l := range written() {
+		files, err := filepath.Glob(l.Number + "/*_test.go")
+		require.NoError(t, err)
+		for _, file := range files {
+			for name := range functions(t, file) {
+				tests[name] = true
+			}
+		}
+	}
+	for _, l := range written() {
+		readme := source(t, l.Number+"/README.md")
+		for _, name := range testName.FindAllString(readme, -1) {
+			require.True(t, tests[name], "lesson %s: README.md names %s, which no lesson has", l.Number, name)
+		}
+		for _, b := range Ledger {
+			if b.Shown != l.Number {
+				continue
+			}
+			row := regexp.MustCompile("(?m)^\\| `" + b.ID + "` .*$").FindString(readme)
+			require.Contains(t, row, "`"+b.TestBug()+"`", "lesson %s: the row of %s in README.md", l.Number, b.ID)
+			require.Contains(t, row, b.TestFix(), "lesson %s: the row of %s in README.md", l.Number, b.ID)
 		}
 	}
 }
