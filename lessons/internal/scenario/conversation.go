@@ -149,8 +149,8 @@ func LeaveUnread(conn net.Conn) error {
 	return loopback.WaitQueued(conn, 5000)
 }
 
-// NextClient lets a second client connect and send while the first one is served, and then the
-// first one leave. Got is the second client's answer, Met the error that it met instead: a server
+// NextClient lets a second client connect and send while the first one is served, which goes on, and
+// then the first one leave. Got is the second client's answer, Met the error that it met instead: a server
 // that ends closes its listener, and the kernel resets the connections that nobody has accepted.
 func NextClient(p Programs) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
@@ -176,6 +176,9 @@ func NextClient(p Programs) Play {
 			return o, err
 		}
 		rec.State(0, "client 2 is connected and has sent; it waits in the listener's queue")
+		if _, err := exchange(first, "one more"); err != nil {
+			return o, err
+		}
 		first.Close()
 		server.Idle(2) // it has accepted the next client, or it has gone
 
