@@ -1,192 +1,162 @@
 package stagetest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"socketbook/lessons/internal/course"
 	"socketbook/lessons/internal/stage"
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
 )
 
+// commandLine runs the scripts in testdata, which are the same for all lessons, and those that the
+// lesson has in its own testdata. Besides testscript's commands they have
+//
+//	lesson [-interrupted] ARGS [<FILE] [>full]   the lesson's command, in this process
+//	status N PATTERN                            how it ended, with one line on standard error
+//	events SCENE                                it has printed events of that scene and nothing else
+//	serve                                       starts the lesson's server; sets $SERVER
+//	nothing-sent                                nothing has come to $TAKEN
+//
+// and the variables $NUMBER, $TITLE, $FIRST (scene), $SCENES (their number), $FREE (an address where nobody listens), $TAKEN
+// (where somebody does and never answers) and $LEAVER (where a server leaves without an answer).
 func commandLine(t *testing.T, l stage.Lesson) {
-	cancelled, cancel := context.WithCancel(context.Background())
-	cancel()
-	first := l.Scenes[0].Name
+	c := &commands{t: t, l: l}
+	own, err := filepath.Glob("testdata/*.txtar")
+	require.NoError(t, err)
+	all, err := filepath.Glob("../internal/stage/stagetest/testdata/*.txtar")
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	testscript.RunT(inOrder{t}, testscript.Params{
+		Files: append(all, own...),
+		Setup: c.setup,
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "tcp":
+				return l.Listen != nil, nil
+			case "commands":
+				return l.RunsCommands, nil
+			}
+			return false, errors.New("no such condition")
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"lesson": c.lesson, "status": c.status, "events": c.events,
+			"serve": c.serve, "nothing-sent": c.nothingSent,
+		},
+	})
+}
 
-	t.Run("list", func(t *testing.T) {
-		out, errs, status := Run(t.Context(), l, "", "-list")
-		require.Zero(t, status)
-		require.Empty(t, errs)
-		require.Equal(t, len(l.Scenes), strings.Count(out, "\n"), "one line for each scene")
-		for _, sc := range l.Scenes {
-			require.Contains(t, out, sc.Name+" ")
-		}
-	})
-	t.Run("help", func(t *testing.T) {
-		out, errs, status := Run(t.Context(), l, "", "-help")
-		require.Zero(t, status)
-		require.Empty(t, errs)
-		for line := range strings.Lines(out) {
-			require.LessOrEqual(t, len(line), 80+len("\n"), line)
-		}
-		require.Equal(t, l.RunsCommands, strings.Contains(out, "-expose"))
-	})
-	t.Run("json", func(t *testing.T) {
-		out, errs, status := Run(t.Context(), l, "", "-json", "-scene", first)
-		require.Zero(t, status)
-		require.Empty(t, errs)
-		last := 0
-		for line := range strings.Lines(out) {
-			dec := json.NewDecoder(strings.NewReader(line))
-			dec.DisallowUnknownFields()
-			var e timeline.Event
-			require.NoError(t, dec.Decode(&e), line)
-			require.Equal(t, first, e.Scene)
-			require.Greater(t, e.Seq, last)
-			last = e.Seq
-		}
-		require.NotZero(t, last)
-	})
-	t.Run("ascii", func(t *testing.T) {
-		out, _, status := Run(t.Context(), l, "", "-ascii", "-scene", first)
-		require.Zero(t, status)
-		require.NotRegexp(t, `[^\x00-\x7f]`, out)
-	})
-	t.Run("svg to a folder that is not there", func(t *testing.T) {
-		_, errs, status := Run(t.Context(), l, "", "-scene", first, "-svg", filepath.Join(t.TempDir(), "no", "x.svg"))
-		oneLine(t, 1, status, errs, "x.svg")
-	})
-	for _, wrong := range []struct {
-		says string
-		args []string
-	}{
-		{"no role", []string{"sever"}},
-		{"has no scene", []string{"-scene", "no-such-scene"}},
-		{"not defined", []string{"-no-such-flag"}},
-		{"one argument too many", []string{"server", "127.0.0.1:0"}},
-		{"HOST:PORT", []string{"server", "-addr", "8080"}},
-		{"HOST:PORT", []string{"client", "-addr", "127.0.0.1:70000"}},
-		{"the address that the server printed", []string{"client", "-addr", "127.0.0.1:0"}},
-		{"the address that the server printed", []string{"client", "-addr", "localhost:00"}},
-		{"not defined", []string{"client", "-no-such-flag"}},
-	} {
-		_, errs, status := Run(t.Context(), l, "", wrong.args...)
-		oneLine(t, 2, status, errs, wrong.says)
+// inOrder runs scripts one after the other: in one process they share the logger.
+type inOrder struct{ *testing.T }
+
+func (t inOrder) Parallel()     {}
+func (t inOrder) Verbose() bool { return testing.Verbose() }
+
+func (t inOrder) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(inOrder{t}) })
+}
+
+// commands are those that the scripts have for a lesson.
+type commands struct {
+	t     *testing.T
+	l     stage.Lesson
+	ended int              // the status of the command that ran last
+	ln    *net.TCPListener // taken, or
+	pc    net.PacketConn
+}
+
+func (c *commands) setup(env *testscript.Env) error {
+	lesson, _ := course.Find(c.l.Number)
+	env.Setenv("NUMBER", c.l.Number)
+	env.Setenv("TITLE", regexp.QuoteMeta(lesson.Title))
+	env.Setenv("FIRST", c.l.Scenes[0].Name)
+	env.Setenv("SCENES", strconv.Itoa(len(c.l.Scenes)))
+	if c.l.Listen == nil {
+		free, err := loopback.FreePacketAddr()
+		require.NoError(c.t, err)
+		env.Setenv("FREE", free)
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		require.NoError(c.t, err)
+		env.Defer(func() { pc.Close() })
+		env.Setenv("TAKEN", pc.LocalAddr().String())
+		c.pc = pc
+		return nil
 	}
-	t.Run("server", func(t *testing.T) {
-		out, errs, status := Run(cancelled, l, "", "server", "-addr", "127.0.0.1:0")
-		require.Zero(t, status, errs)
-		require.Regexp(t, `^listening on 127\.0\.0\.1:\d+\n$`, out)
-	})
-	t.Run("expose", func(t *testing.T) {
-		_, errs, status := Run(cancelled, l, "", "server", "-addr", "0.0.0.0:0")
-		if l.RunsCommands {
-			oneLine(t, 2, status, errs, "-expose")
-		} else {
-			require.Zero(t, status, errs)
+	free, err := loopback.FreeAddr()
+	require.NoError(c.t, err)
+	env.Setenv("FREE", free)
+	ln, err := loopback.Listen()
+	require.NoError(c.t, err)
+	env.Defer(func() { ln.Close() })
+	env.Setenv("TAKEN", ln.Addr().String())
+	c.ln = ln.(*net.TCPListener)
+	leaver, err := loopback.Listen()
+	require.NoError(c.t, err)
+	env.Defer(func() { leaver.Close() })
+	env.Setenv("LEAVER", leaver.Addr().String())
+	go leave(leaver)
+	return nil
+}
+
+// leave takes a message from each client, and closes the connection.
+func leave(ln net.Listener) {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
 		}
-	})
-	t.Run("port in use", func(t *testing.T) {
-		taken := taken(t, l)
-		_, errs, status := Run(cancelled, l, "", "server", "-addr", taken)
-		oneLine(t, 1, status, errs, "another program has this port")
-		require.Contains(t, errs, taken)
-		require.Contains(t, errs, "go run ./lessons/"+l.Number)
-	})
-	if l.Listen != nil {
-		t.Run("nobody listening", func(t *testing.T) {
-			addr, err := loopback.FreeAddr()
-			require.NoError(t, err)
-			_, errs, status := Run(t.Context(), l, "hello\n", "client", "-addr", addr)
-			oneLine(t, 1, status, errs, "nobody listens")
-			require.Contains(t, errs, "go run ./lessons/"+l.Number+" server -addr "+addr)
-		})
-		t.Run("peer left", func(t *testing.T) {
-			ln, err := loopback.Listen()
-			require.NoError(t, err)
-			defer ln.Close()
-			go func() { // a server that takes the message and leaves without an answer
-				conn, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				conn.Read(make([]byte, 1024))
-				conn.Close()
-			}()
-			_, errs, status := Run(t.Context(), l, "hello\n", "client", "-addr", ln.Addr().String())
-			oneLine(t, 1, status, errs, "go run ./lessons/"+l.Number+" server")
-		})
-		t.Run("standard output is full", func(t *testing.T) {
-			server := Server(t)
-			var errs bytes.Buffer
-			status := stage.Run(t.Context(), l, []string{"client", "-addr", server.Addr}, strings.NewReader("echo hi\n"), full{}, &errs)
-			oneLine(t, 1, status, errs.String(), "writing to standard output: "+syscall.ENOSPC.Error())
-			require.NotContains(t, errs.String(), server.Addr, "it is not the server's fault")
-		})
-		t.Run("nothing to say", func(t *testing.T) {
-			for _, stdin := range []string{"", "quit\n", "quit\nhello\n"} {
-				ln, err := loopback.Listen()
-				require.NoError(t, err)
-				_, errs, status := Run(t.Context(), l, stdin, "client", "-addr", ln.Addr().String())
-				require.Zero(t, status, errs)
-				conn, err := ln.Accept()
-				require.NoError(t, err)
-				n, _ := conn.Read(make([]byte, 1))
-				require.Zero(t, n, "the client sent something")
-				conn.Close()
-				ln.Close()
-			}
-		})
+		conn.Read(make([]byte, 1024))
+		conn.Close()
 	}
-	if l.ListenPacket != nil {
-		t.Run("nobody listening", func(t *testing.T) {
-			if runtime.GOOS == "windows" {
-				t.Skip("Go switches off, on Windows, the report that a datagram met nobody")
+}
+
+func (c *commands) lesson(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, in, out := context.Background(), "", ts.Stdout()
+	var rest []string
+	for _, arg := range args {
+		name, isInput := strings.CutPrefix(arg, "<")
+		switch {
+		case arg == "-interrupted":
+			cancelled, cancel := context.WithCancel(ctx)
+			cancel()
+			ctx = cancelled
+		case isInput:
+			in = ts.ReadFile(name)
+		case arg == ">full":
+			out = full{}
+		default:
+			if strings.HasSuffix(arg, ".svg") {
+				arg = ts.MkAbs(arg)
 			}
-			addr, err := loopback.FreePacketAddr()
-			require.NoError(t, err)
-			_, errs, status := Run(t.Context(), l, "hello\n", "client", "-addr", addr)
-			oneLine(t, 1, status, errs, "nobody listens")
-			require.Contains(t, errs, "go run ./lessons/"+l.Number+" server -addr "+addr)
-		})
-		t.Run("silence", func(t *testing.T) {
-			impatient := l
-			impatient.Dial = func(addr string) (net.Conn, error) {
-				conn, err := l.Dial(addr)
-				return hurried{conn}, err
-			}
-			silent := taken(t, l)
-			_, errs, status := Run(t.Context(), impatient, "hello\n", "client", "-addr", silent)
-			oneLine(t, 1, status, errs, "no answer")
-			require.Contains(t, errs, "go run ./lessons/"+l.Number+" server -addr "+silent)
-		})
-		t.Run("nothing to say", func(t *testing.T) {
-			for _, stdin := range []string{"", "quit\n", "quit\nhello\n"} {
-				pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-				require.NoError(t, err)
-				_, errs, status := Run(t.Context(), l, stdin, "client", "-addr", pc.LocalAddr().String())
-				require.Zero(t, status, errs)
-				_, err = pc.WriteTo([]byte("end"), pc.LocalAddr())
-				require.NoError(t, err)
-				buf := make([]byte, 10)
-				n, _, err := pc.ReadFrom(buf)
-				require.NoError(t, err)
-				require.Equal(t, "end", string(buf[:n]), "the client sent something")
-				pc.Close()
-			}
-		})
+			rest = append(rest, arg)
+		}
+	}
+	l := c.l
+	l.Dial = func(addr string) (net.Conn, error) {
+		conn, err := c.l.Dial(addr)
+		if err == nil && c.pc != nil && addr == c.pc.LocalAddr().String() {
+			conn = hurried{conn} // nothing will ever come from there
+		}
+		return conn, err
+	}
+	c.ended = stage.Run(ctx, l, rest, strings.NewReader(in), out, ts.Stderr())
+	if neg != (c.ended != 0) {
+		ts.Fatalf("status %d", c.ended)
 	}
 }
 
@@ -197,7 +167,7 @@ func (full) Write([]byte) (int, error) {
 	return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
 }
 
-// hurried is a connection on which a wait for what never comes is short, whatever deadline the program sets.
+// hurried is a connection on which a wait for what never comes is short, if the program has a deadline.
 type hurried struct{ net.Conn }
 
 func (h hurried) SetReadDeadline(t time.Time) error {
@@ -207,23 +177,67 @@ func (h hurried) SetReadDeadline(t time.Time) error {
 	return h.Conn.SetReadDeadline(t)
 }
 
-// taken returns an address that somebody listens on until the test ends.
-func taken(t *testing.T, l stage.Lesson) string {
-	if l.ListenPacket != nil {
-		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-		require.NoError(t, err)
-		t.Cleanup(func() { pc.Close() })
-		return pc.LocalAddr().String()
+func (c *commands) status(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	says := ts.ReadFile("stderr")
+	if c.ended != want {
+		ts.Fatalf("status %d, not %d", c.ended, want)
 	}
-	ln, err := loopback.Listen()
-	require.NoError(t, err)
-	t.Cleanup(func() { ln.Close() })
-	return ln.Addr().String()
+	if strings.Count(says, "\n") != 1 || !strings.HasSuffix(says, "\n") {
+		ts.Fatalf("not one line on standard error: %q", says)
+	}
+	if !regexp.MustCompile(args[1]).MatchString(says) {
+		ts.Fatalf("it does not say %q", args[1])
+	}
 }
 
-func oneLine(t *testing.T, want, status int, errs, says string) {
-	t.Helper()
-	require.Equal(t, want, status, errs)
-	require.Equal(t, 1, strings.Count(errs, "\n"), "one line on standard error, not %q", errs)
-	require.Contains(t, errs, says)
+func (c *commands) events(ts *testscript.TestScript, _ bool, args []string) {
+	dec := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	dec.DisallowUnknownFields()
+	seen := map[int]bool{}
+	for {
+		var e timeline.Event
+		err := dec.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		ts.Check(err)
+		if e.Scene != args[0] {
+			ts.Fatalf("event %d is one of scene %q", e.Seq, e.Scene)
+		}
+		seen[e.Seq] = true
+	}
+	for seq := range max(1, len(seen)) {
+		if !seen[seq+1] {
+			ts.Fatalf("event %d is missing", seq+1)
+		}
+	}
+}
+
+func (c *commands) serve(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("SERVER", Server(c.t).Addr)
+}
+
+func (c *commands) nothingSent(ts *testscript.TestScript, _ bool, _ []string) {
+	buf := make([]byte, 10)
+	if c.ln != nil {
+		ts.Check(c.ln.SetDeadline(time.Now().Add(loopback.Patience)))
+		conn, err := c.ln.Accept()
+		ts.Check(err)
+		defer conn.Close()
+		ts.Check(conn.SetDeadline(time.Now().Add(loopback.Patience)))
+		if n, _ := conn.Read(buf); n > 0 {
+			ts.Fatalf("the client sent %q", buf[:n])
+		}
+		return
+	}
+	ts.Check(c.pc.SetDeadline(time.Now().Add(loopback.Patience)))
+	_, err := c.pc.WriteTo([]byte("end"), c.pc.LocalAddr())
+	ts.Check(err)
+	n, _, err := c.pc.ReadFrom(buf)
+	ts.Check(err)
+	if string(buf[:n]) != "end" {
+		ts.Fatalf("the client sent %q", buf[:n])
+	}
 }
