@@ -22,60 +22,53 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestEcho(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	server, err := scenario.Start(rec, serve)
+	got := stagetest.Play(t, lesson, "echo")
+	require.Equal(t, []string{"HELLO"}, got.Got)
+	require.Equal(t, 2, timeline.Count(got.Events, "server", timeline.Close),
+		"the server closes the connection, and then the listener")
+
+	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
 	require.NoError(t, err)
-	conn, err := rec.Dial("client", server.Addr, dial)
+	conn, err := dial(server.Addr)
 	require.NoError(t, err)
+	defer conn.Close()
 	var out bytes.Buffer
 	require.NoError(t, talk(conn, strings.NewReader("hello, 你好 é\n"), &out))
-	conn.Close()
 	require.NoError(t, server.Returned())
 	require.Equal(t, "HELLO, 你好 é\n", out.String(), "only the letters a to z change")
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Close)-1, "the server closes the connection, and then the listener")
 }
 
 func TestServerFirst(t *testing.T) {
-	stuck, err := scenario.BothListen(timeline.NewRecorder(t.Name()), readFirst, greet)
-	require.NoError(t, err)
-	require.False(t, stuck)
+	require.False(t, stagetest.Play(t, lesson, "server-first").Stuck)
 }
 
 func TestBugBothListen(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	stuck, err := scenario.BothListen(rec, readFirst, readFirst)
-	require.NoError(t, err)
-	require.Equal(t, 2, timeline.Count(rec.Events(), "", timeline.Timeout))
-	require.True(t, stuck, "both wait until the scene sets a deadline")
+	got := stagetest.PlayNaive(t, lesson, "both-listen")
+	require.True(t, got.Stuck, "both wait until the scene sets a deadline")
+	require.Equal(t, 2, timeline.Count(got.Events, "", timeline.Timeout))
 }
 
-// One side that begins is all it takes: here the client of this lesson meets its server.
+// One side that begins is all it takes.
 func TestFixBothListen(t *testing.T) {
-	stuck, err := scenario.BothListen(timeline.NewRecorder(t.Name()),
-		func(conn net.Conn) error { return talk(conn, strings.NewReader("hello\n"), io.Discard) }, answer)
-	require.NoError(t, err)
-	require.False(t, stuck)
+	got := stagetest.Play(t, lesson, "both-listen")
+	require.False(t, got.Stuck)
+	require.Equal(t, 1, timeline.Count(got.Events, "client", timeline.Recv))
 }
 
 func TestBugSecondMessage(t *testing.T) {
-	answers, met, err := scenario.SecondMessage(timeline.NewRecorder(t.Name()), programs)
-	require.NoError(t, err)
-	require.Equal(t, []string{"ONE"}, answers)
-	require.ErrorIs(t, met, io.EOF)
+	got := stagetest.Play(t, lesson, "second-message")
+	require.Equal(t, []string{"ONE"}, got.Got)
+	require.ErrorIs(t, got.Met, io.EOF)
 }
 
 func TestBugSecondClient(t *testing.T) {
-	_, met, err := scenario.NextClient(timeline.NewRecorder(t.Name()), programs, scenario.Leave)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, syscall.ECONNREFUSED)
+	require.ErrorIs(t, stagetest.Play(t, lesson, "second-client").Met, syscall.ECONNREFUSED)
 }
 
 func TestNobodyThere(t *testing.T) {
-	addr, err := loopback.FreeAddr()
-	require.NoError(t, err)
-	_, err = dial(addr)
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	require.ErrorContains(t, err, addr, "the error names the address")
+	got := stagetest.Play(t, lesson, "nobody-there")
+	require.ErrorIs(t, got.Met, syscall.ECONNREFUSED)
+	require.ErrorContains(t, got.Met, got.Events[0].Text, "the error names the address")
 }
 
 func TestServeEnds(t *testing.T) {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"io"
+	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -18,77 +18,69 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestFixSecondMessage(t *testing.T) {
-	answers, met, err := scenario.SecondMessage(timeline.NewRecorder(t.Name()), programs)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, []string{"ONE", "TWO"}, answers)
+	got := stagetest.Play(t, lesson, "second-message")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"ONE", "TWO"}, got.Got)
 }
 
 func TestTalk(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	require.NoError(t, converse(rec))
-	require.Equal(t, 2, timeline.Count(rec.Events(), "client", timeline.Send), "nothing is sent after quit")
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.EOF))
+	got := stagetest.Play(t, lesson, "talk")
+	require.Equal(t, []string{"HELLO", "HOW ARE YOU"}, got.Got)
+	require.Equal(t, 2, timeline.Count(got.Events, "client", timeline.Send), "nothing is sent after quit")
+	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.EOF))
 }
 
 func TestBugEmptyLine(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	printed, stuck, err := scenario.EmptyLine(rec, answer, naiveTalk)
-	require.NoError(t, err)
-	require.True(t, stuck, "the client waits for an answer to nothing")
-	require.Equal(t, []string{"ONE"}, printed)
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Recv), "the server never sees the empty line")
+	got := stagetest.PlayNaive(t, lesson, "empty-line")
+	require.True(t, got.Stuck, "the client waits for an answer to nothing")
+	require.Equal(t, []string{"ONE"}, got.Got)
+	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.Recv),
+		"the server never sees the empty line")
 }
 
 func TestFixEmptyLine(t *testing.T) {
-	printed, stuck, err := scenario.EmptyLine(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.False(t, stuck)
-	require.Equal(t, []string{"ONE", "TWO"}, printed)
+	got := stagetest.Play(t, lesson, "empty-line")
+	require.False(t, got.Stuck)
+	require.Equal(t, []string{"ONE", "TWO"}, got.Got)
 }
 
 func TestBugSpin(t *testing.T) {
-	reads, err := scenario.Spin(timeline.NewRecorder(t.Name()), naiveAnswer)
-	require.NoError(t, err)
-	require.Equal(t, 500, reads, "as often as the scene lets it")
+	got := stagetest.PlayNaive(t, lesson, "spin")
+	require.Equal(t, 500, got.N, "reads after the end: as many as the scene lets it make")
 }
 
 func TestFixSpin(t *testing.T) {
-	reads, err := scenario.Spin(timeline.NewRecorder(t.Name()), answer)
-	require.NoError(t, err)
-	require.Equal(t, 1, reads)
+	require.Equal(t, 1, stagetest.Play(t, lesson, "spin").N, "reads after the end")
 }
 
 func TestBugReset(t *testing.T) {
-	ended, err := scenario.Reset(timeline.NewRecorder(t.Name()), eofOnlyAnswer)
-	require.NoError(t, err)
-	require.ErrorIs(t, ended, syscall.ECONNRESET)
+	require.ErrorIs(t, stagetest.PlayNaive(t, lesson, "reset").Met, syscall.ECONNRESET)
 }
 
 func TestFixReset(t *testing.T) {
-	ended, err := scenario.Reset(timeline.NewRecorder(t.Name()), answer)
-	require.NoError(t, err)
-	require.NoError(t, ended)
+	require.NoError(t, stagetest.Play(t, lesson, "reset").Met)
 }
 
 func TestBugUnreadAnswer(t *testing.T) {
-	ended, err := scenario.UnreadAnswer(timeline.NewRecorder(t.Name()), resetOnlyAnswer)
-	require.NoError(t, err)
-	require.ErrorIs(t, ended, syscall.EPIPE)
+	require.ErrorIs(t, stagetest.PlayNaive(t, lesson, "unread-answer").Met, syscall.EPIPE)
 }
 
 func TestFixUnreadAnswer(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	ended, err := scenario.UnreadAnswer(rec, answer)
-	require.NoError(t, err)
-	require.NoError(t, ended)
-	require.NotZero(t, timeline.Count(rec.Events(), "server", timeline.Reset), "it did meet the dead connection")
+	got := stagetest.Play(t, lesson, "unread-answer")
+	require.NoError(t, got.Met)
+	require.True(t, metError(got.Events, "server"), "it did meet the dead connection")
+}
+
+// metError reports whether a read or write of a side failed.
+func metError(events []timeline.Event, side string) bool {
+	return slices.ContainsFunc(events, func(e timeline.Event) bool { return e.Side == side && e.Err != "" })
 }
 
 func TestBugNextClient(t *testing.T) {
-	_, met, err := scenario.NextClient(timeline.NewRecorder(t.Name()), programs, scenario.Leave)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, syscall.ECONNREFUSED)
+	got := stagetest.Play(t, lesson, "next-client")
+	require.Empty(t, got.Got)
+	require.Error(t, got.Met)
+	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.Accept), "nobody took it")
 }
 
 func TestLeft(t *testing.T) {

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -16,52 +16,46 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestFixNextClient(t *testing.T) {
-	answer, met, err := scenario.NextClient(timeline.NewRecorder(t.Name()), programs, scenario.Leave)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "ANYBODY?", answer)
+	got := stagetest.Play(t, lesson, "next-client")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"ANYBODY?"}, got.Got)
 }
 
-// The second client of lesson 01 met a closed port; it is the same scenario.
-func TestFixSecondClient(t *testing.T) { TestFixNextClient(t) }
+func TestFixSecondClient(t *testing.T) {
+	got := stagetest.Play(t, lesson, "second-client")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"ANYBODY?"}, got.Got)
+}
 
 func TestAfterReset(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	answer, met, err := scenario.NextClient(rec, programs, scenario.Abort)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "ANYBODY?", answer)
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Reset), "the server did meet the reset")
+	servedAfterReset(t, "after-reset")
 }
 
 func TestAfterUnread(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	answer, met, err := scenario.NextClient(rec, programs, scenario.LeaveUnread)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "ANYBODY?", answer)
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Reset), "the server did meet the reset")
+	servedAfterReset(t, "after-unread")
+}
+
+func servedAfterReset(t *testing.T, scene string) {
+	got := stagetest.Play(t, lesson, scene)
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"ANYBODY?"}, got.Got)
+	reset := func(e timeline.Event) bool { return e.Side == "server" && e.Err != "" }
+	require.True(t, slices.ContainsFunc(got.Events, reset), "the server did meet the reset")
 }
 
 func TestBugNeverClosed(t *testing.T) {
-	ended, err := scenario.NeverClosed(timeline.NewRecorder(t.Name()), naivePrograms)
-	require.NoError(t, err)
-	require.False(t, ended)
+	require.True(t, stagetest.PlayNaive(t, lesson, "never-closed").Stuck)
 }
 
 func TestFixNeverClosed(t *testing.T) {
-	ended, err := scenario.NeverClosed(timeline.NewRecorder(t.Name()), programs)
-	require.NoError(t, err)
-	require.True(t, ended)
+	require.False(t, stagetest.Play(t, lesson, "never-closed").Stuck)
 }
 
 func TestBugSecondWaits(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	atOnce, later, err := scenario.SecondWaits(rec, programs)
-	require.NoError(t, err)
-	require.False(t, atOnce)
-	require.Equal(t, "ME TOO", later, "it was not refused, it waited")
-	require.Equal(t, 1, timeline.Count(rec.Events(), "client 2", timeline.Timeout))
+	got := stagetest.Play(t, lesson, "second-waits")
+	require.True(t, got.Stuck, "no answer while the first one is there")
+	require.Equal(t, []string{"ME TOO"}, got.Got, "it was not refused, it waited")
+	require.Equal(t, 1, timeline.Count(got.Events, "client 2", timeline.Timeout))
 }
 
 func TestServeEnds(t *testing.T) {

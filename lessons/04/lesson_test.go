@@ -7,12 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
@@ -28,23 +28,18 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 func TestCourseReadme(t *testing.T) { stagetest.Readme(t, lesson, "../../README.md") }
 
 func TestBugGlue(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	got, err := scenario.Glue(rec, messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"helloworld"}, got)
-	require.Equal(t, 2, timeline.Count(rec.Events(), "client", timeline.Send))
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Recv))
+	got := stagetest.Play(t, lesson, "glue")
+	require.Equal(t, []string{"helloworld"}, got.Got)
+	require.Equal(t, 2, timeline.Count(got.Events, "client", timeline.Send))
+	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.Recv))
 }
 
 func TestPromptReader(t *testing.T) {
-	got, err := scenario.Prompt(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"hello", "world"}, got)
+	require.Equal(t, []string{"hello", "world"}, stagetest.Play(t, lesson, "prompt-reader").Got)
 }
 
 func TestBugSplit(t *testing.T) {
-	got, err := scenario.Split(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
+	got := stagetest.Play(t, lesson, "split").Got
 	require.Len(t, got, 3)
 	require.Len(t, got[0], 1024)
 	require.Len(t, got[1], 1024)
@@ -52,79 +47,92 @@ func TestBugSplit(t *testing.T) {
 }
 
 func TestBugResidue(t *testing.T) {
-	printed, err := scenario.Residue(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{strings.Repeat("0", 1024), strings.Repeat("0", 1024)}, printed, "the second one should be: second")
+	part := strings.Repeat("0", 1024)
+	require.Equal(t, []string{part, part}, stagetest.Play(t, lesson, "residue").Got,
+		"the second one should be: second")
 }
 
 func TestBugTwoCommands(t *testing.T) {
-	output, err := scenario.TwoCommands(timeline.NewRecorder(t.Name()), sendCommand, answer)
-	require.NoError(t, err)
-	require.Equal(t, "aecho b\n", output, "the shell was given: echo aecho b")
+	require.Equal(t, []string{"aecho b\n"}, stagetest.Play(t, lesson, "two-commands").Got,
+		"the shell was given: echo aecho b")
 }
 
 func TestBugSilentCommand(t *testing.T) {
-	printed, stuck, err := scenario.SilentCommand(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.True(t, stuck)
-	require.Empty(t, printed)
+	got := stagetest.Play(t, lesson, "silent-command")
+	require.True(t, got.Stuck)
+	require.Empty(t, got.Got)
 }
 
 func TestBugCutCharacter(t *testing.T) {
-	defer decodeAs(simplifiedchinese.GBK)()
-	whole, err := scenario.CutCharacter(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, 511, whole, "x and 511 characters of two bytes fit into 1024; after half of the next one every pair is wrong")
+	require.Equal(t, 511, stagetest.Play(t, lesson, "cut-character").N,
+		"x and 511 characters of two bytes fit into 1024; after half of the next one every pair is wrong")
 }
 
 func TestWrongEncoding(t *testing.T) {
-	defer decodeAs(simplifiedchinese.GBK)()
-	printed, err := scenario.WrongEncoding(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{"浣犲ソ"}, printed)
+	require.Equal(t, []string{"浣犲ソ"}, stagetest.Play(t, lesson, "wrong-encoding").Got)
 }
 
 func TestBugPause(t *testing.T) {
-	got, slept, err := scenario.Pause(timeline.NewRecorder(t.Name()), messages, 20*time.Millisecond)
-	require.NoError(t, err)
-	require.Equal(t, []string{"onetwothree"}, got)
-	require.GreaterOrEqual(t, slept, 40*time.Millisecond, "two pauses")
+	got := stagetest.Play(t, lesson, "pause")
+	require.Equal(t, []string{"onetwothree"}, got.Got)
+	require.GreaterOrEqual(t, got.Took[0], 2*pause, "two pauses")
 }
 
 func TestBugNoDelay(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	got, err := scenario.NoDelay(rec, messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"helloworld"}, got)
+	got := stagetest.Play(t, lesson, "no-delay")
+	require.Equal(t, []string{"helloworld", "helloworld"}, got.Got, "with TCP_NODELAY and without")
 	if runtime.GOOS == "linux" { // the kernel tells how many segments came
-		states := 0
-		for _, e := range rec.Events() {
-			if e.Op == timeline.State && strings.Contains(e.Text, "segment") {
-				states++
-				require.Equal(t, 2, e.N, "segments: the sender joined nothing")
-			}
-		}
-		require.Equal(t, 1, states)
+		require.Equal(t, 2, got.N, "segments with TCP_NODELAY: the sender joined nothing")
 	}
 }
 
 func TestNagle(t *testing.T) {
-	with, without, err := scenario.Nagle(timeline.NewRecorder(t.Name()))
-	require.NoError(t, err)
-	require.Positive(t, with)
-	require.Positive(t, without)
+	got := stagetest.Play(t, lesson, "nagle")
+	require.Len(t, got.Took, 2)
+	for i, conn := range []string{"tcp1", "tcp2"} { // with Nagle's algorithm, and without
+		require.GreaterOrEqual(t, got.Took[i]+time.Microsecond, medianExchange(t, got.Events, conn),
+			"it measures around the calls of %s, whose times are in whole microseconds", conn)
+	}
+	verdict := fmt.Sprintf("takes %.2f ms with Nagle's algorithm, %.2f ms without",
+		float64(got.Took[0].Microseconds())/1000, float64(got.Took[1].Microseconds())/1000)
+	require.Contains(t, got.Events[len(got.Events)-1].Text, verdict)
+}
+
+// medianExchange is the time from the client's first send of an exchange to its last read, as recorded.
+func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Duration {
+	var took []time.Duration
+	begin, read := int64(-1), 0
+	for _, e := range events {
+		if e.Side != "client" || e.Conn != conn {
+			continue
+		}
+		switch e.Op {
+		case timeline.Send:
+			if begin < 0 {
+				begin = e.US
+			}
+		case timeline.Recv:
+			if read += e.N; read == len("HELLO") {
+				took = append(took, time.Duration(e.US-begin)*time.Microsecond)
+				begin, read = -1, 0
+			}
+		}
+	}
+	require.Len(t, took, 5)
+	slices.Sort(took)
+	return took[2]
 }
 
 func TestBugTwoPipes(t *testing.T) {
-	came, err := scenario.TwoPipes(timeline.NewRecorder(t.Name()), naiveAnswer, true)
-	require.NoError(t, err)
-	require.Zero(t, came)
+	got := stagetest.PlayNaive(t, lesson, "two-pipes")
+	require.True(t, got.Stuck, "the wait for an answer ended by its deadline, not because the server left")
+	require.Zero(t, got.N, "bytes that came")
 }
 
 func TestFixTwoPipes(t *testing.T) {
-	came, err := scenario.TwoPipes(timeline.NewRecorder(t.Name()), answerAs, false)
-	require.NoError(t, err)
-	require.Equal(t, scenario.PipeBytes+1, came)
+	got := stagetest.Play(t, lesson, "two-pipes")
+	require.False(t, got.Stuck)
+	require.Equal(t, scenario.PipeBytes+1, got.N, "bytes that came")
 }
 
 // What a pipe holds passes even when nobody reads it in time.
@@ -158,7 +166,7 @@ func TestNextClient(t *testing.T) {
 		conn, err := dial(server.Addr)
 		require.NoError(t, err)
 		var out strings.Builder
-		require.NoError(t, talk(conn, strings.NewReader("echo hi\n\nquit\n"), &out))
+		require.NoError(t, utf8Client.talk(conn, strings.NewReader("echo hi\n\nquit\n"), &out))
 		require.Equal(t, "hi\n", out.String())
 		conn.Close()
 	}
@@ -169,7 +177,7 @@ func TestLongCommand(t *testing.T) {
 	client, server, err := loopback.TCP()
 	require.NoError(t, err)
 	defer server.Close()
-	err = talk(client, strings.NewReader(strings.Repeat("x", maxRead+1)), io.Discard)
+	err = utf8Client.talk(client, strings.NewReader(strings.Repeat("x", maxRead+1)), io.Discard)
 	require.ErrorContains(t, err, "the server takes at most")
 	client.Close()
 	n, _ := server.Read(make([]byte, 1))
@@ -234,7 +242,7 @@ func TestRunIt(t *testing.T) {
 	conn, err := dial(server.Addr)
 	require.NoError(t, err)
 	var out strings.Builder
-	err = talk(conn, &typist{lines: []typed{
+	err = utf8Client.talk(conn, &typist{lines: []typed{
 		{"seq 600", nil},
 		{"echo second", func() error {
 			require.Equal(t, numbers(1, 283), out.String())

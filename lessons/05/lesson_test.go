@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
@@ -31,136 +30,108 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestFixGlue(t *testing.T) {
-	got, err := scenario.Glue(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"hello", "world"}, got)
+	require.Equal(t, []string{"hello", "world"}, stagetest.Play(t, lesson, "glue").Got)
 }
 
 func TestFixSplit(t *testing.T) {
-	got, err := scenario.Split(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{strings.Repeat("a", 3000)}, got)
+	require.Equal(t, []string{strings.Repeat("a", 3000)}, stagetest.Play(t, lesson, "split").Got)
 }
 
 func TestFixResidue(t *testing.T) {
-	printed, err := scenario.Residue(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{strings.Repeat("0", 3000), "second"}, printed)
+	want := []string{strings.Repeat("0", 3000), "second"}
+	require.Equal(t, want, stagetest.Play(t, lesson, "residue").Got)
 }
 
 func TestFixSilentCommand(t *testing.T) {
-	printed, stuck, err := scenario.SilentCommand(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.False(t, stuck)
-	require.Equal(t, []string{"", "next"}, printed)
+	got := stagetest.Play(t, lesson, "silent-command")
+	require.False(t, got.Stuck)
+	require.Equal(t, []string{"", "next"}, got.Got)
 }
 
 func TestFixCutCharacter(t *testing.T) {
-	defer decodeAs(simplifiedchinese.GBK)()
-	whole, err := scenario.CutCharacter(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, 1000, whole)
+	require.Equal(t, 1000, stagetest.Play(t, lesson, "cut-character").N)
 }
 
 func TestFixPause(t *testing.T) {
-	got, _, err := scenario.Pause(timeline.NewRecorder(t.Name()), messages, 0)
-	require.NoError(t, err)
-	require.Equal(t, []string{"one", "two", "three"}, got)
+	got := stagetest.Play(t, lesson, "pause")
+	require.Equal(t, []string{"one", "two", "three"}, got.Got)
+	require.GreaterOrEqual(t, got.Took[0], 2*pause, "the same pauses as in lesson 04")
 }
 
 func TestFixNoDelay(t *testing.T) {
-	got, err := scenario.NoDelay(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"hello", "world"}, got)
+	require.Equal(t, []string{"hello", "world", "hello", "world"}, stagetest.Play(t, lesson, "no-delay").Got,
+		"with TCP_NODELAY and without")
 }
 
 func TestBugSplitHeader(t *testing.T) {
-	got, met, err := scenario.SplitHeader(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.NoError(t, met, "it does not even notice")
-	require.Equal(t, "\x00\x00hello", got)
+	got := stagetest.PlayNaive(t, lesson, "split-header")
+	require.NoError(t, got.Met, "it does not even notice")
+	require.Equal(t, []string{"\x00\x00hello"}, got.Got)
 }
 
 func TestFixSplitHeader(t *testing.T) {
-	got, met, err := scenario.SplitHeader(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "hello", got)
+	got := stagetest.Play(t, lesson, "split-header")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"hello"}, got.Got)
 }
 
 func TestBugOverRead(t *testing.T) {
-	got, err := scenario.OverRead(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"first\x06\x00\x00\x00second", ""}, got)
+	want := []string{"first\x06\x00\x00\x00second", ""}
+	require.Equal(t, want, stagetest.PlayNaive(t, lesson, "over-read").Got)
 }
 
 func TestFixOverRead(t *testing.T) {
-	got, err := scenario.OverRead(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"first", "second"}, got)
+	require.Equal(t, []string{"first", "second"}, stagetest.Play(t, lesson, "over-read").Got)
 }
 
 func TestBugCutShort(t *testing.T) {
-	met, reads, err := scenario.CutShort(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, 500, reads, "as often as the scene lets it")
+	got := stagetest.PlayNaive(t, lesson, "cut-short")
+	require.NoError(t, got.Met)
+	require.Equal(t, 500, got.N, "reads after the end: as many as the scene lets it make")
 }
 
 func TestFixCutShort(t *testing.T) {
-	met, reads, err := scenario.CutShort(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, io.ErrUnexpectedEOF)
-	require.ErrorContains(t, met, "got 10 of 100 payload bytes")
-	require.Equal(t, 1, reads)
+	got := stagetest.Play(t, lesson, "cut-short")
+	require.ErrorIs(t, got.Met, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, got.Met, "got 10 of 100 payload bytes")
+	require.Equal(t, 1, got.N, "reads after the end")
 }
 
 func TestBugByteOrder(t *testing.T) {
-	size, err := scenario.ByteOrder(timeline.NewRecorder(t.Name()), encodeHeader, naiveDecodeHeader)
-	require.NoError(t, err)
-	require.EqualValues(t, 50331648, size)
+	require.Equal(t, 50331648, stagetest.PlayNaive(t, lesson, "byte-order").N)
 }
 
 func TestFixByteOrder(t *testing.T) {
-	size, err := scenario.ByteOrder(timeline.NewRecorder(t.Name()), encodeHeader, decodeHeader)
-	require.NoError(t, err)
-	require.EqualValues(t, 3, size)
+	require.Equal(t, 3, stagetest.Play(t, lesson, "byte-order").N)
 }
 
 func TestFixNegative(t *testing.T) {
-	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), []byte{0xfb, 0xff, 0xff, 0xff}, receiveFrom)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "-5 bytes")
+	require.ErrorContains(t, stagetest.Play(t, lesson, "negative").Met, "-5 bytes")
 }
 
 func TestFixHuge(t *testing.T) {
 	before := allocated()
-	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), []byte{0xff, 0xff, 0xff, 0x7f}, receiveFrom)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "2147483647 bytes")
-	require.Less(t, allocated()-before, uint64(1<<20), "bytes allocated for a message of 2 GiB that was only announced")
+	require.ErrorContains(t, stagetest.Play(t, lesson, "huge").Met, "2147483647 bytes")
+	require.Less(t, allocated()-before, uint64(1<<20),
+		"bytes allocated for a message of 2 GiB that was only announced")
 }
 
 func TestBugOverflow(t *testing.T) {
-	size, refused, err := scenario.LengthOverflow(timeline.NewRecorder(t.Name()), naiveEncodeHeader)
-	require.NoError(t, err)
-	require.NoError(t, refused)
-	require.EqualValues(t, -2147483643, size)
+	got := stagetest.PlayNaive(t, lesson, "overflow")
+	require.NoError(t, got.Met)
+	require.Equal(t, -2147483643, got.N)
 }
 
 func TestFixOverflow(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	_, refused, err := scenario.LengthOverflow(rec, encodeHeader)
-	require.NoError(t, err)
-	require.ErrorContains(t, refused, "2147483653 bytes")
-	require.Zero(t, timeline.Count(rec.Events(), "server", timeline.Send))
+	require.ErrorContains(t, stagetest.Play(t, lesson, "overflow").Met, "2147483653 bytes")
 }
 
 func TestBugNoName(t *testing.T) {
-	known, fits, err := scenario.NoName(timeline.NewRecorder(t.Name()), file)
-	require.NoError(t, err)
-	require.Equal(t, scenario.Received{}, known, "neither a name nor a checksum")
-	require.False(t, fits, "5 GiB")
+	got := stagetest.Play(t, lesson, "no-name")
+	require.Equal(t, []string{"", ""}, got.Got, "neither a name nor a checksum")
+	require.ErrorContains(t, got.Met, "5368709120 bytes", "5 GiB")
+	require.Equal(t, "\x0c\x00\x00\x00all is well\n", stagetest.Sent(got.Events, "server"),
+		"all that is on the wire: a length, and the bytes")
 }
 
 func TestHeader(t *testing.T) {
@@ -255,7 +226,7 @@ func TestNextClient(t *testing.T) {
 		conn, err := dial(server.Addr)
 		require.NoError(t, err)
 		var out strings.Builder
-		require.NoError(t, talk(conn, strings.NewReader(command+"\n"), &out))
+		require.NoError(t, utf8Client.talk(conn, strings.NewReader(command+"\n"), &out))
 		require.True(t, want == out.String(), command)
 		conn.Close()
 	}
@@ -267,7 +238,7 @@ func TestNextClient(t *testing.T) {
 	require.NoError(t, loopback.Abort(conn))
 	conn, err = dial(server.Addr)
 	require.NoError(t, err)
-	require.NoError(t, talk(conn, strings.NewReader("true\n"), io.Discard))
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("true\n"), io.Discard))
 	conn.Close()
 	require.NoError(t, server.Stop())
 }

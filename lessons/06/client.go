@@ -11,8 +11,10 @@ import (
 	"io"
 	"log"
 	"net"
+	"os"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
 )
 
@@ -21,9 +23,15 @@ func dial(addr string) (net.Conn, error) {
 	return net.Dial("tcp", addr)
 }
 
+// client is a client with the choices of its user.
+type client struct {
+	charset encoding.Encoding // of the answers
+	folder  *os.Root          // where answers are saved, under the names that the server gives them; nil: nowhere
+}
+
 // talk sends each line of in as one command and prints the answer, until in ends or says quit.
 // It does not close conn: whoever dialled does.
-func talk(conn net.Conn, in io.Reader, out io.Writer) error {
+func (c *client) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() && lines.Text() != "quit" {
 		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer never came
@@ -36,8 +44,8 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 			return fmt.Errorf("sending a command: %w", err)
 		}
 		line := &openLine{Writer: out}
-		text := transform.NewWriter(line, charset.NewDecoder())
-		if err := readMessage(conn, text); err != nil {
+		text := transform.NewWriter(line, c.charset.NewDecoder())
+		if err := c.readMessage(conn, text); err != nil {
 			return fmt.Errorf("reading an answer: %w", err)
 		}
 		if err := text.Close(); err != nil {
@@ -51,7 +59,7 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 }
 
 // readMessage reads one message, copies its payload to w as it comes, and takes nothing from r beyond it.
-func readMessage(r io.Reader, w io.Writer) error {
+func (c *client) readMessage(r io.Reader, w io.Writer) error {
 	var head [headerSize]byte
 	if n, err := io.ReadFull(r, head[:]); err != nil {
 		return fmt.Errorf("got %d of %d header bytes: %w", n, headerSize, err)
@@ -60,8 +68,8 @@ func readMessage(r io.Reader, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if folder != nil {
-		file, err := folder.Create(h.FileName) // refuses names that leave the folder
+	if c.folder != nil {
+		file, err := c.folder.Create(h.FileName) // refuses names that leave the folder
 		if err != nil {
 			return fmt.Errorf("saving it: %w", err)
 		}

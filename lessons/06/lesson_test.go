@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -32,41 +33,36 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestFixNoName(t *testing.T) {
-	known, fits, err := scenario.NoName(timeline.NewRecorder(t.Name()), file)
-	require.NoError(t, err)
-	require.Equal(t, scenario.Received{Name: "report.txt", Sum: "2670f929ce8c93af815ba0ae8fd591ff"}, known)
-	require.True(t, fits, "5 GiB")
+	got := stagetest.Play(t, lesson, "no-name")
+	require.Equal(t, []string{"report.txt", "2670f929ce8c93af815ba0ae8fd591ff"}, got.Got)
+	require.NoError(t, got.Met, "5 GiB")
 }
 
 func TestFixBig(t *testing.T) {
 	for _, size := range []int64{1<<31 - 1, 1 << 31, 5 << 30, math.MaxInt64} {
 		require.NoError(t, fits(size))
 	}
-	head, err := encodeHeader(header{TotalSize: 5 << 30})
-	require.NoError(t, err)
-	met, err := scenario.Big(timeline.NewRecorder(t.Name()), head, receiveFrom)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, io.ErrUnexpectedEOF)
-	require.ErrorContains(t, met, "got 262144 of 5368709120 payload bytes")
+	got := stagetest.Play(t, lesson, "big")
+	require.ErrorIs(t, got.Met, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, got.Met, "got 262144 of 5368709120 payload bytes")
 }
 
-func TestBugSplitJSON(t *testing.T) {
-	_, met, err := scenario.SplitJSON(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "unexpected end of JSON input")
-
-	// In one piece, but too long for one read.
-	met, read, err := scenario.LongJSON(timeline.NewRecorder(t.Name()), longFrame(), naiveMessages)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "unexpected end of JSON input")
-	require.Less(t, read, 300_000)
+func TestBugSplitJson(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "split-json")
+	require.ErrorContains(t, got.Met, "unexpected end of JSON input")
 }
 
-func TestFixSplitJSON(t *testing.T) {
-	got, met, err := scenario.SplitJSON(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "hello", got)
+// In one piece, but too long for one read.
+func TestLongHeader(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "long-header")
+	require.ErrorContains(t, got.Met, "unexpected end of JSON input")
+	require.Less(t, got.N, 300_000)
+}
+
+func TestFixSplitJson(t *testing.T) {
+	got := stagetest.Play(t, lesson, "split-json")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"hello"}, got.Got)
 }
 
 // A JSON that no single read brings is put together, up to the limit.
@@ -88,20 +84,20 @@ func TestLongestHeader(t *testing.T) {
 
 func TestFixLongHeader(t *testing.T) {
 	before := allocated()
-	met, read, err := scenario.LongJSON(timeline.NewRecorder(t.Name()), longFrame(), messages)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "the header announces 300045 bytes")
-	require.Equal(t, headerSize, read)
+	got := stagetest.Play(t, lesson, "long-header")
+	require.ErrorContains(t, got.Met, "the header announces 300045 bytes")
+	require.Equal(t, headerSize, got.N, "bytes read")
 
-	_, err = receive(strings.NewReader("\xff\xff\xff\x7f"))
+	_, err := receive(strings.NewReader("\xff\xff\xff\x7f"))
 	require.ErrorContains(t, err, "2147483647 bytes")
 	_, err = receive(strings.NewReader("\xfb\xff\xff\xff"))
 	require.ErrorContains(t, err, "-5 bytes")
 	require.Less(t, allocated()-before, uint64(4<<20), "bytes allocated, most of them for what the scene sends")
 }
 
-func TestFixBadJSON(t *testing.T) {
-	for _, text := range []string{`{"file_name": "a", "total_`, ``, `[]`, `"hello"`, strings.Repeat("[", maxHeader)} {
+func TestFixBadJson(t *testing.T) {
+	refusedScene(t, "bad-json", "not the JSON")
+	for _, text := range []string{``, `[]`, `"hello"`, strings.Repeat("[", maxHeader)} {
 		refused(t, text, "not the JSON")
 	}
 	refused(t, `{"file_name": 7, "total_size": 5}`, "file_name")
@@ -109,57 +105,76 @@ func TestFixBadJSON(t *testing.T) {
 }
 
 func TestFixNoSize(t *testing.T) {
-	for _, text := range []string{`{"file_name": "a"}`, `{"total_size": null}`, `{}`, `{"x": "` + strings.Repeat("x", 60_000) + `"}`} {
+	refusedScene(t, "no-size", "total_size")
+	long := `{"x": "` + strings.Repeat("x", 60_000) + `"}`
+	for _, text := range []string{`{"total_size": null}`, `{}`, long} {
 		refused(t, text, "total_size")
 	}
 }
 
 func TestFixNegativeSize(t *testing.T) {
-	for _, size := range []string{"-5", "-9223372036854775808", `"5"`, "5.5", "9223372036854775808"} {
+	refusedScene(t, "negative-size", "total_size")
+	for _, size := range []string{"-9223372036854775808", `"5"`, "5.5", "9223372036854775808"} {
 		refused(t, `{"total_size": `+size+`}`, "total_size")
 	}
 }
 
-func TestFixNotUTF8(t *testing.T) {
-	refused(t, "{\"file_name\": \"\xd6\xd0\", \"total_size\": 5}", "file_name")
+func TestFixNotUtf8(t *testing.T) {
+	refusedScene(t, "not-utf8", "file_name")
 }
 
-// refused sends a header of this text over a connection that stays open, and expects one line that says what is wrong.
+// refusedScene plays a scene in which a header comes over a connection that stays open, and expects one
+// line that says what is wrong.
+func refusedScene(t *testing.T, scene, says string) {
+	t.Helper()
+	wrong(t, stagetest.Play(t, lesson, scene).Met, says)
+}
+
+// refused does the same with a header of this text.
 func refused(t *testing.T, text, says string) {
 	t.Helper()
-	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), frame(text, ""), receiveFrom)
+	play := scenario.Refused(frame(text, ""), receiveFrom)
+	got, err := play(timeline.NewRecorder(t.Name()))
 	require.NoError(t, err)
-	require.ErrorContains(t, met, says, "%.60s", text)
-	require.Less(t, len(met.Error()), 400, "however long the header is")
-	require.NotContains(t, met.Error(), "\n")
+	wrong(t, got.Met, says)
+}
+
+func wrong(t *testing.T, err error, says string) {
+	t.Helper()
+	require.ErrorContains(t, err, says)
+	require.Less(t, len(err.Error()), 400, "however long the header is")
+	require.NotContains(t, err.Error(), "\n")
 }
 
 func TestUnknownKey(t *testing.T) {
-	got, met, err := scenario.Understood(timeline.NewRecorder(t.Name()), frame(`{"owner": {"name": "root"}, "total_size": 5}`, "hello"), messages)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "hello", got)
+	got := stagetest.Play(t, lesson, "unknown-key")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"hello"}, got.Got)
 }
 
 func TestBugChecksum(t *testing.T) {
-	got, met, err := scenario.Changed(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "transfer 900 to you", got)
+	got := stagetest.PlayNaive(t, lesson, "checksum")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"transfer 900 to you"}, got.Got)
 }
 
 func TestFixChecksum(t *testing.T) {
-	_, met, err := scenario.Changed(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "changed on the way")
+	require.ErrorContains(t, stagetest.Play(t, lesson, "checksum").Met, "changed on the way")
 }
 
 func TestNotVerified(t *testing.T) {
-	for _, md5 := range []string{"md5", "", "5d41402abc4b2a76b9719d911017c59", "5d41402abc4b2a76b9719d911017c592ff"} {
-		got, met, err := scenario.Understood(timeline.NewRecorder(t.Name()), frame(`{"total_size": 5, "md5": "`+md5+`"}`, "hello"), messages)
+	got := stagetest.Play(t, lesson, "not-verified")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"hello"}, got.Got, "delivered all the same")
+	said := func(e timeline.Event) bool {
+		return e.Side == "client" && e.Op == timeline.Note && strings.Contains(e.Text, "is not verified")
+	}
+	require.True(t, slices.ContainsFunc(got.Events, said), "the client says it, not the server")
+
+	for _, md5 := range []string{"", "5d41402abc4b2a76b9719d911017c59", "5d41402abc4b2a76b9719d911017c592ff"} {
+		got, err := receive(bytes.NewReader(frame(`{"total_size": 5, "md5": "`+md5+`"}`, "hello")))
 		require.NoError(t, err)
-		require.NoError(t, met)
-		require.Equal(t, "hello", got, "delivered all the same")
+		require.Equal(t, "hello", string(got), "delivered all the same")
 	}
 	_, err := receive(bytes.NewReader(frame(`{"total_size": 5, "md5": "5D41402ABC4B2A76B9719D911017C592"}`, "hello")))
 	require.NoError(t, err, "hex digits of either case")
@@ -167,10 +182,6 @@ func TestNotVerified(t *testing.T) {
 	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "md5"}`, "hello"))
 	require.Equal(t, "hello\n", out.String())
 	require.Equal(t, "client: \"a.txt\" is not verified: its md5 is \"md5\"\n", errs)
-
-	pictures, _, status := stagetest.Run(t.Context(), lesson, "", "-scene", "not-verified", "-json")
-	require.Zero(t, status)
-	require.Regexp(t, `"side":"client","op":"note".*is not verified`, pictures, "the client says it, not the server")
 }
 
 // runClient lets the lesson's client ask a server that answers with the given bytes, and returns what it wrote to
@@ -197,13 +208,11 @@ func answerOnce(ln net.Listener, answer []byte) {
 }
 
 func TestFixPathName(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	found, err := playPathName(rec)
-	require.NoError(t, err)
-	require.Equal(t, []string{"a/b/fine.txt"}, found)
-	events := rec.Events()
-	require.Equal(t, "in the folder: fine.txt; outside: nothing", events[len(events)-1].Text)
-	require.Equal(t, "in the folder: nothing; outside: a/x, etc/x", whereabouts("a/b/", []string{"a/x", "etc/x"}))
+	got := stagetest.Play(t, lesson, "path-name")
+	require.Equal(t, []string{"a/b/fine.txt"}, got.Got)
+	require.Equal(t, "in the folder: fine.txt; outside: nothing", got.Events[len(got.Events)-1].Text)
+	require.Equal(t, "in the folder: nothing; outside: a/x, etc/x",
+		whereabouts("a/b/", []string{"a/x", "etc/x"}))
 }
 
 // TestSaveFails: a disk that takes no more is the reader's own trouble, and not told as the server's fault.
@@ -226,7 +235,6 @@ func TestSaveFails(t *testing.T) {
 }
 
 func TestSaveFlag(t *testing.T) {
-	defer func() { folder = nil }()
 	dir := t.TempDir()
 	var out strings.Builder
 	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "5d41402abc4b2a76b9719d911017c592"}`, "hello"), "-save", dir)
@@ -235,7 +243,6 @@ func TestSaveFlag(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(saved))
 
-	folder = nil
 	_, errs, status := stagetest.Run(t.Context(), lesson, "", "client", "-save", filepath.Join(dir, "no-such-folder"))
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "no-such-folder")
@@ -297,7 +304,7 @@ func TestFlatMemory(t *testing.T) {
 	require.NoError(t, err)
 	r := io.MultiReader(bytes.NewReader(head), io.LimitReader(zeros{}, size))
 	before := allocated()
-	require.NoError(t, readMessage(r, io.Discard))
+	require.NoError(t, utf8Client.readMessage(r, io.Discard))
 	require.Less(t, allocated()-before, uint64(1<<20), "bytes allocated for a message of 64 MiB")
 }
 
@@ -331,7 +338,7 @@ func TestNextClient(t *testing.T) {
 		conn, err := dial(server.Addr)
 		require.NoError(t, err)
 		var out strings.Builder
-		require.NoError(t, talk(conn, strings.NewReader(command+"\n"), &out))
+		require.NoError(t, utf8Client.talk(conn, strings.NewReader(command+"\n"), &out))
 		require.True(t, want == out.String(), command)
 		conn.Close()
 	}
@@ -343,7 +350,7 @@ func TestNextClient(t *testing.T) {
 	require.NoError(t, loopback.Abort(conn))
 	conn, err = dial(server.Addr)
 	require.NoError(t, err)
-	require.NoError(t, talk(conn, strings.NewReader("true\n"), io.Discard))
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("true\n"), io.Discard))
 	conn.Close()
 	require.NoError(t, server.Stop())
 }
@@ -456,7 +463,7 @@ func BenchmarkThroughput(b *testing.B) {
 					func(r io.Reader) error { _, err := io.CopyN(md5.New(), r, int64(size)); return err })
 				framed += carry(b, server, client,
 					func(w io.Writer) error { return sendMessage(w, payload) },
-					func(r io.Reader) error { return readMessage(r, io.Discard) })
+					func(r io.Reader) error { return utf8Client.readMessage(r, io.Discard) })
 			}
 			b.ReportMetric(float64(bare)/float64(framed), "bare/framed")
 			b.ReportMetric(float64(hashed)/float64(framed), "hashed/framed")
@@ -481,7 +488,7 @@ func BenchmarkBig(b *testing.B) {
 		carry(b, server, client, func(w io.Writer) error {
 			_, err := io.Copy(w, io.MultiReader(bytes.NewReader(head), io.LimitReader(zeros{}, size)))
 			return err
-		}, func(r io.Reader) error { return readMessage(r, io.Discard) })
+		}, func(r io.Reader) error { return utf8Client.readMessage(r, io.Discard) })
 	}
 }
 

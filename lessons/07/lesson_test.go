@@ -24,11 +24,9 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 // Lesson 04 reads "hello" and "world" as one; datagrams do not stick.
 func TestFixNoGlue(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	answers, err := scenario.DatagramGlue(rec, servePacket)
-	require.NoError(t, err)
-	require.Equal(t, []string{"WORLD", "HELLO", "WORLD", "HELLO"}, answers)
-	flows := timeline.Flows(rec.Events())
+	got := stagetest.Play(t, lesson, "no-glue")
+	require.Equal(t, []string{"WORLD", "HELLO", "WORLD", "HELLO"}, got.Got)
+	flows := timeline.Flows(got.Events)
 	require.Len(t, flows, 2)
 	for _, f := range flows {
 		require.True(t, f.Whole(), f)
@@ -36,42 +34,36 @@ func TestFixNoGlue(t *testing.T) {
 }
 
 func TestAnyOrderStart(t *testing.T) {
-	printed, err := scenario.AnyOrderStart(timeline.NewRecorder(t.Name()), programs, listen)
-	require.NoError(t, err)
-	require.Equal(t, []string{"HELLO"}, printed)
+	require.Equal(t, []string{"HELLO"}, stagetest.Play(t, lesson, "any-order-start").Got)
 }
 
 func TestBugTruncated(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	got, told, err := scenario.Truncated(rec, cutting)
-	require.NoError(t, err)
-	require.NoError(t, told)
-	require.Equal(t, []string{"hel", "bye"}, got, "lo is gone: it does not come with the next read")
-	require.Equal(t, 1, timeline.Flows(rec.Events())[0].Truncated)
+	got := stagetest.PlayNaive(t, lesson, "truncated")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"hel", "bye"}, got.Got, "lo is gone: it does not come with the next read")
+	require.Equal(t, 1, timeline.Flows(got.Events)[0].Truncated)
 }
 
 func TestFixTruncated(t *testing.T) {
-	got, told, err := scenario.Truncated(timeline.NewRecorder(t.Name()), noticing)
-	require.NoError(t, err)
-	require.True(t, tooLong(told), told)
-	require.Equal(t, []string{"bye"}, got)
+	got := stagetest.Play(t, lesson, "truncated")
+	require.True(t, tooLong(got.Met), got.Met)
+	require.Equal(t, []string{"bye"}, got.Got)
 }
 
 func TestEmpty(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	printed, err := scenario.Converse(rec, programs, "", "hello", "", "quit", "never sent")
+	got := stagetest.Play(t, lesson, "empty")
+	require.Equal(t, []string{"", "HELLO"}, got.Got)
+	require.Equal(t, []int{0, 5}, timeline.Flows(got.Events)[0].Reads)
+	play := scenario.Converse(programs, "", "hello", "", "quit", "never sent")
+	all, err := play(timeline.NewRecorder(t.Name()))
 	require.NoError(t, err)
-	require.Equal(t, []string{"", "HELLO", ""}, printed)
-	require.Equal(t, []int{0, 5, 0}, timeline.Flows(rec.Events())[0].Reads)
+	require.Equal(t, []string{"", "HELLO", ""}, all.Got)
 }
 
 func TestTooBig(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	fits, tooMuch := strings.Repeat("a", maxMessage), strings.Repeat("a", maxMessage+1)
-	printed, err := scenario.Converse(rec, programs, fits, tooMuch, "hello")
-	require.NoError(t, err)
-	require.Equal(t, []string{strings.ToUpper(fits), "HELLO"}, printed, "the talk goes on")
-	require.Equal(t, []int{maxMessage, 5}, timeline.Flows(rec.Events())[0].Sends)
+	got := stagetest.Play(t, lesson, "too-big")
+	require.Equal(t, []string{strings.ToUpper(longest), "HELLO"}, got.Got, "the talk goes on")
+	require.Equal(t, []int{maxMessage, 5}, timeline.Flows(got.Events)[0].Sends)
 }
 
 func TestTooBigClient(t *testing.T) {
@@ -96,55 +88,46 @@ func TestTooBigClient(t *testing.T) {
 }
 
 func TestBugOverflow(t *testing.T) {
-	read, failed, err := scenario.QueueOverflow(timeline.NewRecorder(t.Name()))
-	require.NoError(t, err)
-	require.Zero(t, failed, "not one send reports an error")
-	require.NotZero(t, read)
-	require.Less(t, read, 1000, "of 2000")
+	got := stagetest.Play(t, lesson, "overflow")
+	require.NotZero(t, got.N)
+	require.Less(t, got.N, scenario.Overflowing/2, "datagrams read, of those sent")
+	for _, e := range got.Events {
+		require.False(t, e.Op == timeline.Send && e.Err != "", "not one send reports an error")
+	}
 }
 
 func TestNobody(t *testing.T) {
-	met, err := scenario.Nobody(timeline.NewRecorder(t.Name()), unconnected)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, os.ErrDeadlineExceeded, "a socket that is not connected is told nothing")
-	met, err = scenario.Nobody(timeline.NewRecorder(t.Name()), connected)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, syscall.ECONNREFUSED)
+	got := stagetest.PlayNaive(t, lesson, "nobody")
+	require.True(t, got.Stuck, "a socket that is not connected is told nothing")
+	got = stagetest.Play(t, lesson, "nobody")
+	require.ErrorIs(t, got.Met, syscall.ECONNREFUSED)
 }
 
 func TestBugBothWait(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	deadline, ended, err := scenario.BothWait(rec, naivePrograms)
-	require.NoError(t, err)
-	require.False(t, deadline)
-	require.ErrorIs(t, ended, os.ErrDeadlineExceeded, "the one that the scene set")
-	require.Zero(t, timeline.Count(rec.Events(), "server", timeline.Recv))
+	got := stagetest.PlayNaive(t, lesson, "both-wait")
+	require.True(t, got.Stuck, "it has no deadline")
+	require.ErrorIs(t, got.Met, os.ErrDeadlineExceeded, "the one that the scene set")
+	require.Zero(t, timeline.Count(got.Events, "server", timeline.Recv))
 }
 
 func TestFixBothWait(t *testing.T) {
-	deadline, ended, err := scenario.BothWait(timeline.NewRecorder(t.Name()), programs)
-	require.NoError(t, err)
-	require.True(t, deadline)
-	require.ErrorIs(t, ended, os.ErrDeadlineExceeded)
-	require.ErrorContains(t, ended, "no answer within 5s")
+	got := stagetest.Play(t, lesson, "both-wait")
+	require.False(t, got.Stuck)
+	require.ErrorIs(t, got.Met, os.ErrDeadlineExceeded)
+	require.ErrorContains(t, got.Met, "no answer within 5s")
+	require.InDelta(t, patience, got.Took[0], float64(time.Second), "the deadline that it set, not only its words")
 }
 
 func TestBugForged(t *testing.T) {
-	printed, err := scenario.Forged(timeline.NewRecorder(t.Name()), servePacket, unconnected, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{"FORGED"}, printed)
+	require.Equal(t, []string{"FORGED"}, stagetest.PlayNaive(t, lesson, "forged").Got)
 }
 
 func TestFixForged(t *testing.T) {
-	printed, err := scenario.Forged(timeline.NewRecorder(t.Name()), servePacket, connected, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{"HELLO"}, printed)
+	require.Equal(t, []string{"HELLO"}, stagetest.Play(t, lesson, "forged").Got)
 }
 
 func TestFixBadText(t *testing.T) {
-	printed, err := scenario.Converse(timeline.NewRecorder(t.Name()), programs, "caf\xe9 \xff", "hello")
-	require.NoError(t, err)
-	require.Equal(t, []string{"CAF\xe9 \xff", "HELLO"}, printed)
+	require.Equal(t, []string{"CAF\xe9 \xff", "HELLO"}, stagetest.Play(t, lesson, "bad-text").Got)
 }
 
 // Over IPv6 a datagram may be a little longer than the longest message: it is thrown away, and the server goes on.

@@ -1,8 +1,7 @@
 // Package scenario holds one scenario for each bug of the course. The stage that has the bug and the stage that fixes
 // it run the same scenario, each with its own code; what comes out differs, and both are asserted.
 //
-// A scenario returns an error only when it could not be played. What the programs did, their errors included, is in
-// its result and in the recorder's events.
+// A scenario is a function that returns a [Play]: the scene that shows it plays it, and so do the tests.
 package scenario
 
 import (
@@ -29,7 +28,7 @@ const Hang = 50 * time.Millisecond
 type Programs struct {
 	Serve func(ln net.Listener) error
 	Dial  func(addr string) (net.Conn, error)
-	Talk  func(conn net.Conn, in io.Reader, out io.Writer) error
+	Talk  TalkFunc
 }
 
 // Server is a serve function at work on a recorded listener.
@@ -180,18 +179,18 @@ func Pair(rec *timeline.Recorder) (client, server net.Conn, err error) {
 	return rec.Conn("client", c), rec.Conn("server", s), nil
 }
 
-// Late waits until n bytes lie in the receive queue of conn and records that. It makes a late reader of whoever
+// Late waits until n bytes are in the receive queue of conn and records that. It makes a late reader of whoever
 // reads next.
 func Late(rec *timeline.Recorder, conn net.Conn, n int) error {
 	if err := loopback.WaitQueued(conn, n); err != nil {
 		return err
 	}
-	rec.State(n, "%d bytes lie in the receive queue, and nobody has read yet", n)
+	rec.State(n, "%d bytes are in the receive queue, and nobody has read yet", n)
 	return nil
 }
 
 // Talk runs a client's talk function on lines, one message each, and records what it prints. It returns the printed lines.
-func Talk(rec *timeline.Recorder, side string, talk func(net.Conn, io.Reader, io.Writer) error, conn net.Conn, lines ...string) ([]string, error) {
+func Talk(rec *timeline.Recorder, side string, talk TalkFunc, conn net.Conn, lines ...string) ([]string, error) {
 	out := &printed{rec: rec, side: side}
 	err := talk(conn, strings.NewReader(strings.Join(lines, "\n")+"\n"), out)
 	return out.lines(), err

@@ -100,7 +100,7 @@ func (s *standoff) check() {
 		return
 	}
 	s.met = true
-	s.rec.State(0, "both sides read, and nothing is on its way: this would go on for ever")
+	s.rec.State(0, "both sides read, and nothing is on its way: this would go on forever")
 	for _, end := range s.giveUp {
 		end.SetReadDeadline(time.Now().Add(Hang))
 	}

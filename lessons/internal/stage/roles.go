@@ -9,11 +9,8 @@ import (
 	"io/fs"
 	"log"
 	"net"
-	"os"
 	"strconv"
 	"time"
-
-	"golang.org/x/text/encoding/htmlindex"
 )
 
 // endGrace is how long an interrupted server may take to return from its serve function before the process ends anyway.
@@ -27,6 +24,7 @@ func (s *session) server(ctx context.Context, args []string) int {
 	if s.RunsCommands {
 		expose = flags.Bool("expose", false, "")
 	}
+	s.register("server", flags)
 	if status, ok := s.parse(flags, args); !ok {
 		return status
 	}
@@ -81,14 +79,7 @@ func (s *session) server(ctx context.Context, args []string) int {
 func (s *session) client(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("client", flag.ContinueOnError)
 	addr := flags.String("addr", defaultAddr, "")
-	charset := new(string)
-	if s.Encoding != nil {
-		charset = flags.String("encoding", "utf-8", "")
-	}
-	save := new(string)
-	if s.Folder != nil {
-		save = flags.String("save", "", "")
-	}
+	s.register("client", flags)
 	if status, ok := s.parse(flags, args); !ok {
 		return status
 	}
@@ -97,21 +88,6 @@ func (s *session) client(ctx context.Context, args []string) int {
 	}
 	if tcp, err := net.ResolveTCPAddr("tcp", *addr); err == nil && tcp.Port == 0 {
 		return s.misuse("-addr %s: nobody can be reached at port 0; it lets a server take a free port: use the address that the server printed after \"listening on\"", *addr)
-	}
-	if s.Encoding != nil {
-		e, err := htmlindex.Get(*charset)
-		if err != nil {
-			return s.misuse("-encoding %q: no such encoding; known are utf-8, gbk, gb18030, big5, shift_jis, euc-kr, iso-8859-1, windows-1252 and the others of the WHATWG list", *charset)
-		}
-		*s.Encoding = e
-	}
-	if *save != "" {
-		root, err := os.OpenRoot(*save)
-		if err != nil {
-			return s.misuse("-save %q: %v; it names a folder that exists, where the answers are put", *save, cause(err))
-		}
-		defer root.Close()
-		*s.Folder = root
 	}
 	log.SetFlags(0)
 	log.SetOutput(s.errs)

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -15,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"socketbook/lessons/internal/scenario"
 	"socketbook/tools/timeline"
 )
 
@@ -24,25 +26,28 @@ const sceneLimit = 20 * time.Second
 // sceneGrace is how long an interrupted scene may go on, to put away what it made. A scene takes less than half a second.
 const sceneGrace = time.Second
 
-// take is one recording of a scene: with the code of naive.go, or with that of server.go and client.go.
+// take is one recording of a scene: with the code of naive.go, or with that of server.go and
+// client.go.
 type take struct {
-	Scene
-	play  func(*timeline.Recorder) error
-	title string
+	scene string
+	title string // "spin (naive.go): the client leaves; …"
+	naive bool
+	play  scenario.Play
 }
 
 // takes lists what a scene plays, the naive code first.
 func (sc Scene) takes() []take {
 	var ts []take
 	if sc.Naive != nil {
-		ts = append(ts, take{sc, sc.Naive, sc.Name + " (naive.go)"})
+		line := cmp.Or(sc.NaiveLine, sc.Line)
+		ts = append(ts, take{sc.Name, sc.Name + " (naive.go): " + line, true, sc.Naive})
 	}
 	if sc.Run != nil {
-		title := sc.Name
+		name := sc.Name
 		if sc.Naive != nil {
-			title += " (put right)"
+			name += " (fixed)"
 		}
-		ts = append(ts, take{sc, sc.Run, title})
+		ts = append(ts, take{sc.Name, name + ": " + sc.Line, false, sc.Run})
 	}
 	return ts
 }
@@ -60,7 +65,7 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	}
 	if *list {
 		for _, sc := range s.Scenes {
-			fmt.Fprintf(s.out, "%-16s %s\n", sc.Name, sc.Line)
+			fmt.Fprintf(s.out, "%-16s %s\n", sc.Name, cmp.Or(sc.NaiveLine, sc.Line))
 		}
 		return done
 	}
@@ -77,15 +82,15 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	for _, sc := range chosen {
 		for _, t := range sc.takes() {
 			if !*asJSON {
-				fmt.Fprintf(s.out, "%s\n", heading(style, t))
+				fmt.Fprintf(s.out, "%s\n", heading(style, t.title))
 			}
-			events, err := record(ctx, t)
-			recorded = append(recorded, timeline.Scene{Title: t.title + ": " + sc.Line, Events: events})
+			r, err := record(ctx, t)
+			recorded = append(recorded, timeline.Scene{Title: t.title, Events: r.Events})
 			draw := func() error {
 				if *asJSON {
-					return timeline.WriteJSON(s.out, events)
+					return timeline.WriteJSON(s.out, r.Events)
 				}
-				if err := timeline.Text(s.out, events, style); err != nil {
+				if err := timeline.Text(s.out, r.Events, style); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintln(s.out)
@@ -97,8 +102,8 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 			if ctx.Err() != nil {
 				return done // interrupted
 			}
-			if err != nil {
-				return s.fail("scene %s could not be played: %v", t.title, err)
+			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				return s.fail("scene %s could not be played: %v", t.scene, err)
 			}
 		}
 	}
@@ -117,8 +122,8 @@ func (s *session) names() []string {
 }
 
 // heading is as wide as the picture below it.
-func heading(style timeline.Style, t take) string {
-	words := strings.Fields(t.title + ": " + t.Line)
+func heading(style timeline.Style, title string) string {
+	words := strings.Fields(title)
 	mark, end := "# ", ""
 	if style.Color {
 		mark, end = "\x1b[1;34m", "\x1b[0m"
@@ -138,32 +143,22 @@ func heading(style timeline.Style, t take) string {
 	return text + end
 }
 
-// record plays a take and returns its events. When the scene gave no verdict of its own, the events are asked.
-func record(ctx context.Context, t take) ([]timeline.Event, error) {
-	rec := timeline.NewRecorder(t.Name)
+// Recording is what came of one take.
+type Recording struct {
+	scenario.Outcome
+	Events []timeline.Event // with the verdicts: the scene's own, or else those that the events give
+}
+
+// record plays a take.
+func record(ctx context.Context, t take) (Recording, error) {
+	rec := timeline.NewRecorder(t.scene)
 	log.SetFlags(0)
 	log.SetOutput(notes{rec})
 	defer log.SetOutput(os.Stderr)
-	played := make(chan error, 1)
-	go func() { played <- t.play(rec) }()
-	limit := time.NewTimer(sceneLimit)
-	defer limit.Stop()
-	var err error
-	select {
-	case err = <-played:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-		select {
-		case <-played:
-		case <-time.After(sceneGrace): // somebody changed the lesson, and it hangs
-		}
-	case <-limit.C:
-		err = fmt.Errorf("it did not end within %v", sceneLimit)
-	}
+	outcome, err := playWithin(ctx, t.play, rec)
 	if errors.Is(err, errors.ErrUnsupported) {
 		rec.State(0, "not on this system: %v", err)
 		rec.Verdict("this scene cannot be played on %s", runtime.GOOS)
-		err = nil
 	}
 	events := rec.Events()
 	if err == nil && timeline.Count(events, "", timeline.Verdict) == 0 {
@@ -172,17 +167,47 @@ func record(ctx context.Context, t take) ([]timeline.Event, error) {
 		}
 		events = rec.Events()
 	}
-	return events, err
+	return Recording{outcome, events}, err
 }
 
-// Play records one take of a scene for a test: the naive one if naive is set. It returns the events, verdicts included.
-func Play(ctx context.Context, sc Scene, naive bool) ([]timeline.Event, error) {
+// playWithin plays until the play ends, ctx ends, or sceneLimit has passed.
+func playWithin(
+	ctx context.Context, play scenario.Play, rec *timeline.Recorder,
+) (scenario.Outcome, error) {
+	type result struct {
+		outcome scenario.Outcome
+		err     error
+	}
+	played := make(chan result, 1)
+	go func() {
+		outcome, err := play(rec)
+		played <- result{outcome, err}
+	}()
+	limit := time.NewTimer(sceneLimit)
+	defer limit.Stop()
+	select {
+	case r := <-played:
+		return r.outcome, r.err
+	case <-ctx.Done():
+		select {
+		case <-played:
+		case <-time.After(sceneGrace): // somebody changed the lesson, and it hangs
+		}
+		return scenario.Outcome{}, context.Cause(ctx)
+	case <-limit.C:
+		return scenario.Outcome{}, fmt.Errorf("it did not end within %v", sceneLimit)
+	}
+}
+
+// Play records one take of a scene for a test: the naive one if naive is set. Its error is
+// errors.ErrUnsupported when this system can never play it.
+func Play(ctx context.Context, sc Scene, naive bool) (Recording, error) {
 	for _, t := range sc.takes() {
-		if strings.Contains(t.title, "naive.go") == naive {
+		if t.naive == naive {
 			return record(ctx, t)
 		}
 	}
-	return nil, fmt.Errorf("scene %s has no such take", sc.Name)
+	return Recording{}, fmt.Errorf("scene %s has no such take", sc.Name)
 }
 
 // notes turns what a lesson's code logs into notes of the server, or of the client if the line begins with "client: ".

@@ -20,25 +20,29 @@ import (
 	"unicode"
 
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
 
-	"socketbook/tools/timeline"
+	"socketbook/lessons/internal/course"
+	"socketbook/lessons/internal/scenario"
 )
 
-// Lesson is what a lesson hands to Main. TCP lessons fill in Listen and Serve, UDP lessons ListenPacket and ServePacket.
+// Lesson is what a lesson hands to Main. TCP lessons fill in Listen and Serve, UDP lessons
+// ListenPacket and ServePacket. Its title is in package course.
 type Lesson struct {
 	Number string // the folder below lessons/: "04"
-	Title  string
 
 	Listen       func(addr string) (net.Listener, error)
 	Serve        func(ln net.Listener) error // until ln is closed, which is no error
 	ListenPacket func(addr string) (net.PacketConn, error)
 	ServePacket  func(pc net.PacketConn) error // until pc is closed, which is no error
 	Dial         func(addr string) (net.Conn, error)
-	Talk         func(conn net.Conn, in io.Reader, out io.Writer) error // until in ends; does not close conn
+	Talk         scenario.TalkFunc // until in ends; does not close conn
 
-	RunsCommands bool               // the server executes what it is sent: it may listen on loopback only
-	Encoding     *encoding.Encoding // set by the client's -encoding flag, if the lesson has one
-	Folder       **os.Root          // opened for the client's -save flag, if the lesson has one
+	// ServerFlags and ClientFlags, in a lesson that has flags of its own, register those of one side,
+	// with their usage. They may set l's fields, there and when a flag is read: l is a copy for one run.
+	ServerFlags, ClientFlags func(l *Lesson, flags *flag.FlagSet)
+
+	RunsCommands bool // the server executes what it is sent: it may listen on loopback only
 
 	Scenes []Scene
 }
@@ -48,9 +52,10 @@ type Scene struct {
 	Name string // kebab case; as in the bug ledger if the scene shows or fixes a bug
 	Line string // what happens, in one line
 
-	// Naive plays the scene with the code of naive.go and Run with that of server.go and client.go; either may be nil. Each returns an
-	// error only when it could not be played: a bug that shows is no error.
-	Naive, Run func(rec *timeline.Recorder) error
+	// Naive is played with the code of naive.go, Run with that of server.go and client.go; either may
+	// be nil. NaiveLine stands for Line above the naive take, where what one sees there differs.
+	NaiveLine  string
+	Naive, Run scenario.Play
 }
 
 // Statuses of a lesson's process.
@@ -191,7 +196,8 @@ func (s *session) parse(flags *flag.FlagSet, args []string) (int, bool) {
 }
 
 func (s *session) usage(w io.Writer) {
-	fmt.Fprintf(w, "Lesson %s: %s\n\n", s.Number, s.Title)
+	l, _ := course.Find(s.Number)
+	fmt.Fprintf(w, "Lesson %s: %s\n\n", s.Number, l.Title)
 	row := func(rest, what string) { fmt.Fprintf(w, "  %-48s %s\n", s.command(rest), what) } // 80 columns
 	row("", "all scenes, both sides here")
 	row("-scene NAME", "one scene")
@@ -203,15 +209,53 @@ func (s *session) usage(w io.Writer) {
 	if s.RunsCommands {
 		row("server -expose", "allows any -addr: see below")
 	}
-	row("client -addr "+defaultAddr, "the other; sends your lines")
-	if s.Encoding != nil {
-		row("client -encoding gbk", "answers are GBK, not UTF-8")
+	for _, f := range s.own("server") {
+		row(flagUsage("server", f))
 	}
-	if s.Folder != nil {
-		row("client -save FOLDER", "answers are put there too")
+	row("client -addr "+defaultAddr, "the other; sends your lines")
+	for _, f := range s.own("client") {
+		row(flagUsage("client", f))
 	}
 	if s.RunsCommands {
 		fmt.Fprintf(w, "\nThis server runs the commands that it is sent.\nIt listens on loopback only, unless -expose is given.\n")
+	}
+}
+
+// flagUsage describes a lesson's own flag, in the words that it was registered with.
+func flagUsage(role string, f *flag.Flag) (command, what string) {
+	value, what := flag.UnquoteUsage(f)
+	return strings.TrimSpace(role + " -" + f.Name + " " + value), what
+}
+
+// own lists the lesson's own flags for a role.
+func (s *session) own(role string) []*flag.Flag {
+	l := s.Lesson
+	flags := flag.NewFlagSet(role, flag.ContinueOnError)
+	l.register(role, flags)
+	var list []*flag.Flag
+	flags.VisitAll(func(f *flag.Flag) { list = append(list, f) })
+	return list
+}
+
+// register lets the lesson register its own flags for a role.
+func (l *Lesson) register(role string, flags *flag.FlagSet) {
+	own := l.ClientFlags
+	if role == "server" {
+		own = l.ServerFlags
+	}
+	if own != nil {
+		own(l, flags)
+	}
+}
+
+// Encoding returns the function of a flag that names an encoding, which it stores.
+func Encoding(e *encoding.Encoding) func(name string) error {
+	return func(name string) (err error) {
+		if *e, err = htmlindex.Get(name); err != nil {
+			err = errors.New("no such encoding; known are utf-8, gbk, gb18030, big5, shift_jis, euc-kr, " +
+				"iso-8859-1, windows-1252 and the others of the WHATWG list")
+		}
+		return err
 	}
 }
 

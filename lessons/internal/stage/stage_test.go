@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
 	"socketbook/tools/timeline"
 )
@@ -20,11 +21,11 @@ func TestInterruptedSceneCleansUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		clean := false
-		sc := stage.Scene{Name: "folder", Line: "makes a folder", Run: func(*timeline.Recorder) error {
+		sc := stage.Scene{Name: "folder", Line: "makes a folder", Run: func(*timeline.Recorder) (o scenario.Outcome, err error) {
 			interrupt()
 			time.Sleep(100 * time.Millisecond)
 			clean = true
-			return nil
+			return o, nil
 		}}
 		_, err := stage.Play(ctx, sc, false)
 		require.ErrorIs(t, err, context.Canceled)
@@ -38,10 +39,10 @@ func TestInterruptedSceneThatHangs(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		hang := make(chan struct{})
 		defer close(hang)
-		sc := stage.Scene{Name: "hang", Line: "never ends", Run: func(*timeline.Recorder) error {
+		sc := stage.Scene{Name: "hang", Line: "never ends", Run: func(*timeline.Recorder) (o scenario.Outcome, err error) {
 			interrupt()
 			<-hang
-			return nil
+			return o, nil
 		}}
 		begin := time.Now()
 		_, err := stage.Play(ctx, sc, false)
@@ -52,9 +53,9 @@ func TestInterruptedSceneThatHangs(t *testing.T) {
 
 func TestHeadingIsWrapped(t *testing.T) {
 	t.Setenv("COLUMNS", "40")
-	play := func(rec *timeline.Recorder) error {
+	play := func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
 		rec.Verdict("done")
-		return nil
+		return o, nil
 	}
 	for line, want := range map[string]string{
 		"short": "# scene: short\n",
