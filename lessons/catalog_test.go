@@ -68,7 +68,7 @@ func TestFiles(t *testing.T) {
 			require.NoError(t, err, "embedded")
 		}
 		for _, name := range names {
-			require.Contains(t, []string{"main.go", "server.go", "client.go", "naive.go", "scenes.go", "lesson_test.go", "README.md", "testdata"}, name, "lesson %s", l.Number)
+			require.Contains(t, []string{"main.go", "server.go", "client.go", "naive.go", "scenes.go", "system_unix.go", "system_windows.go", "lesson_test.go", "README.md", "testdata"}, name, "lesson %s", l.Number)
 		}
 		readme, err := fs.ReadFile(Files, path.Join(l.Number, "README.md"))
 		require.NoError(t, err)

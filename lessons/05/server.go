@@ -10,7 +10,6 @@ import (
 	"net"
 	"os/exec"
 	"runtime"
-	"syscall"
 )
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
@@ -79,18 +78,10 @@ func run(command string) []byte {
 	return append(stdout.Bytes(), stderr.Bytes()...)
 }
 
-// left reports whether err means that the peer has gone. There are three ways to learn it:
+// peerGone reports whether err means that the peer has gone. There are three ways to learn it:
 // end of file (it closed), a reset (it aborted), a broken pipe (we wrote after it had gone).
-func left(err error) bool {
-	for _, gone := range []error{
-		io.EOF, syscall.ECONNRESET, syscall.EPIPE,
-		syscall.Errno(10054), syscall.Errno(10053), // what Windows calls the last two
-	} {
-		if errors.Is(err, gone) {
-			return true
-		}
-	}
-	return false
+func peerGone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
 }
 
 // writeMessage writes a header for payload, and then payload.
