@@ -29,7 +29,7 @@ var Course = []Lesson{
 	{Number: "03", Title: "Accept loop", BuildsOn: "02", Idea: "Client after client, whatever one of them does.", Written: true, MaxAdded: 60, MaxRemoved: 30},
 	{Number: "04", Title: "Sticky packets", BuildsOn: "03", Idea: "TCP carries bytes, not messages: they stick together and are cut apart.", Written: true, MaxAdded: 100, MaxRemoved: 30}, // a server that runs commands: what it refuses and where it stops are part of it
 	{Number: "05", Title: "Struct header", BuildsOn: "04", Idea: "Four bytes in front of each answer say how long it is.", Written: true, MaxAdded: 60, MaxRemoved: 30},
-	{Number: "06", Title: "JSON header", BuildsOn: "05", Idea: "A header that carries a name, a size of any magnitude and a checksum.", Written: true, MaxAdded: 60, MaxRemoved: 30},
+	{Number: "06", Title: "JSON header", BuildsOn: "05", Idea: "A header that carries a name, a size of any magnitude and a checksum.", Written: true, MaxAdded: 100, MaxRemoved: 30}, // a name that a peer chooses becomes a file: which names may is part of it
 	{Number: "07", Title: "UDP: nothing sticks", BuildsOn: "03", Idea: "Datagrams keep their boundaries, and may vanish.", Written: true},
 	{Number: "08", Title: "Many clients at once", BuildsOn: "03", Idea: "A goroutine for each client, or a process."},
 	{Number: "09", Title: "A server type", BuildsOn: "08", Idea: "Handler, Serve, Shutdown: what Python calls socketserver."},

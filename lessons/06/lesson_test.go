@@ -39,7 +39,7 @@ func TestFixNoName(t *testing.T) {
 }
 
 func TestFixBig(t *testing.T) {
-	for _, size := range []int64{1<<31 - 1, 1 << 31, 5 << 30, math.MaxInt64} {
+	for _, size := range []int64{1<<31 - 1, 1 << 31, 5 << 30, maxPayload} {
 		require.NoError(t, fits(size))
 	}
 	head, err := encodeHeader(header{TotalSize: 5 << 30})
@@ -598,4 +598,44 @@ type countingWriter struct{ writes int }
 func (w *countingWriter) Write(p []byte) (int, error) {
 	w.writes++
 	return len(p), nil
+}
+
+// A total_size that nobody can keep is not believed.
+func TestLargestPayload(t *testing.T) {
+	for _, size := range []int64{maxPayload + 1, math.MaxInt64} {
+		require.ErrorContains(t, fits(size), "total_size", "%d bytes", size)
+	}
+}
+
+// A peer chooses the name, and the file stays harmless: in its folder, on every system, whatever is done with it later.
+func TestFileNames(t *testing.T) {
+	defer func() { folder = nil }()
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", "回答.txt", "report (1).tar.gz", "a-b_c+d", "x", "console.txt", "com10"} {
+		errs := runClient(t, io.Discard, frameNamed(t, name), "-save", dir)
+		require.Empty(t, errs, name)
+		require.FileExists(t, filepath.Join(dir, name))
+		require.NoError(t, os.Remove(filepath.Join(dir, name)))
+	}
+	for _, name := range []string{
+		"", ".", "..", ".bashrc", "-rf", "a/b", "/etc/x", `a\b`, "../x", ".git/hooks/post-checkout", "C:x", "a:stream",
+		"a\nb", "a\x1b]0;title\a.txt", "a\x00b", "a\u009b2J", "a\u202egpj.exe", " a", "a ", "a.", "*", "a?", "$(a)", "a|b",
+		"CON", "nul", "Aux.txt", "com1", "COM¹.log", "lpt9.tar.gz", "nul .txt", "conin$",
+	} {
+		errs := runClient(t, io.Discard, frameNamed(t, name), "-save", dir)
+		require.Contains(t, errs, "not a plain name", "%q", name)
+		require.Equal(t, 1, strings.Count(errs, "\n"), "%q", errs)
+		require.NotContains(t, errs, "\x1b")
+	}
+	require.Contains(t, runClient(t, io.Discard, frame(`{"total_size": 5}`, "hello"), "-save", dir), `file_name is ""`)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing was created")
+}
+
+// frameNamed is a message with a name, true in every respect.
+func frameNamed(t *testing.T, name string) []byte {
+	var b bytes.Buffer
+	require.NoError(t, writeMessage(&b, name, []byte("hello")))
+	return b.Bytes()
 }
