@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,6 +75,9 @@ func TestFixReset(t *testing.T) {
 }
 
 func TestBugUnreadAnswer(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows such a write may meet a reset, which resetOnlyAnswer knows")
+	}
 	ended, err := scenario.UnreadAnswer(timeline.NewRecorder(t.Name()), resetOnlyAnswer)
 	require.NoError(t, err)
 	require.ErrorIs(t, ended, errBrokenPipe)

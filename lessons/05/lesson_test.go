@@ -43,12 +43,14 @@ func TestFixSplit(t *testing.T) {
 }
 
 func TestFixResidue(t *testing.T) {
+	stagetest.NeedShell(t)
 	printed, err := scenario.Residue(timeline.NewRecorder(t.Name()), answer, talk)
 	require.NoError(t, err)
 	require.Equal(t, []string{strings.Repeat("0", 3000), "second"}, printed)
 }
 
 func TestFixSilentCommand(t *testing.T) {
+	stagetest.NeedShell(t)
 	printed, stuck, err := scenario.SilentCommand(timeline.NewRecorder(t.Name()), answer, talk)
 	require.NoError(t, err)
 	require.False(t, stuck)
@@ -56,6 +58,7 @@ func TestFixSilentCommand(t *testing.T) {
 }
 
 func TestFixCutCharacter(t *testing.T) {
+	stagetest.NeedShell(t)
 	defer decodeAs(simplifiedchinese.GBK)()
 	whole, err := scenario.CutCharacter(timeline.NewRecorder(t.Name()), answer, talk)
 	require.NoError(t, err)
@@ -241,6 +244,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 // Whatever a client or its command does, the next client is served.
 func TestNextClient(t *testing.T) {
+	stagetest.NeedShell(t)
 	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
 	require.NoError(t, err)
 	for command, want := range map[string]string{

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +48,10 @@ func TestBugTruncated(t *testing.T) {
 	rec := timeline.NewRecorder(t.Name())
 	got, told, err := scenario.Truncated(rec, cutting)
 	require.NoError(t, err)
+	if runtime.GOOS == "windows" { // which tells every reader (WSAEMSGSIZE)
+		require.True(t, tooLong(told), told)
+		return
+	}
 	require.NoError(t, told)
 	require.Equal(t, []string{"hel", "bye"}, got, "lo is gone: it does not come with the next read")
 	require.Equal(t, 1, timeline.Flows(rec.Events())[0].Truncated)
@@ -111,6 +116,10 @@ func TestNobody(t *testing.T) {
 	require.ErrorIs(t, met, os.ErrDeadlineExceeded, "a socket that is not connected is told nothing")
 	met, err = scenario.Nobody(timeline.NewRecorder(t.Name()), connected)
 	require.NoError(t, err)
+	if runtime.GOOS == "windows" {
+		require.ErrorIs(t, met, os.ErrDeadlineExceeded, "Go switches off, on Windows, the report that a datagram met nobody")
+		return
+	}
 	require.True(t, loopback.Is(met, syscall.ECONNREFUSED), met)
 }
 

@@ -248,13 +248,26 @@ func CutCharacter(rec *timeline.Recorder, answer func(net.Conn) error, talk func
 	return whole, nil
 }
 
-// WrongEncoding asks for an answer in UTF-8; the client decodes something else. It returns what the client printed.
-func WrongEncoding(rec *timeline.Recorder, answer func(net.Conn) error, talk func(net.Conn, io.Reader, io.Writer) error) (printed []string, err error) {
-	printed, _, err = typed(rec, answer, talk, "echo 你好")
+// WrongEncoding asks for an answer in UTF-8; the client decodes something else. It returns what the client printed. The
+// scene itself answers: what a shell makes of echo 你好 depends on the system's code page.
+func WrongEncoding(rec *timeline.Recorder, _ func(net.Conn) error, talk func(net.Conn, io.Reader, io.Writer) error) (printed []string, err error) {
+	printed, _, err = typed(rec, answersOnce("你好\n"), talk, "echo 你好")
 	if err == nil && len(printed) == 1 {
 		rec.Verdict("the server sent 你好, the client printed %s, and nobody met an error", printed[0])
 	}
 	return printed, err
+}
+
+// answersOnce returns a server's answer function that takes one request and sends the same bytes whatever it was.
+func answersOnce(text string) func(net.Conn) error {
+	return func(conn net.Conn) error {
+		defer conn.Close()
+		if _, err := conn.Read(make([]byte, 1024)); err != nil {
+			return err
+		}
+		_, err := io.WriteString(conn, text)
+		return err
+	}
 }
 
 // PipeBytes is what a pipe holds on Linux, see pipe(7).
