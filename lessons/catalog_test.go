@@ -64,7 +64,7 @@ func written() []Lesson {
 
 // fileNames are those that a lesson's folder may have; _unix and _windows stand for any system.
 var fileNames = regexp.MustCompile(
-	`^((main|server|client|naive|scenes|lesson)(_[a-z]+)?(_test)?\.go|README\.md|testdata)$`)
+	`^((main|server|client|naive|scenes|lesson|system)(_[a-z]+)?(_test)?\.go|README\.md|testdata)$`)
 
 // Every written lesson has the same files, on disk and embedded.
 func TestFiles(t *testing.T) {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,4 +85,29 @@ func TestPython(t *testing.T) {
 			require.Equal(t, "HELLO\n你好\n", out)
 		}
 	})
+}
+
+// A read may return bytes and an error at once, as every io.Reader may. The bytes come first.
+func TestBytesBeforeTheError(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	_, err = client.Write([]byte("hello"))
+	require.NoError(t, err)
+	require.NoError(t, client.CloseWrite())
+	require.NoError(t, answer(stagetest.BytesWithTheEnd(server)))
+	answered, err := io.ReadAll(client)
+	require.NoError(t, err)
+	require.Equal(t, "HELLO", string(answered))
+	client.Close()
+
+	client, server, err = loopback.TCP()
+	require.NoError(t, err)
+	_, err = server.Write([]byte("HELLO"))
+	require.NoError(t, err)
+	require.NoError(t, server.CloseWrite())
+	var out bytes.Buffer
+	require.ErrorIs(t, talk(stagetest.BytesWithTheEnd(client), strings.NewReader("hello\n"), &out), io.EOF)
+	require.Equal(t, "HELLO\n", out.String())
+	client.Close()
+	server.Close()
 }

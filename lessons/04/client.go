@@ -53,7 +53,9 @@ func (c *client) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 func readMessage(r io.Reader, w io.Writer) error {
 	buf := make([]byte, maxRead)
 	n, err := r.Read(buf)
-	w.Write(buf[:n])
+	if _, werr := w.Write(buf[:n]); werr != nil {
+		return werr
+	}
 	return err
 }
 

@@ -57,7 +57,7 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name: "wrong-encoding", Line: "UTF-8 decoded as GBK: no error, other characters",
-		Run: scenario.WrongEncoding(answer, gbkClient.talk),
+		Run: scenario.WrongEncoding(gbkClient.talk),
 	},
 	{
 		Name: "pause", Line: "sleeping between sends, the fix that isn't one",

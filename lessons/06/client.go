@@ -12,6 +12,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"regexp"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -68,24 +69,18 @@ func (c *client) readMessage(r io.Reader, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if c.folder != nil {
-		file, err := c.folder.Create(h.FileName) // refuses names that leave the folder
-		if err != nil {
-			return fmt.Errorf("saving it: %w", err)
-		}
-		defer file.Close()
-		w = io.MultiWriter(w, file)
+	if c.folder == nil {
+		return readPayload(r, w, h)
 	}
-	sum := md5.New()
-	if err := copyAll(io.MultiWriter(w, sum), r, h.TotalSize, "payload"); err != nil {
-		return err
+	file, err := createFile(c.folder, h.FileName)
+	if err != nil {
+		return fmt.Errorf("saving it: %w", err)
 	}
-	if want, err := hex.DecodeString(h.MD5); err != nil || len(want) != md5.Size {
-		log.Printf("client: %.80q is not verified: its md5 is %.80q", h.FileName, h.MD5)
-	} else if got := sum.Sum(nil); !bytes.Equal(got, want) {
-		return fmt.Errorf("%.80q was changed on the way: its md5 is %x, the header says %x", h.FileName, got, want)
+	err = readPayload(r, io.MultiWriter(w, file), h)
+	if cerr := file.Close(); err == nil { // a disk may refuse the last bytes as late as this
+		err = cerr
 	}
-	return nil
+	return err
 }
 
 // openLine is a writer that knows whether the last line was ended.
@@ -100,6 +95,8 @@ func (l *openLine) Write(p []byte) (int, error) {
 	}
 	return l.Writer.Write(p)
 }
+
+const maxPayload = 1 << 40 // bytes; an answer that announces more is not believed
 
 const maxHeader = 64 << 10 // bytes of JSON; a header is a few fields
 
@@ -121,6 +118,8 @@ func decodeHeader(r io.Reader, head [headerSize]byte) (h header, err error) {
 		return h, fmt.Errorf("the header is not UTF-8: file_name %.80q, md5 %.80q", h.FileName, h.MD5)
 	case h.TotalSize < 0:
 		return h, fmt.Errorf("the header's total_size is absent or negative: %.80q", &text)
+	case h.TotalSize > maxPayload:
+		return h, fmt.Errorf("the header's total_size is %d bytes: at most %d are believed", h.TotalSize, maxPayload)
 	}
 	return h, nil
 }
@@ -135,4 +134,33 @@ func copyAll(w io.Writer, r io.Reader, size int64, what string) error {
 		return fmt.Errorf("got %d of %d %s bytes: %w", n, size, what, err)
 	}
 	return nil
+}
+
+// readPayload copies the payload that h describes to w, and compares its checksum.
+func readPayload(r io.Reader, w io.Writer, h header) error {
+	sum := md5.New()
+	if err := copyAll(io.MultiWriter(w, sum), r, h.TotalSize, "payload"); err != nil {
+		return err
+	}
+	if want, err := hex.DecodeString(h.MD5); err != nil || len(want) != md5.Size {
+		log.Printf("client: %.80q is not verified: its md5 is %.80q", h.FileName, h.MD5)
+	} else if got := sum.Sum(nil); !bytes.Equal(got, want) {
+		return fmt.Errorf("%.80q was changed on the way: its md5 is %x, the header says %x", h.FileName, got, want)
+	}
+	return nil
+}
+
+var (
+	plainName = regexp.MustCompile(`^[\pL\pN_]([\pL\pM\pN_ .()+-]*[\pL\pM\pN_()+-])?$`)
+	// device is what Windows takes for a device, whatever follows the dot; see "Naming Files" in its documentation.
+	device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])([ .]|$)`)
+)
+
+// createFile creates a file in folder under a name that a peer has chosen: no path, no hidden file, no
+// option of a command, nothing that controls a terminal. The folder itself refuses links that leave it.
+func createFile(folder *os.Root, name string) (*os.File, error) {
+	if !plainName.MatchString(name) || device.MatchString(name) {
+		return nil, fmt.Errorf("file_name is %.80q, not a plain name such as report.txt", name)
+	}
+	return folder.Create(name)
 }

@@ -39,7 +39,7 @@ func TestFixNoName(t *testing.T) {
 }
 
 func TestFixBig(t *testing.T) {
-	for _, size := range []int64{1<<31 - 1, 1 << 31, 5 << 30, math.MaxInt64} {
+	for _, size := range []int64{1<<31 - 1, 1 << 31, 5 << 30, maxPayload} {
 		require.NoError(t, fits(size))
 	}
 	got := stagetest.Play(t, lesson, "big")
@@ -246,12 +246,6 @@ func TestSaveFlag(t *testing.T) {
 	_, errs, status := stagetest.Run(t.Context(), lesson, "", "client", "-save", filepath.Join(dir, "no-such-folder"))
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "no-such-folder")
-
-	outside := filepath.Join(t.TempDir(), "secret")
-	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link")))
-	errs = runClient(t, io.Discard, frame(`{"file_name": "link", "total_size": 5}`, "hello"), "-save", dir)
-	require.Contains(t, errs, "escapes")
-	require.NoFileExists(t, outside)
 }
 
 func TestHeader(t *testing.T) {
@@ -324,6 +318,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 // Whatever a client or its command does, the next client is served.
 func TestNextClient(t *testing.T) {
+	stagetest.NeedShell(t)
 	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
 	require.NoError(t, err)
 	for command, want := range map[string]string{
@@ -501,4 +496,160 @@ func carry(b *testing.B, from, to net.Conn, write func(io.Writer) error, read fu
 		b.Fatal(err)
 	}
 	return time.Since(begin)
+}
+
+// A read may return bytes and an error at once, as every io.Reader may. The bytes come first.
+func TestBytesBeforeTheError(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	_, err = client.Write([]byte("echo hi"))
+	require.NoError(t, err)
+	require.NoError(t, client.CloseWrite())
+	require.NoError(t, answer(stagetest.BytesWithTheEnd(server)))
+	printed, err := io.ReadAll(client)
+	require.NoError(t, err)
+	require.Contains(t, string(printed), "hi")
+	client.Close()
+}
+
+// A request is one line of text, with or without its end; nothing else reaches the shell.
+func TestRequests(t *testing.T) {
+	for request, want := range map[string]string{
+		"echo hi":                     "echo hi",
+		"echo hi\n":                   "echo hi",
+		"echo hi\r\n":                 "echo hi",
+		"echo 你好, HTTP/1.1 is spoken": "echo 你好, HTTP/1.1 is spoken",
+		strings.Repeat("x", maxRead):  strings.Repeat("x", maxRead),
+		"\n":                          "",
+	} {
+		command, err := commandLine([]byte(request))
+		require.NoError(t, err, "%q", request)
+		require.Equal(t, want, command)
+	}
+	for request, says := range map[string]string{
+		"GET /;echo x HTTP/1.0":                     "an HTTP request",
+		"GET /;echo x HTTP/1.0\r\n":                 "an HTTP request",
+		"GET /;echo x HTTP/1.0\r\n\r\n":             "an HTTP request",
+		"POST / HTTP/1.1\r\nHost: x\r\n\r\necho hi": "an HTTP request",
+		"\x07\x00\x00\x00echo hi":                   "requests carry no header here",
+		"\x00\x00\x00\x07echo hi":                   "requests carry no header here",
+		"\x07\x00\x00\x00":                          "requests carry no header here",
+		"echo \x00hi":                               "not one line",
+		"echo a\necho b":                            "not one line",
+		"echo a\n\n":                                "not one line",
+		"echo a\rb":                                 "not one line",
+		"echo \x1b[2J":                              "not one line",
+		strings.Repeat("x", maxRead+1):              "not one line of at most 1024 bytes",
+	} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		_, err = client.Write([]byte(request))
+		require.NoError(t, err)
+		require.NoError(t, client.CloseWrite())
+		require.NoError(t, loopback.WaitQueued(server, len(request)))
+		refused := answer(server)
+		require.ErrorContains(t, refused, says, "%q", request)
+		require.ErrorContains(t, refused, "nothing was run", "%q", request)
+		answered, _ := io.ReadAll(client) // a reset, if the request was longer than one read
+		require.Empty(t, answered, "%q", request)
+		client.Close()
+	}
+}
+
+// The shell is given the command line as it came, quotes included.
+func TestQuotes(t *testing.T) {
+	want := "a  b\n" // the shell takes the quotes away
+	if runtime.GOOS == "windows" {
+		want = "\"a  b\"\r\n" // cmd.exe leaves them
+	}
+	require.Equal(t, want, string(run(`echo "a  b"`)))
+}
+
+// However much a command prints, the server keeps a bounded part of it, and says how much it cut off.
+func TestLimitedOutput(t *testing.T) {
+	var l limited
+	for _, n := range []int{maxOutput - 1, 1, 0, 3} {
+		written, err := l.Write(make([]byte, n))
+		require.NoError(t, err)
+		require.Equal(t, n, written, "the command is never told")
+	}
+	require.Len(t, l.kept, maxOutput)
+	require.Equal(t, 3, l.cut)
+
+	stagetest.NeedShell(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	output := string(run("head -c 150000000 /dev/zero; echo oops >&2"))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput), "bytes allocated for an output of 150 MB")
+	kept, rest := output[:maxOutput], output[maxOutput:]
+	require.Empty(t, strings.Trim(kept, "\x00"))
+	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
+	require.NotContains(t, string(run("head -c 16777216 /dev/zero")), "cut off", "as many as are kept")
+}
+
+// A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.
+func TestOneWrite(t *testing.T) {
+	var w countingWriter
+	require.NoError(t, sendMessage(&w, []byte("hello")))
+	require.Equal(t, 1, w.writes)
+}
+
+type countingWriter struct{ writes int }
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	w.writes++
+	return len(p), nil
+}
+
+// A total_size that nobody can keep is not believed.
+func TestLargestPayload(t *testing.T) {
+	for _, size := range []int64{maxPayload + 1, math.MaxInt64} {
+		require.ErrorContains(t, fits(size), "total_size", "%d bytes", size)
+	}
+}
+
+// A peer chooses the name, and the file stays harmless: in its folder, on every system, whatever is done with it later.
+func TestFileNames(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", "回答.txt", "report (1).tar.gz", "a-b_c+d", "x", "console.txt", "com10"} {
+		errs := runClient(t, io.Discard, frameNamed(t, name), "-save", dir)
+		require.Empty(t, errs, name)
+		require.FileExists(t, filepath.Join(dir, name))
+		require.NoError(t, os.Remove(filepath.Join(dir, name)))
+	}
+	for _, name := range []string{
+		"", ".", "..", ".bashrc", "-rf", "a/b", "/etc/x", `a\b`, "../x", ".git/hooks/post-checkout", "C:x", "a:stream",
+		"a\nb", "a\x1b]0;title\a.txt", "a\x00b", "a\u009b2J", "a\u202egpj.exe", " a", "a ", "a.", "*", "a?", "$(a)", "a|b",
+		"CON", "nul", "Aux.txt", "com1", "COM¹.log", "lpt9.tar.gz", "nul .txt", "conin$",
+	} {
+		errs := runClient(t, io.Discard, frameNamed(t, name), "-save", dir)
+		require.Contains(t, errs, "not a plain name", "%q", name)
+		require.Equal(t, 1, strings.Count(errs, "\n"), "%q", errs)
+		require.NotContains(t, errs, "\x1b")
+	}
+	require.Contains(t, runClient(t, io.Discard, frame(`{"total_size": 5}`, "hello"), "-save", dir), `file_name is ""`)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing was created")
+}
+
+// frameNamed is a message with a name, true in every respect.
+func frameNamed(t *testing.T, name string) []byte {
+	var b bytes.Buffer
+	require.NoError(t, writeMessage(&b, name, []byte("hello")))
+	return b.Bytes()
+}
+
+// A link that somebody left in the folder is a way out of it, and the folder does not take it.
+func TestLinkOutOfTheFolder(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil && runtime.GOOS == "windows" {
+		t.Skip("making a link needs a privilege on Windows:", err)
+	} else {
+		require.NoError(t, err)
+	}
+	errs := runClient(t, io.Discard, frame(`{"file_name": "link", "total_size": 5}`, "hello"), "-save", dir)
+	require.Contains(t, errs, "escapes")
+	require.NoFileExists(t, outside)
 }

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -31,11 +32,9 @@ func (s *session) server(ctx context.Context, args []string) int {
 	if status, ok := s.checkAddr(*addr); !ok {
 		return status
 	}
-	if s.RunsCommands && !*expose && !onLoopback(*addr) {
-		return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", *addr)
-	}
+	logged, _ := visible(s.errs)
 	log.SetFlags(0)
-	log.SetOutput(s.errs)
+	log.SetOutput(logged)
 
 	var serve func() error
 	var end io.Closer
@@ -54,6 +53,9 @@ func (s *session) server(ctx context.Context, args []string) int {
 		serve, end, bound = func() error { return s.Serve(ln) }, ln, ln.Addr()
 	}
 	defer end.Close()
+	if s.RunsCommands && !*expose && !onLoopback(bound) {
+		return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", *addr)
+	}
 	if _, err := fmt.Fprintf(s.out, "listening on %s\n", bound); err != nil {
 		return s.fail("telling on standard output that the server listens on %s: %v", bound, cause(err))
 	}
@@ -89,8 +91,9 @@ func (s *session) client(ctx context.Context, args []string) int {
 	if tcp, err := net.ResolveTCPAddr("tcp", *addr); err == nil && tcp.Port == 0 {
 		return s.misuse("-addr %s: nobody can be reached at port 0; it lets a server take a free port: use the address that the server printed after \"listening on\"", *addr)
 	}
+	logged, _ := visible(s.errs)
 	log.SetFlags(0)
-	log.SetOutput(s.errs)
+	log.SetOutput(logged)
 
 	conn, err := s.Dial(*addr)
 	if err != nil {
@@ -102,13 +105,16 @@ func (s *session) client(ctx context.Context, args []string) int {
 		in = &prompter{in: s.in, out: s.out}
 	}
 	talked := make(chan error, 1)
-	go func() { talked <- s.Talk(conn, in, s.out) }()
+	go func() {
+		out, end := visible(s.out)
+		talked <- cmp.Or(s.Talk(conn, in, out), end())
+	}()
 	select {
 	case err := <-talked:
 		var file *fs.PathError
 		switch {
 		case err == nil || s.out.failure() != nil: // Run says what is wrong with standard output
-		case errors.As(err, &file) && file.Op == "write":
+		case errors.As(err, &file) && (file.Op == "write" || file.Op == "close"):
 			return s.fail("saving an answer: writing %s: %v; is the disk full?", file.Path, cause(err))
 		default:
 			return s.fail("talking to %s: %s", *addr, s.explainPeer("server", *addr, err))
@@ -154,8 +160,9 @@ func (s *session) checkAddr(addr string) (int, bool) {
 	return done, true
 }
 
-// onLoopback reports whether only this machine can reach addr. An empty host means every interface.
-func onLoopback(addr string) bool {
-	tcp, err := net.ResolveTCPAddr("tcp", addr)
-	return err == nil && tcp.IP.IsLoopback()
+// onLoopback reports whether only this machine can reach a listener. Its address says so, not the name that it was asked
+// for: a name may mean one address now and another one when it is looked up again.
+func onLoopback(bound net.Addr) bool {
+	tcp, ok := bound.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/tools/timeline"
@@ -62,6 +61,9 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	svg := flags.String("svg", "", "")
 	if status, ok := s.parse(flags, args); !ok {
 		return status
+	}
+	if *svg == "" && given(flags, "svg") {
+		return s.misuse("-svg '': a picture needs the name of a file: %s", s.command("-svg picture.svg"))
 	}
 	if *list {
 		for _, sc := range s.Scenes {
@@ -123,24 +125,15 @@ func (s *session) names() []string {
 
 // heading is as wide as the picture below it.
 func heading(style timeline.Style, title string) string {
-	words := strings.Fields(title)
-	mark, end := "# ", ""
+	if style.ASCII {
+		title = strconv.QuoteToASCII(title)
+		title = strings.ReplaceAll(title[1:len(title)-1], `\"`, `"`)
+	}
+	text := wrapWords("# "+title, "  ", style.Width)
 	if style.Color {
-		mark, end = "\x1b[1;34m", "\x1b[0m"
+		return "\x1b[1;34m" + strings.TrimPrefix(text, "# ") + "\x1b[0m"
 	}
-	text, column := mark, 2 // as in the lines that follow
-	for i, word := range words {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case column+1+n > style.Width:
-			text, column = text+"\n  ", 2
-		default:
-			text, column = text+" ", column+1
-		}
-		text, column = text+word, column+n
-	}
-	return text + end
+	return text
 }
 
 // Recording is what came of one take.
@@ -223,37 +216,20 @@ func (n notes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// style follows the terminal: its width; colour and box drawing only there, and not when NO_COLOR is set.
+// style follows the terminal: its width, its colours, its characters. Anything else gets no colour and no box drawing.
 func (s *session) style(ascii bool) timeline.Style {
 	st := timeline.Style{Width: 80, ASCII: ascii}
 	if f, ok := s.out.Writer.(*os.File); ok && isTerminal(f) {
 		if columns := terminalWidth(f); columns > 0 {
 			st.Width = min(columns, 160)
 		}
+		st.Color, st.Box = drawing(encodingOf(runtime.GOOS, os.Getenv), os.Getenv)
+		st.Color = st.Color && enableColour(f)
+		st.ASCII = ascii || !st.Box
+		st.Box = st.Box && !ascii
 	}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		st.Width = min(n, 160)
 	}
-	if isTerminal(s.out.Writer) && os.Getenv("NO_COLOR") == "" {
-		st.Color, st.Box = os.Getenv("TERM") != "dumb", true
-	}
-	if ascii {
-		st.Color, st.Box = false, false
-	}
 	return st
-}
-
-func (s *session) writeSVG(name string, scenes []timeline.Scene) int {
-	f, err := os.Create(name)
-	if err != nil {
-		return s.fail("writing the picture: %v; give a file in a folder that exists and that you may write to", err)
-	}
-	err = timeline.SVG(f, scenes)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return s.fail("writing the picture to %s: %v", name, err)
-	}
-	return done
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,6 +93,9 @@ func (s *session) run(ctx context.Context, args []string) int {
 			return s.server(ctx, args[1:])
 		case "client":
 			return s.client(ctx, args[1:])
+		}
+		if slices.Contains(s.names(), args[0]) {
+			return s.misuse("%q is a scene: %s", args[0], s.command("-scene "+args[0]))
 		}
 		return s.misuse("%q is no role: a lesson is run as server, as client, or without a role to see its scenes (-list names them)", args[0])
 	}
@@ -176,6 +180,10 @@ func (s *session) complain(format string, args ...any) {
 			line.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
 	}
+	if f, ok := s.errs.(*os.File); ok && isTerminal(f) && terminalWidth(f) > 0 {
+		fmt.Fprintln(s.errs, wrapWords(line.String(), "  ", terminalWidth(f)))
+		return
+	}
 	fmt.Fprintln(s.errs, line.String())
 }
 
@@ -187,12 +195,43 @@ func (s *session) parse(flags *flag.FlagSet, args []string) (int, bool) {
 	case errors.Is(err, flag.ErrHelp):
 		s.usage(s.out)
 		return done, false
+	case err != nil && s.roleOf(err) != "":
+		return s.misuse("%v without a role: %s", err, s.command(s.roleOf(err))), false
 	case err != nil:
 		return s.misuse("%v; %s says which flags there are", err, s.command("-help")), false
 	case flags.NArg() > 0:
 		return s.misuse("%q is one argument too many: a role comes first, then flags; %s shows how", flags.Arg(0), s.command("-help")), false
 	}
 	return done, true
+}
+
+// roleOf returns the command that a flag belongs to which package flag has not found, or "".
+func (s *session) roleOf(err error) string {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	switch {
+	case !ok:
+		return ""
+	case name == "addr":
+		return "server -addr " + defaultAddr
+	case name == "expose" && s.RunsCommands:
+		return "server -expose"
+	}
+	for _, role := range []string{"server", "client"} {
+		for _, f := range s.own(role) {
+			if f.Name == name {
+				command, _ := flagUsage(role, f)
+				return command
+			}
+		}
+	}
+	return ""
+}
+
+// given reports whether a flag was given, be it with its default value.
+func given(flags *flag.FlagSet, name string) bool {
+	found := false
+	flags.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 func (s *session) usage(w io.Writer) {

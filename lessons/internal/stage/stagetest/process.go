@@ -7,7 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +23,10 @@ const patience = 20 * time.Second
 
 // interrupt starts the server as a process of its own and interrupts it.
 func interrupt(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("one Windows process cannot interrupt another one alone")
-	}
-	s := Server(t)
-	require.NoError(t, s.cmd.Process.Signal(os.Interrupt))
+	cmd := Command(t, "server", "-addr", "127.0.0.1:0")
+	interruptible(cmd)
+	s := Start(t, cmd)
+	require.NoError(t, sendInterrupt(cmd.Process))
 	require.NoError(t, s.cmd.Wait(), "an interrupted server ends with status 0")
 	s.ended = true
 }
@@ -102,8 +101,8 @@ func Output(t *testing.T, cmd *exec.Cmd, stdin string) (stdout, stderr string, s
 // Python returns a command that runs a script: a name below testdata, or an absolute path.
 func Python(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
+	python := python3()
+	if python == nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("python3 is required here, to talk to our programs from another language")
 		}
@@ -112,7 +111,7 @@ func Python(t *testing.T, script string, args ...string) *exec.Cmd {
 	if !filepath.IsAbs(script) {
 		script = filepath.Join("testdata", script)
 	}
-	cmd := exec.CommandContext(t.Context(), python, append([]string{"-B", script}, args...)...)
+	cmd := exec.CommandContext(t.Context(), python[0], slices.Concat(python[1:], []string{"-B", script}, args)...)
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	return cmd
 }
