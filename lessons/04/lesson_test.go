@@ -76,6 +76,8 @@ func TestBugPause(t *testing.T) {
 	got := stagetest.Play(t, lesson, "pause")
 	require.Equal(t, []string{"onetwothree"}, got.Got)
 	require.GreaterOrEqual(t, got.Took[0], 2*pause, "two pauses")
+	verdict := fmt.Sprintf("from the first send to the last: %d ms", got.Took[0].Milliseconds())
+	require.Equal(t, verdict, got.Events[len(got.Events)-1].Text)
 }
 
 func TestBugNoDelay(t *testing.T) {

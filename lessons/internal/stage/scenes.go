@@ -145,6 +145,7 @@ func heading(style timeline.Style, title string) string {
 
 // Recording is what came of one take.
 type Recording struct {
+	Title string // "spin (naive.go): the client leaves; …"
 	scenario.Outcome
 	Events []timeline.Event // with the verdicts: the scene's own, or else those that the events give
 }
@@ -167,7 +168,7 @@ func record(ctx context.Context, t take) (Recording, error) {
 		}
 		events = rec.Events()
 	}
-	return Recording{outcome, events}, err
+	return Recording{t.title, outcome, events}, err
 }
 
 // playWithin plays until the play ends, ctx ends, or sceneLimit has passed.
