@@ -93,7 +93,7 @@ func TestBugOverflow(t *testing.T) {
 	require.NotZero(t, got.N)
 	require.Less(t, got.N, scenario.Overflowing/2, "datagrams read, of those sent")
 	verdict := fmt.Sprintf("%d of 2000 vanished, and no send reported an error", 2000-got.N)
-	require.Equal(t, verdict, got.Events[len(got.Events)-1].Text)
+	require.Contains(t, got.Verdicts(), verdict)
 	for _, e := range got.Events {
 		require.False(t, e.Op == timeline.Send && e.Err != "", "not one send reports an error")
 	}

@@ -150,6 +150,17 @@ type Recording struct {
 	Events []timeline.Event // with the verdicts: the scene's own, or else those that the events give
 }
 
+// Verdicts lists what the take came to, in order.
+func (r Recording) Verdicts() []string {
+	var list []string
+	for _, e := range r.Events {
+		if e.Op == timeline.Verdict {
+			list = append(list, e.Text)
+		}
+	}
+	return list
+}
+
 // record plays a take.
 func record(ctx context.Context, t take) (Recording, error) {
 	rec := timeline.NewRecorder(t.scene)

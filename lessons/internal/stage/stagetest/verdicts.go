@@ -65,10 +65,8 @@ func golden(t *testing.T, name, got string) {
 // verdicts.
 func says(t *testing.T, r stage.Recording) string {
 	notes := map[string][]string{}
-	var verdicts []string
 	for _, e := range r.Events {
-		switch e.Op {
-		case timeline.Note:
+		if e.Op == timeline.Note {
 			note := e.Side + ": " + e.Text
 			if e.Data != nil {
 				note += fmt.Sprintf(" %.40q", e.Data)
@@ -77,17 +75,18 @@ func says(t *testing.T, r stage.Recording) string {
 				note += fmt.Sprintf("… (%d bytes)", e.N)
 			}
 			notes[e.Side] = append(notes[e.Side], note)
-		case timeline.Verdict:
-			verdicts = append(verdicts, "=> "+e.Text)
 		}
 	}
-	require.NotEmpty(t, verdicts, "it came to no verdict")
-	require.Greater(t, len(r.Events), len(verdicts), "it recorded nothing")
+	require.NotEmpty(t, r.Verdicts(), "it came to no verdict")
+	require.Greater(t, len(r.Events), len(r.Verdicts()), "it recorded nothing")
 	lines := []string{"# " + r.Title}
 	for _, side := range slices.Sorted(maps.Keys(notes)) {
 		lines = append(lines, notes[side]...)
 	}
-	text := strings.Join(append(lines, verdicts...), "\n") + "\n"
+	for _, verdict := range r.Verdicts() {
+		lines = append(lines, "=> "+verdict)
+	}
+	text := strings.Join(lines, "\n") + "\n"
 	for _, v := range varying {
 		text = v.pattern.ReplaceAllString(text, v.instead)
 	}
