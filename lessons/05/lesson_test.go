@@ -56,6 +56,8 @@ func TestFixPause(t *testing.T) {
 	got := stagetest.Play(t, lesson, "pause")
 	require.Equal(t, []string{"one", "two", "three"}, got.Got)
 	require.GreaterOrEqual(t, got.Took[0], 2*pause, "the same pauses as in lesson 04")
+	verdict := fmt.Sprintf("from the first send to the last: %d ms", got.Took[0].Milliseconds())
+	require.Contains(t, got.Verdicts(), verdict)
 }
 
 func TestFixNoDelay(t *testing.T) {

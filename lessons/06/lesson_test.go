@@ -210,7 +210,7 @@ func answerOnce(ln net.Listener, answer []byte) {
 func TestFixPathName(t *testing.T) {
 	got := stagetest.Play(t, lesson, "path-name")
 	require.Equal(t, []string{"a/b/fine.txt"}, got.Got)
-	require.Equal(t, "in the folder: fine.txt; outside: nothing", got.Events[len(got.Events)-1].Text)
+	require.Contains(t, got.Verdicts(), "in the folder: fine.txt; outside: nothing")
 	require.Equal(t, "in the folder: nothing; outside: a/x, etc/x",
 		whereabouts("a/b/", []string{"a/x", "etc/x"}))
 }

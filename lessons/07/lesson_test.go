@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -98,6 +99,8 @@ func TestBugOverflow(t *testing.T) {
 	got := stagetest.Play(t, lesson, "overflow")
 	require.NotZero(t, got.N)
 	require.Less(t, got.N, scenario.Overflowing/2, "datagrams read, of those sent")
+	verdict := fmt.Sprintf("%d of 2000 vanished, and no send reported an error", 2000-got.N)
+	require.Contains(t, got.Verdicts(), verdict)
 	for _, e := range got.Events {
 		require.False(t, e.Op == timeline.Send && e.Err != "", "not one send reports an error")
 	}

@@ -138,8 +138,20 @@ func heading(style timeline.Style, title string) string {
 
 // Recording is what came of one take.
 type Recording struct {
+	Title string // "spin (naive.go): the client leaves; …"
 	scenario.Outcome
 	Events []timeline.Event // with the verdicts: the scene's own, or else those that the events give
+}
+
+// Verdicts lists what the take came to, in order.
+func (r Recording) Verdicts() []string {
+	var list []string
+	for _, e := range r.Events {
+		if e.Op == timeline.Verdict {
+			list = append(list, e.Text)
+		}
+	}
+	return list
 }
 
 // record plays a take.
@@ -160,7 +172,7 @@ func record(ctx context.Context, t take) (Recording, error) {
 		}
 		events = rec.Events()
 	}
-	return Recording{outcome, events}, err
+	return Recording{t.title, outcome, events}, err
 }
 
 // playWithin plays until the play ends, ctx ends, or sceneLimit has passed.
