@@ -89,7 +89,7 @@ func TestFixOverRead(t *testing.T) {
 func TestBugCutShort(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "cut-short")
 	require.NoError(t, got.Met)
-	require.Equal(t, 500, got.N, "reads after the end: as many as the scene lets it make")
+	require.Equal(t, 100, got.N, "reads after the end: as many as the scene lets it make")
 }
 
 func TestFixCutShort(t *testing.T) {

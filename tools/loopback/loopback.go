@@ -66,14 +66,23 @@ func Connect(ln net.Listener) (client, server net.Conn, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if server, err = AcceptFrom(ln, client); err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	return client, server, nil
+}
+
+// AcceptFrom accepts from ln, which client has dialled, until it has client's other end. Strangers are accepted and closed. The
+// caller closes what is returned.
+func AcceptFrom(ln net.Listener, client net.Conn) (net.Conn, error) {
 	for {
-		server, err = ln.Accept()
+		server, err := ln.Accept()
 		if err != nil {
-			client.Close()
-			return nil, nil, err
+			return nil, err
 		}
 		if server.RemoteAddr().String() == client.LocalAddr().String() {
-			return client, server, nil
+			return server, nil
 		}
 		server.Close()
 	}

@@ -22,14 +22,17 @@ type listener struct {
 	close sync.Once
 }
 
-func (l *listener) Accept() (net.Conn, error) {
-	i := l.r.begin(Event{Side: l.side, Op: Accept}, 0)
-	conn, err := l.Listener.Accept()
+func (l *listener) Accept() (net.Conn, error) { return l.r.Accept(l.side, l.Listener.Accept) }
+
+// Accept calls accept, records it for side, and returns the connection wrapped.
+func (r *Recorder) Accept(side string, accept func() (net.Conn, error)) (net.Conn, error) {
+	i := r.begin(Event{Side: side, Op: Accept}, 0)
+	conn, err := accept()
 	var name, from string
 	if err == nil {
-		name, from = l.r.name(conn.LocalAddr(), conn.RemoteAddr()), conn.RemoteAddr().String()
+		name, from = r.name(conn.LocalAddr(), conn.RemoteAddr()), conn.RemoteAddr().String()
 	}
-	l.r.end(i, func(e *Event) {
+	r.end(i, func(e *Event) {
 		e.Conn, e.Text = name, from
 		e.Op, e.Err = classify(Accept, err)
 		if e.Op == Timeout {
@@ -39,7 +42,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.r.Conn(l.side, conn), nil
+	return r.Conn(side, conn), nil
 }
 
 func (l *listener) Close() error {

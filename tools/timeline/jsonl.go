@@ -76,6 +76,7 @@ func ReadJSON(r io.Reader) ([]Event, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
 	var events []Event
+	scene := ""
 	at := map[int]int{} // seq → place in events
 	number := 0
 	for lines.Scan() {
@@ -86,6 +87,11 @@ func ReadJSON(r io.Reader) ([]Event, error) {
 		}
 		if err := e.check(); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		if number == 1 {
+			scene = e.Scene
+		} else if e.Scene != scene {
+			return nil, fmt.Errorf("line %d: scene %q; those above are of %q", number, clean(e.Scene), clean(scene))
 		}
 		i, seen := at[e.Seq]
 		switch {

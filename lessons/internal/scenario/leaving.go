@@ -46,7 +46,7 @@ func typed(answer AnswerFunc, talk TalkFunc, lines ...string) Play {
 }
 
 // spinReads is how many reads Spin lets a server make after the client has left.
-const spinReads = 500
+const spinReads = 100
 
 // Spin lets a client send one message, read the answer and close. N is how many times the server
 // read from the closed connection; after spinReads times the scene ends the server's goroutine.

@@ -168,15 +168,24 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 // Pair returns the two recorded ends of a fresh connection. The caller closes both. A read or write that would block
 // for longer than loopback.Patience fails: no scene comes near it.
 func Pair(rec *timeline.Recorder) (client, server net.Conn, err error) {
-	c, s, err := loopback.TCP()
+	ln, err := loopback.Listen()
 	if err != nil {
 		return nil, nil, err
 	}
-	watchdog := time.Now().Add(loopback.Patience)
-	if err := errors.Join(c.SetDeadline(watchdog), s.SetDeadline(watchdog)); err != nil {
+	defer ln.Close()
+	client, err = rec.Dial("client", ln.Addr().String(), func(addr string) (net.Conn, error) {
+		return net.Dial("tcp", addr)
+	})
+	if err != nil {
 		return nil, nil, err
 	}
-	return rec.Conn("client", c), rec.Conn("server", s), nil
+	server, err = rec.Accept("server", func() (net.Conn, error) { return loopback.AcceptFrom(ln, client) })
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	watchdog := time.Now().Add(loopback.Patience)
+	return client, server, errors.Join(client.SetDeadline(watchdog), server.SetDeadline(watchdog))
 }
 
 // Late waits until n bytes are in the receive queue of conn and records that. It makes a late reader of whoever

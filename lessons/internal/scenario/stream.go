@@ -308,6 +308,9 @@ func answersOnce(text string) func(net.Conn) error {
 // PipeBytes is what a pipe holds on Linux, see pipe(7).
 const PipeBytes = 64 << 10
 
+// markVariable is the environment variable that tells TwoPipes' command which file to make.
+const markVariable = "MARK"
+
 // TwoPipes asks for a command that writes PipeBytes bytes to standard error, and then one byte more. N
 // is how many bytes of the answer came. With hangs, nothing is expected, and the wait for the answer
 // ends Hang after the pipe is full; the end of ctx then ends the command. Stuck is whether that wait
@@ -323,13 +326,15 @@ func TwoPipes(answer func(ctx context.Context, conn net.Conn) error, hangs bool)
 		}
 		defer os.RemoveAll(dir)
 		mark := filepath.Join(dir, "full") // made by the command when it has filled the pipe
+		os.Setenv(markVariable, mark)      // so that the command is the same in every play
+		defer os.Unsetenv(markVariable)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		_, err = both(func() error { return answer(ctx, s) }, func() error {
 			defer c.Close()
 			defer cancel()
-			command := "head -c %d /dev/zero >&2; : >'%s'; head -c 1 /dev/zero >&2"
-			if _, err := fmt.Fprintf(c, command, PipeBytes, mark); err != nil {
+			command := `head -c %d /dev/zero >&2; : >"$%s"; head -c 1 /dev/zero >&2`
+			if _, err := fmt.Fprintf(c, command, PipeBytes, markVariable); err != nil {
 				return err
 			}
 			if err := waitForFile(mark); err != nil {

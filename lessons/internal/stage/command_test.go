@@ -39,7 +39,7 @@ func TestPictureReplaces(t *testing.T) {
 	errs, status := run(file("empty.svg", ""))
 	require.Zero(t, status, errs)
 
-	for _, text := range []string{"my thesis\n", "x", signature[:20], `<svg xmlns="http://www.w3.org/2000/svg" width="960" height="100" role="img">` + "\n<title>mine</title></svg>\n"} {
+	for _, text := range []string{"my thesis\n", "x", timeline.SVGBegin[:20], `<svg xmlns="http://www.w3.org/2000/svg" width="960" height="100" role="img">` + "\n<title>mine</title></svg>\n"} {
 		name := file("thesis.txt", text)
 		errs, status := run(name)
 		require.Equal(t, 1, status)

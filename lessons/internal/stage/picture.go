@@ -11,16 +11,9 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// signature begins every picture that a lesson writes, and nobody else's.
-const signature = "<!-- drawn by a lesson of socketbook from what it recorded -->\n"
-
 // writeSVG writes a picture to a file. One that is there already is replaced if a lesson wrote it, and only then.
 func (s *session) writeSVG(name string, scenes []timeline.Scene) int {
-	if err := replaceable(name); err != nil {
-		return s.fail("writing the picture: %v", err)
-	}
 	var picture bytes.Buffer
-	picture.WriteString(signature)
 	err := timeline.SVG(&picture, scenes)
 	if err == nil {
 		err = os.WriteFile(name, picture.Bytes(), 0o666)
@@ -49,8 +42,8 @@ func replaceable(name string) error {
 		return err
 	}
 	defer f.Close()
-	beginning := make([]byte, len(signature))
-	if _, err := io.ReadFull(f, beginning); err != nil || string(beginning) != signature {
+	beginning := make([]byte, len(timeline.SVGBegin))
+	if _, err := io.ReadFull(f, beginning); err != nil || string(beginning) != timeline.SVGBegin {
 		return fmt.Errorf("%s is there already and is no picture of a lesson's: not replaced; give another name, or remove it", name)
 	}
 	return nil

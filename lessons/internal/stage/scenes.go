@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"runtime"
@@ -25,28 +26,36 @@ const sceneLimit = 20 * time.Second
 // sceneGrace is how long an interrupted scene may go on, to put away what it made. A scene takes less than half a second.
 const sceneGrace = time.Second
 
-// take is one recording of a scene: with the code of naive.go, or with that of server.go and
+// Take is one way to play a scene: with the code of naive.go, or with that of server.go and
 // client.go.
-type take struct {
-	scene string
-	title string // "spin (naive.go): the client leaves; …"
-	naive bool
-	play  scenario.Play
+type Take struct {
+	Scene string // its name
+	Title string // "spin (naive.go): the client leaves; …"
+	Naive bool
+	Play  scenario.Play
 }
 
-// takes lists what a scene plays, the naive code first.
-func (sc Scene) takes() []take {
-	var ts []take
+// Name tells the takes of all scenes of a lesson apart. It is the name of the scene unless the take is the naive one.
+func (t Take) Name() string {
+	if t.Naive {
+		return t.Scene + "-naive"
+	}
+	return t.Scene
+}
+
+// Takes lists what a scene plays, the naive code first.
+func (sc Scene) Takes() []Take {
+	var ts []Take
 	if sc.Naive != nil {
 		line := cmp.Or(sc.NaiveLine, sc.Line)
-		ts = append(ts, take{sc.Name, sc.Name + " (naive.go): " + line, true, sc.Naive})
+		ts = append(ts, Take{sc.Name, sc.Name + " (naive.go): " + line, true, sc.Naive})
 	}
 	if sc.Run != nil {
 		name := sc.Name
 		if sc.Naive != nil {
 			name += " (fixed)"
 		}
-		ts = append(ts, take{sc.Name, name + ": " + sc.Line, false, sc.Run})
+		ts = append(ts, Take{sc.Name, name + ": " + sc.Line, false, sc.Run})
 	}
 	return ts
 }
@@ -73,46 +82,75 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	}
 	chosen := s.Scenes
 	if *name != "" {
-		i := slices.IndexFunc(s.Scenes, func(sc Scene) bool { return sc.Name == *name })
+		i := slices.Index(s.names(), *name)
 		if i < 0 {
 			return s.misuse("lesson %s has no scene %q; it has %s", s.Number, *name, strings.Join(s.names(), ", "))
 		}
 		chosen = s.Scenes[i : i+1]
 	}
-	style := s.style(*ascii)
-	var recorded []timeline.Scene
+	if *svg != "" {
+		if err := replaceable(*svg); err != nil { // before anything is played
+			return s.fail("writing the picture: %v", err)
+		}
+	}
+	show := s.drawn(s.style(*ascii))
+	if *asJSON {
+		show = s.streamed
+	}
+	recorded, status := s.playAll(ctx, chosen, show)
+	if *svg != "" && status == done && ctx.Err() == nil {
+		return s.writeSVG(*svg, recorded)
+	}
+	return status
+}
+
+// playAll plays all takes of the scenes and shows each. An interrupt ends it, and is no failure.
+func (s *session) playAll(
+	ctx context.Context, chosen []Scene, show func(context.Context, Take) (Recording, error),
+) (recorded []timeline.Scene, status int) {
 	for _, sc := range chosen {
-		for _, t := range sc.takes() {
-			if !*asJSON {
-				fmt.Fprintf(s.out, "%s\n", heading(style, t.title))
-			}
-			r, err := record(ctx, t)
-			recorded = append(recorded, timeline.Scene{Title: t.title, Events: r.Events})
-			draw := func() error {
-				if *asJSON {
-					return timeline.WriteJSON(s.out, r.Events)
-				}
-				if err := timeline.Text(s.out, r.Events, style); err != nil {
-					return err
-				}
-				_, err := fmt.Fprintln(s.out)
-				return err
-			}
-			if err := draw(); err != nil {
-				return s.fail("writing the picture: %v", err)
-			}
-			if ctx.Err() != nil {
-				return done // interrupted
-			}
-			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-				return s.fail("scene %s could not be played: %v", t.scene, err)
+		for _, t := range sc.Takes() {
+			r, err := show(ctx, t)
+			recorded = append(recorded, timeline.Scene{Title: t.Title, Events: r.Events})
+			switch {
+			case s.out.failure() != nil || ctx.Err() != nil: // Run says what is wrong with standard output
+				return recorded, done
+			case err != nil && !errors.Is(err, errors.ErrUnsupported):
+				return recorded, s.fail("scene %s could not be played: %v", t.Scene, err)
 			}
 		}
 	}
-	if *svg != "" {
-		return s.writeSVG(*svg, recorded)
+	return recorded, done
+}
+
+// drawn plays a take and draws it.
+func (s *session) drawn(style timeline.Style) func(context.Context, Take) (Recording, error) {
+	return func(ctx context.Context, t Take) (Recording, error) {
+		fmt.Fprintln(s.out, heading(style, t.Title))
+		r, err := record(ctx, t, timeline.NewRecorder(t.Name()))
+		draw(s.out, r.Events, style)
+		return r, err
 	}
-	return done
+}
+
+// streamed plays a take and writes each event when it happens.
+func (s *session) streamed(ctx context.Context, t Take) (Recording, error) {
+	rec := timeline.NewRecorder(t.Name())
+	stop := rec.Stream(s.out)
+	r, err := record(ctx, t, rec)
+	stop() // Run says what is wrong with standard output
+	return r, err
+}
+
+// Draw writes a recorded take as the lesson shows it, without colour.
+func Draw(w io.Writer, title string, events []timeline.Event, style timeline.Style) {
+	fmt.Fprintln(w, heading(style, title))
+	draw(w, events, style)
+}
+
+func draw(w io.Writer, events []timeline.Event, style timeline.Style) {
+	timeline.Text(w, events, style)
+	fmt.Fprintln(w)
 }
 
 func (s *session) names() []string {
@@ -155,24 +193,23 @@ func (r Recording) Verdicts() []string {
 }
 
 // record plays a take.
-func record(ctx context.Context, t take) (Recording, error) {
-	rec := timeline.NewRecorder(t.scene)
+func record(ctx context.Context, t Take, rec *timeline.Recorder) (Recording, error) {
 	log.SetFlags(0)
 	log.SetOutput(notes{rec})
 	defer log.SetOutput(os.Stderr)
-	outcome, err := playWithin(ctx, t.play, rec)
+	outcome, err := playWithin(ctx, t.Play, rec)
 	if errors.Is(err, errors.ErrUnsupported) {
 		rec.State(0, "not on this system: %v", err)
 		rec.Verdict("this scene cannot be played on %s", runtime.GOOS)
 	}
-	events := rec.Events()
+	events := rec.Snapshot()
 	if err == nil && timeline.Count(events, "", timeline.Verdict) == 0 {
 		for _, v := range timeline.Verdicts(events) {
 			rec.Verdict("%s", v)
 		}
-		events = rec.Events()
+		events = rec.Snapshot()
 	}
-	return Recording{t.title, outcome, events}, err
+	return Recording{t.Title, outcome, events}, err
 }
 
 // playWithin plays until the play ends, ctx ends, or sceneLimit has passed.
@@ -207,9 +244,9 @@ func playWithin(
 // Play records one take of a scene for a test: the naive one if naive is set. Its error is
 // errors.ErrUnsupported when this system can never play it.
 func Play(ctx context.Context, sc Scene, naive bool) (Recording, error) {
-	for _, t := range sc.takes() {
-		if t.naive == naive {
-			return record(ctx, t)
+	for _, t := range sc.Takes() {
+		if t.Naive == naive {
+			return record(ctx, t, timeline.NewRecorder(t.Name()))
 		}
 	}
 	return Recording{}, fmt.Errorf("scene %s has no such take", sc.Name)

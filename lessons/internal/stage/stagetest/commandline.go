@@ -1,14 +1,15 @@
 package stagetest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,7 +30,7 @@ import (
 //
 //	lesson [-interrupted] ARGS [<FILE] [>full]   the lesson's command, in this process
 //	status N PATTERN                            how it ended, with one line on standard error
-//	events SCENE                                it has printed events of that scene and nothing else
+//	events SCENE FILE                           it has printed the events of that scene and nothing else; they make the picture in FILE
 //	serve                                       starts the lesson's server; sets $SERVER
 //	nothing-sent                                nothing has come to $TAKEN
 //
@@ -192,26 +193,35 @@ func (c *commands) status(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// events reads back what the lesson has streamed, and draws the picture from it that the lesson has drawn from what it recorded.
 func (c *commands) events(ts *testscript.TestScript, _ bool, args []string) {
-	dec := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
-	dec.DisallowUnknownFields()
-	seen := map[int]bool{}
-	for {
+	lines := map[string]*bytes.Buffer{}
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
 		var e timeline.Event
-		err := dec.Decode(&e)
-		if errors.Is(err, io.EOF) {
-			break
+		ts.Check(json.Unmarshal([]byte(line), &e))
+		if lines[e.Scene] == nil {
+			lines[e.Scene] = &bytes.Buffer{}
 		}
-		ts.Check(err)
-		if e.Scene != args[0] {
-			ts.Fatalf("event %d is one of scene %q", e.Seq, e.Scene)
-		}
-		seen[e.Seq] = true
+		lines[e.Scene].WriteString(line)
 	}
-	for seq := range max(1, len(seen)) {
-		if !seen[seq+1] {
-			ts.Fatalf("event %d is missing", seq+1)
+	i := slices.IndexFunc(c.l.Scenes, func(sc stage.Scene) bool { return sc.Name == args[0] })
+	takes := c.l.Scenes[i].Takes()
+	if len(lines) != len(takes) {
+		ts.Fatalf("events of %d takes, not of %d", len(lines), len(takes))
+	}
+	var scenes []timeline.Scene
+	for _, take := range takes {
+		if lines[take.Name()] == nil {
+			ts.Fatalf("no event of %s", take.Name())
 		}
+		events, err := timeline.ReadJSON(lines[take.Name()])
+		ts.Check(err)
+		scenes = append(scenes, timeline.Scene{Title: take.Title, Events: events})
+	}
+	var svg strings.Builder
+	ts.Check(timeline.SVG(&svg, scenes))
+	if ts.ReadFile(args[1]) != svg.String() {
+		ts.Fatalf("the events make another picture than the one in %s", args[1])
 	}
 }
 
