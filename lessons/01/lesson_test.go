@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,6 +37,31 @@ func TestEcho(t *testing.T) {
 	require.NoError(t, talk(conn, strings.NewReader("hello, 你好 é\n"), &out))
 	require.NoError(t, server.Returned())
 	require.Equal(t, "HELLO, 你好 é\n", out.String(), "only the letters a to z change")
+}
+
+// Only the letters a to z change; their neighbours do not.
+func TestUpper(t *testing.T) {
+	require.Equal(t, "`AZ{ @AZ[", string(upper([]byte("`az{ @AZ["))))
+	require.Equal(t, "é 你好 \xe9\xff", string(upper([]byte("é 你好 \xe9\xff"))))
+}
+
+// A message of 1024 bytes is read as a whole, and nothing is sent for an empty line.
+func TestLimits(t *testing.T) {
+	longest := strings.Repeat("a", maxRead)
+	for line, want := range map[string]string{longest: strings.ToUpper(longest) + "\n", "": ""} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		require.NoError(t, client.SetDeadline(time.Now().Add(loopback.Patience)))
+		answered := make(chan error, 1)
+		go func() { answered <- answer(server) }()
+		var out bytes.Buffer
+		require.NoError(t, talk(client, strings.NewReader(line+"\n"), &out))
+		require.Equal(t, want, out.String())
+		client.Close()
+		if err := <-answered; line == "" {
+			require.ErrorIs(t, err, io.EOF, "nothing was sent")
+		}
+	}
 }
 
 func TestServerFirst(t *testing.T) {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"io"
+	"net"
 	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -89,6 +91,29 @@ func TestLeft(t *testing.T) {
 	}
 	for _, other := range []error{nil, io.ErrUnexpectedEOF, syscall.ECONNREFUSED, io.ErrShortWrite} {
 		require.False(t, left(other), other)
+	}
+}
+
+// The client closes its writing half, and reads to the end: the server closes its side, too.
+func TestAnswerCloses(t *testing.T) { stagetest.Leaving(t, answer, "hello") }
+
+// Each of the naive functions knows what its name says, and no more.
+func TestNaiveAnswers(t *testing.T) {
+	closes := func(conn net.Conn) error { return conn.Close() }
+	for name, test := range map[string]struct {
+		answer scenario.AnswerFunc
+		leave  func(net.Conn) error
+		met    error
+	}{
+		"eofOnly, end":     {eofOnlyAnswer, closes, nil},
+		"eofOnly, reset":   {eofOnlyAnswer, loopback.Abort, syscall.ECONNRESET},
+		"resetOnly, end":   {resetOnlyAnswer, closes, nil},
+		"resetOnly, reset": {resetOnlyAnswer, loopback.Abort, nil},
+	} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		require.NoError(t, test.leave(client))
+		require.ErrorIs(t, test.answer(server), test.met, name)
 	}
 }
 

@@ -187,6 +187,30 @@ func TestReadMessage(t *testing.T) {
 	require.ErrorIs(t, err, broken, "a failure is not taken for an end")
 }
 
+// An error of the connection is reported, wherever it comes.
+func TestWriteMessageFails(t *testing.T) {
+	var whole bytes.Buffer
+	send := func(w io.Writer) error { return writeMessage(w, []byte("hello")) }
+	require.NoError(t, send(&whole))
+	for room := range whole.Len() {
+		require.ErrorIs(t, send(&shortWriter{room}), errFull, "%d of %d bytes", room, whole.Len())
+	}
+}
+
+var errFull = errors.New("no more room")
+
+// shortWriter has room for so many bytes.
+type shortWriter struct{ room int }
+
+func (w *shortWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.room)
+	w.room -= n
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
 // The client holds a piece of an answer at a time, however long it is.
 func TestFlatMemory(t *testing.T) {
 	const size = 64 << 20
@@ -223,6 +247,7 @@ func TestNextClient(t *testing.T) {
 		"cat":                        "\n",
 		"printf '\\377'":             "\uFFFD\n",
 		"echo a; echo b >&2":         "a\nb\n",
+		"echo b >&2; echo a":         "a\nb\n", // standard output first
 		"head -c 10485760 /dev/zero": strings.Repeat("\x00", 10<<20) + "\n",
 	} {
 		conn, err := dial(server.Addr)
@@ -297,6 +322,34 @@ func TestClientMeetsReset(t *testing.T) {
 	require.Contains(t, errs.String(), "got 3 of 10 payload bytes: ")
 	require.Contains(t, errs.String(), ": the server left without a farewell; start the server again: go run ./lessons/05 server")
 	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()), "the address once for what was tried, once for what to type: %s", &errs)
+}
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
+
+// A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
+// client is served. A web page of any origin can make a browser send the first two to a port of the
+// reader's own machine.
+func TestRefused(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	touch := "touch '" + mark + "'"
+	server := stagetest.Refused(t, serve,
+		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		touch+"\n"+touch,
+		touch+"\r\n"+touch+"\r\n",
+		touch+strings.Repeat(" ", maxRead+1-len(touch)))
+	require.NoFileExists(t, mark)
+	longest := "echo " + strings.Repeat("x", maxRead-len("echo "))
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+	var out strings.Builder
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(), "and nothing was sent for the empty lines")
+	conn.Close()
+	require.NoError(t, server.Stop())
 }
 
 func TestServeEnds(t *testing.T) {

@@ -236,12 +236,18 @@ func TestSaveFails(t *testing.T) {
 
 func TestSaveFlag(t *testing.T) {
 	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("longer than hello"), 0o644))
 	var out strings.Builder
 	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "5d41402abc4b2a76b9719d911017c592"}`, "hello"), "-save", dir)
 	require.Empty(t, errs)
 	saved, err := os.ReadFile(filepath.Join(dir, "a.txt"))
 	require.NoError(t, err)
-	require.Equal(t, "hello", string(saved))
+	require.Equal(t, "hello", string(saved), "nothing of what was there before")
+	open, _ := filepath.Glob("/proc/self/fd/*") // on Linux
+	for _, name := range open {
+		target, _ := os.Readlink(name)
+		require.False(t, strings.HasPrefix(target, dir), "%s is still open", target)
+	}
 
 	_, errs, status := stagetest.Run(t.Context(), lesson, "", "client", "-save", filepath.Join(dir, "no-such-folder"))
 	require.Equal(t, 2, status)
@@ -297,6 +303,30 @@ func TestReadMessage(t *testing.T) {
 	}
 }
 
+// An error of the connection is reported, wherever it comes.
+func TestWriteMessageFails(t *testing.T) {
+	var whole bytes.Buffer
+	send := func(w io.Writer) error { return writeMessage(w, "a.txt", []byte("hello")) }
+	require.NoError(t, send(&whole))
+	for room := range whole.Len() {
+		require.ErrorIs(t, send(&shortWriter{room}), errFull, "%d of %d bytes", room, whole.Len())
+	}
+}
+
+var errFull = errors.New("no more room")
+
+// shortWriter has room for so many bytes.
+type shortWriter struct{ room int }
+
+func (w *shortWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.room)
+	w.room -= n
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
 // The client holds a piece of an answer at a time, however long it is.
 func TestFlatMemory(t *testing.T) {
 	const size = 64 << 20
@@ -333,6 +363,7 @@ func TestNextClient(t *testing.T) {
 		"cat":                        "\n",
 		"printf '\\377'":             "\uFFFD\n",
 		"echo a; echo b >&2":         "a\nb\n",
+		"echo b >&2; echo a":         "a\nb\n", // standard output first
 		"head -c 10485760 /dev/zero": strings.Repeat("\x00", 10<<20) + "\n",
 	} {
 		conn, err := dial(server.Addr)
@@ -369,6 +400,34 @@ func TestClientErrors(t *testing.T) {
 		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
 		require.Contains(t, errs, says)
 	}
+}
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
+
+// A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
+// client is served. A web page of any origin can make a browser send the first two to a port of the
+// reader's own machine.
+func TestRefused(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	touch := "touch '" + mark + "'"
+	server := stagetest.Refused(t, serve,
+		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		touch+"\n"+touch,
+		touch+"\r\n"+touch+"\r\n",
+		touch+strings.Repeat(" ", maxRead+1-len(touch)))
+	require.NoFileExists(t, mark)
+	longest := "echo " + strings.Repeat("x", maxRead-len("echo "))
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+	var out strings.Builder
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(), "and nothing was sent for the empty lines")
+	conn.Close()
+	require.NoError(t, server.Stop())
 }
 
 func TestServeEnds(t *testing.T) {
