@@ -130,14 +130,17 @@ func TestServerWithoutAMessage(t *testing.T) {
 	_, errs, status := stagetest.Run(t.Context(), early, "", "server", "-addr", "127.0.0.1:0")
 	<-dialled
 	require.Equal(t, 1, status)
-	require.Contains(t, errs, "the client closed the connection before it sent a message; start the server again: go run ./lessons/01 server")
+	require.Contains(t, errs,
+		"the client closed the connection before it sent a message; start the server again: go "+
+			"run ./lessons/01 server")
 	require.Equal(t, 1, strings.Count(errs, "\n"))
 }
 
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr, "hello, 你好"), "")
+		out, errs, status := stagetest.Output(t,
+			stagetest.Python(t, "client.py", server.Addr, "hello, 你好"), "")
 		require.Zero(t, status, errs)
 		require.Equal(t, "HELLO, 你好\n", out)
 	})

@@ -28,7 +28,8 @@ func TestFixSecondMessage(t *testing.T) {
 func TestTalk(t *testing.T) {
 	got := stagetest.Play(t, lesson, "talk")
 	require.Equal(t, []string{"HELLO", "HOW ARE YOU"}, got.Got)
-	require.Equal(t, 2, timeline.Count(got.Events, "client", timeline.Send), "nothing is sent after quit")
+	require.Equal(t, 2, timeline.Count(got.Events, "client", timeline.Send),
+		"nothing is sent after quit")
 	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.EOF))
 }
 
@@ -75,7 +76,8 @@ func TestFixUnreadAnswer(t *testing.T) {
 
 // metError reports whether a read or write of a side failed.
 func metError(events []timeline.Event, side string) bool {
-	return slices.ContainsFunc(events, func(e timeline.Event) bool { return e.Side == side && e.Err != "" })
+	return slices.ContainsFunc(events,
+		func(e timeline.Event) bool { return e.Side == side && e.Err != "" })
 }
 
 func TestBugNextClient(t *testing.T) {
@@ -127,7 +129,8 @@ func TestServeEnds(t *testing.T) {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "hello\n\n你好\nquit\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+			"hello\n\n你好\nquit\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "HELLO\n你好\n", out)
 	})

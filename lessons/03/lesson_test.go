@@ -118,7 +118,8 @@ func TestPython(t *testing.T) {
 	t.Run("its clients, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
 		for range 2 {
-			out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "hello\n\n你好\nquit\n")
+			out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+				"hello\n\n你好\nquit\n")
 			require.Zero(t, status, errs)
 			require.Equal(t, "HELLO\n你好\n", out)
 		}

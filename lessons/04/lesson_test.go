@@ -99,7 +99,8 @@ func TestNagle(t *testing.T) {
 	require.Contains(t, got.Verdicts()[0], verdict)
 }
 
-// medianExchange is the time from the client's first send of an exchange to its last read, as recorded.
+// medianExchange is the time from the client's first send of an exchange to its last read, as
+// recorded.
 func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Duration {
 	var took []time.Duration
 	begin, read := int64(-1), 0
@@ -126,7 +127,8 @@ func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Dur
 
 func TestBugTwoPipes(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "two-pipes")
-	require.True(t, got.Stuck, "the wait for an answer ended by its deadline, not because the server left")
+	require.True(t, got.Stuck,
+		"the wait for an answer ended by its deadline, not because the server left")
 	require.Zero(t, got.N, "bytes that came")
 }
 
@@ -287,7 +289,8 @@ func TestRefused(t *testing.T) {
 	touch := "touch '" + mark + "'"
 	server := stagetest.Refused(t, serve,
 		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
-		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+
+			" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
 		touch+"\n"+touch,
 		touch+"\r\n"+touch+"\r\n",
 		touch+strings.Repeat(" ", maxRead+1-len(touch)))
@@ -299,7 +302,8 @@ func TestRefused(t *testing.T) {
 	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
 	var out strings.Builder
 	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
-	require.Equal(t, longest[len("echo "):]+"\n", out.String(), "and nothing was sent for the empty lines")
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+		"and nothing was sent for the empty lines")
 	conn.Close()
 	require.NoError(t, server.Stop())
 }

@@ -73,7 +73,8 @@ func TestTooBigClient(t *testing.T) {
 	out, errs, status := stagetest.Client(t, server.Addr, long+"\nhello\n")
 	require.Zero(t, status)
 	require.Equal(t, "HELLO\n", out)
-	require.Equal(t, "client: not sent: a message of 65508 bytes; one datagram carries at most 65507\n", errs)
+	require.Equal(t,
+		"client: not sent: a message of 65508 bytes; one datagram carries at most 65507\n", errs)
 
 	longest := strings.Repeat("a", bufio.MaxScanTokenSize-1) // and a newline
 	out, errs, status = stagetest.Client(t, server.Addr, longest+"\nhello\n")
@@ -134,7 +135,8 @@ func TestFixBadText(t *testing.T) {
 	require.Equal(t, []string{"CAF\xe9 \xff", "HELLO"}, stagetest.Play(t, lesson, "bad-text").Got)
 }
 
-// Over IPv6 a datagram may be a little longer than the longest message: it is thrown away, and the server goes on.
+// Over IPv6 a datagram may be a little longer than the longest message: it is thrown away, and the
+// server goes on.
 func TestLongerThanMaxMessage(t *testing.T) {
 	pc, err := listen("[::1]:0")
 	if err != nil && os.Getenv("CI") == "" {
@@ -179,8 +181,10 @@ func TestDeadlineOfEachExchange(t *testing.T) {
 	require.Len(t, watched.sent, 2)
 	require.Len(t, watched.set, 2)
 	for i := range watched.set {
-		require.False(t, watched.set[i].deadline.Before(watched.sent[i].Add(patience)), "earlier than it says")
-		require.False(t, watched.set[i].deadline.After(watched.set[i].at.Add(patience)), "later than it says")
+		require.False(t, watched.set[i].deadline.Before(watched.sent[i].Add(patience)),
+			"earlier than it says")
+		require.False(t, watched.set[i].deadline.After(watched.set[i].at.Add(patience)),
+			"later than it says")
 	}
 	server.Close()
 	require.NoError(t, <-served)
@@ -207,7 +211,8 @@ func (d *deadlines) SetReadDeadline(t time.Time) error {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "hello\n\n你好\nquit\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+			"hello\n\n你好\nquit\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "HELLO\n\n你好\n", out)
 	})

@@ -199,7 +199,8 @@ func Residue(answer AnswerFunc, talk TalkFunc) Play {
 	return shellTyped(answer, talk, []string{"printf %03000d 0", "echo second"},
 		func(rec *timeline.Recorder, o *Outcome) {
 			if len(o.Got) == 2 {
-				rec.Verdict("the answer to the second command, echo second, was printed as %s", brief(o.Got[1]))
+				rec.Verdict("the answer to the second command, echo second, was printed as %s",
+					brief(o.Got[1]))
 			}
 		})
 }
@@ -281,13 +282,14 @@ func CutCharacter(answer AnswerFunc, talk TalkFunc) Play {
 		})
 }
 
-// WrongEncoding asks for an answer in UTF-8; the client decodes something else. Got is what the client
-// printed.
+// WrongEncoding asks for an answer in UTF-8; the client decodes something else. Got is what the
+// client printed.
 func WrongEncoding(answer AnswerFunc, talk TalkFunc) Play {
 	return func(rec *timeline.Recorder) (Outcome, error) {
 		o, err := typed(answer, talk, "echo 你好")(rec)
 		if err == nil && len(o.Got) == 1 {
-			rec.Verdict("the server sent 你好, the client printed %s, and nobody met an error", o.Got[0])
+			rec.Verdict("the server sent 你好, the client printed %s, and nobody met an error",
+				o.Got[0])
 		}
 		return o, err
 	}
@@ -296,10 +298,10 @@ func WrongEncoding(answer AnswerFunc, talk TalkFunc) Play {
 // PipeBytes is what a pipe holds on Linux, see pipe(7).
 const PipeBytes = 64 << 10
 
-// TwoPipes asks for a command that writes PipeBytes bytes to standard error, and then one byte more. N
-// is how many bytes of the answer came. With hangs, nothing is expected, and the wait for the answer
-// ends Hang after the pipe is full; the end of ctx then ends the command. Stuck is whether that wait
-// ended by its deadline.
+// TwoPipes asks for a command that writes PipeBytes bytes to standard error, and then one byte
+// more. N is how many bytes of the answer came. With hangs, nothing is expected, and the wait for
+// the answer ends Hang after the pipe is full; the end of ctx then ends the command. Stuck is
+// whether that wait ended by its deadline.
 func TwoPipes(answer func(ctx context.Context, conn net.Conn) error, hangs bool) Play {
 	if err := needShell(); err != nil {
 		return func(*timeline.Recorder) (Outcome, error) { return Outcome{}, err }
@@ -356,8 +358,8 @@ func waitForFile(name string) error {
 	}
 }
 
-// Nagle measures exchanges in which the client writes twice and then reads, with Nagle's algorithm and
-// without. Took are the two median times, in this order.
+// Nagle measures exchanges in which the client writes twice and then reads, with Nagle's algorithm
+// and without. Took are the two median times, in this order.
 func Nagle() Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		for _, noDelay := range []bool{false, true} {
@@ -379,8 +381,9 @@ func Nagle() Play {
 	}
 }
 
-// writeWriteRead lets the client send each request in two pieces. The kernel holds the second piece back until the
-// first is acknowledged, and the other kernel waits with its acknowledgement for an answer to put it on.
+// writeWriteRead lets the client send each request in two pieces. The kernel holds the second piece
+// back until the first is acknowledged, and the other kernel waits with its acknowledgement for an
+// answer to put it on.
 func writeWriteRead(c, s net.Conn, noDelay bool) (time.Duration, error) {
 	const exchanges = 5
 	if err := c.(interface{ SetNoDelay(bool) error }).SetNoDelay(noDelay); err != nil {

@@ -20,8 +20,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// A scene that is interrupted puts away what it made, its folder say, before the process ends. In a bubble the 100 ms
-// pass only while everybody waits.
+// A scene that is interrupted puts away what it made, its folder say, before the process ends. In a
+// bubble the 100 ms pass only while everybody waits.
 func TestInterruptedSceneCleansUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())

@@ -18,7 +18,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// Two rows of the ledger differ in what is seen where the bug is, and in what is seen where it is fixed.
+// Two rows of the ledger differ in what is seen where the bug is, and in what is seen where it is
+// fixed.
 func TestRowsDiffer(t *testing.T) {
 	takes := play(t)
 	var rows []string

@@ -16,9 +16,9 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// Leaving lets a client leave in each of the ways that there are: between two requests, with a reset,
-// and while its request is answered. None of them is an error of answer's, and each time it closes its
-// side.
+// Leaving lets a client leave in each of the ways that there are: between two requests, with a
+// reset, and while its request is answered. None of them is an error of answer's, and each time it
+// closes its side.
 func Leaving(t *testing.T, answer scenario.AnswerFunc, request string) {
 	t.Run("it closes its writing half", func(t *testing.T) {
 		client, server := pair(t)
@@ -70,8 +70,9 @@ func (a *abortBeforeWrite) Write(p []byte) (int, error) {
 	return a.Conn.Write(p)
 }
 
-// Refused starts serve and sends it each of the requests, on a connection of its own. None is answered,
-// and of each there is a line in the log. The caller stops the server, which serves the next client.
+// Refused starts serve and sends it each of the requests, on a connection of its own. None is
+// answered, and of each there is a line in the log. The caller stops the server, which serves the
+// next client.
 func Refused(t *testing.T, serve func(net.Listener) error, requests ...string) *scenario.Server {
 	var logged bytes.Buffer
 	log.SetOutput(&logged)

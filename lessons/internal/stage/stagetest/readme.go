@@ -44,11 +44,12 @@ var (
 	picture    = regexp.MustCompile(`!\[[^\]]*\]\(testdata/([a-z0-9-]+)\.svg\)`)
 )
 
-// readme runs every command that README.md shows with its output, draws every picture it shows, and compares.
+// readme runs every command that README.md shows with its output, draws every picture it shows, and
+// compares.
 func readme(t *testing.T, l stage.Lesson) { Readme(t, l, "README.md") }
 
-// Readme checks the transcripts and pictures of lesson l in a text, which must have at least one transcript. Transcripts of
-// other lessons are left to their tests.
+// Readme checks the transcripts and pictures of lesson l in a text, which must have at least one
+// transcript. Transcripts of other lessons are left to their tests.
 func Readme(t *testing.T, l stage.Lesson, name string) {
 	t.Setenv("COLUMNS", "80")
 	text, err := os.ReadFile(name)
@@ -70,7 +71,8 @@ func Readme(t *testing.T, l stage.Lesson, name string) {
 		got = strings.TrimRight(got, "\n") + "\n"
 		shown := string(text[m[6]:m[7]])
 		if !*update {
-			require.Equal(t, mask(shown), mask(got), "%s, after `%s`; go test ./lessons/%s -update writes it anew", name, args, l.Number)
+			require.Equal(t, mask(shown), mask(got),
+				"%s, after `%s`; go test ./lessons/%s -update writes it anew", name, args, l.Number)
 		}
 		if mask(shown) == mask(got) {
 			got = shown // only the time and the ports are others
@@ -98,11 +100,13 @@ func Readme(t *testing.T, l stage.Lesson, name string) {
 		}
 		want, err := os.ReadFile(kept)
 		require.NoError(t, err)
-		require.Empty(t, differing(mask(string(want)), mask(string(got))), "%s; go test ./lessons/%s -update draws it anew", kept, l.Number)
+		require.Empty(t, differing(mask(string(want)), mask(string(got))),
+			"%s; go test ./lessons/%s -update draws it anew", kept, l.Number)
 	}
 }
 
-// differing lists the lines that only one of two texts has, without those that are the same: a picture is long.
+// differing lists the lines that only one of two texts has, without those that are the same: a
+// picture is long.
 func differing(want, got string) string {
 	const most = 20 // lines
 	if want == got {
