@@ -28,13 +28,16 @@ func TestCourse(t *testing.T) {
 		if i == 0 {
 			require.Empty(t, l.BuildsOn)
 		} else {
-			require.True(t, seen[l.BuildsOn], "lesson %s builds on %q, which does not come before it", l.Number, l.BuildsOn)
+			require.True(t, seen[l.BuildsOn],
+				"lesson %s builds on %q, which does not come before it", l.Number, l.BuildsOn)
 		}
 		usual := l.MaxAdded == 60 && l.MaxRemoved == 30
-		require.Equal(t, usual, l.Reason == "", "lesson %s has another budget, and a reason, or neither", l.Number)
+		require.Equal(t, usual, l.Reason == "",
+			"lesson %s has another budget, and a reason, or neither", l.Number)
 		seen[l.Number] = true
 		_, err := os.Stat(l.Number)
-		require.Equal(t, l.Written, err == nil, "lesson %s has a folder when it is written, and only then", l.Number)
+		require.Equal(t, l.Written, err == nil,
+			"lesson %s has a folder when it is written, and only then", l.Number)
 	}
 	folders, err := filepath.Glob("[0-9][0-9]")
 	require.NoError(t, err)
@@ -98,8 +101,8 @@ func source(t *testing.T, name string) string {
 	return string(text)
 }
 
-// Every row of the ledger has its scenes and its tests, and the tests play the scenes: that of the bug
-// the take with the bug, that of the fix the other one.
+// Every row of the ledger has its scenes and its tests, and the tests play the scenes: that of the
+// bug the take with the bug, that of the fix the other one.
 func TestLedger(t *testing.T) {
 	var rows []string
 	for _, b := range Ledger {
@@ -124,7 +127,8 @@ func TestLedger(t *testing.T) {
 			"%s: a scene with two takes shows both the bug and the fix", row)
 		requirePlays(t, b.Shown, b.TestBug(), bugTake, b.ID)
 		if b.TestFix() != "" {
-			require.Contains(t, scenesOf(t, b.Fixed), b.ID, "lesson %s plays %s again, and fixes it", b.Fixed, row)
+			require.Contains(t, scenesOf(t, b.Fixed), b.ID,
+				"lesson %s plays %s again, and fixes it", b.Fixed, row)
 			requirePlays(t, b.Fixed, b.TestFix(), "Play", b.ID)
 		}
 	}
@@ -140,8 +144,8 @@ func requirePlays(t *testing.T, lesson, test, take, scene string) {
 	require.Contains(t, played(tests[test]), take+" "+scene, "%s of lesson %s plays this", test, lesson)
 }
 
-// played lists the takes that a function plays: "Play glue", "PlayNaive spin", and "helper bad-json" if
-// a function of the same file is given the name.
+// played lists the takes that a function plays: "Play glue", "PlayNaive spin", and "helper
+// bad-json" if a function of the same file is given the name.
 func played(f *ast.FuncDecl) []string {
 	var takes []string
 	ast.Inspect(f, func(n ast.Node) bool {
@@ -190,7 +194,8 @@ func TestScenesAndTests(t *testing.T) {
 					}
 				}
 			}
-			require.True(t, found, "scene %s of lesson %s has no test with its name that plays it", scene, l.Number)
+			require.True(t, found, "scene %s of lesson %s has no test with its name that plays it",
+				scene, l.Number)
 		}
 	}
 }
@@ -256,15 +261,18 @@ func TestREADMEsNameTests(t *testing.T) {
 	for _, l := range written() {
 		readme := source(t, l.Number+"/README.md")
 		for _, name := range testName.FindAllString(readme, -1) {
-			require.True(t, tests[name], "lesson %s: README.md names %s, which no lesson has", l.Number, name)
+			require.True(t, tests[name], "lesson %s: README.md names %s, which no lesson has",
+				l.Number, name)
 		}
 		for _, b := range Ledger {
 			if b.Shown != l.Number {
 				continue
 			}
-			row := regexp.MustCompile("(?m)^\\| `" + b.ID + "` .*$").FindString(readme)
-			require.Contains(t, row, "`"+b.TestBug()+"`", "lesson %s: the row of %s in README.md", l.Number, b.ID)
-			require.Contains(t, row, b.TestFix(), "lesson %s: the row of %s in README.md", l.Number, b.ID)
+			row := regexp.MustCompile(`(?m)^\| \x60` + b.ID + `\x60 .*$`).FindString(readme)
+			require.Contains(t, row, "`"+b.TestBug()+"`", "lesson %s: the row of %s in README.md",
+				l.Number, b.ID)
+			require.Contains(t, row, b.TestFix(), "lesson %s: the row of %s in README.md", l.Number,
+				b.ID)
 		}
 	}
 }

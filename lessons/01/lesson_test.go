@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,6 +37,31 @@ func TestEcho(t *testing.T) {
 	require.NoError(t, talk(conn, strings.NewReader("hello, 你好 é\n"), &out))
 	require.NoError(t, server.Returned())
 	require.Equal(t, "HELLO, 你好 é\n", out.String(), "only the letters a to z change")
+}
+
+// Only the letters a to z change; their neighbours do not.
+func TestUpper(t *testing.T) {
+	require.Equal(t, "`AZ{ @AZ[", string(upper([]byte("`az{ @AZ["))))
+	require.Equal(t, "é 你好 \xe9\xff", string(upper([]byte("é 你好 \xe9\xff"))))
+}
+
+// A message of 1024 bytes is read as a whole, and nothing is sent for an empty line.
+func TestLimits(t *testing.T) {
+	longest := strings.Repeat("a", maxRead)
+	for line, want := range map[string]string{longest: strings.ToUpper(longest) + "\n", "": ""} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		require.NoError(t, client.SetDeadline(time.Now().Add(loopback.Patience)))
+		answered := make(chan error, 1)
+		go func() { answered <- answer(server) }()
+		var out bytes.Buffer
+		require.NoError(t, talk(client, strings.NewReader(line+"\n"), &out))
+		require.Equal(t, want, out.String())
+		client.Close()
+		if err := <-answered; line == "" {
+			require.ErrorIs(t, err, io.EOF, "nothing was sent")
+		}
+	}
 }
 
 func TestServerFirst(t *testing.T) {
@@ -105,14 +131,17 @@ func TestServerWithoutAMessage(t *testing.T) {
 	_, errs, status := stagetest.Run(t.Context(), early, "", "server", "-addr", "127.0.0.1:0")
 	<-dialled
 	require.Equal(t, 1, status)
-	require.Contains(t, errs, "the client closed the connection before it sent a message; start the server again: go run ./lessons/01 server")
+	require.Contains(t, errs,
+		"the client closed the connection before it sent a message; start the server again: go "+
+			"run ./lessons/01 server")
 	require.Equal(t, 1, strings.Count(errs, "\n"))
 }
 
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr, "hello, 你好"), "")
+		out, errs, status := stagetest.Output(t,
+			stagetest.Python(t, "client.py", server.Addr, "hello, 你好"), "")
 		require.Zero(t, status, errs)
 		require.Equal(t, "HELLO, 你好\n", out)
 	})

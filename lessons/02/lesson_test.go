@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -29,7 +31,8 @@ func TestFixSecondMessage(t *testing.T) {
 func TestTalk(t *testing.T) {
 	got := stagetest.Play(t, lesson, "talk")
 	require.Equal(t, []string{"HELLO", "HOW ARE YOU"}, got.Got)
-	require.Equal(t, 2, timeline.Count(got.Events, "client", timeline.Send), "nothing is sent after quit")
+	require.Equal(t, 2, timeline.Count(got.Events, "client", timeline.Send),
+		"nothing is sent after quit")
 	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.EOF))
 }
 
@@ -79,7 +82,8 @@ func TestFixUnreadAnswer(t *testing.T) {
 
 // metError reports whether a read or write of a side failed.
 func metError(events []timeline.Event, side string) bool {
-	return slices.ContainsFunc(events, func(e timeline.Event) bool { return e.Side == side && e.Err != "" })
+	return slices.ContainsFunc(events,
+		func(e timeline.Event) bool { return e.Side == side && e.Err != "" })
 }
 
 func TestBugNextClient(t *testing.T) {
@@ -98,6 +102,29 @@ func TestPeerGone(t *testing.T) {
 	}
 }
 
+// The client closes its writing half, and reads to the end: the server closes its side, too.
+func TestAnswerCloses(t *testing.T) { stagetest.Leaving(t, answer, "hello") }
+
+// Each of the naive functions knows what its name says, and no more.
+func TestNaiveAnswers(t *testing.T) {
+	closes := func(conn net.Conn) error { return conn.Close() }
+	for name, test := range map[string]struct {
+		answer scenario.AnswerFunc
+		leave  func(net.Conn) error
+		met    error
+	}{
+		"eofOnly, end":     {eofOnlyAnswer, closes, nil},
+		"eofOnly, reset":   {eofOnlyAnswer, loopback.Abort, syscall.ECONNRESET},
+		"resetOnly, end":   {resetOnlyAnswer, closes, nil},
+		"resetOnly, reset": {resetOnlyAnswer, loopback.Abort, nil},
+	} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		require.NoError(t, test.leave(client))
+		require.ErrorIs(t, test.answer(server), test.met, name)
+	}
+}
+
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
@@ -108,7 +135,8 @@ func TestServeEnds(t *testing.T) {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "hello\n\n你好\nquit\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+			"hello\n\n你好\nquit\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "HELLO\n你好\n", out)
 	})

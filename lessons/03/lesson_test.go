@@ -3,12 +3,17 @@ package main
 import (
 	"bytes"
 	"io"
+	"log"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -61,6 +66,48 @@ func TestBugSecondWaits(t *testing.T) {
 	require.Equal(t, 1, timeline.Count(got.Events, "client 2", timeline.Timeout))
 }
 
+// A client that the server fails to answer is one line in the log. The next one is served.
+func TestNextAfterAFailure(t *testing.T) {
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	server := scenario.StartOn(timeline.NewRecorder(t.Name()), &impatient{Listener: ln}, serve)
+	for _, want := range []string{"", "HELLO\n"} {
+		conn, err := dial(server.Addr)
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+		var out strings.Builder
+		err = talk(conn, strings.NewReader("hello\n"), &out)
+		require.Equal(t, want == "", err != nil, "%v", err)
+		require.Equal(t, want, out.String())
+		conn.Close()
+	}
+	require.NoError(t, server.Stop())
+	require.Equal(t, 1, strings.Count(logged.String(), "\n"), &logged)
+	require.Contains(t, logged.String(), "reading a message: ")
+}
+
+// impatient is a listener whose first connection has no time to be read from.
+type impatient struct {
+	net.Listener
+	accepted int
+}
+
+func (l *impatient) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	l.accepted++
+	if err == nil && l.accepted == 1 {
+		conn = late{conn}
+	}
+	return conn, err
+}
+
+type late struct{ net.Conn }
+
+func (late) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
@@ -72,7 +119,8 @@ func TestPython(t *testing.T) {
 	t.Run("its clients, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
 		for range 2 {
-			out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "hello\n\n你好\nquit\n")
+			out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+				"hello\n\n你好\nquit\n")
 			require.Zero(t, status, errs)
 			require.Equal(t, "HELLO\n你好\n", out)
 		}

@@ -103,7 +103,8 @@ func TestNagle(t *testing.T) {
 	require.Contains(t, got.Verdicts()[0], verdict)
 }
 
-// medianExchange is the time from the client's first send of an exchange to its last read, as recorded.
+// medianExchange is the time from the client's first send of an exchange to its last read, as
+// recorded.
 func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Duration {
 	var took []time.Duration
 	begin, read := int64(-1), 0
@@ -130,7 +131,8 @@ func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Dur
 
 func TestBugTwoPipes(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "two-pipes")
-	require.True(t, got.Stuck, "the wait for an answer ended by its deadline, not because the server left")
+	require.True(t, got.Stuck,
+		"the wait for an answer ended by its deadline, not because the server left")
 	require.Zero(t, got.N, "bytes that came")
 }
 
@@ -200,25 +202,6 @@ func TestEncodingFlag(t *testing.T) {
 	out, _, status = stagetest.Client(t, server.Addr, gbk+"\n")
 	require.Zero(t, status)
 	require.Equal(t, "\uFFFD\uFFFD\n", out, "not UTF-8: replaced, not dropped")
-}
-
-// A web page of any origin can make a browser send this to a port of the reader's own machine.
-func TestBrowser(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "mark")
-	for name, request := range map[string]string{
-		"in the body": "POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\ntouch '" + mark + "'\n",
-		"in the path": "GET /;touch$IFS" + mark + ";" + strings.Repeat("a", 2000) + " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
-	} {
-		client, server, err := loopback.TCP()
-		require.NoError(t, err)
-		_, err = client.Write([]byte(request))
-		require.NoError(t, err)
-		require.ErrorContains(t, answer(server), "nothing was run", name)
-		require.NoFileExists(t, mark, name)
-		_, err = client.Read(make([]byte, 1))
-		require.Error(t, err, "the connection is closed")
-		client.Close()
-	}
 }
 
 // A command that nc sends ends with a newline, and is one all the same.
@@ -300,6 +283,36 @@ func (y *typist) Read(p []byte) (int, error) {
 		}
 	}
 	return copy(p, next.line+"\n"), nil
+}
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
+
+// A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
+// client is served. A web page of any origin can make a browser send the first two to a port of the
+// reader's own machine.
+func TestRefused(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	touch := "touch '" + mark + "'"
+	server := stagetest.Refused(t, serve,
+		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+
+			" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		touch+"\n"+touch,
+		touch+"\r\n"+touch+"\r\n",
+		touch+strings.Repeat(" ", maxRead+1-len(touch)))
+	require.NoFileExists(t, mark)
+	longest := "echo " + strings.Repeat("x", maxRead-len("echo "))
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+	var out strings.Builder
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+		"and nothing was sent for the empty lines")
+	conn.Close()
+	require.NoError(t, server.Stop())
 }
 
 func TestServeEnds(t *testing.T) {

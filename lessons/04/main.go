@@ -1,4 +1,5 @@
-// Lesson 04: sticky packets. TCP carries bytes, not messages. The server runs commands, and its answers show it.
+// Lesson 04: sticky packets. TCP carries bytes, not messages. The server runs commands, and its
+// answers show it.
 package main
 
 import (

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -187,6 +188,30 @@ func TestReadMessage(t *testing.T) {
 	require.ErrorIs(t, err, broken, "a failure is not taken for an end")
 }
 
+// An error of the connection is reported, wherever it comes.
+func TestWriteMessageFails(t *testing.T) {
+	var whole bytes.Buffer
+	send := func(w io.Writer) error { return writeMessage(w, []byte("hello")) }
+	require.NoError(t, send(&whole))
+	for room := range whole.Len() {
+		require.ErrorIs(t, send(&shortWriter{room}), errFull, "%d of %d bytes", room, whole.Len())
+	}
+}
+
+var errFull = errors.New("no more room")
+
+// shortWriter has room for so many bytes.
+type shortWriter struct{ room int }
+
+func (w *shortWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.room)
+	w.room -= n
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
 // The client holds a piece of an answer at a time, however long it is.
 func TestFlatMemory(t *testing.T) {
 	const size = 64 << 20
@@ -224,6 +249,7 @@ func TestNextClient(t *testing.T) {
 		"cat":                        "\n",
 		"printf '\\377'":             "\uFFFD\n",
 		"echo a; echo b >&2":         "a\nb\n",
+		"echo b >&2; echo a":         "a\nb\n", // standard output first
 		"head -c 10485760 /dev/zero": strings.Repeat("\x00", 10<<20) + "\n",
 	} {
 		conn, err := dial(server.Addr)
@@ -265,7 +291,8 @@ func TestClientErrors(t *testing.T) {
 			conn.Write([]byte(beginning))
 			conn.Close()
 		}()
-		_, errs, status := stagetest.Run(t.Context(), lesson, "ls\n", "client", "-addr", ln.Addr().String())
+		_, errs, status := stagetest.Run(t.Context(), lesson, "ls\n", "client", "-addr",
+			ln.Addr().String())
 		require.Equal(t, 1, status)
 		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
 		require.Contains(t, errs, says)
@@ -291,13 +318,46 @@ func TestClientMeetsReset(t *testing.T) {
 		loopback.Abort(conn)
 	}()
 	var errs bytes.Buffer
-	status := stage.Run(t.Context(), lesson, []string{"client", "-addr", ln.Addr().String()}, strings.NewReader("ls\n"), out, &errs)
+	status := stage.Run(t.Context(), lesson, []string{"client", "-addr", ln.Addr().String()},
+		strings.NewReader("ls\n"), out, &errs)
 	out.Close()
 	require.Equal(t, 1, status)
 	require.Equal(t, 1, strings.Count(errs.String(), "\n"), &errs)
 	require.Contains(t, errs.String(), "got 3 of 10 payload bytes: ")
-	require.Contains(t, errs.String(), ": the server left without a farewell; start the server again: go run ./lessons/05 server")
-	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()), "the address once for what was tried, once for what to type: %s", &errs)
+	require.Contains(t, errs.String(),
+		": the server left without a farewell; start the server again: go run ./lessons/05 server")
+	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()),
+		"the address once for what was tried, once for what to type: %s", &errs)
+}
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
+
+// A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
+// client is served. A web page of any origin can make a browser send the first two to a port of the
+// reader's own machine.
+func TestRefused(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	touch := "touch '" + mark + "'"
+	server := stagetest.Refused(t, serve,
+		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+
+			" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		touch+"\n"+touch,
+		touch+"\r\n"+touch+"\r\n",
+		touch+strings.Repeat(" ", maxRead+1-len(touch)))
+	require.NoFileExists(t, mark)
+	longest := "echo " + strings.Repeat("x", maxRead-len("echo "))
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+	var out strings.Builder
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+		"and nothing was sent for the empty lines")
+	conn.Close()
+	require.NoError(t, server.Stop())
 }
 
 func TestServeEnds(t *testing.T) {
@@ -310,7 +370,8 @@ func TestServeEnds(t *testing.T) {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "\necho 你好\n\ntrue\nprintf %03000d 7\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+			"\necho 你好\n\ntrue\nprintf %03000d 7\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "7:你好\n\n0:\n3000:"+strings.Repeat("0", 2999)+"7\n", out)
 	})
@@ -341,7 +402,8 @@ func TestCourseReadmeScript(t *testing.T) {
 	_, port, err := net.SplitHostPort(server.Addr)
 	require.NoError(t, err)
 	name := filepath.Join(t.TempDir(), "script.py")
-	require.NoError(t, os.WriteFile(name, bytes.Replace(script[1], []byte("8080"), []byte(port), 1), 0o644))
+	require.NoError(t,
+		os.WriteFile(name, bytes.Replace(script[1], []byte("8080"), []byte(port), 1), 0o644))
 	out, errs, status := stagetest.Output(t, stagetest.Python(t, name), "")
 	require.Zero(t, status, errs)
 	lines := strings.Split(out, "\n")
@@ -359,7 +421,7 @@ func FuzzReadMessage(f *testing.F) {
 		before := allocated()
 		got, err := receive(r)
 		if len(stream) >= headerSize {
-			size := int64(int32(uint32(stream[0]) | uint32(stream[1])<<8 | uint32(stream[2])<<16 | uint32(stream[3])<<24))
+			size := int64(int32(binary.LittleEndian.Uint32(stream)))
 			if whole := size >= 0 && size <= int64(len(stream)-headerSize); whole != (err == nil) {
 				t.Fatalf("%d bytes announced, %d there: %v", size, len(stream)-headerSize, err)
 			}
@@ -397,8 +459,8 @@ func BenchmarkHeader(b *testing.B) {
 	})
 }
 
-// BenchmarkThroughput sends the same payload framed and bare, in turns over one connection, and reports
-// bare time / framed time: 1 means that framing costs nothing.
+// BenchmarkThroughput sends the same payload framed and bare, in turns over one connection, and
+// reports bare time / framed time: 1 means that framing costs nothing.
 func BenchmarkThroughput(b *testing.B) {
 	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/md5"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,7 +73,8 @@ func TestLongestHeader(t *testing.T) {
 		head, err := encodeHeader(header{FileName: strings.Repeat("x", n-overhead), TotalSize: 5})
 		require.NoError(t, err)
 		require.Len(t, head, headerSize+n)
-		got, err := receive(iotest.OneByteReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("hello"))))
+		got, err := receive(
+			iotest.OneByteReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("hello"))))
 		if n == maxHeader {
 			require.NoError(t, err)
 			require.Equal(t, "hello", string(got))
@@ -92,7 +94,8 @@ func TestFixLongHeader(t *testing.T) {
 	require.ErrorContains(t, err, "2147483647 bytes")
 	_, err = receive(strings.NewReader("\xfb\xff\xff\xff"))
 	require.ErrorContains(t, err, "-5 bytes")
-	require.Less(t, allocated()-before, uint64(4<<20), "bytes allocated, most of them for what the scene sends")
+	require.Less(t, allocated()-before, uint64(4<<20),
+		"bytes allocated, most of them for what the scene sends")
 }
 
 func TestFixBadJson(t *testing.T) {
@@ -123,8 +126,8 @@ func TestFixNotUtf8(t *testing.T) {
 	refusedScene(t, "not-utf8", "file_name")
 }
 
-// refusedScene plays a scene in which a header comes over a connection that stays open, and expects one
-// line that says what is wrong.
+// refusedScene plays a scene in which a header comes over a connection that stays open, and expects
+// one line that says what is wrong.
 func refusedScene(t *testing.T, scene, says string) {
 	t.Helper()
 	wrong(t, stagetest.Play(t, lesson, scene).Met, says)
@@ -167,7 +170,8 @@ func TestNotVerified(t *testing.T) {
 	require.NoError(t, got.Met)
 	require.Equal(t, []string{"hello"}, got.Got, "delivered all the same")
 	said := func(e timeline.Event) bool {
-		return e.Side == "client" && e.Op == timeline.Note && strings.Contains(e.Text, "is not verified")
+		return e.Side == "client" && e.Op == timeline.Note && strings.Contains(e.Text,
+			"is not verified")
 	}
 	require.True(t, slices.ContainsFunc(got.Events, said), "the client says it, not the server")
 
@@ -176,7 +180,8 @@ func TestNotVerified(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(got), "delivered all the same")
 	}
-	_, err := receive(bytes.NewReader(frame(`{"total_size": 5, "md5": "5D41402ABC4B2A76B9719D911017C592"}`, "hello")))
+	_, err := receive(
+		bytes.NewReader(frame(`{"total_size": 5, "md5": "5D41402ABC4B2A76B9719D911017C592"}`, "hello")))
 	require.NoError(t, err, "hex digits of either case")
 	var out strings.Builder
 	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "md5"}`, "hello"))
@@ -184,14 +189,15 @@ func TestNotVerified(t *testing.T) {
 	require.Equal(t, "client: \"a.txt\" is not verified: its md5 is \"md5\"\n", errs)
 }
 
-// runClient lets the lesson's client ask a server that answers with the given bytes, and returns what it wrote to
-// standard error.
+// runClient lets the lesson's client ask a server that answers with the given bytes, and returns
+// what it wrote to standard error.
 func runClient(t *testing.T, out io.Writer, answer []byte, args ...string) (errs string) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
 	defer ln.Close()
 	go answerOnce(ln, answer)
-	stdout, errs, _ := stagetest.Run(t.Context(), lesson, "ls\n", append([]string{"client", "-addr", ln.Addr().String()}, args...)...)
+	stdout, errs, _ := stagetest.Run(t.Context(), lesson, "ls\n",
+		append([]string{"client", "-addr", ln.Addr().String()}, args...)...)
 	io.WriteString(out, stdout)
 	return errs
 }
@@ -215,7 +221,8 @@ func TestFixPathName(t *testing.T) {
 		whereabouts("a/b/", []string{"a/x", "etc/x"}))
 }
 
-// TestSaveFails: a disk that takes no more is the reader's own trouble, and not told as the server's fault.
+// TestSaveFails: a disk that takes no more is the reader's own trouble, and not told as the
+// server's fault.
 func TestSaveFails(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no ulimit, which makes a file fail like a full disk does")
@@ -231,19 +238,30 @@ func TestSaveFails(t *testing.T) {
 	require.NoError(t, err)
 	_, errs, status := stagetest.Output(t, cmd, "ls\n")
 	require.Equal(t, 1, status)
-	require.Equal(t, "saving an answer: writing "+filepath.Join(dir, "a.txt")+": file too large; is the disk full?\n", errs)
+	require.Equal(t,
+		"saving an answer: writing "+
+			""+filepath.Join(dir, "a.txt")+": file too large; is the disk full?\n", errs)
 }
 
 func TestSaveFlag(t *testing.T) {
 	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("longer than hello"), 0o644))
 	var out strings.Builder
-	errs := runClient(t, &out, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "5d41402abc4b2a76b9719d911017c592"}`, "hello"), "-save", dir)
+	errs := runClient(t, &out,
+		frame(`{"file_name": "a.txt", "total_size": 5, "md5": "5d41402abc4b2a76b9719d911017c592"}`, "hello"),
+		"-save", dir)
 	require.Empty(t, errs)
 	saved, err := os.ReadFile(filepath.Join(dir, "a.txt"))
 	require.NoError(t, err)
-	require.Equal(t, "hello", string(saved))
+	require.Equal(t, "hello", string(saved), "nothing of what was there before")
+	open, _ := filepath.Glob("/proc/self/fd/*") // on Linux
+	for _, name := range open {
+		target, _ := os.Readlink(name)
+		require.False(t, strings.HasPrefix(target, dir), "%s is still open", target)
+	}
 
-	_, errs, status := stagetest.Run(t.Context(), lesson, "", "client", "-save", filepath.Join(dir, "no-such-folder"))
+	_, errs, status := stagetest.Run(t.Context(), lesson, "", "client", "-save",
+		filepath.Join(dir, "no-such-folder"))
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "no-such-folder")
 }
@@ -251,7 +269,8 @@ func TestSaveFlag(t *testing.T) {
 func TestHeader(t *testing.T) {
 	head, err := encodeHeader(header{FileName: "a.txt", TotalSize: 5, MD5: "x"})
 	require.NoError(t, err)
-	require.Equal(t, "\x2e\x00\x00\x00"+`{"file_name":"a.txt","total_size":5,"md5":"x"}`, string(head), "in this order")
+	require.Equal(t, "\x2e\x00\x00\x00"+`{"file_name":"a.txt","total_size":5,"md5":"x"}`,
+		string(head), "in this order")
 	require.True(t, json.Valid(head[headerSize:]))
 }
 
@@ -291,6 +310,30 @@ func TestReadMessage(t *testing.T) {
 	}
 }
 
+// An error of the connection is reported, wherever it comes.
+func TestWriteMessageFails(t *testing.T) {
+	var whole bytes.Buffer
+	send := func(w io.Writer) error { return writeMessage(w, "a.txt", []byte("hello")) }
+	require.NoError(t, send(&whole))
+	for room := range whole.Len() {
+		require.ErrorIs(t, send(&shortWriter{room}), errFull, "%d of %d bytes", room, whole.Len())
+	}
+}
+
+var errFull = errors.New("no more room")
+
+// shortWriter has room for so many bytes.
+type shortWriter struct{ room int }
+
+func (w *shortWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.room)
+	w.room -= n
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
 // The client holds a piece of an answer at a time, however long it is.
 func TestFlatMemory(t *testing.T) {
 	const size = 64 << 20
@@ -328,6 +371,7 @@ func TestNextClient(t *testing.T) {
 		"cat":                        "\n",
 		"printf '\\377'":             "\uFFFD\n",
 		"echo a; echo b >&2":         "a\nb\n",
+		"echo b >&2; echo a":         "a\nb\n", // standard output first
 		"head -c 10485760 /dev/zero": strings.Repeat("\x00", 10<<20) + "\n",
 	} {
 		conn, err := dial(server.Addr)
@@ -366,6 +410,36 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
+
+// A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
+// client is served. A web page of any origin can make a browser send the first two to a port of the
+// reader's own machine.
+func TestRefused(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	touch := "touch '" + mark + "'"
+	server := stagetest.Refused(t, serve,
+		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+
+			" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		touch+"\n"+touch,
+		touch+"\r\n"+touch+"\r\n",
+		touch+strings.Repeat(" ", maxRead+1-len(touch)))
+	require.NoFileExists(t, mark)
+	longest := "echo " + strings.Repeat("x", maxRead-len("echo "))
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+	var out strings.Builder
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+		"and nothing was sent for the empty lines")
+	conn.Close()
+	require.NoError(t, server.Stop())
+}
+
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
@@ -376,14 +450,18 @@ func TestServeEnds(t *testing.T) {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "\necho 你好\n\ntrue\nprintf %03000d 7\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+			"\necho 你好\n\ntrue\nprintf %03000d 7\n")
 		require.Zero(t, status, errs)
-		require.Equal(t, "answer.txt 7:你好\n\nanswer.txt 0:\nanswer.txt 3000:"+strings.Repeat("0", 2999)+"7\n", out)
+		require.Equal(t,
+			"answer.txt 7:你好\n\nanswer.txt 0:\nanswer.txt 3000:"+strings.Repeat("0", 2999)+"7\n",
+			out)
 	})
 	t.Run("our client, its server", func(t *testing.T) {
 		server := stagetest.Start(t, stagetest.Python(t, "server.py"))
 		dir := t.TempDir()
-		out, errs, status := stagetest.Client(t, server.Addr, "echo 你好\ntrue\nprintf %03000d 7\n", "-save", dir)
+		out, errs, status := stagetest.Client(t, server.Addr, "echo 你好\ntrue\nprintf %03000d 7\n",
+			"-save", dir)
 		require.Zero(t, status, errs)
 		require.Empty(t, errs, "verified")
 		require.Equal(t, "你好\n\n"+strings.Repeat("0", 2999)+"7\n", out)
@@ -400,7 +478,7 @@ func FuzzReadMessage(f *testing.F) {
 		before := allocated()
 		got, err := receive(r)
 		if err == nil { // then it was all there: the length, the JSON, and as many bytes as it says
-			size := int(uint32(stream[0]) | uint32(stream[1])<<8 | uint32(stream[2])<<16 | uint32(stream[3])<<24)
+			size := int(binary.LittleEndian.Uint32(stream))
 			if payload := stream[headerSize+size:]; !bytes.HasPrefix(payload, got) || r.Len() != len(payload)-len(got) {
 				t.Fatalf("got %q of %q, %d bytes left", got, payload, r.Len())
 			}
@@ -437,8 +515,9 @@ func BenchmarkHeader(b *testing.B) {
 	})
 }
 
-// BenchmarkThroughput sends the same payload three ways, in turns over one connection: bare; bare with an MD5 computed
-// at both ends; framed. It reports bare time / framed time and hashed time / framed time: 1 means that framing costs nothing.
+// BenchmarkThroughput sends the same payload three ways, in turns over one connection: bare; bare
+// with an MD5 computed at both ends; framed. It reports bare time / framed time and hashed time /
+// framed time: 1 means that framing costs nothing.
 func BenchmarkThroughput(b *testing.B) {
 	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -454,7 +533,11 @@ func BenchmarkThroughput(b *testing.B) {
 					func(w io.Writer) error { _, err := w.Write(payload); return err },
 					func(r io.Reader) error { _, err := io.CopyN(io.Discard, r, int64(size)); return err })
 				hashed += carry(b, server, client,
-					func(w io.Writer) error { md5.Sum(payload); _, err := w.Write(payload); return err },
+					func(w io.Writer) error {
+						md5.Sum(payload)
+						_, err := w.Write(payload)
+						return err
+					},
 					func(r io.Reader) error { _, err := io.CopyN(md5.New(), r, int64(size)); return err })
 				framed += carry(b, server, client,
 					func(w io.Writer) error { return sendMessage(w, payload) },

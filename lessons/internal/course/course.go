@@ -15,6 +15,10 @@ type Lesson struct {
 	// 0, 0 means no limit. Reason says why they are not the usual 60 and 30, "" if they are.
 	MaxAdded, MaxRemoved int
 	Reason               string
+
+	// Changes lists the functions, types and constants of server.go and client.go that the lesson it
+	// builds on has, too, and that differ, each with the reason. All others are equal to the byte.
+	Changes map[string]string
 }
 
 // What a step may add and remove, unless it has a reason for more. Readability goes first: no line is
@@ -34,31 +38,62 @@ var Lessons = withBudgets([]Lesson{
 	{
 		Number: "02", Title: "Talk loop", BuildsOn: "01", Written: true,
 		Idea: "Many messages on one connection, and all the ways in which it can end.",
+		Changes: map[string]string{
+			"serve":  "its comment: the client is answered until it leaves",
+			"answer": "the loop, and the ways in which it ends",
+			"talk":   "the loop, and the empty line",
+		},
 	},
 	{
 		Number: "03", Title: "Accept loop", BuildsOn: "02", Written: true,
 		Idea: "Client after client, whatever one of them does.",
+		Changes: map[string]string{
+			"serve": "the loop around accept",
+		},
 	},
 	{
 		Number: "04", Title: "Sticky packets", BuildsOn: "03", Written: true,
 		Idea:     "TCP carries bytes, not messages: they stick together and are cut apart.",
 		MaxAdded: 90, MaxRemoved: 40,
 		Reason: "the bug needs answers of any length: the server runs commands, the client decodes them",
+		Changes: map[string]string{
+			"answer": "runs commands",
+			"talk":   "has its user's encoding, and reads through readMessage",
+		},
 	},
 	{
 		Number: "05", Title: "Struct header", BuildsOn: "04", Written: true,
 		Idea: "Four bytes in front of each answer say how long it is.",
+		Changes: map[string]string{
+			"answer":      "sends through writeMessage",
+			"readMessage": "reads the header, and all of the payload",
+		},
 	},
 	{
 		Number: "06", Title: "JSON header", BuildsOn: "05", Written: true,
 		Idea:     "A header that carries a name, a size of any magnitude and a checksum.",
 		MaxAdded: 90, MaxRemoved: 40,
 		Reason: "each field of the header has a use: a file to save to, a checksum to compare",
+		Changes: map[string]string{
+			"answer":       "gives the answer a name",
+			"writeMessage": "fills in the header's fields",
+			"encodeHeader": "the header is JSON",
+			"decodeHeader": "the header is JSON",
+			"client":       "has a folder to save to",
+			"maxPayload":   "a size has 8 bytes now, and a file may have more than 2 GiB",
+			"talk":         "readMessage is a method, which knows the folder",
+			"readMessage":  "saves, and compares the checksum",
+		},
 	},
 	{
 		Number: "07", Title: "UDP: nothing sticks", BuildsOn: "03", Written: true,
 		Idea:   "Datagrams keep their boundaries, and may vanish.",
 		Reason: "another protocol: no connection, nothing to accept",
+		Changes: map[string]string{
+			"listen": "a socket for datagrams, and no queue of clients",
+			"dial":   "sends nothing",
+			"talk":   "has a deadline; an empty line is a message, and a line can be too long",
+		},
 	},
 	{
 		Number: "08", Title: "Many clients at once", BuildsOn: "03",

@@ -149,9 +149,10 @@ func LeaveUnread(conn net.Conn) error {
 	return loopback.WaitQueued(conn, 5000)
 }
 
-// NextClient lets a second client connect and send while the first one is served, which goes on, and
-// then the first one leave. Got is the second client's answer, Met the error that it met instead: a server
-// that ends closes its listener, and the kernel resets the connections that nobody has accepted.
+// NextClient lets a second client connect and send while the first one is served, which goes on,
+// and then the first one leave. Got is the second client's answer, Met the error that it met
+// instead: a server that ends closes its listener, and the kernel resets the connections that
+// nobody has accepted.
 func NextClient(p Programs) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		server, err := Start(rec, p.Serve)

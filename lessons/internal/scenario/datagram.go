@@ -43,7 +43,8 @@ func Unconnected(wrap func(pc net.PacketConn, server net.Addr) net.Conn) Open {
 	}
 }
 
-// sendBuffer is room for the largest datagram: by default macOS sends no more than 9216 bytes at once.
+// sendBuffer is room for the largest datagram: by default macOS sends no more than 9216 bytes at
+// once.
 const sendBuffer = 128 << 10
 
 func roomy(dial func(addr string) (net.Conn, error)) func(addr string) (net.Conn, error) {
@@ -73,8 +74,8 @@ func StartPacket(rec *timeline.Recorder, serve func(net.PacketConn) error) (*Ser
 	return StartPacketOn(rec.PacketConn("server", pc), serve), nil
 }
 
-// StartPacketOn is StartPacket with a socket that the caller made and has recorded. Idle counts reads there, and Stop
-// waits for a read: every datagram must have been answered.
+// StartPacketOn is StartPacket with a socket that the caller made and has recorded. Idle counts
+// reads there, and Stop waits for a read: every datagram must have been answered.
 func StartPacketOn(pc net.PacketConn, serve func(net.PacketConn) error) *Server {
 	s := &Server{Addr: pc.LocalAddr().String(), ln: pc}
 	s.changed = sync.NewCond(&s.mu)
@@ -141,15 +142,16 @@ func sizes(texts []string) string {
 	return list.String()
 }
 
-// packetPair returns a recorded socket of a server, the same one not recorded, for looking into its queue, and a recorded client that is
-// connected to it. The caller closes server and client.
+// packetPair returns a recorded socket of a server, the same one not recorded, for looking into its
+// queue, and a recorded client that is connected to it. The caller closes server and client.
 func packetPair(rec *timeline.Recorder) (client net.Conn, server net.PacketConn, queue *net.UDPConn, err error) {
 	c, s, err := loopback.UDP()
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	server = rec.PacketConn("server", s)
-	client, err = rec.Dial("client", s.LocalAddr().String(), func(string) (net.Conn, error) { return c, nil })
+	client, err = rec.Dial("client", s.LocalAddr().String(),
+		func(string) (net.Conn, error) { return c, nil })
 	return client, server, s, err
 }
 
@@ -167,9 +169,9 @@ func sendBeforeRead(rec *timeline.Recorder, client net.Conn, queue *net.UDPConn,
 	return nil
 }
 
-// DatagramGlue is Glue for datagrams: "world" and "hello" are sent back to back, and the server comes
-// late. Then they are sent again while the server keeps pace. Got are the answers, one for each message
-// if nothing stuck.
+// DatagramGlue is Glue for datagrams: "world" and "hello" are sent back to back, and the server
+// comes late. Then they are sent again while the server keeps pace. Got are the answers, one for
+// each message if nothing stuck.
 func DatagramGlue(serve func(net.PacketConn) error) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		client, pc, queue, err := packetPair(rec)

@@ -14,8 +14,9 @@ import (
 // ReceiveFunc reads one message of at most limit bytes, as a stage's server does.
 type ReceiveFunc func(pc net.PacketConn, limit int) ([]byte, error)
 
-// Truncated sends "hello" and "bye" to a reader that allows for messages of 3 bytes, and comes late.
-// Got are the messages that the reader was handed, Met is the error that told it that one did not fit.
+// Truncated sends "hello" and "bye" to a reader that allows for messages of 3 bytes, and comes
+// late. Got are the messages that the reader was handed, Met is the error that told it that one did
+// not fit.
 func Truncated(receive ReceiveFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		client, server, queue, err := packetPair(rec)
@@ -54,8 +55,8 @@ func Truncated(receive ReceiveFunc) Play {
 }
 
 // QueueOverflow sends Overflowing datagrams to a reader that comes when all are sent, and asks the
-// system to keep no more than receiveBuffer bytes for it. N is how many it then read; sends that failed
-// are in the events.
+// system to keep no more than receiveBuffer bytes for it. N is how many it then read; sends that
+// failed are in the events.
 func QueueOverflow() Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		client, server, queue, err := packetPair(rec)
@@ -128,10 +129,10 @@ func drain(client net.Conn, server net.PacketConn, queue *net.UDPConn) (read int
 	}
 }
 
-// BothWait lets the client's datagram be lost on the way: the server waits for a message and the client
-// for an answer. When that is certain the scene sees to it that the client's wait ends after Hang,
-// whether the client has set a deadline or not. Stuck is whether it had not, Met what its talk function
-// returned, and Took the time from the deadline that it set back to when it did.
+// BothWait lets the client's datagram be lost on the way: the server waits for a message and the
+// client for an answer. When that is certain the scene sees to it that the client's wait ends after
+// Hang, whether the client has set a deadline or not. Stuck is whether it had not, Met what its
+// talk function returned, and Took the time from the deadline that it set back to when it did.
 func BothWait(p PacketPrograms) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		pc, err := listenPacket()
@@ -171,7 +172,8 @@ type loss struct {
 	patience time.Duration // how far in the future it was then
 }
 
-// happens records a change. Once the datagram is lost and the client waits, nothing can come any more.
+// happens records a change. Once the datagram is lost and the client waits, nothing can come any
+// more.
 func (l *loss) happens(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -182,7 +184,8 @@ func (l *loss) happens(change func()) {
 		if l.deadline {
 			until = "the client has set a deadline, and the scene brings it forward"
 		}
-		l.rec.State(0, "the datagram is lost on the way; both sides read, and nothing will come: %s", until)
+		l.rec.State(0,
+			"the datagram is lost on the way; both sides read, and nothing will come: %s", until)
 		l.waiting.SetReadDeadline(time.Now().Add(Hang))
 	}
 }

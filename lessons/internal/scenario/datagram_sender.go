@@ -61,8 +61,8 @@ func sayWhoIsHeard(rec *timeline.Recorder, conn net.Conn) {
 	}
 }
 
-// refusalTime bounds the wait for the word that nobody took a datagram. It comes at once, and the bound is a watchdog;
-// on Windows Go switches it off, and it never comes.
+// refusalTime bounds the wait for the word that nobody took a datagram. It comes at once, and the
+// bound is a watchdog; on Windows Go switches it off, and it never comes.
 func refusalTime() time.Duration {
 	if runtime.GOOS == "windows" {
 		return Hang
@@ -70,7 +70,8 @@ func refusalTime() time.Duration {
 	return loopback.Patience
 }
 
-// Forged lets a third socket answer the client before the server does. Got is what the client printed.
+// Forged lets a third socket answer the client before the server does. Got is what the client
+// printed.
 func Forged(serve func(net.PacketConn) error, open Open, talk TalkFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		pc, err := listenPacket()
@@ -104,8 +105,8 @@ func Forged(serve func(net.PacketConn) error, open Open, talk TalkFunc) Play {
 	}
 }
 
-// forge waits until the server has the client's message, sends an answer in its place, and waits until the client has
-// printed it or the attacker is told that nobody took it.
+// forge waits until the server has the client's message, sends an answer in its place, and waits
+// until the client has printed it or the attacker is told that nobody took it.
 func forge(rec *timeline.Recorder, client string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
 	defer cancel()

@@ -199,7 +199,8 @@ func Residue(answer AnswerFunc, talk TalkFunc) Play {
 	return shellTyped(answer, talk, []string{"printf %03000d 0", "echo second"},
 		func(rec *timeline.Recorder, o *Outcome) {
 			if len(o.Got) == 2 {
-				rec.Verdict("the answer to the second command, echo second, was printed as %s", brief(o.Got[1]))
+				rec.Verdict("the answer to the second command, echo second, was printed as %s",
+					brief(o.Got[1]))
 			}
 		})
 }
@@ -287,7 +288,8 @@ func WrongEncoding(talk TalkFunc) Play {
 	return func(rec *timeline.Recorder) (Outcome, error) {
 		o, err := typed(answersOnce("你好\n"), talk, "echo 你好")(rec)
 		if err == nil && len(o.Got) == 1 {
-			rec.Verdict("the server sent 你好, the client printed %s, and nobody met an error", o.Got[0])
+			rec.Verdict("the server sent 你好, the client printed %s, and nobody met an error",
+				o.Got[0])
 		}
 		return o, err
 	}
@@ -373,8 +375,8 @@ func waitForFile(name string) error {
 	}
 }
 
-// Nagle measures exchanges in which the client writes twice and then reads, with Nagle's algorithm and
-// without. Took are the two median times, in this order.
+// Nagle measures exchanges in which the client writes twice and then reads, with Nagle's algorithm
+// and without. Took are the two median times, in this order.
 func Nagle() Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		for _, noDelay := range []bool{false, true} {
@@ -396,8 +398,9 @@ func Nagle() Play {
 	}
 }
 
-// writeWriteRead lets the client send each request in two pieces. The kernel holds the second piece back until the
-// first is acknowledged, and the other kernel waits with its acknowledgement for an answer to put it on.
+// writeWriteRead lets the client send each request in two pieces. The kernel holds the second piece
+// back until the first is acknowledged, and the other kernel waits with its acknowledgement for an
+// answer to put it on.
 func writeWriteRead(c, s net.Conn, noDelay bool) (time.Duration, error) {
 	const exchanges = 5
 	if err := c.(interface{ SetNoDelay(bool) error }).SetNoDelay(noDelay); err != nil {

@@ -68,9 +68,12 @@ func (s *session) explainDial(addr string, err error) string {
 	case oneOf(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("connecting to %s: connection refused: nobody listens there; start the server first: %s", addr, start)
 	case timedOut(err):
-		return fmt.Sprintf("connecting to %s: no answer in time; is the address right? a server on this machine is started with %s", addr, start)
+		return fmt.Sprintf(
+			"connecting to %s: no answer in time; is the address right? a server on this "+
+				"machine is started with %s", addr, start)
 	}
-	return fmt.Sprintf("connecting to %s: %v; a server on this machine is started with %s", addr, cause(err), start)
+	return fmt.Sprintf("connecting to %s: %v; a server on this machine is started with %s", addr,
+		cause(err), start)
 }
 
 // explainPeer says how a conversation with peer, "client" or "server", failed. addr is the server's.
@@ -81,7 +84,8 @@ func (s *session) explainPeer(peer, addr string, err error) string {
 	case errors.Is(err, bufio.ErrTooLong):
 		return "a line of the input is longer than 64 KiB; nothing of it was sent: shorten it"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Sprintf("%v: the %s closed the connection in the middle of a message; %s", err, peer, next)
+		return fmt.Sprintf("%v: the %s closed the connection in the middle of a message; %s", err,
+			peer, next)
 	case errors.Is(err, io.EOF):
 		missing := "answered"
 		if peer == "client" {
@@ -98,7 +102,8 @@ func (s *session) explainPeer(peer, addr string, err error) string {
 	return err.Error()
 }
 
-// withoutAddrs is what err says, numbers included, without the addresses that the sentence names already.
+// withoutAddrs is what err says, numbers included, without the addresses that the sentence names
+// already.
 func withoutAddrs(err error) string {
 	var op *net.OpError
 	if !errors.As(err, &op) {
@@ -107,13 +112,15 @@ func withoutAddrs(err error) string {
 	return strings.Replace(err.Error(), op.Error(), cause(err).Error(), 1)
 }
 
-// timedOut reports whether a deadline passed. Not every timeout of package net is os.ErrDeadlineExceeded.
+// timedOut reports whether a deadline passed. Not every timeout of package net is
+// os.ErrDeadlineExceeded.
 func timedOut(err error) bool {
 	var t net.Error
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// cause is the innermost reason of a network error, without the addresses that the sentence names already.
+// cause is the innermost reason of a network error, without the addresses that the sentence names
+// already.
 func cause(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// endGrace is how long an interrupted server may take to return from its serve function before the process ends anyway.
+// endGrace is how long an interrupted server may take to return from its serve function before the
+// process ends anyway.
 const endGrace = 100 * time.Millisecond
 
 // server plays the server's side alone.
@@ -89,7 +90,9 @@ func (s *session) client(ctx context.Context, args []string) int {
 		return status
 	}
 	if tcp, err := net.ResolveTCPAddr("tcp", *addr); err == nil && tcp.Port == 0 {
-		return s.misuse("-addr %s: nobody can be reached at port 0; it lets a server take a free port: use the address that the server printed after \"listening on\"", *addr)
+		return s.misuse(
+			"-addr %s: nobody can be reached at port 0; it lets a server take a free port: use "+
+				"the address that the server printed after \"listening on\"", *addr)
 	}
 	logged, _ := visible(s.errs)
 	log.SetFlags(0)
@@ -150,11 +153,14 @@ func (s *session) checkAddr(addr string) (int, bool) {
 		}
 	}
 	if err != nil {
-		return s.misuse("-addr %q: an address is HOST:PORT with a port from 0 to 65535, such as %s", addr, defaultAddr), false
+		return s.misuse("-addr %q: an address is HOST:PORT with a port from 0 to 65535, such as %s",
+			addr, defaultAddr), false
 	}
 	if host != "" && net.ParseIP(host) == nil && host != "localhost" {
 		if _, err := net.LookupHost(host); err != nil {
-			return s.misuse("-addr %q: the host %q has no address here; use 127.0.0.1 for this machine", addr, host), false
+			return s.misuse(
+				"-addr %q: the host %q has no address here; use 127.0.0.1 for this machine", addr,
+				host), false
 		}
 	}
 	return done, true

@@ -23,7 +23,8 @@ import (
 // sceneLimit ends a scene that hangs. No scene comes near it.
 const sceneLimit = 20 * time.Second
 
-// sceneGrace is how long an interrupted scene may go on, to put away what it made. A scene takes less than half a second.
+// sceneGrace is how long an interrupted scene may go on, to put away what it made. A scene takes
+// less than half a second.
 const sceneGrace = time.Second
 
 // Take is one way to play a scene: with the code of naive.go, or with that of server.go and
@@ -84,7 +85,8 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	if *name != "" {
 		i := slices.Index(s.names(), *name)
 		if i < 0 {
-			return s.misuse("lesson %s has no scene %q; it has %s", s.Number, *name, strings.Join(s.names(), ", "))
+			return s.misuse("lesson %s has no scene %q; it has %s", s.Number, *name,
+				strings.Join(s.names(), ", "))
 		}
 		chosen = s.Scenes[i : i+1]
 	}
@@ -252,7 +254,8 @@ func Play(ctx context.Context, sc Scene, naive bool) (Recording, error) {
 	return Recording{}, fmt.Errorf("scene %s has no such take", sc.Name)
 }
 
-// notes turns what a lesson's code logs into notes of the server, or of the client if the line begins with "client: ".
+// notes turns what a lesson's code logs into notes of the server, or of the client if the line
+// begins with "client: ".
 type notes struct{ rec *timeline.Recorder }
 
 func (n notes) Write(p []byte) (int, error) {
@@ -266,6 +269,8 @@ func (n notes) Write(p []byte) (int, error) {
 }
 
 // style follows the terminal: its width, its colours, its characters. Anything else gets no colour and no box drawing.
+// style follows the terminal: its width; colour and box drawing only there, and not when NO_COLOR
+// is set.
 func (s *session) style(ascii bool) timeline.Style {
 	st := timeline.Style{Width: 80, ASCII: ascii}
 	if f, ok := s.out.Writer.(*os.File); ok && isTerminal(f) {

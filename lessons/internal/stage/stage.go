@@ -1,7 +1,8 @@
-// Package stage is what the main functions of all lessons share: the command line, the roles of server and client,
-// signals, running the recorded scenes, and errors that say what to type next.
+// Package stage is what the main functions of all lessons share: the command line, the roles of
+// server and client, signals, running the recorded scenes, and errors that say what to type next.
 //
-// It keeps the lessons' own files free of plumbing: server.go and client.go hold plain net code and nothing else.
+// It keeps the lessons' own files free of plumbing: server.go and client.go hold plain net code and
+// nothing else.
 package stage
 
 import (
@@ -39,8 +40,9 @@ type Lesson struct {
 	Dial         func(addr string) (net.Conn, error)
 	Talk         scenario.TalkFunc // until in ends; does not close conn
 
-	// ServerFlags and ClientFlags, in a lesson that has flags of its own, register those of one side,
-	// with their usage. They may set l's fields, there and when a flag is read: l is a copy for one run.
+	// ServerFlags and ClientFlags, in a lesson that has flags of its own, register those of one
+	// side, with their usage. They may set l's fields, there and when a flag is read: l is a copy
+	// for one run.
 	ServerFlags, ClientFlags func(l *Lesson, flags *flag.FlagSet)
 
 	RunsCommands bool // the server executes what it is sent: it may listen on loopback only
@@ -76,7 +78,8 @@ func Main(l Lesson) {
 	os.Exit(status)
 }
 
-// Run does what Main does, up to the end of the process, and returns the status. An interrupt is the end of ctx.
+// Run does what Main does, up to the end of the process, and returns the status. An interrupt is
+// the end of ctx.
 func Run(ctx context.Context, l Lesson, args []string, in io.Reader, out, errs io.Writer) int {
 	s := &session{Lesson: l, in: in, out: &output{Writer: out}, errs: errs}
 	status := s.run(ctx, args)
@@ -159,10 +162,12 @@ func (s *session) fail(format string, args ...any) int {
 	return failed
 }
 
-// longestLine is what a complaint is cut to, in characters: a peer may have put a name of 60 KB into it.
+// longestLine is what a complaint is cut to, in characters: a peer may have put a name of 60 KB
+// into it.
 const longestLine = 600
 
-// complain prints one line, on a line of its own. What a peer put into it, a file name say, cannot control the reader's terminal.
+// complain prints one line, on a line of its own. What a peer put into it, a file name say, cannot
+// control the reader's terminal.
 func (s *session) complain(format string, args ...any) {
 	if isTerminal(s.out.Writer) && s.out.open() { // an answer broke off in the middle of a line
 		fmt.Fprintln(s.out)
@@ -200,7 +205,8 @@ func (s *session) parse(flags *flag.FlagSet, args []string) (int, bool) {
 	case err != nil:
 		return s.misuse("%v; %s says which flags there are", err, s.command("-help")), false
 	case flags.NArg() > 0:
-		return s.misuse("%q is one argument too many: a role comes first, then flags; %s shows how", flags.Arg(0), s.command("-help")), false
+		return s.misuse("%q is one argument too many: a role comes first, then flags; %s shows how",
+			flags.Arg(0), s.command("-help")), false
 	}
 	return done, true
 }
@@ -256,7 +262,9 @@ func (s *session) usage(w io.Writer) {
 		row(flagUsage("client", f))
 	}
 	if s.RunsCommands {
-		fmt.Fprintf(w, "\nThis server runs the commands that it is sent.\nIt listens on loopback only, unless -expose is given.\n")
+		fmt.Fprintf(w,
+			"\nThis server runs the commands that it is sent.\nIt listens on loopback only, "+
+				"unless -expose is given.\n")
 	}
 }
 

@@ -180,7 +180,8 @@ func breaches(all map[string]listed, p listed, path string) []string {
 	return found
 }
 
-// plain takes " [socketbook/x.test]" off an import path, which marks a package as compiled for a test.
+// plain takes " [socketbook/x.test]" off an import path, which marks a package as compiled for a
+// test.
 func plain(path string) string {
 	path, _, _ = strings.Cut(path, " ")
 	return path

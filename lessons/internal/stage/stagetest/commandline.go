@@ -34,8 +34,9 @@ import (
 //	serve                                       starts the lesson's server; sets $SERVER
 //	nothing-sent                                nothing has come to $TAKEN
 //
-// and the variables $NUMBER, $TITLE, $FIRST (scene), $SCENES (their number), $FREE (an address where nobody listens), $TAKEN
-// (where somebody does and never answers) and $LEAVER (where a server leaves without an answer).
+// and the variables $NUMBER, $TITLE, $FIRST (scene), $SCENES (their number), $FREE (an address
+// where nobody listens), $TAKEN (where somebody does and never answers) and $LEAVER (where a server
+// leaves without an answer).
 func commandLine(t *testing.T, l stage.Lesson) {
 	c := &commands{t: t, l: l}
 	own, err := filepath.Glob("testdata/*.txtar")
@@ -168,7 +169,8 @@ func (full) Write([]byte) (int, error) {
 	return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
 }
 
-// hurried is a connection on which a wait for what never comes is short, if the program has a deadline.
+// hurried is a connection on which a wait for what never comes is short, if the program has a
+// deadline.
 type hurried struct{ net.Conn }
 
 func (h hurried) SetReadDeadline(t time.Time) error {

@@ -90,7 +90,9 @@ func Output(t *testing.T, cmd *exec.Cmd, stdin string) (stdout, stderr string, s
 	require.NoError(t, cmd.Start())
 	watchdog := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	err := cmd.Wait()
-	require.True(t, watchdog.Stop(), "%s did not end within %v; it printed %q and, on standard error, %q", cmd, patience, &out, &errs)
+	require.True(t, watchdog.Stop(),
+		"%s did not end within %v; it printed %q and, on standard error, %q", cmd, patience, &out,
+		&errs)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)

@@ -1,5 +1,6 @@
-// Package stagetest holds what the tests of all lessons share: every scene plays and says the same each time, the
-// command line keeps its promises, and every transcript in a README is what a run prints.
+// Package stagetest holds what the tests of all lessons share: every scene plays and says the same
+// each time, the command line keeps its promises, and every transcript in a README is what a run
+// prints.
 package stagetest
 
 import (
@@ -24,7 +25,8 @@ var (
 	times  = flag.Int("scenes", 2, "how often each scene is played to compare its verdicts")
 )
 
-// Main is a lesson's TestMain: it runs the tests and checks that they left nothing behind, or acts as the lesson.
+// Main is a lesson's TestMain: it runs the tests and checks that they left nothing behind, or acts
+// as the lesson.
 func Main(m *testing.M, l stage.Lesson) {
 	if os.Getenv(actAsLesson) != "" {
 		stage.Main(l)
@@ -71,7 +73,8 @@ func play(t *testing.T, l stage.Lesson, name string, naive bool) stage.Recording
 	return recording
 }
 
-// Sent is what a side has sent in a scene, as one string. Events keep the first 256 bytes of each send.
+// Sent is what a side has sent in a scene, as one string. Events keep the first 256 bytes of each
+// send.
 func Sent(events []timeline.Event, side string) string {
 	var sent strings.Builder
 	for _, e := range events {

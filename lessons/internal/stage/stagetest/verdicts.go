@@ -61,8 +61,8 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got, "%s; -update writes it anew", name)
 }
 
-// says is what a recording says: its title, what the programs made of the bytes, side by side, and the
-// verdicts.
+// says is what a recording says: its title, what the programs made of the bytes, side by side, and
+// the verdicts.
 func says(t *testing.T, r stage.Recording) string {
 	notes := map[string][]string{}
 	for _, e := range r.Events {
