@@ -162,7 +162,7 @@ func TestRun(t *testing.T) {
 	} {
 		require.Equal(t, want, string(run(command)), command)
 	}
-	require.Contains(t, string(run("no-such-command-here")), "not found")
+	require.Contains(t, string(run("no-such-command-here")), "no-such-command-here: ", "the shell says what it has not found, or may not look for")
 	require.Len(t, run("head -c 10485760 /dev/zero"), 10<<20)
 	require.Contains(t, string(run("a\x00b")), "invalid argument", "what cannot be started says so")
 }
