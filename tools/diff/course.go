@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -132,7 +133,7 @@ func (c course) resolve(args []string, allFiles bool) (*comparison, error) {
 		case err != nil:
 			return nil, err
 		case !ok:
-			return nil, usageError(fmt.Sprintf("%s is no lesson; one argument is a lesson (%s), two are lessons, folders or files", shown(args[0]), c.list()))
+			return nil, usageError(fmt.Sprintf("%s is not a lesson; one argument is a lesson (%s), two are lessons, folders or files", shown(args[0]), c.list()))
 		}
 		return c.step(l, allFiles)
 	case 2:
@@ -167,11 +168,16 @@ func (c course) side(arg string) (tree, error) {
 // sameShape makes two files or two folders of what was named: a file is compared with its namesake in a folder.
 func sameShape(old, new tree) (tree, tree, error) {
 	pick := func(folder, file tree) (tree, error) {
-		if _, err := fs.Stat(folder.fsys, file.as); err != nil {
-			return tree{}, fmt.Errorf("%s is a file, and the folder %s has no file called %s", file.label, folder.label, shown(file.as))
+		if file.stream != nil {
+			return tree{}, usageError(fmt.Sprintf("%s is a stream and %s a folder; name the file in it to compare with",
+				file.label, folder.label))
 		}
-		folder.only, folder.as = file.as, file.as
-		folder.label += "/" + shown(file.as)
+		if _, err := fs.Stat(folder.fsys, file.only); errors.Is(err, fs.ErrNotExist) {
+			return tree{}, fmt.Errorf("%s is a file, and the folder %s has no file called %s",
+				file.label, folder.label, shown(file.only))
+		}
+		folder.only = file.only
+		folder.label += "/" + shown(file.only)
 		return folder, nil
 	}
 	var err error

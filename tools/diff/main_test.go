@@ -12,6 +12,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/internal/gittest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -49,12 +51,13 @@ func TestScripts(t *testing.T) {
 // makeFile writes what a script cannot: makefile NAME binary|huge|many|latin1…
 func makeFile(ts *testscript.TestScript, neg bool, args []string) {
 	contents := map[string]string{
-		"binary": "package main\x00\x01",
-		"huge":   strings.Repeat("package main\n", maxFile/10),
-		"latin1": "package main\n\n// caf\xe9\n",
-		"crlf":   "package main\r\n\r\nfunc main() {}\r\n",
-		"many":   strings.Repeat("\n", maxLines+1),
-		"noeol":  "package main\n\nfunc main() {}",
+		"binary":      "package main\x00\x01",
+		"otherbinary": "package main\x00\x02",
+		"huge":        strings.Repeat("package main\n", maxFile/10),
+		"latin1":      "package main\n\n// caf\xe9\n",
+		"crlf":        "package main\r\n\r\nfunc main() {}\r\n",
+		"many":        strings.Repeat("\n", maxLines+1),
+		"noeol":       "package main\n\nfunc main() {}",
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(contents[args[1]]), 0o644))
 }
@@ -86,7 +89,7 @@ func command(t *testing.T, columns int, env map[string]string, args ...string) (
 	require.NoError(t, err)
 	var out, errs bytes.Buffer
 	status = run(args, world{
-		stdout: &out, stderr: &errs, dir: dir, terminal: columns > 0, columns: columns, lines: 10,
+		stdout: &out, stderr: &errs, dir: dir, terminal: columns > 0, escapes: columns > 0, columns: columns, lines: 10,
 		getenv: func(name string) string { return env[name] },
 	})
 	return out.String(), errs.String(), status
@@ -216,6 +219,71 @@ func TestPagerThatQuitsEarly(t *testing.T) {
 	_, stderr, status := command(t, 100, map[string]string{"PAGER": "head -1"}, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
 	require.Zero(t, status)
 	require.Empty(t, stderr)
+}
+
+// In a console that shows escape sequences as text there is no colour unless somebody insists.
+func TestNoColourWithoutEscapeSequences(t *testing.T) {
+	for colour, want := range map[string]bool{"auto": false, "always": true} {
+		var out, errs bytes.Buffer
+		status := run([]string{"testdata/before", "testdata/after", "-color", colour, "-no-pager"}, world{
+			stdout: &out, stderr: &errs, terminal: true, columns: 100, lines: 10,
+			getenv: func(string) string { return "" },
+		})
+		require.Zero(t, status, errs.String())
+		require.Equal(t, want, strings.Contains(out.String(), "\x1b["), colour)
+	}
+}
+
+// The frame is drawn where the terminal and the locale have the characters, or where -ascii=false insists.
+func TestWhereTheFrameIsASCII(t *testing.T) {
+	for _, test := range []struct {
+		columns int
+		env     map[string]string
+		flag    string
+		want    bool
+	}{
+		{100, nil, "-ascii=false", false},
+		{100, map[string]string{"LANG": "de_DE.UTF-8"}, "-no-pager", false},
+		{100, map[string]string{"LANG": "zh_CN.utf8", "LC_CTYPE": ""}, "-no-pager", false},
+		{100, map[string]string{"LC_ALL": "C", "LANG": "de_DE.UTF-8"}, "-no-pager", true},
+		{100, map[string]string{"LC_CTYPE": "zh_CN.GBK"}, "-no-pager", true},
+		{0, map[string]string{"LC_ALL": "C"}, "-no-pager", true},
+		{100, map[string]string{"TERM": "dumb", "LANG": "C.UTF-8"}, "-no-pager", true},
+		{0, map[string]string{"TERM": "dumb"}, "-no-pager", false}, // a pipe
+		{100, map[string]string{"LC_ALL": "C"}, "-ascii=false", false},
+	} {
+		for _, args := range [][]string{{"testdata/before", "testdata/after/"}, {"-stat", "testdata/before", "testdata/after"}, {}} {
+			out, stderr, status := command(t, test.columns, test.env, append(args, test.flag)...)
+			require.Zero(t, status, stderr)
+			drawn := strings.ContainsAny(out, "─│→−")
+			require.Equal(t, test.want, !drawn, "%v %v: %s", test, args, out)
+		}
+	}
+}
+
+// A dumb terminal has no pager either: less would ask there whether it really should.
+func TestDumbTerminalHasNoPager(t *testing.T) {
+	out, _, status := command(t, 100, map[string]string{"TERM": "dumb", "PAGER": "sed 's/^/paged: /'"},
+		"testdata/before", "testdata/after")
+	require.Zero(t, status)
+	require.NotContains(t, out, "paged: ")
+}
+
+// A patch keeps every byte, except where it is a terminal that would obey some of them.
+func TestPatchOnATerminal(t *testing.T) {
+	dir := t.TempDir()
+	gittest.WriteTree(t, dir, map[string]string{
+		"old": "\tone\n",
+		"new": "\tone \x1b]0;title\x07\x1b[2J 客 caf\xe9\u009b\u202e\r\n",
+	})
+	args := []string{"-u", filepath.Join(dir, "old"), filepath.Join(dir, "new")}
+	piped, _, status := command(t, 0, nil, args...)
+	require.Zero(t, status)
+	require.Contains(t, piped, "+\tone \x1b]0;title\x07\x1b[2J 客 caf\xe9\u009b\u202e\r\n")
+	shown, _, status := command(t, 80, nil, args...)
+	require.Zero(t, status)
+	require.Contains(t, shown, "-\tone\n+\tone ␛]0;title␇␛[2J 客 caf\\xe9<U+009B><U+202E>␍\n")
+	require.False(t, strings.ContainsAny(shown, "\x1b\x07\r\u009b\u202e"))
 }
 
 // full is a writer on a disk with no room left.

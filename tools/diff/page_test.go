@@ -18,7 +18,7 @@ import (
 var elements = map[string][]string{
 	"html": {"lang"}, "head": nil, "meta": {"charset", "http-equiv", "content", "name"}, "title": nil, "style": nil,
 	"body": nil, "header": nil, "main": {"class"}, "nav": {"aria-label"}, "section": {"id"}, "h1": nil, "h2": nil,
-	"p": {"class"}, "a": {"href"}, "b": nil, "span": {"class"}, "div": {"class"}, "code": nil, "ins": nil, "del": nil,
+	"p": {"class"}, "a": {"href"}, "b": nil, "ul": nil, "li": nil, "span": {"class", "data-name"}, "div": {"class"}, "code": nil, "ins": nil, "del": nil,
 	"details": nil, "summary": nil,
 	"table": nil, "thead": nil, "tbody": nil, "tr": nil, "th": {"scope"}, "td": {"class", "data-name"},
 }
@@ -79,8 +79,8 @@ func readPage(t *testing.T, page string) (oldText, newText string) {
 }
 
 func TestALongLineIsNotCopiedForEachCharacter(t *testing.T) {
-	side := rowdiff.Side{Number: 1, Text: strings.Repeat("ab ", 50_000) + "\n", Kind: rowdiff.Alone}
-	require.Less(t, testing.AllocsPerRun(1, func() { lineRuns(side, nil) }), 1000.0)
+	row := rowdiff.Row{Old: rowdiff.Side{Number: 1, Text: strings.Repeat("ab ", 50_000) + "\n", Kind: rowdiff.Alone}}
+	require.Less(t, testing.AllocsPerRun(1, func() { lineRuns(row, false, nil) }), 1000.0)
 }
 
 // Moved lines have a colour of their own in both themes, as removed and added ones have.
@@ -159,6 +159,20 @@ func TestPagesOfTheCourse(t *testing.T) {
 	require.NoError(t, err)
 	readPage(t, indexOf(steps))
 	require.Contains(t, indexOf(steps), "+7 −0 !")
+}
+
+// On the page too, white space that nobody could see is drawn; what is copied is what was there.
+func TestPageShowsWhiteSpace(t *testing.T) {
+	before, after := "\tf()\n\tg()\n", "    f() \n\t\tg()\n"
+	c := &comparison{files: []*rowdiff.File{rowdiff.CompareFile("p.txt", &before, &after)}}
+	page := pageOf(c, 3, nil)
+	gotOld, gotNew := readPage(t, page)
+	require.Equal(t, before, gotOld)
+	require.Equal(t, after, gotNew)
+	require.Contains(t, page, "<del><b><span class=\"w\" data-name=\"→\">\t</span></b>f()</del>")
+	require.Equal(t, 5, strings.Count(page, `<span class="w" data-name="·"> </span>`))
+	require.Equal(t, 1, strings.Count(page, `data-name="→"`), "a line that is indented further is plain to see")
+	require.Contains(t, pageCSS, ".w::before { content: attr(data-name);")
 }
 
 func FuzzPage(f *testing.F) {

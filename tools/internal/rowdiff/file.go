@@ -12,8 +12,9 @@ type File struct {
 	InOld, InNew     bool
 	OldText, NewText string
 	Rows             []Row
-	Skipped          string // why the content is not compared, as in "binary"; "" when it is
+	Skipped          string // why there are no rows, as in "is binary"; "" when there are
 	Differs          bool   // the bytes differ, or the file is on one side only
+	Unread           bool   // the bytes of a side are not known: Differs is true and may be wrong
 
 	// What to colour, by offsets in the texts; of Go files.
 	OldSyntax, NewSyntax []gosyntax.Span

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aymanbagabas/go-udiff/lcs"
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -22,8 +23,11 @@ const (
 // pairs picks, in a hunk, the old and new lines that stand beside each other: in order, and so that the sum of their
 // likenesses is greatest. Indexes count from the beginning of the hunk.
 func pairs(a, b []string) []pair {
-	if len(a) == 0 || len(b) == 0 || len(a)*len(b) > maxPairs {
+	if len(a) == 0 || len(b) == 0 {
 		return nil
+	}
+	if len(a)*len(b) > maxPairs {
+		return matches(skeletons(a), skeletons(b)) // a text that was only indented anew, say
 	}
 	linesA, linesB := words(a), words(b)
 	like := make([][]float64, len(a))
@@ -56,7 +60,7 @@ func pairs(a, b []string) []pair {
 
 // bag is a line as the set of its tokens without white space, sorted.
 type bag struct {
-	text   string // the line without white space
+	text   string // the line's skeleton
 	tokens []string
 	weight int // bytes in all tokens
 }
@@ -65,7 +69,7 @@ func words(lines []string) []bag {
 	bags := make([]bag, len(lines))
 	for i, line := range lines {
 		b := &bags[i]
-		b.text = strings.Join(strings.Fields(line), "")
+		b.text = Skeleton(line)
 		b.tokens = slices.DeleteFunc(tokens(line), func(s string) bool { return strings.TrimSpace(s) == "" })
 		slices.Sort(b.tokens)
 		for _, t := range b.tokens {
@@ -76,7 +80,7 @@ func words(lines []string) []bag {
 }
 
 // likeness is how much of two lines is the same, by the bytes of the tokens that both have (Dice's coefficient): 0 to
-// 1. Lines that share only punctuation are not alike; lines that differ in white space alone are the same.
+// 1. Lines that share only punctuation are not alike; lines with the same skeleton are the same.
 func likeness(a, b bag) float64 {
 	switch {
 	case a.text == b.text:
@@ -101,6 +105,44 @@ func likeness(a, b bag) float64 {
 		return 0
 	}
 	return 2 * float64(shared) / float64(a.weight+b.weight)
+}
+
+// Skeleton is what a person tells a line by: two lines with the same skeleton differ in white space, or in
+// characters that look the same. It has no white space and nothing that is never seen, letters are composed with
+// their accents (Unicode Standard Annex 15, NFC), and Latin stands for the Greek and Cyrillic letters that are
+// drawn like it.
+func Skeleton(line string) string {
+	if !strings.ContainsFunc(line, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.Join(strings.Fields(line), "")
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), r == '\u2800',
+			unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
+			return -1
+		case latin[r] != 0:
+			return latin[r]
+		}
+		return r
+	}, norm.NFC.String(line))
+}
+
+// latin has the Latin letter for each letter of other scripts that looks like it.
+var latin = func() map[rune]rune {
+	letters := make(map[rune]rune)
+	from, to := []rune("АВЕЅІЈКМНОРСТХаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"), []rune("ABESIJKMHOPCTXaesijopcyxABEZHIKMNOPTYXo")
+	for i, r := range from {
+		letters[r] = to[i]
+	}
+	return letters
+}()
+
+func skeletons(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = Skeleton(line)
+	}
+	return out
 }
 
 func isWord(token string) bool {

@@ -6,7 +6,7 @@ import (
 )
 
 // Patch writes the files as one unified diff that `git apply` and `patch -p1` accept. Identical files are
-// left out; a file whose content is not compared leaves a line that both programs pass over. There is at least one
+// left out; a file without rows leaves a line that both programs pass over. There is at least one
 // line of context: `git apply` refuses hunks with none.
 func Patch(files []*File, context int) string {
 	if context == 0 {
@@ -18,7 +18,7 @@ func Patch(files []*File, context int) string {
 			continue
 		}
 		if f.Skipped != "" {
-			fmt.Fprintf(&out, "Not compared: %s: %s\n", quote(f.Name), f.Skipped)
+			fmt.Fprintf(&out, "Not in this patch: %s %s\n", quote(f.Name), f.Skipped)
 			continue
 		}
 		hunks := f.Unified(context)
