@@ -40,12 +40,12 @@ func TestStepTable(t *testing.T) {
 03  粘包     02  +5 −0   +2 −0   +7 −0 !  +5 −5    +0 −3
 ! more lines than the step may change
 
-on       the lesson that this one builds on
-server   lines added to server.go and removed from it
-client   the same of client.go
-both     of the two together
-at most  what the course allows a step to change in the two
-others   of the other Go files, without main.go and tests
+on       the lesson it builds on
+server   lines added to and removed from server.go
+client   the same for client.go
+both     the two files together
+at most  how much this step may change the two files
+others   the other Go files, without main.go and tests
 
 A step in full: go run ./tools/diff 03
 `, table(steps, 60, false))
@@ -62,15 +62,14 @@ A step in full: go run ./tools/diff 03
    others +0 -3
 ! more lines than the step may change
 
-on       the lesson that this one builds
-         on
-server   lines added to server.go and
-         removed from it
-client   the same of client.go
-both     of the two together
-at most  what the course allows a step
-         to change in the two
-others   of the other Go files, without
+on       the lesson it builds on
+server   lines added to and removed from
+         server.go
+client   the same for client.go
+both     the two files together
+at most  how much this step may change
+         the two files
+others   the other Go files, without
          main.go and tests
 
 A step in full: go run ./tools/diff 03
@@ -101,12 +100,16 @@ func TestStepOverItsBudget(t *testing.T) {
 		{lineCount{6, 3}, lineCount{4, 3}, lineCount{10, 5}, true},
 		{lineCount{6, 3}, lineCount{4, 2}, lineCount{}, false},
 	} {
-		require.Equal(t, test.want, step{server: test.server, client: test.client, budget: test.budget}.over(), test)
+		s := step{server: test.server, client: test.client, budget: test.budget}
+		require.Equal(t, test.want, s.over(), test)
 	}
 }
 
 func TestReadingOrder(t *testing.T) {
-	want := []string{"server.go", "client.go", "naive.go", "framing.go", "scenes.go", "main.go", "lesson_test.go", "README.md", "data.txt", "sub/a.go"}
+	want := []string{
+		"server.go", "client.go", "naive.go", "framing.go", "scenes.go", "main.go",
+		"lesson_test.go", "README.md", "data.txt", "sub/a.go",
+	}
 	got := slices.Sorted(slices.Values(want))
 	slices.SortFunc(got, readingOrder)
 	require.Equal(t, want, got)
@@ -200,7 +203,10 @@ func TestLessonsComeFromTheDisk(t *testing.T) {
 // A link in a folder that somebody handed in does not show a file outside of it.
 func TestLinksDoNotLeaveTheFolder(t *testing.T) {
 	dir := t.TempDir()
-	gittest.WriteTree(t, dir, map[string]string{"secret.go": "package secret\n", "handed-in/a.go": "package a\n"})
+	gittest.WriteTree(t, dir, map[string]string{
+		"secret.go":      "package secret\n",
+		"handed-in/a.go": "package a\n",
+	})
 	if err := os.Symlink("../secret.go", filepath.Join(dir, "handed-in", "framing.go")); err != nil {
 		t.Skip("this system lets nobody make a symbolic link here:", err)
 	}
@@ -297,12 +303,17 @@ func TestStepsKeepTheirBudget(t *testing.T) {
 	require.NoError(t, err)
 	for _, s := range steps {
 		t.Run(s.number, func(t *testing.T) {
-			require.False(t, s.over(), "lesson %s changes server.go by %s and client.go by %s; together at most %s\nsee: go run ./tools/diff %[1]s",
+			require.False(t, s.over(),
+				"lesson %s changes server.go by %s and client.go by %s; together at most %s\n"+
+					"see: go run ./tools/diff %[1]s",
 				s.number, s.server.text(false), s.client.text(false), s.budget.text(false))
 			if s.budget == (lineCount{}) {
-				require.Contains(t, []string{"01", "07"}, s.number, "the catalogue sets no MaxAdded and MaxRemoved for lesson %s: only the first lesson and the change to UDP go without", s.number)
+				require.Contains(t, []string{"01", "07"}, s.number,
+					"the catalogue sets no MaxAdded and MaxRemoved for lesson %s: "+
+						"only the first lesson and the change to UDP go without", s.number)
 			}
-			require.Positive(t, s.server.added+s.server.removed+s.client.added+s.client.removed, "lesson %s changes neither server.go nor client.go", s.number)
+			require.Positive(t, s.server.added+s.server.removed+s.client.added+s.client.removed,
+				"lesson %s changes neither server.go nor client.go", s.number)
 		})
 	}
 }
@@ -317,7 +328,9 @@ func TestREADMEsNameTheirDiff(t *testing.T) {
 			readme, err := os.ReadFile(filepath.Join(c.root, "lessons", l.Number, "README.md"))
 			require.NoError(t, err)
 			commands := inREADME.FindAllStringSubmatch(string(readme), -1)
-			require.NotEmpty(t, commands, "lessons/%s/README.md names no command to see what changed: go run ./tools/diff %[1]s", l.Number)
+			require.NotEmpty(t, commands,
+				"lessons/%s/README.md names no command to see what changed: "+
+					"go run ./tools/diff %[1]s", l.Number)
 			own := false
 			for _, command := range commands {
 				args := strings.Fields(command[1])
@@ -326,7 +339,8 @@ func TestREADMEsNameTheirDiff(t *testing.T) {
 				require.Zero(t, status, "%s: %s", command[0], stderr)
 				require.NotEmpty(t, out, command[0])
 			}
-			require.True(t, own || l.BuildsOn == "", "lessons/%s/README.md names no diff of its own: go run ./tools/diff %[1]s", l.Number)
+			require.True(t, own || l.BuildsOn == "",
+				"lessons/%s/README.md names no diff of its own: go run ./tools/diff %[1]s", l.Number)
 		})
 	}
 }
@@ -345,19 +359,21 @@ func TestUnifiedOfTwoFilesAppliesToTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	before, after := "package a\n\nfunc a() {}\n", "package a\n\nfunc b() {}\n"
 	gittest.WriteTree(t, dir, map[string]string{"mine.go": before, "theirs.go": after})
-	patch, _, status := command(t, 0, nil, "-u", filepath.Join(dir, "mine.go"), filepath.Join(dir, "theirs.go"))
+	mine, theirs := filepath.Join(dir, "mine.go"), filepath.Join(dir, "theirs.go")
+	patch, _, status := command(t, 0, nil, "-u", mine, theirs)
 	require.Zero(t, status)
 	gittest.Git(t, dir, patch, "apply")
 	gittest.RequireTree(t, dir, map[string]string{"mine.go": after, "theirs.go": after})
 }
 
-// BenchmarkCommand measures the whole command, `go run` included, beside `go run` of a main that imports net, fmt
-// and os and does nothing, in one run.
+// BenchmarkCommand measures the whole command, `go run` included, beside `go run` of a main that
+// imports net, fmt and os and does nothing, in one run.
 func BenchmarkCommand(b *testing.B) {
 	dir := b.TempDir()
 	gittest.WriteTree(b, dir, map[string]string{
-		"go.mod":  "module nothing\n",
-		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"net\"\n\t\"os\"\n)\n\nfunc main() {\n\tfmt.Fprintln(os.Stdout, net.IPv4len)\n}\n",
+		"go.mod": "module nothing\n",
+		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"net\"\n\t\"os\"\n)\n\n" +
+			"func main() {\n\tfmt.Fprintln(os.Stdout, net.IPv4len)\n}\n",
 	})
 	root := openCourse(".").root
 	for name, run := range map[string]struct {
@@ -378,20 +394,22 @@ func BenchmarkCommand(b *testing.B) {
 // BenchmarkTenThousandLines measures the command on two files of 10,000 lines that differ in one line of ten.
 func BenchmarkTenThousandLines(b *testing.B) {
 	dir := b.TempDir()
-	var before, after strings.Builder
+	var oldText, newText strings.Builder
 	for n := range 10_000 {
-		fmt.Fprintf(&before, "\tn%d, err := conn.Read(buf)\n", n)
+		fmt.Fprintf(&oldText, "\tn%d, err := conn.Read(buf)\n", n)
 		if n%10 == 0 {
-			fmt.Fprintf(&after, "\tn%d, err := conn.Read(header)\n", n)
+			fmt.Fprintf(&newText, "\tn%d, err := conn.Read(header)\n", n)
 		} else {
-			fmt.Fprintf(&after, "\tn%d, err := conn.Read(buf)\n", n)
+			fmt.Fprintf(&newText, "\tn%d, err := conn.Read(buf)\n", n)
 		}
 	}
-	gittest.WriteTree(b, dir, map[string]string{"old.go": before.String(), "new.go": after.String()})
+	gittest.WriteTree(b, dir, map[string]string{"old.go": oldText.String(), "new.go": newText.String()})
 	b.Run("diff", func(b *testing.B) {
 		for b.Loop() {
 			var out, errs strings.Builder
-			status := run([]string{"-color=always", "-width=120", filepath.Join(dir, "old.go"), filepath.Join(dir, "new.go")}, world{stdout: &out, stderr: &errs, dir: dir, getenv: os.Getenv})
+			before, after := filepath.Join(dir, "old.go"), filepath.Join(dir, "new.go")
+			args := []string{"-color=always", "-width=120", before, after}
+			status := run(args, world{stdout: &out, stderr: &errs, dir: dir, getenv: os.Getenv})
 			if status != 0 {
 				b.Fatal(errs.String())
 			}

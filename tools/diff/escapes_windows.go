@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// escapeSequences asks the console to obey escape sequences, which it shows as text otherwise, and reports whether
-// it does (Windows 10 on). restore sets the console back for the program after this one.
+// escapeSequences asks the console to obey escape sequences, which it shows as text otherwise, and
+// reports whether it does (Windows 10 on). restore sets the console back for the program after this
+// one.
 func escapeSequences(console *os.File) (ok bool, restore func()) {
 	handle := windows.Handle(console.Fd())
 	var before uint32

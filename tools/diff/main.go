@@ -6,17 +6,19 @@
 //	go run ./tools/diff labs/05 solutions/05   any two folders, or files
 //	git show HEAD:./a.go | go run ./tools/diff - a.go
 //
-// A number is always a lesson; a folder called 05 is ./05. The name - is standard input; a pipe that is named,
-// as by the shell's <(command), is read to its end. Flags may stand before or behind the arguments.
+// A number is always a lesson; a folder called 05 is ./05. The name - is standard input; a pipe that is
+// named, as by the shell's <(command), is read to its end. Flags may stand before or behind the
+// arguments.
 //
-// The margin has a mark for each line: "-" removed, "+" added, "~" changed, "<" moved away, ">" moved here. In
-// two columns, the tokens that differ in a changed line stand out; long lines are wrapped. Where the two lines of
-// a row look the same, what differs is written out: · for a space, → for a tab, <U+00A0> for other characters.
-// Narrower than 80 columns, there is one column. Of a folder, main.go, tests, READMEs and folders inside are
-// left out unless -all-files is given.
+// The margin has a mark for each line: "-" removed, "+" added, "~" changed, "<" moved away, ">" moved
+// here. In two columns, the tokens that differ in a changed line stand out; long lines are wrapped.
+// Where the two lines of a row look the same, what differs is written out: · for a space, → for a tab,
+// <U+00A0> for other characters. Narrower than 80 columns, there is one column. Of a folder, main.go,
+// tests, READMEs and folders inside are left out unless -all-files is given.
 //
-// The status is 0 when the comparison was made, whether or not anything differs, 1 when it could not be made,
-// of one file of a folder even, and 2 for wrong usage. A binary file is compared: it is the same or it is not.
+// The status is 0 when the comparison was made, whether or not anything differs, 1 when it could not be
+// made, of one file of a folder even, and 2 for wrong usage. A binary file is compared: it is the same
+// or it is not.
 package main
 
 import (
@@ -62,7 +64,7 @@ type world struct {
 	terminal       bool // standard output is one
 	escapes        bool // and it obeys escape sequences: it can show colour
 	columns, lines int  // of that terminal; 0 if there is none
-	beside         int  // columns of the terminal that standard error or input is: the reader's, behind a pipe
+	beside         int  // columns of the reader's terminal behind a pipe: standard error is one, or input
 }
 
 func main() {
@@ -172,11 +174,11 @@ func (o options) check() error {
 	case o.given["html"] && o.html == "":
 		return usageError("-html wants the name of a file, or with no lesson that of a folder")
 	case isNumber.MatchString(filepath.ToSlash(o.html)):
-		return usageError(fmt.Sprintf("-html %s would write to a file or folder of that name; the name comes first: "+
-			"-html step.html %[1]s (a folder called %[1]s is ./%[1]s)", o.html))
+		return usageError(fmt.Sprintf("-html %s would write to a file or folder of that name; "+
+			"the name comes first: -html step.html %[1]s (a folder called %[1]s is ./%[1]s)", o.html))
 	case strings.HasPrefix(o.html, "-") && o.html != "-":
-		return usageError(fmt.Sprintf("-html wants a name, and %s looks like a flag (a file of that name is ./%[1]s)",
-			shown(o.html)))
+		return usageError(fmt.Sprintf(
+			"-html wants a name, and %s looks like a flag (a file of that name is ./%[1]s)", shown(o.html)))
 	case slices.Contains(o.args, ""):
 		return usageError("an argument is empty; give none, a lesson, or two lessons, folders or files")
 	case o.context < 0:
@@ -256,8 +258,8 @@ func (w world) plain() bool {
 	return w.terminal && w.getenv("TERM") == "dumb" || locale != "" && !utf8
 }
 
-// patch writes the unified diff: its bytes as they are, or on a terminal fit to be seen. What it leaves out is
-// said beside it.
+// patch writes the unified diff: its bytes as they are, or on a terminal fit to be seen. What it leaves
+// out is said beside it.
 func (o options) patch(c *comparison, w world) error {
 	if !c.differs() {
 		fmt.Fprintln(w.stderr, same(c))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -32,9 +33,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command waits a second for late reports of the race detector
+			// Or each command waits a second for late reports of the race detector.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			for _, name := range []string{"before", "after"} {
-				if err := os.CopyFS(filepath.Join(env.WorkDir, name), os.DirFS(filepath.Join(fixture, name))); err != nil {
+				from := os.DirFS(filepath.Join(fixture, name))
+				if err := os.CopyFS(filepath.Join(env.WorkDir, name), from); err != nil {
 					return err
 				}
 			}
@@ -83,13 +86,16 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // command runs the command in this process, as in a terminal of that many columns if columns is not 0.
-func command(t *testing.T, columns int, env map[string]string, args ...string) (stdout, stderr string, status int) {
+func command(
+	t *testing.T, columns int, env map[string]string, args ...string,
+) (stdout, stderr string, status int) {
 	t.Helper()
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	var out, errs bytes.Buffer
 	status = run(args, world{
-		stdout: &out, stderr: &errs, dir: dir, terminal: columns > 0, escapes: columns > 0, columns: columns, lines: 10,
+		stdout: &out, stderr: &errs, dir: dir,
+		terminal: columns > 0, escapes: columns > 0, columns: columns, lines: 10,
 		getenv: func(name string) string { return env[name] },
 	})
 	return out.String(), errs.String(), status
@@ -124,16 +130,23 @@ func TestColourOnlyWhereItIsWanted(t *testing.T) {
 			out, _, status := command(t, test.columns, test.env, a...)
 			require.Zero(t, status)
 			require.Equal(t, test.want, strings.Contains(out, "\x1b["))
-			require.False(t, strings.Contains(out, "\x1b[31m is"), "an escape sequence of the file's came through")
+			require.False(t, strings.Contains(out, "\x1b[31m is"),
+				"an escape sequence of the file's came through")
 			require.True(t, strings.Contains(withoutColour(out), "+     for {"), out)
 		})
 	}
 }
 
-func TestPager(t *testing.T) {
-	if _, err := os.Stat("/bin/sh"); err != nil {
-		t.Skip("there is no /bin/sh here to run PAGER with")
+// needShell skips the test on Windows, where PAGER is a program with arguments and no shell reads it.
+func needShell(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows no shell reads PAGER")
 	}
+}
+
+func TestPager(t *testing.T) {
+	needShell(t)
 	args := []string{"testdata/before", "testdata/after"}
 	paged, _, status := command(t, 100, map[string]string{"PAGER": "sed 's/^/paged: /'"}, args...)
 	require.Zero(t, status)
@@ -165,9 +178,7 @@ func TestPagerOnlyWhenItIsLongerThanTheScreen(t *testing.T) {
 
 // The pager runs from the line on that would push the first one off the screen: the prompt takes one.
 func TestPagerThreshold(t *testing.T) {
-	if _, err := os.Stat("/bin/sh"); err != nil {
-		t.Skip("there is no /bin/sh here to run PAGER with")
-	}
+	needShell(t)
 	args := []string{"testdata/before", "testdata/after", "-width=100"}
 	out, _, _ := command(t, 0, nil, args...)
 	drawn := strings.Count(out, "\n")
@@ -175,9 +186,12 @@ func TestPagerThreshold(t *testing.T) {
 		var out, errs bytes.Buffer
 		require.Zero(t, run(args, world{
 			stdout: &out, stderr: &errs, terminal: true, columns: 100, lines: lines,
-			getenv: func(name string) string { return map[string]string{"PAGER": "sed 's/^/paged: /'"}[name] },
+			getenv: func(name string) string {
+				return map[string]string{"PAGER": "sed 's/^/paged: /'"}[name]
+			},
 		}), errs.String())
-		require.Equal(t, paged, strings.HasPrefix(out.String(), "paged: "), "%d lines on a screen of %d", drawn, lines)
+		require.Equal(t, paged, strings.HasPrefix(out.String(), "paged: "),
+			"%d lines on a screen of %d", drawn, lines)
 	}
 }
 
@@ -202,21 +216,21 @@ func TestWidth(t *testing.T) {
 		{0, 0, "", 0, 120},
 		{0, 7, "", 0, 20},
 	} {
-		w := world{columns: test.terminal, beside: test.beside, getenv: func(string) string { return test.env }}
+		getenv := func(string) string { return test.env }
+		w := world{columns: test.terminal, beside: test.beside, getenv: getenv}
 		require.Equal(t, test.want, options{width: test.flag}.columns(w), test)
 	}
 }
 
 // A pager that quits after the first line must neither hang the command nor fail it.
 func TestPagerThatQuitsEarly(t *testing.T) {
-	if _, err := os.Stat("/bin/sh"); err != nil {
-		t.Skip("there is no /bin/sh here to run PAGER with")
-	}
+	needShell(t)
 	dir := t.TempDir()
 	long := strings.Repeat("a line that fills the pipe\n", 50_000)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte(long), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b"), []byte(strings.ToUpper(long)), 0o644))
-	_, stderr, status := command(t, 100, map[string]string{"PAGER": "head -1"}, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
+	_, stderr, status := command(t, 100, map[string]string{"PAGER": "head -1"}, filepath.Join(dir, "a"),
+		filepath.Join(dir, "b"))
 	require.Zero(t, status)
 	require.Empty(t, stderr)
 }
@@ -252,8 +266,9 @@ func TestWhereTheFrameIsASCII(t *testing.T) {
 		{0, map[string]string{"TERM": "dumb"}, "-no-pager", false}, // a pipe
 		{100, map[string]string{"LC_ALL": "C"}, "-ascii=false", false},
 	} {
-		for _, args := range [][]string{{"testdata/before", "testdata/after/"}, {"-stat", "testdata/before", "testdata/after"}, {}} {
-			out, stderr, status := command(t, test.columns, test.env, append(args, test.flag)...)
+		folders := []string{"testdata/before", "testdata/after"}
+		for _, args := range [][]string{folders, append([]string{"-stat"}, folders...), nil} {
+			out, stderr, status := command(t, test.columns, test.env, append([]string{test.flag}, args...)...)
 			require.Zero(t, status, stderr)
 			drawn := strings.ContainsAny(out, "─│→−")
 			require.Equal(t, test.want, !drawn, "%v %v: %s", test, args, out)
@@ -295,7 +310,8 @@ func (full) Write([]byte) (int, error) {
 
 func TestWritingFails(t *testing.T) {
 	var errs bytes.Buffer
-	status := run([]string{"testdata/before", "testdata/after"}, world{stdout: full{}, stderr: &errs, getenv: os.Getenv})
+	status := run([]string{"testdata/before", "testdata/after"},
+		world{stdout: full{}, stderr: &errs, getenv: os.Getenv})
 	require.Equal(t, 1, status)
 	require.Equal(t, "diff: writing: invalid argument\n", errs.String())
 }

@@ -23,8 +23,8 @@ import (
 //go:embed page.css
 var pageCSS string
 
-// document is a page under construction. Whatever comes from a file or from the command line goes through text or
-// attribute, which escape it; markup is for the program's own words.
+// document is a page under construction. Whatever comes from a file or from the command line goes
+// through text or attribute, which escape it; markup is for the program's own words.
 type document struct{ out strings.Builder }
 
 func (d *document) markup(parts ...string) {
@@ -38,12 +38,14 @@ func (d *document) text(s string) { d.out.WriteString(html.EscapeString(shown(s)
 // generator tells the command's own pages from anybody else's: only those are written over.
 const generator = `<meta name="generator" content="socketbook tools/diff"/>`
 
-// open begins a document. It has no script, loads nothing, and its policy (Content Security Policy Level 3) forbids
-// both; the one style sheet is allowed by its hash. Folding is <details>, which browsers open by click and by key.
+// open begins a document. It has no script, loads nothing, and its policy (Content Security Policy
+// Level 3) forbids both; the one style sheet is allowed by its hash. Folding is <details>, which
+// browsers open by click and by key.
 func (d *document) open(title string) {
 	sum := sha256.Sum256([]byte(pageCSS))
 	d.markup("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n",
-		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-`,
+		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; `,
+		`form-action 'none'; style-src 'sha256-`,
 		base64.StdEncoding.EncodeToString(sum[:]), "'\"/>\n",
 		generator, "\n", `<meta name="viewport" content="width=device-width, initial-scale=1"/>`, "\n<title>")
 	d.text(title)
@@ -74,8 +76,8 @@ func pageOf(c *comparison, context int, links []link) string {
 	}
 	d.markup(`<p class="legend">In the margin: <b>-</b> removed, <b>+</b> added, <b>~</b> changed, `,
 		`<b>&lt;</b> moved away, <b>&gt;</b> moved here. `,
-		`Where the two lines of a row look the same, what differs is written out: <b>·</b> a space, <b>→</b> a tab, `,
-		`<b>&lt;U+00A0&gt;</b> other characters.</p>`, "\n")
+		`Where the two lines of a row look the same, what differs is written out: <b>·</b> a space, `,
+		`<b>→</b> a tab, <b>&lt;U+00A0&gt;</b> other characters.</p>`, "\n")
 	d.nav(c, links)
 	d.markup("</header>\n<main>\n")
 	if !c.differs() {
@@ -271,7 +273,8 @@ func toInt(b bool) int {
 func indexOf(steps []step) string {
 	var d document
 	d.open("The course, step by step")
-	d.markup("<header>\n<h1>The course, step by step</h1>\n<p>Each lesson beside the one that it builds on:</p>\n<ul>\n")
+	d.markup("<header>\n<h1>The course, step by step</h1>\n",
+		"<p>Each lesson beside the one that it builds on:</p>\n<ul>\n")
 	for _, c := range columns {
 		d.markup("<li><b>", c.name, "</b>: ", c.meaning, "</li>\n")
 	}
@@ -306,7 +309,8 @@ func writePage(c *comparison, o options, w world) error {
 		return write(w.stdout, text)
 	}
 	if info, err := os.Stat(o.html); err == nil && info.IsDir() {
-		return usageError(fmt.Sprintf("%s is a folder; with a lesson, -html wants a file, such as %s", shown(o.html), shown(filepath.Join(o.html, "diff.html"))))
+		return usageError(fmt.Sprintf("%s is a folder; with a lesson, -html wants a file, such as %s",
+			shown(o.html), shown(filepath.Join(o.html, "diff.html"))))
 	}
 	if err := save(o.html, text); err != nil {
 		return err
@@ -323,8 +327,8 @@ func writeCourse(c course, o options, w world) error {
 		return usageError(fmt.Sprintf("%s is a file; with no lesson, -html wants a folder", shown(o.html)))
 	}
 	if sources, _ := fs.Glob(os.DirFS(o.html), "*.go"); len(sources) > 0 {
-		return usageError(fmt.Sprintf("%s holds Go files; with no lesson, -html wants a folder for the pages alone",
-			shown(o.html)))
+		return usageError(fmt.Sprintf(
+			"%s holds Go files; with no lesson, -html wants a folder for the pages alone", shown(o.html)))
 	}
 	steps, err := c.steps()
 	if err != nil {
@@ -348,11 +352,13 @@ func writeCourse(c course, o options, w world) error {
 			return err
 		}
 	}
-	wrote := fmt.Sprintf("wrote %d pages; begin with %s\n", len(pages), shown(filepath.Join(o.html, "index.html")))
+	wrote := fmt.Sprintf("wrote %d pages; begin with %s\n", len(pages),
+		shown(filepath.Join(o.html, "index.html")))
 	return errors.Join(write(w.stdout, wrote), unread)
 }
 
-// coursePages draws a page for each step, and an index. unread is the error of files that the pages call unread.
+// coursePages draws a page for each step, and an index. unread is the error of files that the pages
+// call unread.
 func coursePages(c course, o options, steps []step) (pages map[string]string, unread, err error) {
 	pages = map[string]string{"index.html": indexOf(steps)}
 	written := c.written()
@@ -374,9 +380,9 @@ func coursePages(c course, o options, steps []step) (pages map[string]string, un
 	return pages, unread, nil
 }
 
-// replaceable returns the file that a page with that name goes to, behind links. Whatever is there already must be
-// empty or a page of this command: a name mistyped after -html must not cost a source file, a device or a page that
-// somebody wrote.
+// replaceable returns the file that a page with that name goes to, behind links. Whatever is there
+// already must be empty or a page of this command: a name mistyped after -html must not cost a source
+// file, a device or a page that somebody wrote.
 func replaceable(name string) (string, error) {
 	info, err := os.Stat(name) // before anything is opened: opening a pipe may never end
 	switch {
@@ -388,7 +394,8 @@ func replaceable(name string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
 	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is there already and is not a regular file: not replaced; -html - writes to standard output", shown(name))
+		return "", fmt.Errorf("%s is there already and is not a regular file: not replaced; "+
+			"-html - writes to standard output", shown(name))
 	}
 	file, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -404,7 +411,8 @@ func replaceable(name string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
 	case len(begin) > 0 && !strings.Contains(string(begin), generator):
-		return "", fmt.Errorf("%s is there already and was not written by this command: not replaced; give another name, or remove it", shown(name))
+		return "", fmt.Errorf("%s is there already and was not written by this command: not replaced; "+
+			"give another name, or remove it", shown(name))
 	}
 	return file, nil
 }

@@ -121,9 +121,11 @@ func TestWrap(t *testing.T) {
 	require.Equal(t, []string{""}, wrapped("", 10))
 	require.Equal(t, []string{"0123456789"}, wrapped("0123456789", 10))
 	require.Equal(t, []string{"0123456789", "0"}, wrapped("01234567890", 10))
-	require.Equal(t, []string{"one two", "three"}, trimmed(wrapped("one two three", 10)), "at a space, which the break replaces")
+	require.Equal(t, []string{"one two", "three"}, trimmed(wrapped("one two three", 10)),
+		"at a space, which the break replaces")
 	require.Equal(t, []string{"call(first,", "second)"}, trimmed(wrapped("call(first, second)", 12)))
-	require.Equal(t, []string{"  one two", "  three"}, trimmedRight(wrapped("  one two three", 10)), "below the text of the first line")
+	require.Equal(t, []string{"  one two", "  three"}, trimmedRight(wrapped("  one two three", 10)),
+		"below the text of the first line")
 	require.Equal(t, []string{"客户端发", "送，数据"}, wrapped("客户端发送，数据", 9))
 	require.Equal(t, []string{"ab"}, wrapped("ab ", 2))
 }
@@ -157,7 +159,8 @@ func TestGoldenPictures(t *testing.T) {
 			}
 			want, err := os.ReadFile(golden)
 			require.NoError(t, err)
-			require.Equal(t, string(want), s.out.String(), "if the new picture is right: go test ./tools/diff -update")
+			require.Equal(t, string(want), s.out.String(),
+				"if the new picture is right: go test ./tools/diff -update")
 		})
 	}
 }
@@ -165,8 +168,8 @@ func TestGoldenPictures(t *testing.T) {
 // styled finds what is drawn in a style.
 var styled = regexp.MustCompile("\x1b\\[([0-9;]*)m(.*?)\x1b\\[0m")
 
-// In the terminal colours tell removed, added and moved lines apart, what differs inside a changed line, and Go's
-// tokens.
+// In the terminal colours tell removed, added and moved lines apart, what differs inside a changed
+// line, and Go's tokens.
 func TestColours(t *testing.T) {
 	moved := "func moved() {\n\tone()\n\ttwo()\n\tthree()\n}\n\n"
 	kept := "func kept() {\n\ta()\n\tb()\n\tc()\n\td()\n\te()\n}\n\n"
@@ -183,7 +186,7 @@ func TestColours(t *testing.T) {
 		}
 	}
 	for text, want := range map[string][]string{
-		"package": {"35"},                                   // on an equal line: a colour of the terminal's own
+		"package": {"35"},                                   // on an equal line: the terminal's own colour
 		"kept":    {"1"},                                    //
 		"-":       {"38;5;255;48;5;52"},                     // removed: on red
 		"gone =":  {"38;5;255;48;5;52"},                     //
@@ -207,7 +210,8 @@ func TestASCIIMeansASCII(t *testing.T) {
 	c := &comparison{files: []*rowdiff.File{rowdiff.CompareFile("p.go", &before, &after)}}
 	s := screen{width: 80, ascii: true}
 	s.draw(c)
-	require.False(t, strings.ContainsFunc(s.out.String(), func(r rune) bool { return r >= 0x80 }), s.out.String())
+	require.False(t, strings.ContainsFunc(s.out.String(), func(r rune) bool { return r >= 0x80 }),
+		s.out.String())
 }
 
 // drawnText is the text of cells.
@@ -251,7 +255,8 @@ func TestRowsThatLookAlike(t *testing.T) {
 			for _, width := range []int{20, 60, 100} {
 				s := screen{width: width, context: 3}
 				s.file(&comparison{}, f)
-				flat := strings.Join(strings.Fields(strings.NewReplacer("\n", "", "│", "", "~", "").Replace(s.out.String())), "")
+				flat := strings.Join(strings.Fields(strings.NewReplacer("\n", "", "│", "", "~",
+					"").Replace(s.out.String())), "")
 				want := strings.Join(strings.Fields(test.drawnNew), "")
 				if width > 20 { // where nothing is wrapped
 					require.Contains(t, flat, want)
@@ -290,8 +295,9 @@ func TestALargeFileIndentedAnew(t *testing.T) {
 // No pair of texts has a changed row whose sides are drawn the same.
 func TestChangedRowsNeverLookTheSame(t *testing.T) {
 	pieces := []string{
-		" ", "  ", "\t", "\u00a0", "\u3000", "\u2009", "é", "e\u0301", "a", "\u0430", "word", ";", "\u037e", "\r", "\ufe0f", "☁",
-		"\u2800", "\u3164", "\U000e0041", "\u200b", "客", "🏴", "\u0301", "\xff",
+		" ", "  ", "\t", "\u00a0", "\u3000", "\u2009", "é", "e\u0301", "a", "\u0430", "word", ";",
+		"\u037e", "\r",
+		"\ufe0f", "☁", "\u2800", "\u3164", "\U000e0041", "\u200b", "客", "🏴", "\u0301", "\xff",
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	line := func() string {
@@ -313,7 +319,8 @@ func TestChangedRowsNeverLookTheSame(t *testing.T) {
 				alike++
 			}
 			left, right := drawnText(lineCells(r, false, nil)), drawnText(lineCells(r, true, nil))
-			require.False(t, layout(left) == layout(right) && rowdiff.Skeleton(left) == rowdiff.Skeleton(right),
+			same := layout(left) == layout(right) && rowdiff.Skeleton(left) == rowdiff.Skeleton(right)
+			require.False(t, same,
 				"%q and %q are drawn as %q and %q", before, after, left, right)
 		}
 	}

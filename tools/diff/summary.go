@@ -57,8 +57,8 @@ func onOneSide(c *comparison, f *rowdiff.File) string {
 	return ""
 }
 
-// functions names the functions of a file that differ, and how, where it is not that they were edited. In a file
-// that is new as a whole, every function is.
+// functions names the functions of a file that differ, and how, where it is not that they were edited.
+// In a file that is new as a whole, every function is.
 func functions(f *rowdiff.File) string {
 	var names []string
 	for _, fn := range f.Funcs() {
@@ -87,7 +87,8 @@ func same(c *comparison) string {
 	case c.old.only != "":
 		return fmt.Sprintf("%s and %s are the same.", c.old.name(), c.new.name())
 	}
-	return fmt.Sprintf("%s and %s are the same: %d of %d files.", c.old.name(), c.new.name(), len(c.files), len(c.files))
+	return fmt.Sprintf("%s and %s are the same: %d of %d files.", c.old.name(), c.new.name(),
+		len(c.files), len(c.files))
 }
 
 // stat writes the summaries alone.
@@ -124,12 +125,12 @@ func (s step) over() bool {
 
 // columns are the headings of the table behind the lesson, and what they mean; "" where that is plain.
 var columns = []struct{ name, meaning string }{
-	{"on", "the lesson that this one builds on"},
-	{"server", "lines added to server.go and removed from it"},
-	{"client", "the same of client.go"},
-	{"both", "of the two together"},
-	{"at most", "what the course allows a step to change in the two"},
-	{"others", "of the other Go files, without main.go and tests"},
+	{"on", "the lesson it builds on"},
+	{"server", "lines added to and removed from server.go"},
+	{"client", "the same for client.go"},
+	{"both", "the two files together"},
+	{"at most", "how much this step may change the two files"},
+	{"others", "the other Go files, without main.go and tests"},
 }
 
 // exceeded explains the mark of a step that is over its budget.
@@ -235,7 +236,8 @@ func aligned(steps []step, ascii bool) []string {
 	return out
 }
 
-// fill writes pieces behind a first one, in lines of at most width columns; lines after the first are indented.
+// fill writes pieces behind a first one, in lines of at most width columns; lines after the first are
+// indented.
 func fill(out *strings.Builder, line string, pieces []string, between, indent string, width int) {
 	for i, piece := range pieces {
 		switch {

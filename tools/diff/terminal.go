@@ -97,7 +97,10 @@ func byLine(spans []gosyntax.Span, text string) [][]gosyntax.Span {
 		end := start + len(line)
 		var in []gosyntax.Span
 		for len(spans) > 0 && spans[0].Start < end {
-			in = append(in, gosyntax.Span{Start: max(spans[0].Start, start) - start, End: min(spans[0].End, end) - start, Class: spans[0].Class})
+			in = append(in, gosyntax.Span{
+				Start: max(spans[0].Start, start) - start,
+				End:   min(spans[0].End, end) - start, Class: spans[0].Class,
+			})
 			if spans[0].End > end {
 				break // goes on in the next line
 			}
@@ -133,7 +136,8 @@ func (s *screen) half() int { return (s.width - 1) / 2 }
 func (s *screen) twoColumns(r rowdiff.Row, oldSyntax, newSyntax [][]gosyntax.Span, digits int) {
 	left, right := s.half(), s.width-s.half()-1
 	s.beside(s.notes(r.Old, left, digits), s.notes(r.New, right, digits), left, right)
-	s.beside(s.lines(r, false, oldSyntax, left, digits), s.lines(r, true, newSyntax, right, digits), left, right)
+	s.beside(s.lines(r, false, oldSyntax, left, digits), s.lines(r, true, newSyntax, right, digits),
+		left, right)
 }
 
 // beside writes two blocks of finished lines next to each other.
@@ -146,7 +150,8 @@ func (s *screen) beside(l, r []string, left, right int) {
 	}
 }
 
-// oneColumn writes rows below each other: of a block that differs, first all that goes and then all that is new.
+// oneColumn writes rows below each other: of a block that differs, first all that goes and then all
+// that is new.
 func (s *screen) oneColumn(rows []rowdiff.Row, oldSyntax, newSyntax [][]gosyntax.Span, digits int) {
 	put := func(r rowdiff.Row, isNew bool, syntax [][]gosyntax.Span) {
 		notes := s.notes(sideOf(r, isNew), s.width, digits)
@@ -185,7 +190,7 @@ func (s *screen) lines(r rowdiff.Row, isNew bool, syntax [][]gosyntax.Span, widt
 		line = asciiEscapes(line)
 	}
 	if side.Kind == rowdiff.Changed && width == s.width {
-		side.Kind = rowdiff.Alone // nothing is beside it: each of the two lines has the mark of its own direction
+		side.Kind = rowdiff.Alone // nothing is beside it: each line has the mark of its own direction
 	}
 	text := width - digits - 3 // without number, space, mark, space
 	number := strconv.Itoa(side.Number)

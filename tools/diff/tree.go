@@ -188,7 +188,7 @@ func readFile(fsys fs.FS, name string) (content, error) {
 	sum.Write(data)
 	switch _, err := io.CopyN(sum, f, maxDigest); {
 	case err == nil:
-		return content{}, fmt.Errorf("it is larger than %d MiB", maxDigest>>20)
+		return content{}, fmt.Errorf("more than %d MiB, too large to compare", maxDigest>>20)
 	case !errors.Is(err, io.EOF):
 		return content{}, err
 	}
@@ -270,7 +270,8 @@ func compare(old, new tree, allFiles bool) (*comparison, error) {
 	case len(c.files) == 0 && allFiles:
 		return nil, fmt.Errorf("%s and %s have no files", old.name(), new.name())
 	case len(c.files) == 0:
-		return c, fmt.Errorf("%s and %s have %w: -all-files compares those", old.name(), new.name(), errHidden)
+		return c, fmt.Errorf("%s and %s have %w: -all-files compares those", old.name(), new.name(),
+			errHidden)
 	}
 	slices.SortFunc(c.files, func(a, b *rowdiff.File) int { return readingOrder(a.Name, b.Name) })
 	rowdiff.MarkMoves(c.files)

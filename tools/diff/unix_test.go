@@ -16,7 +16,8 @@ import (
 	"socketbook/tools/internal/gittest"
 )
 
-// A page goes to a file, and through a link to the file behind it; nothing else is touched, and nothing hangs.
+// A page goes to a file, and through a link to the file behind it; nothing else is touched, and nothing
+// hangs.
 func TestPageReplacesOnlyAPage(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -41,9 +42,11 @@ func TestPageReplacesOnlyAPage(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(at("pipe"), 0o644))
 	require.NoError(t, os.Symlink("pipe", at("link-to-pipe")))
 	require.NoError(t, os.Symlink("nowhere", at("dangling")))
+	irregular := " is there already and is not a regular file: not replaced; " +
+		"-html - writes to standard output\n"
 	for name, want := range map[string]string{
-		"pipe":         " is there already and is not a regular file: not replaced; -html - writes to standard output\n",
-		"link-to-pipe": " is there already and is not a regular file: not replaced; -html - writes to standard output\n",
+		"pipe":         irregular,
+		"link-to-pipe": irregular,
 		"dangling":     " is a link to a file that is not there: not replaced\n",
 	} {
 		before, err := os.Lstat(at(name))
@@ -85,15 +88,19 @@ func TestPagerThatFails(t *testing.T) {
 		"cat >/dev/null; exit 126": false, // it has read all
 		"cat >/dev/null":           false,
 	} {
-		out, _, status := command(t, 100, map[string]string{"PAGER": pager}, "testdata/before", "testdata/after")
+		out, _, status := command(t, 100, map[string]string{"PAGER": pager}, "testdata/before",
+			"testdata/after")
 		require.Zero(t, status, pager)
 		require.Equal(t, shows, strings.Contains(withoutColour(out), "+     for {"), "%s: %s", pager, out)
 	}
 }
 
-// Ctrl-C reaches what the pager's shell runs: the shell of this pager sends itself the signal, and dies of it.
+// Ctrl-C reaches what the pager's shell runs: the shell of this pager sends itself the signal, and dies
+// of it.
 func TestInterruptEndsThePager(t *testing.T) {
-	out, _, status := command(t, 100, map[string]string{"PAGER": "cat >/dev/null; kill -INT $$; echo survived"}, "testdata/before", "testdata/after")
+	out, _, status := command(t, 100,
+		map[string]string{"PAGER": "cat >/dev/null; kill -INT $$; echo survived"}, "testdata/before",
+		"testdata/after")
 	require.Zero(t, status)
 	require.Empty(t, out)
 }
@@ -126,7 +133,8 @@ func TestStreams(t *testing.T) {
 	}
 	out, stderr, status := command(t, 0, nil, "-u", stream("a\nb\n"), stream("a\nb\nc\n"))
 	require.Zero(t, status, stderr)
-	require.Equal(t, "diff --git a/stream b/stream\n--- a/stream\n+++ b/stream\n@@ -1,2 +1,3 @@\n a\n b\n+c\n", out)
+	require.Equal(t, "diff --git a/stream b/stream\n"+
+		"--- a/stream\n+++ b/stream\n@@ -1,2 +1,3 @@\n a\n b\n+c\n", out)
 
 	server, err := os.ReadFile("testdata/before/server.go")
 	require.NoError(t, err)
@@ -151,16 +159,18 @@ func TestStreams(t *testing.T) {
 
 	_, stderr, status = command(t, 0, nil, "/dev/zero", "testdata/after/server.go")
 	require.Equal(t, 1, status)
-	require.Equal(t, "diff: /dev/zero: it is larger than 64 MiB\n", stderr)
+	require.Equal(t, "diff: /dev/zero: more than 64 MiB, too large to compare\n", stderr)
 }
 
-// A file that cannot be read is named, and the status is 1, in a folder as alone; the other files are compared.
+// A file that cannot be read is named, and the status is 1, in a folder as alone; the other files are
+// compared.
 func TestAFileThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	gittest.WriteTree(t, dir, map[string]string{
-		"a/server.go": "package a\n", "a/pipe.go": "package a\n", "a/sub/x.go": "package a\n", "a/x.go": "package a\n",
-		"a/both.go": "package a\n", "b/x.go": "package b\n", "outside.go": "package secret\n",
+		"a/server.go": "package a\n", "a/pipe.go": "package a\n", "a/sub/x.go": "package a\n",
+		"a/x.go": "package a\n", "a/both.go": "package a\n", "b/x.go": "package b\n",
+		"outside.go": "package secret\n",
 	})
 	require.NoError(t, os.Symlink("../outside.go", at("b/server.go")))
 	require.NoError(t, os.Symlink("nowhere", at("b/both.go")))
@@ -189,12 +199,14 @@ diff: pipe.go cannot be read in DIR/b: it is a pipe, a socket or a device
 		require.Empty(t, out)
 		require.Equal(t, "diff: "+why+"\n", stderr)
 	}
-	_, stderr, status := command(t, 0, nil, at("a/pipe.go"), at("b")) // nobody named the pipe: it is not opened
+	// A pipe in a folder, which nobody named, is not opened.
+	_, stderr, status := command(t, 0, nil, at("a/pipe.go"), at("b"))
 	require.Equal(t, 1, status)
 	require.Equal(t, "diff: "+at("b/pipe.go")+": it is a pipe, a socket or a device\n", stderr)
 }
 
-// A step of the course whose file cannot be read would count as 0 lines: there is no table, and there are no pages.
+// A step of the course whose file cannot be read would count as 0 lines: there is no table, and there
+// are no pages.
 func TestACourseThatCannotBeRead(t *testing.T) {
 	c := small()
 	c.root = t.TempDir()

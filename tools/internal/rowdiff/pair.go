@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	// alike is how much two lines must have in common, from 0 to 1, to stand beside each other as one changed line.
-	// Lower, and marking what differs turns unlike lines into confetti.
+	// alike is how much two lines must have in common, from 0 to 1, to stand beside each other as one
+	// changed line. Lower, and marking what differs turns unlike lines into confetti.
 	alike = 0.5
 	// maxPairs bounds the work for one hunk, in comparisons of two lines: about 300 lines against 300.
 	maxPairs = 100_000
-	// maxLineTokens bounds the work for one line; a longer one (data, not prose or code) is compared as a whole.
+	// maxLineTokens bounds the work for one line; a longer one (data, not prose or code) is compared as
+	// a whole.
 	maxLineTokens = 2000
 )
 
-// pairs picks, in a hunk, the old and new lines that stand beside each other: in order, and so that the sum of their
-// likenesses is greatest. Indexes count from the beginning of the hunk.
+// pairs picks, in a hunk, the old and new lines that stand beside each other: in order, and so that the
+// sum of their likenesses is greatest. Indexes count from the beginning of the hunk.
 func pairs(a, b []string) []pair {
 	if len(a) == 0 || len(b) == 0 {
 		return nil
@@ -79,8 +80,9 @@ func words(lines []string) []bag {
 	return bags
 }
 
-// likeness is how much of two lines is the same, by the bytes of the tokens that both have (Dice's coefficient): 0 to
-// 1. Lines that share only punctuation are not alike; lines with the same skeleton are the same.
+// likeness is how much of two lines is the same, by the bytes of the tokens that both have (Dice's
+// coefficient): 0 to 1. Lines that share only punctuation are not alike; lines with the same skeleton
+// are the same.
 func likeness(a, b bag) float64 {
 	switch {
 	case a.text == b.text:
@@ -107,10 +109,10 @@ func likeness(a, b bag) float64 {
 	return 2 * float64(shared) / float64(a.weight+b.weight)
 }
 
-// Skeleton is what a person tells a line by: two lines with the same skeleton differ in white space, or in
-// characters that look the same. It has no white space and nothing that is never seen, letters are composed with
-// their accents (Unicode Standard Annex 15, NFC), and Latin stands for the Greek and Cyrillic letters that are
-// drawn like it.
+// Skeleton is what a person tells a line by: two lines with the same skeleton differ in white space, or
+// in characters that look the same. It has no white space and nothing that is never seen, letters are
+// composed with their accents (Unicode Standard Annex 15, NFC), and Latin stands for the Greek and
+// Cyrillic letters that are drawn like it.
 func Skeleton(line string) string {
 	if !strings.ContainsFunc(line, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		return strings.Join(strings.Fields(line), "")
@@ -130,7 +132,8 @@ func Skeleton(line string) string {
 // latin has the Latin letter for each letter of other scripts that looks like it.
 var latin = func() map[rune]rune {
 	letters := make(map[rune]rune)
-	from, to := []rune("АВЕЅІЈКМНОРСТХаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"), []rune("ABESIJKMHOPCTXaesijopcyxABEZHIKMNOPTYXo")
+	from := []rune("АВЕЅІЈКМНОРСТХаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο")
+	to := []rune("ABESIJKMHOPCTXaesijopcyxABEZHIKMNOPTYXo")
 	for i, r := range from {
 		letters[r] = to[i]
 	}
@@ -150,8 +153,9 @@ func isWord(token string) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
-// tokens cuts a line into words, runs of white space and single other characters. Each Chinese or Japanese character is a token, since
-// those languages put no spaces between words. A combining mark stays with the character before it; the line ending is a token of its own.
+// tokens cuts a line into words, runs of white space and single other characters. Each Chinese or
+// Japanese character is a token, since those languages put no spaces between words. A combining mark
+// stays with the character before it; the line ending is a token of its own.
 func tokens(line string) []string {
 	var out []string
 	start, last := 0, 0 // where the token began, and what the character before was
@@ -219,15 +223,16 @@ func offsets(tokens []string) []int {
 	return at
 }
 
-// appendSpan adds a span, joined with the one before where at most two characters that are no word lie between them: three
-// marks in "(a, b)" read worse than one.
+// appendSpan adds a span, joined with the one before where at most two characters that are no word lie
+// between them: three marks in "(a, b)" read worse than one.
 func appendSpan(spans []Span, line string, s Span) []Span {
 	if s.Start == s.End {
 		return spans
 	}
 	if n := len(spans); n > 0 {
 		between := line[spans[n-1].End:s.Start]
-		if len(between) <= 2 && !strings.ContainsFunc(between, func(r rune) bool { return isWord(string(r)) }) {
+		if len(between) <= 2 && !strings.ContainsFunc(between,
+			func(r rune) bool { return isWord(string(r)) }) {
 			spans[n-1].End = s.End
 			return spans
 		}

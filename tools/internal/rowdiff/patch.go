@@ -44,13 +44,15 @@ func Patch(files []*File, context int) string {
 	return out.String()
 }
 
-// What git writes in an index line for a file that is not there, and for an empty one: the SHA-1 of "blob 0\x00".
+// What git writes in an index line for a file that is not there, and for an empty one: the SHA-1 of
+// "blob 0\x00".
 const noFile, emptyFile = "0000000", "e69de29"
 
-// quote writes a name as git does: as it is, or between double quotes with C's escapes when it holds a character
-// that would end the name early.
+// quote writes a name as git does: as it is, or between double quotes with C's escapes when it holds a
+// character that would end the name early.
 func quote(name string) string {
-	if !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f }) {
+	special := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f }
+	if !strings.ContainsFunc(name, special) {
 		return name
 	}
 	var out strings.Builder
