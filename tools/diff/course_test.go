@@ -141,6 +141,21 @@ func TestTooManyFiles(t *testing.T) {
 	many["one-more.go"] = &fstest.MapFile{}
 	_, err = tree{label: "it", fsys: many}.read(false)
 	require.EqualError(t, err, "it has more than 1000 files; name a smaller folder")
+
+	blank := &fstest.MapFile{Data: []byte(strings.Repeat("\n", maxLines))}
+	large := fstest.MapFS{"1.go": blank, "2.go": blank, "3.go": blank, "4.go": blank}
+	_, err = tree{label: "it", fsys: large}.read(false)
+	require.NoError(t, err)
+	large["5.go"] = &fstest.MapFile{Data: []byte("\n")}
+	_, err = tree{label: "it", fsys: large}.read(false)
+	require.EqualError(t, err, "it has more than 32 MiB or 800000 lines of text; name a smaller folder")
+	wide := &fstest.MapFile{Data: []byte(strings.Repeat("x", maxFile))}
+	large = fstest.MapFS{"17.go": {Data: []byte("x")}}
+	for n := range maxFolder / maxFile {
+		large[fmt.Sprintf("%02d.go", n)] = wide
+	}
+	_, err = tree{label: "it", fsys: large}.read(false)
+	require.EqualError(t, err, "it has more than 32 MiB or 800000 lines of text; name a smaller folder")
 }
 
 func TestFindLesson(t *testing.T) {

@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// Or each command waits a second for late reports of the race detector.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			env.Setenv("ESC", "\x1b")
 			for _, name := range []string{"before", "after"} {
 				from := os.DirFS(filepath.Join(fixture, name))
 				if err := os.CopyFS(filepath.Join(env.WorkDir, name), from); err != nil {
@@ -267,13 +268,15 @@ func TestWhereTheFrameIsASCII(t *testing.T) {
 		{100, map[string]string{"LC_ALL": "C"}, "-ascii=false", false},
 	} {
 		folders := []string{"testdata/before", "testdata/after"}
-		for _, args := range [][]string{folders, append([]string{"-stat"}, folders...), nil} {
+		for _, args := range [][]string{folders, append([]string{"-stat"}, folders...)} {
 			out, stderr, status := command(t, test.columns, test.env, append([]string{test.flag}, args...)...)
 			require.Zero(t, status, stderr)
 			drawn := strings.ContainsAny(out, "─│→−")
 			require.Equal(t, test.want, !drawn, "%v %v: %s", test, args, out)
 		}
 	}
+	out, _, _ := command(t, 100, map[string]string{"LC_ALL": "C"})
+	require.NotContains(t, out, "−", "the table of the course")
 }
 
 // A dumb terminal has no pager either: less would ask there whether it really should.
