@@ -4,97 +4,105 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// Agree compares two recordings of one scene. They agree if, side by side and connection by connection, the operations and
-// their bytes are the same in the same order. Left out are times and ports, the reasons of failures, how many
-// bytes of a failed write were taken, verdicts, and how reads divided bytes between them as long as their side did
-// nothing else in between. Of equal datagrams that were read in a row it does not matter how many there were.
+// Agree compares two recordings of one scene. They agree if, side by side and connection by
+// connection, the operations and their bytes are the same in the same order. Left out are times and
+// ports, the reasons of failures, how many bytes of a failed write were taken, verdicts, and how
+// reads divided bytes between them as long as their side did nothing else in between. Of equal
+// datagrams that were read in a row it does not matter how many there were.
 //
 // The error names the first step that differs.
 func Agree(want, got []Event) error {
 	a, b := stepsOf(want), stepsOf(got)
-	for _, key := range slices.Sorted(mapsKeys(a, b)) {
+	keys := slices.Sorted(maps.Keys(a))
+	for _, key := range slices.Sorted(maps.Keys(b)) {
+		if _, ok := a[key]; !ok {
+			keys = append(keys, key)
+		}
+	}
+	for _, key := range keys {
 		for i := range max(len(a[key]), len(b[key])) {
-			x, y := at(a[key], i), at(b[key], i)
+			x, y := stepAt(a[key], i), stepAt(b[key], i)
 			if !x.same(y) {
-				return fmt.Errorf("%s, step %d: %s before, %s now", key, i+1, x, y)
+				before, now := describe(x, y)
+				return fmt.Errorf("%s, step %d: %s before, %s now", clean(key), i+1, before, now)
 			}
 		}
 	}
 	return nil
 }
 
-func mapsKeys(maps ...map[string][]step) func(func(string) bool) {
-	keys := map[string]bool{}
-	for _, m := range maps {
-		for k := range m {
-			keys[k] = true
-		}
-	}
-	return func(yield func(string) bool) {
-		for k := range keys {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
 // step is an event without what may differ from play to play.
 type step struct {
-	op      Op
-	failed  bool
-	n       int
-	data    []byte
-	text    string
-	conn    string
-	packet  bool
-	missing bool
+	op     Op     // "" for a step that is missing
+	state  string // of the call: it failed, it still blocks, or ""
+	n      int
+	data   []byte
+	text   string
+	conn   string
+	packet bool
 }
 
-func at(steps []step, i int) step {
+func stepAt(steps []step, i int) step {
 	if i < len(steps) {
 		return steps[i]
 	}
-	return step{missing: true}
+	return step{}
 }
 
 func (s step) same(o step) bool {
 	common := min(len(s.data), len(o.data))
-	return s.op == o.op && s.failed == o.failed && s.n == o.n && s.text == o.text && s.conn == o.conn &&
-		s.missing == o.missing && bytes.Equal(s.data[:common], o.data[:common])
+	return s.op == o.op && s.state == o.state && s.n == o.n && s.text == o.text && s.conn == o.conn &&
+		bytes.Equal(s.data[:common], o.data[:common])
+}
+
+// describe says what two steps are, so that one sees how they differ.
+func describe(x, y step) (string, string) {
+	a, b := x.String(), y.String()
+	if a != b {
+		return a, b
+	}
+	rest := func(s step) string {
+		if s.conn == "" {
+			return fmt.Sprintf(" (%d)", s.n)
+		}
+		return fmt.Sprintf(" (%d, %s)", s.n, clean(s.conn))
+	}
+	return a + rest(x), b + rest(y)
 }
 
 func (s step) String() string {
 	switch {
-	case s.missing:
+	case s.op == "":
 		return "nothing more"
-	case s.failed:
-		return fmt.Sprintf("%s that failed", s.op)
+	case s.state != "":
+		return string(s.op) + " that " + s.state
 	case s.op == Send || s.op == Recv:
-		return fmt.Sprintf("%s %d %q", s.op, s.n, Preview(s.data))
+		kept := s.data[:min(len(s.data), previewBytes)]
+		return fmt.Sprintf(`%s %d "%s"`, s.op, s.n, preview(kept, s.n > len(kept)))
 	case s.text != "":
-		return fmt.Sprintf("%s %q", s.op, s.text)
+		return fmt.Sprintf("%s %q", s.op, clean(s.text))
 	}
 	return string(s.op)
 }
 
-// stepsOf sorts events by side and, where a side has several connections, by connection: what one of them does does not
-// wait for another.
+// stepsOf sorts events by side and, where a side has several connections, by connection: what one of
+// them does does not wait for another.
 func stepsOf(events []Event) map[string][]step {
 	events = inOrder(slices.Clone(events))
 	names := connNames(events)
-	several := map[string]map[string]bool{}
+	conns := map[string]map[string]bool{} // side → its connections
 	for _, e := range events {
-		if several[e.Side] == nil {
-			several[e.Side] = map[string]bool{}
+		if conns[e.Side] == nil {
+			conns[e.Side] = map[string]bool{}
 		}
 		if e.Conn != "" {
-			several[e.Side][e.Conn] = true
+			conns[e.Side][e.Conn] = true
 		}
 	}
 	steps := map[string][]step{}
@@ -103,10 +111,10 @@ func stepsOf(events []Event) map[string][]step {
 			continue
 		}
 		key := cmp.Or(e.Side, "the scene")
-		if len(several[e.Side]) > 1 && e.Conn != "" {
+		if len(conns[e.Side]) > 1 && e.Conn != "" {
 			key += " on " + names[e.Conn]
 		}
-		steps[key] = appendStep(steps[key], e, names[e.Conn])
+		steps[key] = appendStep(steps[key], stepOf(e, names[e.Conn]))
 	}
 	return steps
 }
@@ -141,31 +149,43 @@ var (
 	durations = regexp.MustCompile(`\d+(\.\d+)? ?(ns|µs|us|ms|s)\b`)
 )
 
-func appendStep(steps []step, e Event, conn string) []step {
-	s := step{op: e.Op, failed: e.Err != "" && e.Op != EOF && e.Op != Reset && e.Op != Timeout, conn: conn, packet: e.packet()}
+func stepOf(e Event, conn string) step {
+	s := step{op: e.Op, conn: conn, packet: e.packet()}
 	switch e.Op {
-	case Listen, Dial, Accept, EOF, Reset, Timeout:
+	case Listen, Accept, Dial, EOF, Reset, Timeout:
 	case Send, Recv:
-		if !s.failed {
-			s.n, s.data = e.N, e.Data
+		if e.Err == "" {
+			s.n, s.data = e.N, slices.Clone(e.Data)
 		}
 	default:
 		s.n, s.data = e.N, e.Data
 		s.text = durations.ReplaceAllString(ports.ReplaceAllString(e.Text, "$1:port"), "some $2")
 	}
-	if s.op == Recv && !s.failed && len(steps) > 0 {
-		if last := &steps[len(steps)-1]; last.op == Recv && !last.failed && last.conn == s.conn {
-			if s.packet && last.same(s) {
-				return steps
-			}
-			if !s.packet {
-				if last.n == len(last.data) { // all of it is kept
-					last.data = append(slices.Clip(last.data), s.data...)
-				}
-				last.n += s.n
-				return steps
-			}
+	switch {
+	case e.blocks():
+		s.state, s.n, s.data = "blocks", 0, nil
+	case e.Err != "" && e.Op != EOF && e.Op != Reset && e.Op != Timeout:
+		s.state = "failed"
+	}
+	return s
+}
+
+// appendStep appends a step, or adds a read to the one before it.
+func appendStep(steps []step, s step) []step {
+	if len(steps) == 0 {
+		return append(steps, s)
+	}
+	last := &steps[len(steps)-1]
+	switch {
+	case s.op != Recv || last.op != Recv || s.state != "" || last.state != "" || last.conn != s.conn:
+	case s.packet && last.same(s):
+		return steps
+	case !s.packet:
+		if last.n == len(last.data) { // all of it is kept
+			last.data = append(last.data, s.data...)
 		}
+		last.n += s.n
+		return steps
 	}
 	return append(steps, s)
 }

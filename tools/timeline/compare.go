@@ -24,8 +24,8 @@ type Comparison struct {
 	Changed        bool   // the received bytes are not a beginning of the sent ones
 }
 
-// Compare sets the messages that one program sent beside those that the other program was handed: two streams of
-// the same bytes, each with its own boundaries.
+// Compare sets the messages that one program sent beside those that the other program was handed: two
+// streams of the same bytes, each with its own boundaries.
 func Compare(sent, received [][]byte) Comparison {
 	c := Comparison{Sent: sent, Received: received, Same: slices.EqualFunc(sent, received, bytes.Equal)}
 	sends, reads, w := spansOf(sent), spansOf(received), &way{}
@@ -49,7 +49,7 @@ func Compare(sent, received [][]byte) Comparison {
 func spansOf(messages [][]byte) []span {
 	var spans []span
 	for i, m := range messages {
-		spans = put(spans, span{seq: i, n: len(m), data: m})
+		spans = appended(spans, span{seq: i, n: len(m), data: m})
 	}
 	return spans
 }
@@ -75,42 +75,39 @@ func (c Comparison) String() string {
 	if slices.ContainsFunc(c.Fates, func(f Fate) bool { return f.Cut }) {
 		head += ", of " + sizes(lengths(c.Received))
 	}
-	if c.Same {
+	switch {
+	case c.Same:
 		return head + ", each whole"
-	}
-	if c.Changed {
+	case c.Changed:
 		return head + ", and not the same bytes"
 	}
-	var parts []string
-	glued, cut, lost := 0, 0, 0
-	for _, f := range c.Fates {
-		if f.Glued {
-			glued++
-		}
-		if f.Cut {
-			cut++
-		}
-		if f.Lost {
-			lost++
-		}
-	}
-	if glued > 0 {
-		parts = append(parts, fmt.Sprintf("%d glued to a neighbour", glued))
-	}
-	if cut > 0 {
-		parts = append(parts, fmt.Sprintf("%d cut", cut))
-	}
-	if lost > 0 {
-		parts = append(parts, fmt.Sprintf("%d not all there", lost))
-	}
-	s := head
-	if len(parts) > 0 {
-		s += ": " + strings.Join(parts, ", ")
+	if parts := c.damage(); len(parts) > 0 {
+		head += ": " + strings.Join(parts, ", ")
 	}
 	if len(c.Lost) > 0 {
-		s += "; " + boundaries(c.Lost)
+		head += "; " + boundaries(c.Lost)
 	}
-	return s
+	return head
+}
+
+// damage counts the messages that did not come as they were sent.
+func (c Comparison) damage() []string {
+	var parts []string
+	say := func(is func(Fate) bool, what string) {
+		n := 0
+		for _, f := range c.Fates {
+			if is(f) {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	say(func(f Fate) bool { return f.Glued }, "glued to a neighbour")
+	say(func(f Fate) bool { return f.Cut }, "cut")
+	say(func(f Fate) bool { return f.Lost }, "not all there")
+	return parts
 }
 
 func lengths(messages [][]byte) []int {
@@ -128,18 +125,19 @@ func boundaries(at []int) string {
 	return fmt.Sprintf("the boundaries after bytes %s are gone", numbers(at))
 }
 
+// sizes says how many bytes: of many equal sizes only one.
 func sizes(ns []int) string {
-	if len(ns) == 1 {
+	switch {
+	case len(ns) == 1:
 		return plural(ns[0], "byte")
+	case len(ns) > 2 && slices.Min(ns) == slices.Max(ns):
+		return plural(ns[0], "byte") + " each"
 	}
 	return numbers(ns) + " bytes"
 }
 
-// numbers writes numbers as people do: "1024, 1024 and 952"; of many equal or many different ones only the first few.
+// numbers writes numbers as people do: "1024, 1024 and 952"; of many only the first few.
 func numbers(ns []int) string {
-	if len(ns) > 2 && slices.Min(ns) == slices.Max(ns) {
-		return fmt.Sprintf("%d each", ns[0])
-	}
 	const most = 6
 	var words []string
 	for _, n := range ns[:min(len(ns), most)] {

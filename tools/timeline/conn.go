@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Listener wraps ln so that side's accepts are recorded, and everything on the accepted connections. Closing the
-// wrapper closes ln.
+// Listener wraps ln so that side's accepts are recorded, and everything on the accepted connections.
+// Closing the wrapper closes ln.
 func (r *Recorder) Listener(side string, ln net.Listener) net.Listener {
 	r.moment(Event{Side: side, Op: Listen, Text: ln.Addr().String()})
 	return &listener{Listener: ln, r: r, side: side}
@@ -27,30 +27,27 @@ func (l *listener) Accept() (net.Conn, error) { return l.r.Accept(l.side, l.List
 // Accept calls accept, records it for side, and returns the connection wrapped.
 func (r *Recorder) Accept(side string, accept func() (net.Conn, error)) (net.Conn, error) {
 	i := r.begin(Event{Side: side, Op: Accept}, 0)
-	conn, err := accept()
-	var name, from string
-	if err == nil {
-		name, from = r.name(conn.LocalAddr(), conn.RemoteAddr()), conn.RemoteAddr().String()
-	}
-	r.end(i, func(e *Event) {
-		e.Conn, e.Text = name, from
-		e.Op, e.Err = classify(Accept, err)
-		if e.Op == Timeout {
-			e.Text = string(Accept)
-		}
-	})
+	c, err := accept()
 	if err != nil {
+		r.end(i, func(e *Event) {
+			if e.Op, e.Err = classify(Accept, err); e.Op == Timeout {
+				e.Text = string(Accept)
+			}
+		})
 		return nil, err
 	}
-	return r.Conn(side, conn), nil
+	accepted := r.wrap(side, c)
+	r.end(i, func(e *Event) { e.Conn, e.Text = accepted.name, c.RemoteAddr().String() })
+	return accepted, nil
 }
 
 func (l *listener) Close() error {
-	return closeOnce(&l.close, l.r, Event{Side: l.side, Op: Close, Text: "listener"}, l.Listener.Close)
+	e := Event{Side: l.side, Op: Close, Text: "listener"}
+	return l.r.closing(&l.close, e, l.Listener.Close)
 }
 
-// closeOnce records the first close.
-func closeOnce(once *sync.Once, r *Recorder, e Event, call func() error) (err error) {
+// closing calls a close, and records the first one.
+func (r *Recorder) closing(once *sync.Once, e Event, call func() error) (err error) {
 	first := false
 	once.Do(func() { first = true })
 	if !first {
@@ -68,28 +65,30 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawConn(l.Lis
 // Dial calls dial with addr, records it for side, and returns the connection wrapped.
 func (r *Recorder) Dial(side, addr string, dial func(addr string) (net.Conn, error)) (net.Conn, error) {
 	i := r.begin(Event{Side: side, Op: Dial, Text: addr}, 0)
-	conn, err := dial(addr)
-	var name string
-	if err == nil {
-		name = r.name(conn.LocalAddr(), conn.RemoteAddr())
-	}
-	r.end(i, func(e *Event) { e.Conn, e.Err = name, reason(err) })
+	c, err := dial(addr)
 	if err != nil {
+		r.end(i, func(e *Event) { e.Err = reason(err) })
 		return nil, err
 	}
-	return r.Conn(side, conn), nil
+	dialled := r.wrap(side, c)
+	r.end(i, func(e *Event) { e.Conn = dialled.name })
+	return dialled, nil
 }
 
-// Conn wraps one end of a connection. It records reads, writes and closes for side and passes everything on;
-// closing the wrapper closes c.
+// Conn wraps one end of a connection, once. It records reads, writes and closes for side and passes
+// everything on; closing the wrapper closes c.
 //
-// Writes of one end reach c one after the other, in the order of their events, and so do reads, as a net.Conn of the
-// standard library has it too; a write that has to wait for another one begins when its turn has come. What somebody writes
-// or reads past the wrapper is not recorded, and [Matcher] notices if the bytes do not fit together.
+// Writes of one end reach c one after the other, in the order of their events, and so do reads, as a
+// net.Conn of the standard library has it too; a write that has to wait for another one begins when
+// its turn has come. What somebody writes or reads past the wrapper is not recorded, and [Matcher]
+// notices if the bytes do not fit together.
 //
-// The wrapper offers CloseWrite, SetNoDelay, SetLinger and SyscallConn where c does. It does not offer ReadFrom,
-// WriteTo and writev: io.Copy and net.Buffers fall back to plain reads and writes, which carry the same bytes.
-func (r *Recorder) Conn(side string, c net.Conn) net.Conn {
+// The wrapper offers CloseWrite, SetNoDelay, SetLinger and SyscallConn where c does. It does not
+// offer ReadFrom, WriteTo and writev: io.Copy and net.Buffers fall back to plain reads and writes,
+// which carry the same bytes.
+func (r *Recorder) Conn(side string, c net.Conn) net.Conn { return r.wrap(side, c) }
+
+func (r *Recorder) wrap(side string, c net.Conn) *conn {
 	return &conn{Conn: c, r: r, side: side, name: r.name(c.LocalAddr(), c.RemoteAddr())}
 }
 
@@ -112,11 +111,12 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// received is what became of a read. Bytes that came together with an error came: the error is met again by the next read.
+// received is what became of a read. Bytes that came together with an error came: the error is met
+// again by the next read.
 func (e *Event) received(n int, data []byte, err error) {
 	e.N, e.Data = n, data
 	e.Op, e.Err = classify(Recv, err)
-	if n > 0 && e.Op != Recv {
+	if n > 0 && (e.Op != Recv || e.Err == closedHere) {
 		e.Op, e.Err = Recv, ""
 	}
 }
@@ -130,7 +130,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// sent is what became of a write. One that its own side's close ended stays on record: some of its bytes may have gone.
+// sent is what became of a write. One that its own side's close ended stays on record: some of its
+// bytes may have gone.
 func (e *Event) sent(n int, err error) { e.N, e.Err = n, reason(err) }
 
 func (c *conn) Close() error {
@@ -138,7 +139,7 @@ func (c *conn) Close() error {
 	if c.abort.Load() {
 		e.Text = "connection with a reset"
 	}
-	return closeOnce(&c.close, c.r, e, c.Conn.Close)
+	return c.r.closing(&c.close, e, c.Conn.Close)
 }
 
 // CloseWrite closes the writing half: the peer reads end of file, and may go on sending.
@@ -147,7 +148,8 @@ func (c *conn) CloseWrite() error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	return closeOnce(&c.endOnce, c.r, Event{Side: c.side, Conn: c.name, Op: CloseWrite}, half.CloseWrite)
+	e := Event{Side: c.side, Conn: c.name, Op: CloseWrite}
+	return c.r.closing(&c.endOnce, e, half.CloseWrite)
 }
 
 // SetNoDelay passes TCP_NODELAY on, and records it.

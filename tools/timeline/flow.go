@@ -15,10 +15,10 @@ type Flow struct {
 	Sends    []int  // bytes of each send that put something out; for datagrams every send, 0 bytes too
 	Reads    []int  // bytes that each read returned
 	Empty    int    // sends of 0 bytes on a stream, which put nothing on the wire
-	Unknown  bool   // the bytes that were read are not those that were written: nothing more can be said
+	Unknown  bool   // the bytes that were read are not those that were written: no more can be said
 
 	// Streams.
-	Lost   []int // offsets of boundaries between sends that fell inside a read: nobody can tell any more where they were
+	Lost   []int // offsets of boundaries between sends that are gone: they fell inside a read
 	Cut    int   // sends whose bytes came in more than one read
 	Unread int   // bytes that were sent and never read
 
@@ -29,29 +29,28 @@ type Flow struct {
 	Overtaken int // read after one that was sent later
 }
 
-// Flows compares sends with reads, direction by direction, connection after connection. Only connections of which both sides were
-// recorded are compared, and only directions in which something was sent.
+// Flows compares sends with reads, direction by direction, connection after connection. Only
+// connections of which both sides were recorded are compared, and only directions in which something
+// was sent.
 func Flows(events []Event) []Flow {
 	m := Match(events)
-	lanes := lanesOf(events)
+	empty := map[half]int{}
+	for _, e := range events {
+		if e.Op == Send && e.Err == "" && !e.onTheWay() {
+			empty[half{e.Conn, e.Side}]++
+		}
+	}
 	var flows []Flow
 	for h, f := range m.flows {
 		to, ok := m.peer(h)
-		if !ok {
+		if !ok || len(f.sends) == 0 && empty[h] == 0 {
 			continue
 		}
-		flow := Flow{Conn: h.conn, From: h.side, To: to.side, Packet: isPacket(h.conn)}
-		for _, e := range events {
-			if e.Op == Send && e.Err == "" && e.Conn == h.conn && e.Side == h.side && !e.onTheWay() {
-				flow.Empty++
-			}
-		}
-		if len(f.sends) == 0 && flow.Empty == 0 {
-			continue
-		}
+		flow := Flow{Conn: h.conn, From: h.side, To: to.side, Packet: isPacket(h.conn), Empty: empty[h]}
 		flow.fill(f.sends, m.flows[to].reads, m.wayOf(h))
 		flows = append(flows, flow)
 	}
+	lanes := lanesOf(events)
 	slices.SortFunc(flows, func(a, b Flow) int {
 		return cmp.Or(natural(a.Conn, b.Conn), slices.Index(lanes, a.From)-slices.Index(lanes, b.From))
 	})
@@ -65,18 +64,18 @@ func (f *Flow) fill(sends, reads []span, w *way) {
 	for _, r := range reads {
 		f.Reads = append(f.Reads, r.n)
 	}
-	if f.Packet {
+	f.Unknown = w.broken || len(w.took) < len(reads)
+	switch {
+	case f.Unknown:
+	case f.Packet:
 		f.datagrams(sends, w)
-		return
-	}
-	if f.Unknown = w.broken || len(w.took) < len(reads); f.Unknown {
-		return
-	}
-	f.Unread = sum(f.Sends) - sum(f.Reads)
-	f.Lost = lostBoundaries(sends, w)
-	for _, uses := range w.uses {
-		if len(uses) > 1 {
-			f.Cut++
+	default:
+		f.Unread = max(0, sum(f.Sends)-sum(f.Reads))
+		f.Lost = lostBoundaries(sends, w)
+		for _, uses := range w.uses {
+			if len(uses) > 1 {
+				f.Cut++
+			}
 		}
 	}
 }
@@ -88,31 +87,29 @@ func (f *Flow) datagrams(sends []span, w *way) {
 	}
 	latest, came := 0, 0
 	for k, pieces := range w.took {
-		switch {
-		case len(pieces) == 0:
-			f.Unknown = true
-		case w.again[k]:
+		if w.again[k] {
 			f.Doubled++
-		case len(pieces[0].Sends) > 1:
-			came++
-		default:
-			came++
-			seq := pieces[0].Sends[0]
+			continue
+		}
+		came++
+		seq := pieces[0].Sends[0]
+		if pieces[0].To < size[seq] {
+			f.Truncated++
+		}
+		if len(pieces[0].Sends) == 1 {
 			if seq < latest {
 				f.Overtaken++
 			}
 			latest = max(latest, seq)
-			if pieces[0].To < size[seq] {
-				f.Truncated++
-			}
 		}
 	}
-	f.Dropped = len(sends) - came
+	f.Dropped = max(0, len(sends)-came)
 }
 
 // Whole reports whether each send arrived as one read, in order.
 func (f Flow) Whole() bool {
-	return !f.Unknown && slices.Equal(f.Sends, f.Reads) && len(f.Lost)+f.Cut+f.Truncated+f.Doubled+f.Overtaken+f.Dropped == 0
+	return !f.Unknown && slices.Equal(f.Sends, f.Reads) &&
+		len(f.Lost)+f.Cut+f.Truncated+f.Doubled+f.Overtaken+f.Dropped == 0
 }
 
 // String says in one sentence what became of the sends.
@@ -159,9 +156,9 @@ func (f Flow) losses() []string {
 	return parts
 }
 
-// Verdicts computes from the events what is worth saying about them: directions in which boundaries were lost, waits
-// that ended only at a deadline, resets, refused calls, reads that went on after the end. When there is nothing of
-// that kind it says that each send arrived as one read.
+// Verdicts computes from the events what is worth saying about them: directions in which boundaries
+// were lost, waits that ended only at a deadline, resets, refused calls, reads that went on after the
+// end. When there is nothing of that kind it says that each send arrived as one read.
 func Verdicts(events []Event) []string {
 	var said, plain []string
 	for _, f := range Flows(events) {
@@ -201,7 +198,7 @@ func waits(events []Event) []string {
 // failures says which calls failed, and who went on reading after the end.
 func failures(events []Event) []string {
 	var said []string
-	ends := map[half]int{}
+	ends, known := map[half]int{}, map[string]bool{"": true}
 	for _, e := range events {
 		if e.Op == EOF {
 			ends[half{e.Conn, e.Side}]++
@@ -209,10 +206,11 @@ func failures(events []Event) []string {
 	}
 	for _, e := range events {
 		s := e.failure()
-		if h := (half{e.Conn, e.Side}); e.Op == EOF && ends[h] > 1 {
-			s = fmt.Sprintf("%s read end of file %d times: 0 bytes, forever", e.Side, ends[h])
+		if n := ends[half{e.Conn, e.Side}]; e.Op == EOF && n > 1 {
+			s = fmt.Sprintf("%s read end of file %d times: 0 bytes, forever", e.Side, n)
 		}
-		if s != "" && !slices.Contains(said, s) {
+		if !known[s] {
+			known[s] = true
 			said = append(said, s)
 		}
 	}

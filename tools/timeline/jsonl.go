@@ -3,16 +3,15 @@ package timeline
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"sync"
-	"time"
 )
 
-// line is an event as a line of JSON has it. A call that still blocks has no us_end and no n.
+// line is an event as a line of JSON has it. A call that still blocks has no us_end, n and err.
 type line struct {
 	Seq   int    `json:"seq"`
 	US    int64  `json:"us"`
@@ -22,12 +21,13 @@ type line struct {
 	Conn  string `json:"conn,omitempty"`
 	Op    Op     `json:"op"`
 	N     *int   `json:"n,omitempty"`
-	Data  []byte `json:"data,omitempty"`
+	Data  []byte `json:"data,omitzero"`
 	Text  string `json:"text,omitempty"`
 	Err   string `json:"err,omitempty"`
 }
 
-// MarshalJSON writes the event as DESIGN has it: seq, us, us_end, scene, side, conn, op, n, data (base64), text, err.
+// MarshalJSON writes the event as an object with seq, us, us_end, scene, side, conn, op, n, data
+// (base64), text and err. What is empty is left out, and n of a call that still blocks.
 func (e Event) MarshalJSON() ([]byte, error) {
 	l := line{e.Seq, e.US, e.End, e.Scene, e.Side, e.Conn, e.Op, nil, e.Data, e.Text, e.Err}
 	if !e.blocks() {
@@ -37,7 +37,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(l)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+	return b.Bytes(), err
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. A field that it does not know is an error.
@@ -67,151 +67,116 @@ func WriteJSON(w io.Writer, events []Event) error {
 	return nil
 }
 
-// longestLine bounds what ReadJSON takes as one event: texts are previews, and names are short.
-const longestLine = 1 << 20 // bytes
+const (
+	longestLine = 1 << 20 // bytes; texts are previews, and names are short
+	mostBytes   = 1 << 40 // that one call can move; sums of them fit into an int64
+)
 
-// ReadJSON reads lines that WriteJSON or Stream wrote, of one scene, and returns the events in the order of their rows. Of two lines with one
-// seq the later one counts: a call that blocked has returned. An error names the line.
+// ReadJSON reads lines that WriteJSON or Stream wrote, of one scene, and returns the events in the
+// order of their rows. The lines may stand in any order, except that of two lines with one seq the
+// second says how a call that blocked has returned. An error names the line.
 func ReadJSON(r io.Reader) ([]Event, error) {
+	var t tape
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
-	var events []Event
-	scene := ""
-	at := map[int]int{} // seq → place in events
-	number := 0
 	for lines.Scan() {
-		number++
-		var e Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return nil, fmt.Errorf("line %d is not an event: %w", number, err)
-		}
-		if err := e.check(); err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
-		}
-		if number == 1 {
-			scene = e.Scene
-		} else if e.Scene != scene {
-			return nil, fmt.Errorf("line %d: scene %q; those above are of %q", number, clean(e.Scene), clean(scene))
-		}
-		i, seen := at[e.Seq]
-		switch {
-		case !seen:
-			at[e.Seq] = len(events)
-			events = append(events, e)
-		case events[i].blocks() && events[i].Op != Note:
-			events[i] = e
-		default:
-			return nil, fmt.Errorf("line %d: seq %d has returned before", number, e.Seq)
+		t.number++
+		if err := t.take(lines.Bytes()); err != nil {
+			return nil, fmt.Errorf("line %d: %w", t.number, err)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("line %d: %w", number+1, err)
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("line %d is longer than %d bytes", t.number+1, longestLine)
+	case err != nil:
+		return nil, fmt.Errorf("reading line %d: %w", t.number+1, err)
 	}
-	events = slices.DeleteFunc(events, func(e Event) bool { return e.Err == closedHere })
+	return t.finish()
+}
+
+// tape is a recording that is being read.
+type tape struct {
+	events []Event
+	lines  []int       // the number of each event's line
+	at     map[int]int // seq → place in events
+	number int         // lines so far
+}
+
+func (t *tape) take(text []byte) error {
+	var e Event
+	if err := json.Unmarshal(text, &e); err != nil {
+		return notAnEvent(err)
+	}
+	if err := e.check(); err != nil {
+		return err
+	}
+	if len(t.events) > 0 && t.events[0].Scene != e.Scene {
+		return fmt.Errorf("scene is %q, and %q on line %d",
+			clean(e.Scene), clean(t.events[0].Scene), t.lines[0])
+	}
+	if t.at == nil {
+		t.at = map[int]int{}
+	}
+	i, seen := t.at[e.Seq]
+	if !seen {
+		t.at[e.Seq] = len(t.events)
+		t.events, t.lines = append(t.events, e), append(t.lines, t.number)
+		return nil
+	}
+	if before := t.events[i]; !before.blocks() || before.US != e.US || before.Side != e.Side {
+		return fmt.Errorf("seq %d is on line %d, too, where it is not this call, blocked", e.Seq, t.lines[i])
+	}
+	t.events[i] = e
+	return nil
+}
+
+func notAnEvent(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input" {
+		return errors.New("not an event: the line is cut")
+	}
+	return errors.New("not an event: " + clean(err.Error()))
+}
+
+// finish checks that times and numbers tell the same order.
+func (t *tape) finish() ([]Event, error) {
+	order := make([]int, len(t.events))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, k int) int { return cmp.Compare(t.events[i].Seq, t.events[k].Seq) })
+	for k := 1; k < len(order); k++ {
+		a, b := t.events[order[k-1]], t.events[order[k]]
+		if b.US < a.US {
+			return nil, fmt.Errorf("line %d: seq %d begins at %d us, before seq %d, which begins at %d us",
+				t.lines[order[k]], b.Seq, b.US, a.Seq, a.US)
+		}
+	}
+	events := slices.DeleteFunc(t.events, func(e Event) bool { return e.Err == closedHere })
 	return inOrder(events), nil
 }
 
 // check refuses what no recorder writes.
 func (e Event) check() error {
-	ops := []Op{Listen, Accept, Dial, Send, Recv, EOF, Reset, Timeout, Close, CloseWrite, State, Note, Verdict}
+	calls := []Op{Accept, Dial, Send, Recv, Close, CloseWrite}
+	others := []Op{Listen, EOF, Reset, Timeout, State, Note, Verdict} // known once they are over
 	switch {
 	case e.Seq < 1:
 		return fmt.Errorf("seq is %d; the first is 1", e.Seq)
+	case !slices.Contains(calls, e.Op) && !slices.Contains(others, e.Op):
+		return fmt.Errorf("op is %q", clean(string(e.Op)))
 	case e.US < 0 || e.End != 0 && e.End < e.US:
-		return fmt.Errorf("the call begins at %d us and returns at %d us", e.US, e.End)
-	case !slices.Contains(ops, e.Op):
-		return fmt.Errorf("op is %q", e.Op)
-	case e.N < 0:
+		return fmt.Errorf("us is %d and us_end is %d", e.US, e.End)
+	case e.blocks() && slices.Contains(others, e.Op):
+		return fmt.Errorf("us_end is missing, and %q does not block", e.Op)
+	case e.blocks() && (e.N != 0 || e.Err != ""):
+		return errors.New("us_end is missing, and yet the call returned something")
+	case e.N < 0 || int64(e.N) > mostBytes:
 		return fmt.Errorf("n is %d", e.N)
 	case len(e.Data) > previewBytes:
 		return fmt.Errorf("%d bytes of data; an event keeps %d", len(e.Data), previewBytes)
+	case e.Op == Recv && len(e.Data) > e.N:
+		return fmt.Errorf("%d bytes of data; n is %d", len(e.Data), e.N)
 	}
 	return nil
-}
-
-// Stream writes each event as a line of JSON when its call returns, and a line without us_end and n for a call that still
-// blocks after 10 ms. It is called before anything is recorded. Lines are written by a goroutine, so that w holds up nobody
-// whose calls are recorded. The caller calls stop once; it writes what is left and returns the first error of w.
-func (r *Recorder) Stream(w io.Writer) (stop func() error) {
-	r.mu.Lock()
-	r.open = map[int]bool{}
-	r.mu.Unlock()
-	s := &stream{r: r, w: w, over: make(chan struct{})}
-	var running sync.WaitGroup
-	running.Go(s.run)
-	return func() error {
-		close(s.over)
-		running.Wait()
-		s.write()
-		return s.err
-	}
-}
-
-type stream struct {
-	r       *Recorder
-	w       io.Writer
-	over    chan struct{}
-	written int          // how many of the recorder's returns
-	told    map[int]bool // calls of which a line says that they block
-	err     error
-}
-
-func (s *stream) run() {
-	for {
-		changed, due := s.write()
-		select {
-		case <-s.over:
-			return
-		case <-changed:
-		case <-due:
-		}
-	}
-}
-
-// write writes what has happened since it was last called. It returns what to wait for: the next return, and the moment
-// when a call that blocks now is worth a line.
-func (s *stream) write() (changed <-chan struct{}, due <-chan time.Time) {
-	lines, changed, next := s.take()
-	if s.err == nil {
-		s.err = WriteJSON(s.w, lines)
-	}
-	if errors.Is(s.err, io.ErrShortWrite) || next < 0 {
-		return changed, nil
-	}
-	return changed, time.After(time.Duration(next) * time.Microsecond)
-}
-
-func (s *stream) take() (lines []Event, changed <-chan struct{}, next int64) {
-	s.r.mu.Lock()
-	defer s.r.mu.Unlock()
-	if s.told == nil {
-		s.told = map[int]bool{}
-	}
-	for _, i := range s.r.returned[s.written:] {
-		e := s.r.events[i].finished()
-		if e.Err != closedHere || s.told[i] {
-			lines = append(lines, e)
-		}
-		delete(s.told, i)
-	}
-	s.written = len(s.r.returned)
-	now := time.Since(s.r.start).Microseconds()
-	next = -1
-	var blocked []int
-	for i := range s.r.open {
-		wait := s.r.events[i].US + slow - now
-		switch {
-		case s.told[i]:
-		case wait <= 0:
-			blocked = append(blocked, i)
-		case next < 0 || wait < next:
-			next = wait
-		}
-	}
-	slices.Sort(blocked)
-	for _, i := range blocked {
-		s.told[i] = true
-		lines = append(lines, s.r.events[i].finished())
-	}
-	return lines, s.r.whenChanged(), next
 }

@@ -16,13 +16,13 @@ type Picture struct {
 	Verdicts []string
 }
 
-// Row is one line: what a side did and, if it arrived there next and within 10 ms, what another side saw of it. A row of the
-// scene itself, a remark, has one cell, in no lane.
+// Row is one line: what a side did and, if it arrived there next and within 10 ms, what another side
+// saw of it. A row of the scene itself, a remark, has one cell, in no lane.
 type Row struct {
 	US    int64 // its time in microseconds, never smaller than that of the row above
 	Cells []Cell
 
-	Again  int   // how often this row, and those above it of the same Period, came again and are left out
+	Again  int   // how often this row, and those above it of the same Period, are left out below it
 	Period int   // how many rows were folded
 	Until  int64 // the time of the last one that is left out
 }
@@ -43,9 +43,9 @@ type Cell struct {
 // Bytes is a run of bytes of one send, or of one of several equal datagrams.
 type Bytes struct {
 	Send     int      // which send of the picture, from 0; of several that can be meant the first
-	Names    []string // its letter, or those of all that can be meant
+	Names    []string // its letter, or those of all that can be meant: the first three and the last
 	From, To int      // not including To
-	Of       int      // bytes of the whole send
+	Of       int      // bytes of the whole send; 0 while it blocks
 	Unread   bool     // in a send: nobody read these
 }
 
@@ -55,7 +55,7 @@ type Arrow int
 // The arrows. A row with two cells has a whole one between them.
 const (
 	NoArrow Arrow = iota
-	Leaves        // the bytes were read later, in pieces, together with others, or it is not known by which read
+	Leaves        // the bytes were read later, in pieces, with others, or nobody knows by which read
 	Arrives       // bytes that left further up
 	Lost          // nobody ever read them
 )
@@ -76,15 +76,16 @@ const (
 func Lay(events []Event) Picture {
 	l := &layout{
 		events: inOrder(slices.Clone(events)), lanes: lanesOf(events), match: Match(events),
-		send: map[int]int{}, size: map[int]int{}, conns: map[string]bool{}, crossed: map[half]bool{}, begun: map[string]bool{},
+		lane: map[string]int{"": -1}, send: map[int]int{}, size: map[int]int{},
+		conns: map[string]bool{}, crossed: map[half]bool{}, begun: map[string]bool{},
+	}
+	p := Picture{Lanes: make([]string, len(l.lanes))}
+	for i, side := range l.lanes {
+		p.Lanes[i], l.lane[side] = clean(side), i
 	}
 	l.name()
 	l.cross()
-	rows := l.rows()
-	p := Picture{Lanes: make([]string, len(l.lanes)), Rows: fold(l.join(rows)), Unread: l.unread()}
-	for i, lane := range l.lanes {
-		p.Lanes[i] = clean(lane)
-	}
+	p.Rows, p.Unread = fold(join(l.rows())), l.unread()
 	for _, e := range l.events {
 		if e.Op == Verdict {
 			p.Verdicts = append(p.Verdicts, clean(e.Text))
@@ -96,6 +97,7 @@ func Lay(events []Event) Picture {
 type layout struct {
 	events  []Event
 	lanes   []string
+	lane    map[string]int // side → its lane
 	match   *Matcher
 	send    map[int]int     // number of an event → which send of the picture
 	size    map[int]int     // number of a send → its bytes
@@ -104,8 +106,8 @@ type layout struct {
 	begun   map[string]bool // conns that have a row
 }
 
-// lanesOf returns the sides from left to right: those that listen stand to the right of the others; otherwise by name,
-// client 2 before client 10.
+// lanesOf returns the sides from left to right: those that listen stand to the right of the others;
+// otherwise by name, client 2 before client 10.
 func lanesOf(events []Event) []string {
 	right := map[string]bool{}
 	var sides []string
@@ -118,39 +120,30 @@ func lanesOf(events []Event) []string {
 		right[e.Side] = right[e.Side] || e.Op == Listen || e.Op == Accept || e.Side == "server"
 	}
 	slices.SortFunc(sides, func(a, b string) int {
-		return cmp.Or(compareBool(right[a], right[b]), natural(a, b))
+		return cmp.Or(falseFirst(right[a], right[b]), natural(a, b))
 	})
 	return sides
 }
 
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
-}
-
 // natural compares names as people order them: client 2 before client 10.
 func natural(a, b string) int {
-	for a != "" && b != "" {
-		x, y := digits(a), digits(b)
-		if x > 0 && y > 0 {
-			m, n := strings.TrimLeft(a[:x], "0"), strings.TrimLeft(b[:y], "0")
-			if c := cmp.Or(len(m)-len(n), cmp.Compare(m, n)); c != 0 {
-				return c
+	x, y := a, b
+	for x != "" && y != "" {
+		i, k := digits(x), digits(y)
+		if i == 0 || k == 0 {
+			if x[0] != y[0] {
+				return cmp.Compare(x[0], y[0])
 			}
-			a, b = a[x:], b[y:]
+			x, y = x[1:], y[1:]
 			continue
 		}
-		if a[0] != b[0] {
-			return cmp.Compare(a[0], b[0])
+		m, n := strings.TrimLeft(x[:i], "0"), strings.TrimLeft(y[:k], "0")
+		if c := cmp.Or(len(m)-len(n), cmp.Compare(m, n)); c != 0 {
+			return c
 		}
-		a, b = a[1:], b[1:]
+		x, y = x[i:], y[k:]
 	}
-	return cmp.Compare(a, b)
+	return cmp.Or(len(x)-len(y), cmp.Compare(a, b))
 }
 
 // digits counts the digits that s begins with.
@@ -165,42 +158,43 @@ func digits(s string) int {
 // name gives each send that put something out its place, which is its letter and its colour.
 func (l *layout) name() {
 	for _, e := range l.events {
-		if e.onTheWay() {
-			l.send[e.Seq] = len(l.send)
-			l.size[e.Seq] = e.N
-		}
 		if e.Conn != "" {
 			l.conns[e.Conn] = true
+		}
+		if e.onTheWay() {
+			l.send[e.Seq], l.size[e.Seq] = len(l.send), e.N
 		}
 	}
 }
 
+// life is how long a side had a connection.
+type life struct {
+	half
+	from, to int64
+}
+
 // cross finds out which connections a lane has to tell apart: those that it had at the same time.
 func (l *layout) cross() {
-	type life struct{ from, to int64 }
-	lives := map[half]life{}
+	lives := map[half]*life{}
+	bySide := make([][]*life, len(l.lanes))
 	for _, e := range l.events {
-		if e.Conn == "" {
+		if e.Conn == "" || e.Side == "" {
 			continue
 		}
 		h := half{e.Conn, e.Side}
-		if _, ok := lives[h]; !ok {
-			lives[h] = life{e.At(), e.At()}
+		if lives[h] == nil {
+			lives[h] = &life{h, e.At(), e.At()}
+			bySide[l.lane[e.Side]] = append(bySide[l.lane[e.Side]], lives[h])
 		}
-		lives[h] = life{lives[h].from, max(e.US, e.End)}
+		lives[h].to = max(lives[h].to, e.US, e.End)
 	}
-	ofSide := map[string][]half{}
-	for h := range lives {
-		ofSide[h.side] = append(ofSide[h.side], h)
-	}
-	for _, hs := range ofSide {
-		slices.SortFunc(hs, func(a, b half) int { return cmp.Compare(lives[a].from, lives[b].from) })
+	for _, lives := range bySide { // in the order in which they begin
 		latest := 0 // the one that lasts longest so far
-		for i := 1; i < len(hs); i++ {
-			if lives[hs[i]].from < lives[hs[latest]].to {
-				l.crossed[hs[i]], l.crossed[hs[latest]] = true, true
+		for i := 1; i < len(lives); i++ {
+			if lives[i].from < lives[latest].to {
+				l.crossed[lives[i].half], l.crossed[lives[latest].half] = true, true
 			}
-			if lives[hs[i]].to > lives[hs[latest]].to {
+			if lives[i].to > lives[latest].to {
 				latest = i
 			}
 		}
@@ -216,7 +210,8 @@ func letter(i int) string {
 	return s
 }
 
-// rows gives each event its row, or two: a call that takes 10 ms, and a send or dial that fails, has one for its begin and one for its return.
+// rows gives each event its row, or two: a call that takes 10 ms, and a send or dial that fails, has
+// one for its begin and one for its return.
 func (l *layout) rows() []Row {
 	var rows []Row
 	add := func(us int64, c Cell) { rows = append(rows, Row{US: us, Cells: []Cell{c}}) }
@@ -239,7 +234,8 @@ func (l *layout) rows() []Row {
 	return rows
 }
 
-// opening is the line that names a connection which begins with neither a dial nor an accept on record.
+// opening is the line that names a connection which begins with neither a dial nor an accept on
+// record.
 func (l *layout) opening(e Event) (Cell, bool) {
 	if e.Conn == "" || l.begun[e.Conn] {
 		return Cell{}, false
@@ -255,9 +251,8 @@ func (l *layout) opening(e Event) (Cell, bool) {
 	if len(l.conns) > 1 {
 		what = e.Conn + ": " + what
 	}
-	sides := slices.SortedFunc(slices.Values(l.match.sides[e.Conn]), func(a, b string) int {
-		return slices.Index(l.lanes, a) - slices.Index(l.lanes, b)
-	})
+	sides := slices.Clone(l.match.sides[e.Conn])
+	slices.SortFunc(sides, func(a, b string) int { return l.lane[a] - l.lane[b] })
 	between := "between " + list(sides)
 	if len(sides) == 1 {
 		between = "of " + sides[0]
@@ -265,7 +260,8 @@ func (l *layout) opening(e Event) (Cell, bool) {
 	return Cell{Lane: -1, Words: clean(what + " " + between), Tone: Remark, Peer: -1}, true
 }
 
-// atBegin is the cell of a call that begins. divided says that its return has a row too, or is still to come.
+// atBegin is the cell of a call that begins. divided says that its return has a row, too, or is
+// still to come.
 func (l *layout) atBegin(e Event, divided bool) Cell {
 	c := l.cell(e)
 	c.Words = beginning(e, divided)
@@ -288,10 +284,10 @@ func (l *layout) atBegin(e Event, divided bool) Cell {
 func (l *layout) atEnd(e Event) Cell {
 	c := l.cell(e)
 	c.Words = ending(e)
-	switch {
-	case e.Err != "" || e.Op == Timeout || e.Op == Reset:
+	if e.Err != "" || e.Op == Timeout || e.Op == Reset {
 		c.Tone = Bad
-	case e.Op == Recv:
+	}
+	if e.Op == Recv {
 		l.receiving(&c, e)
 	}
 	if e.slow() {
@@ -302,10 +298,10 @@ func (l *layout) atEnd(e Event) Cell {
 
 // cell is what all cells of an event have in common.
 func (l *layout) cell(e Event) Cell {
-	c := Cell{Lane: slices.Index(l.lanes, e.Side), Event: e, Peer: -1}
+	c := Cell{Lane: l.lane[e.Side], Event: e, Peer: -1}
 	begins := e.Op == Dial || e.Op == Accept
 	if e.Conn != "" && (begins && len(l.conns) > 1 || l.crossed[half{e.Conn, e.Side}]) {
-		c.Label = e.Conn
+		c.Label = clean(e.Conn)
 	}
 	return c
 }
@@ -332,28 +328,29 @@ func (c *Cell) front(word string) {
 
 // sending names the bytes of a send, and says which of them were never read.
 func (l *layout) sending(c *Cell, e Event) {
+	if e.onTheWay() || e.Err != "" {
+		c.Data = clean(e.Text)
+	}
 	if !e.onTheWay() {
-		if e.Err != "" {
-			c.Data = clean(e.Text)
-		}
 		return
 	}
-	c.Data = clean(e.Text)
-	name := letter(l.send[e.Seq])
-	c.front(name)
-	b := Bytes{Send: l.send[e.Seq], Names: []string{name}, To: e.N, Of: e.N}
-	c.Arrow, c.Peer = Leaves, l.peerOf(e)
+	b := Bytes{Send: l.send[e.Seq], Names: []string{letter(l.send[e.Seq])}, To: e.N, Of: e.N}
+	c.front(b.Names[0])
+	c.Peer = l.peerOf(e)
+	if c.Peer >= 0 {
+		c.Arrow = Leaves
+	}
+	n, _ := l.match.Unread(e.Seq)
 	switch {
-	case c.Peer < 0:
-		c.Arrow = NoArrow
 	case l.match.Lost(e.Seq):
 		c.Arrow, b.Unread = Lost, true
+	case n > 0:
+		rest := b
+		b.To, rest.From, rest.Unread = b.Of-n, b.Of-n, true
+		c.Bytes = []Bytes{b, rest}
+		return
 	}
 	c.Bytes = []Bytes{b}
-	if n, _ := l.match.Unread(e.Seq); 0 < n && n < e.N {
-		c.Bytes[0].To = e.N - n
-		c.Bytes = append(c.Bytes, Bytes{b.Send, b.Names, e.N - n, e.N, e.N, true})
-	}
 }
 
 // receiving names the bytes of a read.
@@ -367,25 +364,40 @@ func (l *layout) receiving(c *Cell, e Event) {
 	}
 	c.Arrow, c.Peer = Arrives, l.peerOf(e)
 	for _, p := range pieces {
-		b := Bytes{Send: l.send[p.Sends[0]], From: p.From, To: p.To, Of: l.size[p.Sends[0]]}
-		for _, seq := range p.Sends[:min(len(p.Sends), mostNames)] {
-			b.Names = append(b.Names, letter(l.send[seq]))
-		}
-		if more := len(p.Sends) - mostNames; more > 0 {
-			b.Names = append(b.Names, letter(l.send[p.Sends[len(p.Sends)-1]]))
-		}
+		first := p.Sends[0]
+		b := Bytes{Send: l.send[first], From: p.From, To: p.To, Of: l.size[first]}
+		b.Names = l.letters(p.Sends)
 		c.Bytes = append(c.Bytes, b)
 	}
 	c.front(label(c.Bytes))
 }
 
+// letters names sends; of many the first three and the last.
+func (l *layout) letters(sends []int) []string {
+	var names []string
+	for _, seq := range sends[:min(len(sends), mostNames)] {
+		names = append(names, letter(l.send[seq]))
+	}
+	if len(sends) > mostNames {
+		names = append(names, letter(l.send[sends[len(sends)-1]]))
+	}
+	return names
+}
+
+// oneOf joins the names of datagrams that are equal.
+func oneOf(names []string) string {
+	if len(names) > mostNames {
+		return names[0] + "…" + names[len(names)-1]
+	}
+	return strings.Join(names, ", ")
+}
+
 // peerOf is the lane of the other side of an event's connection; -1 if that was not recorded.
 func (l *layout) peerOf(e Event) int {
-	h, ok := l.match.peer(half{e.Conn, e.Side})
-	if !ok {
-		return -1
+	if h, ok := l.match.peer(half{e.Conn, e.Side}); ok {
+		return l.lane[h.side]
 	}
-	return slices.Index(l.lanes, h.side)
+	return -1
 }
 
 const (
@@ -407,11 +419,8 @@ func label(pieces []Bytes) string {
 
 // String names the bytes: A, A[1024–2047], one of A, B.
 func (b Bytes) String() string {
-	name := strings.Join(b.Names, ", ")
-	switch {
-	case len(b.Names) > mostNames:
-		name = "one of " + b.Names[0] + "…" + b.Names[len(b.Names)-1]
-	case len(b.Names) > 1:
+	name := oneOf(b.Names)
+	if len(b.Names) > 1 {
 		name = "one of " + name
 	}
 	switch {
@@ -424,46 +433,55 @@ func (b Bytes) String() string {
 }
 
 // join puts an effect that follows its cause at once into the cause's row.
-func (l *layout) join(rows []Row) []Row {
+func join(rows []Row) []Row {
 	var out []Row
-	ended := map[half]bool{} // whose end of file or reset has been shown beside its cause
+	ended := map[half]bool{} // who has met the end of file or the reset
 	for _, r := range rows {
-		if n := len(out); n > 0 && len(out[n-1].Cells) == 1 && r.US-out[n-1].US < slow && l.causes(out[n-1].Cells[0], r.Cells[0], ended) {
-			a, b := &out[n-1].Cells[0], r.Cells[0]
+		b := r.Cells[0]
+		if n := len(out); n > 0 && r.US-out[n-1].US < slow && causes(out[n-1], b, ended) {
+			a := &out[n-1].Cells[0]
 			a.Arrow, b.Arrow, a.Peer, b.Peer = NoArrow, NoArrow, b.Lane, a.Lane
 			out[n-1].Cells = append(out[n-1].Cells, b)
-			continue
+		} else {
+			out = append(out, r)
 		}
-		out = append(out, r)
+		if (b.Event.Op == EOF || b.Event.Op == Reset) && b.Tone != Waiting {
+			ended[half{b.Event.Conn, b.Event.Side}] = true
+		}
 	}
 	return out
 }
 
-// causes reports whether b is the other side's view of a, whole.
-func (l *layout) causes(a, b Cell, ended map[half]bool) bool {
-	if a.Event.Conn == "" || a.Event.Conn != b.Event.Conn || a.Lane < 0 || b.Lane < 0 || a.Lane == b.Lane {
+// causes reports whether b is the other side's view of what a row shows, whole.
+func causes(r Row, b Cell, ended map[half]bool) bool {
+	a := r.Cells[0]
+	switch conn := a.Event.Conn; {
+	case len(r.Cells) > 1, conn == "", conn != b.Event.Conn, a.Lane == b.Lane, a.Lane < 0, b.Lane < 0:
+		return false
+	case a.Tone == Waiting, a.Event.slow(), a.Event.blocks(), b.Tone == Waiting:
 		return false
 	}
-	switch {
-	case a.Tone == Waiting || a.Event.slow() || a.Event.blocks():
-		return false
-	case a.Event.Op == Dial:
+	switch a.Event.Op {
+	case Dial:
 		return b.Event.Op == Accept && a.Event.Err == ""
-	case a.Event.Op == Send:
-		return b.Event.Op == Recv && a.Event.Err == "" && len(b.Bytes) == 1 && len(b.Bytes[0].Names) == 1 && len(a.Bytes) == 1 &&
-			a.Bytes[0].Send == b.Bytes[0].Send && b.Bytes[0].From == 0 && b.Bytes[0].To == a.Event.N
-	case a.Event.Op == Close, a.Event.Op == CloseWrite:
-		first := !ended[half{b.Event.Conn, b.Event.Side}]
-		if b.Event.Op == EOF || b.Event.Op == Reset && a.Event.Op == Close {
-			ended[half{b.Event.Conn, b.Event.Side}] = true
-			return first
-		}
+	case Send:
+		return b.Event.Op == Recv && a.Event.Err == "" && len(b.Bytes) == 1 &&
+			len(a.Bytes) == 1 && b.Bytes[0].is(a.Bytes[0])
+	case Close:
+		return (b.Event.Op == EOF || b.Event.Op == Reset) && !ended[half{b.Event.Conn, b.Event.Side}]
+	case CloseWrite:
+		return b.Event.Op == EOF && !ended[half{b.Event.Conn, b.Event.Side}]
 	}
 	return false
 }
 
-// fold replaces rows that come again and again by one of each and a count. Rows that are 10 ms or more apart, and calls that
-// took that long, stay: a fold hides no wait.
+// is reports whether these are certainly all bytes of that send.
+func (b Bytes) is(send Bytes) bool {
+	return len(b.Names) == 1 && b.Send == send.Send && b.From == 0 && b.To == send.Of
+}
+
+// fold replaces rows that come again and again by one of each and a count. Rows that are 10 ms or
+// more apart, and calls that took that long, stay: a fold hides no wait.
 func fold(rows []Row) []Row {
 	var out []Row
 	for i := 0; i < len(rows); {
@@ -503,14 +521,20 @@ func repetition(rows []Row) (period, times int) {
 
 // repeats reports whether two rows differ in nothing but their times and the names of their bytes.
 func (r Row) repeats(o Row) bool {
-	return slices.EqualFunc(r.Cells, o.Cells, func(a, b Cell) bool {
-		return a.Lane == b.Lane && a.Words == b.Words && a.Data == b.Data && a.Tone == b.Tone && a.Arrow == b.Arrow &&
-			a.Event.Conn == b.Event.Conn && !a.Event.slow() && !b.Event.slow() && !a.Event.blocks() && !b.Event.blocks() &&
-			slices.EqualFunc(a.Bytes, b.Bytes, func(x, y Bytes) bool {
-				return x.From == y.From && x.To == y.To && x.Of == y.Of && x.Unread == y.Unread
-			})
-	})
+	return slices.EqualFunc(r.Cells, o.Cells, Cell.repeats)
 }
+
+func (c Cell) repeats(o Cell) bool {
+	return c.Lane == o.Lane && c.Event.Conn == o.Event.Conn && c.Words == o.Words &&
+		c.Data == o.Data && c.Tone == o.Tone && c.Arrow == o.Arrow && !c.lasting() && !o.lasting() &&
+		slices.EqualFunc(c.Bytes, o.Bytes, func(x, y Bytes) bool {
+			return x.From == y.From && x.To == y.To && x.Of == y.Of && x.Unread == y.Unread &&
+				(len(x.Names) == 1) == (len(y.Names) == 1)
+		})
+}
+
+// lasting reports whether the cell is of a call that takes so long that the wait is shown.
+func (c Cell) lasting() bool { return c.Event.slow() || c.Event.blocks() }
 
 // Folded says what was left out below a row; "" if nothing was.
 func (r Row) Folded() string {
@@ -525,21 +549,29 @@ func (r Row) Folded() string {
 
 // unread names the bytes that nobody read.
 func (l *layout) unread() string {
+	const most = 6
 	var names []string
+	more, told := 0, map[*group]bool{nil: true}
 	for _, e := range l.events {
 		n, _ := l.match.Unread(e.Seq)
-		if n == 0 && !l.match.Lost(e.Seq) {
-			continue
+		g := l.match.doubt(e.Seq)
+		switch {
+		case n == 0 && !l.match.Lost(e.Seq) && told[g]:
+		case len(names) == most:
+			more++
+		case g != nil:
+			names = append(names, fmt.Sprintf("%d of %s", g.missing(), oneOf(l.letters(g.seqs[g.first:]))))
+		default:
+			b := Bytes{Names: l.letters([]int{e.Seq}), From: e.N - n, To: e.N, Of: e.N}
+			names = append(names, b.String())
 		}
-		b := Bytes{Names: []string{letter(l.send[e.Seq])}, From: e.N - n, To: e.N, Of: e.N}
-		names = append(names, b.String())
-	}
-	const most = 6
-	if more := len(names) - most; more > 0 {
-		names = append(names[:most], fmt.Sprintf("%d more", more))
+		told[g] = true
 	}
 	if len(names) == 0 {
 		return ""
+	}
+	if more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
 	}
 	return "never read: " + list(names)
 }

@@ -12,8 +12,9 @@ func (r *Recorder) PacketConn(side string, pc net.PacketConn) net.PacketConn {
 	return r.Unconnected(side, pc)
 }
 
-// Unconnected wraps a client's socket that may send to any address and hears from any. It is recorded as PacketConn does,
-// but having the socket is not called listening.
+// Unconnected wraps a client's socket that may send to any address and hears from any. It is
+// recorded as PacketConn does, but having the socket is not called listening. pc is bound to an
+// address: of one bound to all of them (0.0.0.0) nobody can say which one its peer sees.
 func (r *Recorder) Unconnected(side string, pc net.PacketConn) net.PacketConn {
 	return &packetConn{PacketConn: pc, r: r, side: side}
 }
@@ -42,14 +43,15 @@ func (p *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 func (p *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	p.writes.Lock()
 	defer p.writes.Unlock()
-	i := p.r.begin(Event{Side: p.side, Conn: p.r.name(p.LocalAddr(), to), Op: Send, Data: head(b)}, len(b))
+	name := p.r.name(p.LocalAddr(), to)
+	i := p.r.begin(Event{Side: p.side, Conn: name, Op: Send, Data: head(b)}, len(b))
 	n, err := p.PacketConn.WriteTo(b, to)
 	p.r.end(i, func(e *Event) { e.sent(n, err) })
 	return n, err
 }
 
 func (p *packetConn) Close() error {
-	return closeOnce(&p.close, p.r, Event{Side: p.side, Op: Close, Text: "socket"}, p.PacketConn.Close)
+	return p.r.closing(&p.close, Event{Side: p.side, Op: Close, Text: "socket"}, p.PacketConn.Close)
 }
 
 // SyscallConn gives access to the socket.

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// Recorder collects the events of one scene. Its methods may be called from any goroutine. It holds its lock only while it
-// writes down that a call begins or has returned, never during the call.
+// Recorder collects the events of one scene. Its methods may be called from any goroutine. It holds
+// its lock only while it writes down that a call begins or has returned, or copies what it has,
+// never during a call.
 type Recorder struct {
 	scene string
 	start time.Time
@@ -23,64 +24,77 @@ type Recorder struct {
 	last     int64 // the microsecond that was given out last
 	events   []entry
 	returned []int             // places in events, in the order in which the calls returned
-	open     map[int]bool      // calls that have not returned; nil unless somebody streams
 	changed  chan struct{}     // closed at the next return; nil if nobody waits for it
-	conns    map[string]string // address pair → name, so that both ends of a connection get the same one
+	started  chan struct{}     // closed at the next begin; nil if nobody waits for it
+	conns    map[string]string // address pair → name: both ends of a connection get the same one
+	ends     map[string]int    // local and remote address → ends of streams wrapped so far
 	count    map[string]int    // connections named so far, by network
 }
 
 // entry is an event and what is not known of it before it is asked for.
 type entry struct {
 	Event
-	size int // bytes that a write was given; Text is made from Data and this when somebody reads the event
+	size int // bytes of the payload; Text is made from Data and this when somebody reads the event
 }
 
 // NewRecorder returns a recorder whose clock starts now.
 func NewRecorder(scene string) *Recorder {
-	return &Recorder{scene: scene, start: time.Now(), conns: map[string]string{}, count: map[string]int{}}
+	return &Recorder{
+		scene: scene, start: time.Now(),
+		conns: map[string]string{}, ends: map[string]int{}, count: map[string]int{},
+	}
 }
 
 // Events returns the events whose calls have returned, in the order of their rows (see [Event.At]).
 func (r *Recorder) Events() []Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return inOrder(r.collect(func(e Event) bool { return !e.blocks() }))
+	events, _ := r.look(func(e Event) bool { return !e.blocks() })
+	return events
 }
 
 // Snapshot returns the events as Events does, and those whose calls have blocked for 10 ms or more.
 func (r *Recorder) Snapshot() []Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Since(r.start).Microseconds()
-	return inOrder(r.collect(func(e Event) bool { return !e.blocks() || now-e.US >= slow }))
+	now := r.now()
+	events, _ := r.look(func(e Event) bool { return !e.blocks() || now-e.US >= slow })
+	return events
 }
 
-func (r *Recorder) collect(keep func(Event) bool) []Event {
-	events := make([]Event, 0, len(r.events))
-	for i := range r.events {
-		if e := &r.events[i]; keep(e.Event) && e.Err != closedHere {
-			events = append(events, e.finished())
+// look returns the events that keep picks, and a channel that is closed at the next return.
+func (r *Recorder) look(keep func(Event) bool) (events []Event, changed <-chan struct{}) {
+	r.mu.Lock()
+	entries := slices.Clone(r.events)
+	changed = waitFor(&r.changed)
+	r.mu.Unlock()
+	entries = slices.DeleteFunc(entries, func(e entry) bool {
+		return !keep(e.Event) || e.Err == closedHere
+	})
+	return inOrder(r.previewed(entries)), changed
+}
+
+// previewed fills in the readable previews of payloads. They would cost too much while calls are
+// recorded, and making them holds up nobody; they are kept for the next time.
+func (r *Recorder) previewed(entries []entry) []Event {
+	events := make([]Event, len(entries))
+	var made []Event
+	for i, e := range entries {
+		if (e.Op == Send || e.Op == Recv) && e.Text == "" && len(e.Data) > 0 {
+			e.Text = preview(e.Data, e.size > len(e.Data))
+			made = append(made, e.Event)
 		}
+		events[i] = e.Event
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range made {
+		r.events[e.Seq-1].Text = e.Text
 	}
 	return events
 }
 
-// finished fills in the readable preview of a payload, which would cost too much while it is recorded.
-func (e *entry) finished() Event {
-	if (e.Op == Send || e.Op == Recv) && e.Text == "" {
-		e.Text = preview(e.Data, e.size > len(e.Data))
-	}
-	return e.Event
-}
-
-// Wait blocks until the events fulfil the condition. It is how a scene waits for something to have happened, instead
-// of sleeping. When ctx ends first the error says what was waited for.
+// Wait blocks until the events fulfil the condition. It is how a scene waits for something to have
+// happened, instead of sleeping. When ctx ends first the error says what was waited for.
 func (r *Recorder) Wait(ctx context.Context, what string, cond func([]Event) bool) error {
 	for {
-		r.mu.Lock()
-		events := inOrder(r.collect(func(e Event) bool { return !e.blocks() }))
-		changed := r.whenChanged()
-		r.mu.Unlock()
+		events, changed := r.look(func(e Event) bool { return !e.blocks() })
 		if cond(events) {
 			return nil
 		}
@@ -92,21 +106,34 @@ func (r *Recorder) Wait(ctx context.Context, what string, cond func([]Event) boo
 	}
 }
 
-// whenChanged returns a channel that is closed when the next call returns. The caller holds mu.
-func (r *Recorder) whenChanged() <-chan struct{} {
-	if r.changed == nil {
-		r.changed = make(chan struct{})
+// waitFor returns the channel that announces something, and announce closes it. The caller holds mu.
+func waitFor(c *chan struct{}) <-chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{})
 	}
-	return r.changed
+	return *c
 }
 
-// Note records what a program made of the bytes: a message that it was handed, an error that it returned. data may be nil.
+func announce(c *chan struct{}) {
+	if *c != nil {
+		close(*c)
+		*c = nil
+	}
+}
+
+// Note records what a program made of the bytes: a message that it was handed, an error that it
+// returned. data may be nil; a message of no bytes is not.
 func (r *Recorder) Note(side string, data []byte, format string, args ...any) {
-	r.moment(Event{Side: side, Op: Note, N: len(data), Data: head(data), Text: fmt.Sprintf(format, args...)})
+	e := Event{Side: side, Op: Note, N: len(data), Data: head(data)}
+	if data != nil && e.Data == nil {
+		e.Data = []byte{}
+	}
+	e.Text = fmt.Sprintf(format, args...)
+	r.moment(e)
 }
 
-// State records something measured, such as the number of bytes in a receive queue. It belongs to the scene: what
-// was recorded before it happened before it, and what comes after it happened after.
+// State records something measured, such as the number of bytes in a receive queue. It belongs to
+// the scene: what was recorded before it happened before it, and what comes after it happened after.
 func (r *Recorder) State(n int, format string, args ...any) {
 	r.moment(Event{Op: State, N: n, Text: fmt.Sprintf(format, args...)})
 }
@@ -135,9 +162,7 @@ func (r *Recorder) begin(e Event, size int) int {
 func (r *Recorder) add(e Event, size int) int {
 	e.Seq, e.US, e.Scene = len(r.events)+1, r.tick(), r.scene
 	r.events = append(r.events, entry{e, size})
-	if r.open != nil {
-		r.open[len(r.events)-1] = true
-	}
+	announce(&r.started)
 	return len(r.events) - 1
 }
 
@@ -156,38 +181,40 @@ func (r *Recorder) end(i int, result func(*Event)) {
 
 func (r *Recorder) finish(i int) {
 	r.returned = append(r.returned, i)
-	delete(r.open, i)
-	if r.changed != nil {
-		close(r.changed)
-		r.changed = nil
-	}
+	announce(&r.changed)
 }
 
-// tick reads the clock: microseconds since the recorder was made, and never the same one twice, so that times alone say
-// what was seen first. The caller holds mu.
+// tick reads the clock, and never gives the same microsecond twice, so that times alone say what was
+// seen first. The caller holds mu.
 func (r *Recorder) tick() int64 {
-	r.last = max(time.Since(r.start).Microseconds(), r.last+1)
+	r.last = max(r.now(), r.last+1)
 	return r.last
 }
 
-// name returns the name of the connection between two addresses, the same for both ends.
-func (r *Recorder) name(a, b net.Addr) string {
-	if a == nil || b == nil {
+// now is the time in microseconds since the recorder was made.
+func (r *Recorder) now() int64 { return time.Since(r.start).Microseconds() }
+
+// name returns the name of the connection between two addresses, the same for both ends. Addresses
+// that a later connection uses again get another name: there is one end of a stream for each call.
+func (r *Recorder) name(local, remote net.Addr) string {
+	if local == nil || remote == nil {
 		return ""
 	}
-	network := "tcp"
-	if a.Network() == "udp" {
+	here, there, network := local.String(), remote.String(), "tcp"
+	if local.Network() == "udp" {
 		network = "udp"
 	}
-	pair := []string{a.String(), b.String()}
-	slices.Sort(pair)
-	key := network + " " + pair[0] + " " + pair[1]
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	key := network + " " + min(here, there) + " " + max(here, there)
+	if local.Network() == "tcp" {
+		r.ends[here+" "+there]++
+		key += fmt.Sprint(" ", r.ends[here+" "+there])
+	}
 	if _, ok := r.conns[key]; !ok {
 		r.count[network]++
-		r.conns[key] = fmt.Sprintf("%s%d", network, r.count[network])
-		if pair[0] == pair[1] {
+		r.conns[key] = fmt.Sprint(network, r.count[network])
+		if here == there && local.Network() == network {
 			r.conns[key] += selfMark
 		}
 	}
@@ -197,27 +224,37 @@ func (r *Recorder) name(a, b net.Addr) string {
 // selfMark ends the name of a socket's way to itself.
 const selfMark = " to itself"
 
+// head copies what an event keeps of a payload.
 func head(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
 	return slices.Clone(b[:min(len(b), previewBytes)])
 }
 
-// Classify turns the error of a read or an accept into an operation and a short reason.
+// classify turns the error of a read or an accept into an operation and a short reason.
 func classify(op Op, err error) (Op, string) {
 	switch {
 	case err == nil:
 		return op, ""
-	case errors.Is(err, net.ErrClosed):
+	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe): // the latter of a net.Pipe
 		return op, closedHere
 	case errors.Is(err, io.EOF):
 		return EOF, ""
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return Timeout, reason(err)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
-		errors.Is(err, syscall.Errno(10053)), errors.Is(err, syscall.Errno(10054)): // WSAECONNABORTED, WSAECONNRESET
+		errors.Is(err, wsaConnAborted), errors.Is(err, wsaConnReset):
 		return Reset, reason(err)
 	}
 	return op, reason(err)
 }
+
+// What Windows calls ECONNABORTED and ECONNRESET.
+const (
+	wsaConnAborted = syscall.Errno(10053)
+	wsaConnReset   = syscall.Errno(10054)
+)
 
 // reason is the cause of a network error without the operation and the addresses around it.
 func reason(err error) string {

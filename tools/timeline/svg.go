@@ -14,26 +14,23 @@ type Scene struct {
 	Events []Event
 }
 
-// SVG draws the scenes one below the other as one standalone image: no scripts, no network. It follows the viewer's
-// light or dark theme. Time runs downwards, in equal steps where things happened close together and in proportion where they did
-// not. Each send has a bar as high as its bytes, and a letter; ribbons lead from it to the reads that took its bytes.
-// Two lanes take 960 pixels, more lanes more.
+// SVG draws the scenes one below the other as one standalone image: no scripts, no network. It follows
+// the viewer's light or dark theme. Time runs downwards, in equal steps where things happened close
+// together and in proportion where they did not. Each send has a bar as high as its bytes, and a
+// letter; ribbons lead from it to the reads that took its bytes. Two lanes take 960 pixels, more lanes
+// more.
 func SVG(w io.Writer, scenes []Scene) error {
 	var body strings.Builder
-	width, top := 0.0, svgPadding
-	for i, s := range scenes {
-		d := newDrawing(s, i, top)
+	var names, verdicts []string
+	width, top := svgLeast, svgPadding
+	for _, s := range scenes {
+		d := newDrawing(s, top)
 		d.draw()
 		width = max(width, d.width)
 		top = d.y + svgPadding
 		body.WriteString(d.String())
+		names, verdicts = append(names, d.title), append(verdicts, d.Verdicts...)
 	}
-	var names, verdicts []string
-	for _, s := range scenes {
-		names = append(names, clean(s.Title))
-		verdicts = append(verdicts, Lay(s.Events).Verdicts...)
-	}
-	width = max(width, svgLeast)
 	_, err := fmt.Fprintf(w, svgHead+"%s</svg>\n", width, top, width, top,
 		escape(strings.Join(names, "; ")), escape(strings.Join(verdicts, "; ")), body.String())
 	return err
@@ -45,21 +42,36 @@ const SVGBegin = `<svg xmlns="http://www.w3.org/2000/svg" data-drawn-by="socketb
 const svgHead = SVGBegin + ` width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img">
 <title>%s</title><desc>%s</desc>
 <style>
-:root { color-scheme: light dark; --bg: #ffffff; --ink: #1f2328; --dim: #59636e; --lane: #d0d7de; --bad: #b3261e; --verdict: #7a3e00; --ribbon: .3 }
-@media (prefers-color-scheme: dark) { :root { --bg: #0d1117; --ink: #e6edf3; --dim: #9198a1; --lane: #3d444d; --bad: #ff8b82; --verdict: #e3b341; --ribbon: .42 } }
-@media print { :root { --bg: #ffffff; --ink: #000000; --dim: #444444; --lane: #999999; --bad: #9b1c14; --verdict: #5c2e00; --ribbon: .3 } * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
+:root { color-scheme: light dark; --bg: #ffffff; --ink: #1f2328; --dim: #59636e; --lane: #d0d7de;
+  --bad: #b3261e; --verdict: #7a3e00; --ribbon: .3 }
+@media (prefers-color-scheme: dark) { :root { --bg: #0d1117; --ink: #e6edf3; --dim: #9198a1;
+  --lane: #3d444d; --bad: #ff8b82; --verdict: #e3b341; --ribbon: .42 } }
+@media print { :root { --bg: #ffffff; --ink: #000000; --dim: #444444; --lane: #999999;
+  --bad: #9b1c14; --verdict: #5c2e00; --ribbon: .3 } * { print-color-adjust: exact;
+  -webkit-print-color-adjust: exact } }
 .bg { fill: var(--bg) }
-text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; fill: var(--ink); white-space: pre; paint-order: stroke; stroke: var(--bg); stroke-width: 3px; stroke-linejoin: round }
-.title { font-weight: bold; font-size: 15px } .side, .label { font-weight: bold } .dim { fill: var(--dim) } .said { fill: var(--dim); font-style: italic }
-.bad { fill: var(--bad) } .verdict { fill: var(--verdict); font-weight: bold } .end { text-anchor: end }
-.lane { stroke: var(--lane); stroke-width: 2 } .rule { stroke: var(--lane); stroke-dasharray: 1 4 } .wait { fill: var(--lane) }
-.arrow { stroke: var(--dim); stroke-width: 1.4; fill: none } .tip { fill: var(--dim) } .cross { stroke: var(--bad); stroke-width: 1.8 }
-.ribbon { opacity: var(--ribbon) } .gap { fill: var(--bg) } .tick { stroke: var(--ink); stroke-width: 2 }
-.letter { font-size: 10px; font-weight: bold; text-anchor: middle; stroke: none; fill: #ffffff } .dark { fill: #1f2328 }
-.c0 { fill: #0072b2 } .c1 { fill: #e69f00 } .c2 { fill: #009e73 } .c3 { fill: #cc79a7 } .c4 { fill: #56b4e9 } .c5 { fill: #d55e00 } .unsure { fill: #8a8f98 }
+text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace;
+  fill: var(--ink); white-space: pre; paint-order: stroke; stroke: var(--bg); stroke-width: 3px;
+  stroke-linejoin: round }
+.title { font-weight: bold; font-size: 15px } .side, .label { font-weight: bold }
+.dim { fill: var(--dim) } .said { fill: var(--dim); font-style: italic }
+.bad { fill: var(--bad) } .verdict { fill: var(--verdict); font-weight: bold }
+.end { text-anchor: end }
+.lane { stroke: var(--lane); stroke-width: 2 }
+.rule { stroke: var(--lane); stroke-dasharray: 1 4 } .wait { fill: var(--lane) }
+.arrow { stroke: var(--dim); stroke-width: 1.4; fill: none } .tip { fill: var(--dim) }
+.cross { stroke: var(--bad); stroke-width: 1.8 }
+.ribbon { opacity: var(--ribbon) } .gap { fill: var(--bg) }
+.tick { stroke: var(--ink); stroke-width: 2 }
+.letter { font-size: 10px; font-weight: bold; text-anchor: middle; stroke: none; fill: #ffffff }
+.dark { fill: #1f2328 }
+.c0 { fill: #0072b2 } .c1 { fill: #e69f00 } .c2 { fill: #009e73 } .c3 { fill: #cc79a7 }
+.c4 { fill: #56b4e9 } .c5 { fill: #d55e00 } .unsure { fill: #8a8f98 }
 @media (forced-colors: active) { .c0, .c1, .c2, .c3, .c4, .c5, .unsure { forced-color-adjust: none } }
 </style>
-<defs><pattern id="never" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line y2="6" stroke="#8a8f98" stroke-width="2.4"/></pattern></defs>
+<defs>
+<pattern id="never" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+<line y2="6" stroke="#8a8f98" stroke-width="2.4"/></pattern></defs>
 <rect class="bg" width="100%%" height="100%%"/>
 `
 
@@ -85,36 +97,40 @@ const (
 // drawing is one scene on its way to being an image. What is drawn later lies on top.
 type drawing struct {
 	Picture
-	title, id string
-	x         []float64 // middle of each lane
-	room      float64   // width of a lane's texts
-	width     float64
-	y         float64 // where the next row can begin
-	free      []float64
-	perByte   float64
+	title   string
+	x       []float64 // middle of each lane
+	room    float64   // width of a lane's texts
+	width   float64
+	y       float64 // where the next row can begin
+	free    []float64
+	perByte float64
 
-	sends  map[int]*bar     // by number of the send
-	begun  map[int]float64  // wait rows: number of the event → y
-	dials  map[string]point // conn → its dial
-	closes map[half]point   // closes and half-closes
+	sends  map[int]*bar         // by number of the send
+	begun  map[int]float64      // calls that take long: number of the event → y
+	dials  map[string]point     // conn → its dial
+	closes map[string][]closing // conn → its closes and half-closes
 
 	lines, ribbons, bars, texts strings.Builder
 }
 
 type point struct{ x, y float64 }
 
-// bar is a send: its bytes, cut where reads cut them.
-type bar struct {
-	at     point
-	lane   int
-	cuts   []int     // from 0 to the number of bytes
-	height []float64 // of what lies between two cuts
+type closing struct {
+	point
+	side string
 }
 
-func newDrawing(s Scene, i int, top float64) *drawing {
+// bar is a send: its bytes, cut where reads cut them.
+type bar struct {
+	at   point
+	cuts []int     // from 0 to the number of bytes
+	tops []float64 // of each cut, below the top of the bar
+}
+
+func newDrawing(s Scene, top float64) *drawing {
 	d := &drawing{
-		Picture: Lay(s.Events), title: clean(s.Title), id: fmt.Sprint(i), y: top, room: 250,
-		sends: map[int]*bar{}, begun: map[int]float64{}, dials: map[string]point{}, closes: map[half]point{},
+		Picture: Lay(s.Events), title: clean(s.Title), y: top, room: 250, sends: map[int]*bar{},
+		begun: map[int]float64{}, dials: map[string]point{}, closes: map[string][]closing{},
 	}
 	n := len(d.Lanes)
 	if n > 2 {
@@ -143,38 +159,32 @@ func newDrawing(s Scene, i int, top float64) *drawing {
 func (d *drawing) measure() {
 	most := 1
 	for c := range d.cells() {
-		most = max(most, c.Event.N)
+		if len(c.Bytes) > 0 {
+			most = max(most, c.Event.N)
+		}
 	}
 	d.perByte = min(svgPerByte, svgSend/float64(most))
 	for c := range d.cells() {
-		if c.Event.Op != Send || len(c.Bytes) == 0 {
-			continue
-		}
-		d.sends[c.Bytes[0].Send] = &bar{lane: c.Lane, cuts: []int{0, c.Bytes[0].Of}}
-		for _, b := range c.Bytes {
-			d.sends[b.Send].cut(b.From, b.To)
+		if c.Event.Op == Send && len(c.Bytes) > 0 {
+			d.sends[c.Bytes[0].Send] = &bar{cuts: []int{0, c.Bytes[0].Of}}
 		}
 	}
 	for c := range d.cells() {
 		for _, b := range c.Bytes {
-			if s := d.sends[b.Send]; s != nil && len(b.Names) == 1 && c.Event.Op == Recv {
-				s.cut(b.From, b.To)
+			if s := d.sends[b.Send]; s != nil && len(b.Names) == 1 {
+				s.cuts = append(s.cuts, b.From, b.To)
 			}
 		}
 	}
 	for _, s := range d.sends {
 		slices.Sort(s.cuts)
 		s.cuts = slices.Compact(s.cuts)
+		s.tops = []float64{0}
 		for i := 1; i < len(s.cuts); i++ {
-			s.height = append(s.height, d.high(s.cuts[i]-s.cuts[i-1]))
-		}
-		if len(s.cuts) == 1 { // an empty datagram
-			s.cuts, s.height = []int{0, 0}, []float64{svgPiece / 2}
+			s.tops = append(s.tops, s.tops[i-1]+d.high(s.cuts[i]-s.cuts[i-1]))
 		}
 	}
 }
-
-func (b *bar) cut(at ...int) { b.cuts = append(b.cuts, at...) }
 
 func (d *drawing) high(bytes int) float64 { return max(svgPiece, float64(bytes)*d.perByte) }
 
@@ -191,17 +201,15 @@ func (d *drawing) cells() func(func(*Cell) bool) {
 	}
 }
 
-// between returns where bytes from to to of a send begin, in pixels below its top, and how high they are.
+// between returns where bytes from to to of a send begin, in pixels below its top, and how high they
+// are. An empty datagram has a little height.
 func (b *bar) between(from, to int) (top, height float64) {
-	for i, h := range b.height {
-		switch {
-		case b.cuts[i+1] <= from && to > from:
-			top += h
-		case b.cuts[i] < to || to == from:
-			height += h
-		}
+	if len(b.cuts) == 1 {
+		return 0, svgPiece / 2
 	}
-	return top, height
+	i, _ := slices.BinarySearch(b.cuts, from)
+	k, _ := slices.BinarySearch(b.cuts, to)
+	return b.tops[i], b.tops[k] - b.tops[i]
 }
 
 func (d *drawing) draw() {
@@ -226,7 +234,7 @@ func (d *drawing) draw() {
 	}
 	bottom := slices.Max(append(slices.Clone(d.free), d.y))
 	for _, x := range d.x {
-		fmt.Fprintf(&d.lines, "<line class=\"lane\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x, top, x, bottom)
+		stroke(&d.lines, "lane", point{x, top}, point{x, bottom})
 	}
 	d.y = bottom + svgStep
 	if d.Unread != "" {
@@ -291,11 +299,12 @@ func (d *drawing) row(r Row) {
 	}
 }
 
-// remark puts a word of the scene into a column of its own, with a thin rule to the time at which it belongs.
+// remark puts a word of the scene into a column of its own, with a thin rule to the time at which it
+// belongs.
 func (d *drawing) remark(s string, rule bool) {
 	x := d.width - svgRemarks - svgPadding + 10
 	if rule {
-		fmt.Fprintf(&d.lines, "<line class=\"rule\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", svgClock, d.y, x-6, d.y)
+		stroke(&d.lines, "rule", point{svgClock, d.y}, point{x - 6, d.y})
 	}
 	y := d.y
 	d.y += 4
@@ -316,24 +325,28 @@ func (d *drawing) cell(c *Cell) {
 	}
 	height := float64(len(lines)) * svgLine
 	at := point{d.x[c.Lane], d.y}
-	e := c.Event
-	switch {
-	case c.Tone == Waiting || e.Op == Send && e.slow() && len(c.Bytes) > 0:
-		d.begun[e.Seq] = d.y
-	case e.slow():
-		if from, ok := d.begun[e.Seq]; ok {
-			fmt.Fprintf(&d.lines, "<rect class=\"wait\" x=\"%.1f\" y=\"%.1f\" width=\"7\" height=\"%.1f\"/>\n", at.x-3.5, from, d.y-from)
-		}
+	if c.Event.slow() {
+		d.wait(c.Event.Seq, at)
 	}
 	switch {
-	case len(c.Bytes) > 0 && e.Op == Send:
+	case len(c.Bytes) > 0 && c.Event.Op == Send:
 		height = max(height, d.sendBar(c, at))
 	case len(c.Bytes) > 0:
 		height = max(height, d.readBar(c, at))
-	default:
-		d.control(e, at)
+	case c.Tone != Waiting:
+		d.control(c.Event, at)
 	}
 	d.free[c.Lane] = d.y + max(height, svgStep-6) + 6
+}
+
+// wait draws how long a call took, when it is met the second time.
+func (d *drawing) wait(seq int, at point) {
+	from, ok := d.begun[seq]
+	if !ok {
+		d.begun[seq] = at.y
+		return
+	}
+	rect(&d.lines, `class="wait"`, point{at.x - 3.5, from}, 7, at.y-from)
 }
 
 const svgWide = 200 // columns; the texts of a picture are cut by their room, not by a terminal
@@ -352,27 +365,42 @@ func toneClass(c *Cell) string {
 	return "plain"
 }
 
-// control joins a dial with its accept, and a close with the end that the other side meets, where a row does not.
+// control joins a dial with its accept, and a close with the end that the other side meets, where a
+// row does not.
 func (d *drawing) control(e Event, at point) {
-	switch {
-	case e.Op == Dial && e.Conn != "" && e.Err == "":
-		d.dials[e.Conn] = at
-	case e.Op == Close && e.Conn != "", e.Op == CloseWrite:
-		d.closes[half{e.Conn, e.Side}] = at
-	case e.Op == Accept:
+	switch e.Op {
+	case Dial:
+		if _, ok := d.dials[e.Conn]; !ok && e.Conn != "" {
+			d.dials[e.Conn] = at
+		}
+	case Accept:
 		if from, ok := d.dials[e.Conn]; ok && from.y != at.y {
 			d.arrow(from, at)
 		}
-	case e.Op == EOF, e.Op == Reset:
-		for h, from := range d.closes {
-			if h.conn == e.Conn && h.side != e.Side {
-				delete(d.closes, h)
-				if from.y != at.y {
-					d.arrow(from, at)
-				}
-			}
+	case Close, CloseWrite:
+		if e.Conn != "" {
+			d.closes[e.Conn] = append(d.closes[e.Conn], closing{at, e.Side})
 		}
+	case EOF, Reset:
+		d.ending(e, at)
 	}
+}
+
+// ending draws the arrow from the close that the other side met, once.
+func (d *drawing) ending(e Event, at point) {
+	mine := func(c closing) bool { return c.side == e.Side }
+	theirs := slices.DeleteFunc(slices.Clone(d.closes[e.Conn]), mine)
+	if len(theirs) == 0 {
+		return
+	}
+	from := theirs[0]
+	if e.Op == Reset {
+		from = theirs[len(theirs)-1]
+	}
+	if from.y != at.y {
+		d.arrow(from.point, at)
+	}
+	d.closes[e.Conn] = slices.DeleteFunc(d.closes[e.Conn], func(c closing) bool { return !mine(c) })
 }
 
 // arrow is a thin one, for what carries no bytes.
@@ -382,7 +410,8 @@ func (d *drawing) arrow(from, to point) {
 		side = -1
 	}
 	x1, x2 := from.x+side*6, to.x-side*6
-	fmt.Fprintf(&d.lines, "<path class=\"arrow\" d=\"M%.1f %.1f L%.1f %.1f\"/>\n", x1, from.y, x2, to.y)
+	const path = "<path class=\"arrow\" d=\"M%.1f %.1f L%.1f %.1f\"/>\n"
+	fmt.Fprintf(&d.lines, path, x1, from.y, x2, to.y)
 	fmt.Fprintf(&d.lines, "<path class=\"tip\" d=\"M%.1f %.1f l%.0f -4 v8 z\"/>\n", x2, to.y, -side*8)
 }
 
@@ -391,10 +420,7 @@ func (d *drawing) sendBar(c *Cell, at point) float64 {
 	s := d.sends[c.Bytes[0].Send]
 	at.y -= 8
 	s.at = at
-	total := 0.0
-	for _, h := range s.height {
-		total += h
-	}
+	_, total := s.between(0, s.cuts[len(s.cuts)-1])
 	d.bytes(at, total, c.Bytes[0], fmt.Sprintf("c%d", c.Bytes[0].Send%svgColours))
 	for _, b := range c.Bytes {
 		if b.Unread {
@@ -413,13 +439,13 @@ func (d *drawing) never(c *Cell, at point, height float64, b Bytes) {
 	}
 	x := at.x + side*svgBar/2
 	left := min(x, x+side*40)
-	fmt.Fprintf(&d.ribbons, "<rect fill=\"url(#never)\" x=\"%.1f\" y=\"%.1f\" width=\"40\" height=\"%.1f\"/>\n", left, at.y, height)
+	rect(&d.ribbons, `fill="url(#never)"`, point{left, at.y}, 40, height)
 	if b.From > 0 {
-		fmt.Fprintf(&d.bars, "<rect class=\"gap\" opacity=\".75\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-			at.x-svgBar/2, at.y, svgBar, height)
+		rect(&d.bars, `class="gap" opacity=".75"`, point{at.x - svgBar/2, at.y}, svgBar, height)
 	}
 	end := point{x + side*48, at.y + height/2}
-	fmt.Fprintf(&d.ribbons, "<path class=\"cross\" d=\"M%.1f %.1f l8 8 m0 -8 l-8 8\"/>\n", end.x-4, end.y-4)
+	const cross = "<path class=\"cross\" d=\"M%.1f %.1f l8 8 m0 -8 l-8 8\"/>\n"
+	fmt.Fprintf(&d.ribbons, cross, end.x-4, end.y-4)
 	words := "never read"
 	if b.From > 0 {
 		words = fmt.Sprintf("%d never read", b.To-b.From)
@@ -427,8 +453,8 @@ func (d *drawing) never(c *Cell, at point, height float64, b Bytes) {
 	d.text(end.x+side*9, end.y+4, class+"dim", words)
 }
 
-// readBar draws the bytes of a read in the colours of their sends, with ribbons to these, a gap where a boundary was lost
-// and a tick where one was kept.
+// readBar draws the bytes of a read in the colours of their sends, with ribbons to these, a gap where a
+// boundary was lost and a tick where one was kept.
 func (d *drawing) readBar(c *Cell, at point) float64 {
 	at.y -= 8
 	top := at.y
@@ -445,7 +471,7 @@ func (d *drawing) readBar(c *Cell, at point) float64 {
 		}
 		d.bytes(at, h, b, class)
 		if i > 0 {
-			fmt.Fprintf(&d.bars, "<rect class=\"gap\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"3\"/>\n", at.x-svgBar/2, at.y-1.5, svgBar)
+			rect(&d.bars, `class="gap"`, point{at.x - svgBar/2, at.y - 1.5}, svgBar, 3)
 		} else if b.From == 0 {
 			d.tick(at)
 		}
@@ -459,18 +485,19 @@ func (d *drawing) readBar(c *Cell, at point) float64 {
 
 // tick marks a boundary that the reader can see.
 func (d *drawing) tick(at point) {
-	fmt.Fprintf(&d.bars, "<line class=\"tick\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", at.x-svgBar/2-4, at.y, at.x+svgBar/2+4, at.y)
+	const out = svgBar/2 + 4
+	stroke(&d.bars, "tick", point{at.x - out, at.y}, point{at.x + out, at.y})
 }
 
 // bytes draws a piece of a bar with its letter.
 func (d *drawing) bytes(at point, height float64, b Bytes, class string) {
-	fmt.Fprintf(&d.bars, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n", class, at.x-svgBar/2, at.y, svgBar, max(height, 2))
+	rect(&d.bars, `class="`+class+`"`, point{at.x - svgBar/2, at.y}, svgBar, max(height, 2))
 	if len(b.Names) == 1 && len(b.Names[0]) < 3 && height >= svgPiece {
 		shade := "letter"
 		if n := b.Send % svgColours; n == 1 || n == 3 || n == 4 {
 			shade += " dark"
 		}
-		d.onTop(at.x, at.y+height/2+3.5, shade, b.Names[0])
+		d.text(at.x, at.y+height/2+3.5, shade, b.Names[0])
 	}
 }
 
@@ -481,17 +508,26 @@ func (d *drawing) ribbon(from, to point, height float64, class string) {
 		side = -1
 	}
 	x1, x2 := from.x+side*svgBar/2, to.x-side*svgBar/2
-	m := (x1 + x2) / 2
-	fmt.Fprintf(&d.ribbons, "<path class=\"ribbon %s\" d=\"M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f v%.1f C%.1f %.1f %.1f %.1f %.1f %.1f z\"/>\n",
-		class, x1, from.y, m, from.y, m, to.y, x2, to.y, height, m, to.y+height, m, from.y+height, x1, from.y+height)
+	m, fromEnd, toEnd := (x1+x2)/2, from.y+height, to.y+height
+	const path = "<path class=\"ribbon %s\" d=\"M%.1f %.1f " +
+		"C%.1f %.1f %.1f %.1f %.1f %.1f v%.1f C%.1f %.1f %.1f %.1f %.1f %.1f z\"/>\n"
+	fmt.Fprintf(&d.ribbons, path, class, x1, from.y,
+		m, from.y, m, to.y, x2, to.y, height, m, toEnd, m, fromEnd, x1, fromEnd)
 }
 
 func (d *drawing) text(x, y float64, class, s string) {
-	fmt.Fprintf(&d.texts, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n", x, y, class, escape(s))
+	const form = "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n"
+	fmt.Fprintf(&d.texts, form, x, y, class, escape(s))
 }
 
-func (d *drawing) onTop(x, y float64, class, s string) {
-	fmt.Fprintf(&d.texts, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n", x, y, class, escape(s))
+func stroke(b *strings.Builder, class string, from, to point) {
+	const form = "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n"
+	fmt.Fprintf(b, form, class, from.x, from.y, to.x, to.y)
+}
+
+func rect(b *strings.Builder, look string, at point, width, height float64) {
+	const form = "<rect %s x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n"
+	fmt.Fprintf(b, form, look, at.x, at.y, width, height)
 }
 
 // String puts the layers on top of each other.

@@ -23,11 +23,11 @@ const (
 	narrowest = 20 // columns of a picture
 )
 
-// Text draws a recording as lanes, one for each side, in the order of the rows' times, and below them the verdicts. The first
-// column gives milliseconds since the recorder was made.
+// Text draws a recording as lanes, one for each side, in the order of the rows' times, and below them
+// the verdicts. The first column gives milliseconds since the recorder was made.
 //
-// A lane has at least 14 columns, and there are 5 between two of them. Where Width is less than that, the events are listed
-// below each other, each with its side.
+// A lane has at least 14 columns, and there are 5 between two of them. Where Width is less than that,
+// the events are listed below each other, each with its side.
 func Text(w io.Writer, events []Event, st Style) error {
 	st.Width = max(st.Width, narrowest)
 	p := painter{Style: st, Picture: Lay(events)}
@@ -61,8 +61,10 @@ func (p *painter) paintAll() {
 		p.remark(strings.Repeat(" ", timeWidth), p.mark("× ", "x "), p.Unread)
 	}
 	for _, v := range p.Verdicts {
-		for i, s := range wrap(p.plain(v), p.Width-3) {
-			p.line(p.paint("1", pad([]string{"", p.mark("⇒  ", "=> ")}[max(0, 1-i)], 3)+s))
+		mark := p.mark("⇒  ", "=> ")
+		for _, s := range wrap(p.plain(v), p.Width-Width(mark)) {
+			p.line(p.paint("1", mark+s))
+			mark = "   "
 		}
 	}
 }
@@ -79,7 +81,16 @@ func (p *painter) heads() {
 	p.line(p.paint("1", trimRight(b.String())))
 }
 
-func clock(us int64) string { return pad(fmt.Sprintf("%7.1f", float64(us)/1000), timeWidth) }
+// clock writes milliseconds into the column for them, however many there are.
+func clock(us int64) string {
+	s := ""
+	for _, format := range []string{"%7.1f", "%7.0f", "%7.1e"} {
+		if s = fmt.Sprintf(format, float64(us)/1000); len(s) < timeWidth {
+			break
+		}
+	}
+	return pad(s, timeWidth)
+}
 
 // row draws what one side did, an arrow, and what the other side saw.
 func (p *painter) row(r Row) {
@@ -110,7 +121,8 @@ func (p *painter) row(r Row) {
 	}
 }
 
-// grid is a line of text: a cell for each lane, and the gaps behind them. Cells are filled up by blanks, or by an arrow.
+// grid is a line of text: a cell for each lane, and the gaps behind them. Cells are filled up by
+// blanks, or by an arrow.
 type grid struct {
 	cells, fill, gaps []string
 	tip               int // the cell that an arrow from the right points at; -1 if there is none
@@ -126,7 +138,7 @@ func (p *painter) grid() *grid {
 	return g
 }
 
-// joined puts a line together. Colours do not count as columns, so cells are filled up before they are painted.
+// joined puts a line together. Colours do not count as columns: room is measured before painting.
 func (p *painter) joined(g *grid, r Row) string {
 	var b strings.Builder
 	for i, text := range g.cells {
@@ -151,26 +163,27 @@ func (p *painter) joined(g *grid, r Row) string {
 	return b.String()
 }
 
-// arrow draws a whole arrow between the two cells of a row, or the beginning or the end of a broken one.
+// arrow draws a whole arrow between the two cells of a row, or the beginning or the end of a broken
+// one.
 func (p *painter) arrow(g *grid, r Row) {
-	dash := p.mark("─", "-")
-	from := r.Cells[0]
-	if len(r.Cells) == 2 {
-		p.whole(g, from.Lane, r.Cells[1].Lane)
-		return
-	}
-	rightwards := from.Peer > from.Lane
+	c := r.Cells[0]
+	rightwards := c.Peer > c.Lane
 	switch {
-	case from.Arrow == NoArrow || from.Peer == from.Lane:
-	case from.Arrow == Arrives && rightwards:
-		g.gaps[from.Lane] = " " + p.mark("◀─┈", "<-.") + " "
-	case from.Arrow == Arrives:
-		g.gaps[from.Lane-1] = " " + p.mark("┈─▶", ".->") + " "
+	case len(r.Cells) == 2 && rightwards:
+		p.toRight(g, c.Lane, c.Peer)
+	case len(r.Cells) == 2:
+		p.toLeft(g, c.Lane, c.Peer)
+	case c.Arrow == NoArrow || c.Peer == c.Lane:
+	case c.Arrow == Arrives && rightwards:
+		g.gaps[c.Lane] = " " + p.mark("◀─┈", "<-.") + " "
+	case c.Arrow == Arrives:
+		g.gaps[c.Lane-1] = " " + p.mark("┈─▶", ".->") + " "
 	case rightwards:
-		g.fill[from.Lane] = dash
-		g.gaps[from.Lane] = dash + p.end(from.Arrow) + "   "
+		g.fill[c.Lane] = p.mark("─", "-")
+		g.gaps[c.Lane] = g.fill[c.Lane] + p.end(c.Arrow) + "   "
+		p.apart(g, c.Lane)
 	default:
-		g.gaps[from.Lane-1] = "  " + p.end(from.Arrow) + dash + " "
+		g.gaps[c.Lane-1] = "  " + p.end(c.Arrow) + p.mark("─", "-") + " "
 	}
 }
 
@@ -182,36 +195,45 @@ func (p *painter) end(a Arrow) string {
 	return p.mark("┈", ".")
 }
 
-// whole draws an arrow over all lanes between two.
-func (p *painter) whole(g *grid, from, to int) {
+// toRight draws an arrow from a lane to one that stands to the right of it.
+func (p *painter) toRight(g *grid, from, to int) {
+	p.over(g, from, to)
+	g.gaps[to-1] = strings.Repeat(p.mark("─", "-"), gapWidth-2) + p.mark("▶", ">") + " "
+	p.apart(g, from)
+}
+
+// toLeft draws an arrow from a lane to one that stands to the left of it: its tip is behind the text
+// there, or in the gap if the text leaves no room.
+func (p *painter) toLeft(g *grid, from, to int) {
+	p.over(g, to, from)
+	g.gaps[from-1] = strings.Repeat(p.mark("─", "-"), gapWidth-1) + " "
+	if p.laneWidth-Width(g.cells[to]) > 2 {
+		g.tip = to
+		return
+	}
+	g.gaps[to] = " " + p.mark("◀", "<") + cutFront(g.gaps[to], 2)
+}
+
+// over draws a line behind the text of a lane and up to another one.
+func (p *painter) over(g *grid, left, right int) {
 	dash := p.mark("─", "-")
-	left, right := min(from, to), max(from, to)
 	for k := left; k < right; k++ {
-		g.gaps[k] = strings.Repeat(dash, gapWidth)
-		if k > left {
-			g.fill[k] = dash
-		}
-	}
-	g.fill[left] = dash
-	if from < to {
-		g.gaps[right-1] = strings.Repeat(dash, gapWidth-2) + p.mark("▶", ">") + " "
-		if Width(g.cells[left]) == p.laneWidth { // the text reaches the gap: one blank before the arrow
-			g.gaps[left] = " " + strings.TrimPrefix(g.gaps[left], dash)
-		}
-		return
-	}
-	g.gaps[right-1] = strings.Repeat(dash, gapWidth-1) + " "
-	if p.laneWidth-Width(g.cells[left]) > 2 {
-		g.tip = left
-		return
-	}
-	g.gaps[left] = " " + p.mark("◀", "<") + strings.Repeat(dash, gapWidth-3) + dash
-	if left == right-1 {
-		g.gaps[left] = " " + p.mark("◀", "<") + strings.Repeat(dash, gapWidth-3) + " "
+		g.gaps[k], g.fill[k] = strings.Repeat(dash, gapWidth), dash
 	}
 }
 
-// fit makes the lines of a cell, as wide as a lane at most. Previews of payloads are cut, all else is wrapped.
+// apart leaves a blank between a text that reaches the gap and a line that begins there.
+func (p *painter) apart(g *grid, lane int) {
+	if Width(g.cells[lane]) == p.laneWidth {
+		g.gaps[lane] = " " + cutFront(g.gaps[lane], 1)
+	}
+}
+
+// cutFront takes the first n characters off.
+func cutFront(s string, n int) string { return string([]rune(s)[n:]) }
+
+// fit makes the lines of a cell, as wide as a lane at most. Previews of payloads are cut, all else is
+// wrapped.
 func (p *painter) fit(c Cell, columns int) []string {
 	words, data, label := p.plain(c.Words), p.plain(c.Data), p.plain(c.Label)
 	if label != "" {
@@ -224,13 +246,13 @@ func (p *painter) fit(c Cell, columns int) []string {
 	room := columns - Width(words) - Width(label) - quotes
 	switch {
 	case room >= min(Width(data), leastPreview):
-		return []string{words + ` "` + p.cut(data, room) + `"` + label}
+		return []string{words + ` "` + Cut(data, room, p.ellipsis()) + `"` + label}
 	case label != "":
-		rest := wrap(strings.TrimSpace(label), columns)
+		rest := wrap(label, columns)
 		c.Label = ""
 		return append(p.fit(c, columns), rest...)
 	}
-	return wrap(words+` "`+p.cut(data, max(0, room))+`"`, columns)
+	return append(wrap(words, columns), `"`+Cut(data, columns-2, p.ellipsis())+`"`)
 }
 
 // leastPreview is what must be seen of a payload, in columns, before a label is put below it.
@@ -238,14 +260,6 @@ const leastPreview = 6
 
 // empty reports whether the cell shows a payload of no bytes.
 func (c Cell) empty() bool { return c.Event.Op == Note && c.Event.Data != nil }
-
-// cut shortens a preview.
-func (p *painter) cut(s string, columns int) string {
-	if Width(s) <= columns {
-		return s
-	}
-	return Cut(strings.TrimSuffix(s, p.ellipsis())+strings.Repeat(" ", columns), columns, p.ellipsis())
-}
 
 // listed draws a row where there is no room for lanes.
 func (p *painter) listed(r Row) {
@@ -315,10 +329,12 @@ func (p *painter) plain(s string) string {
 	return strings.ReplaceAll(q, `\\`, `\`)
 }
 
-// letterColours are what the bytes of the sends are painted in, one after the other: cyan, magenta, green, blue, yellow.
+// letterColours are what the bytes of the sends are painted in, one after the other: cyan, magenta,
+// green, blue, yellow.
 var letterColours = []string{"36", "35", "32", "34", "33"}
 
-// colour paints a line of a cell: a failure red, and bytes in the colour of the send that they come from.
+// colour paints a line of a cell: a failure red, and bytes in the colour of the send that they come
+// from.
 func (p *painter) colour(c Cell, s string) string {
 	switch {
 	case !p.Color:
@@ -345,36 +361,35 @@ func (p *painter) bytesOf(c Cell, s string) string {
 	return before + `"` + p.payload(c, rest[:end]) + `"` + p.names(c, rest[end+1:])
 }
 
-// payload paints a preview piece by piece, if it can be told where the pieces end.
+// payload paints a preview piece by piece, as far as it can be told where the pieces end.
 func (p *painter) payload(c Cell, shown string) string {
 	var b strings.Builder
-	at, rest := 0, shown
+	data := c.Event.Data
 	for _, part := range c.Bytes {
-		n := part.To - part.From
-		if at >= len(c.Event.Data) {
-			break
-		}
-		piece := p.plain(escaped(c.Event.Data[at:min(at+n, len(c.Event.Data))]))
-		at += n
-		if !strings.HasPrefix(rest, piece) {
-			if strings.HasPrefix(piece, strings.TrimSuffix(rest, p.ellipsis())) {
-				piece = rest
-			} else {
-				return b.String() + rest
-			}
+		n := min(part.To-part.From, len(data))
+		piece := p.plain(escaped(data[:n]))
+		data = data[n:]
+		switch {
+		case strings.HasPrefix(shown, piece):
+		case strings.HasPrefix(piece, strings.TrimSuffix(shown, p.ellipsis())):
+			piece = shown // the rest of it is cut
+		default:
+			return b.String() + shown
 		}
 		b.WriteString(p.paint(colourOf(part), piece))
-		rest = rest[len(piece):]
+		shown = shown[len(piece):]
 	}
-	return b.String() + rest
+	return b.String() + shown
 }
 
-// names paints the letters in a label.
+// names paints the letters in a label, from right to left.
 func (p *painter) names(c Cell, s string) string {
+	end := len(s)
 	for _, part := range slices.Backward(c.Bytes) {
 		name := p.plain(part.String())
-		if at := strings.LastIndex(s, name); at >= 0 && name != "" {
+		if at := strings.LastIndex(s[:end], name); at >= 0 {
 			s = s[:at] + p.paint(colourOf(part), name) + s[at+len(name):]
+			end = at
 		}
 	}
 	return s

@@ -11,7 +11,9 @@ func beginning(e Event, divided bool) string {
 		return reader(e) + ": waiting"
 	case Send:
 		switch {
-		case e.blocks() || divided && e.Err != "":
+		case e.blocks():
+			return "send: waiting"
+		case divided && e.Err != "":
 			return "send"
 		case e.N == 0:
 			return "send 0 bytes"
