@@ -93,7 +93,9 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 				_, err := fmt.Fprintln(s.out)
 				return err
 			}
-			if err := draw(); err != nil {
+			if err := draw(); readerLeft(err) {
+				return done
+			} else if err != nil {
 				return s.fail("writing the picture: %v", err)
 			}
 			if ctx.Err() != nil {
