@@ -291,6 +291,7 @@ func TestDeadlineThatCannotBeSet(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	defer server.Close()
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(scenario.Hang)))
 	err = talk(noDeadline{client}, strings.NewReader("hello\n"), io.Discard)
 	require.ErrorIs(t, err, os.ErrNoDeadline)
 	require.ErrorContains(t, err, "limiting the wait")

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"unsafe"
@@ -35,4 +36,10 @@ func terminalWidth(f *os.File) int {
 		return 0
 	}
 	return int(info.window.right-info.window.left) + 1
+}
+
+// readerLeft reports whether err means that nobody reads a pipe any more, such as one to more.
+func readerLeft(err error) bool {
+	const noData, notConnected = syscall.Errno(232), syscall.Errno(233) // ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED
+	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, noData) || errors.Is(err, notConnected)
 }
