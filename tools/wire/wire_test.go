@@ -51,7 +51,7 @@ func sent(t *testing.T, back bool, f Flags, seq, ack uint32, payload string) []b
 // What the kernel cannot be made to do at will: numbers that wrap, a recording that begins in the middle, a segment of
 // which only a part is sent again.
 func TestNumbers(t *testing.T) {
-	const isn, peer = 1<<32 - 3, 1 << 31
+	var isn, peer uint32 = 1<<32 - 3, 1 << 31
 	type segment struct {
 		back           bool
 		flags          Flags
@@ -73,6 +73,19 @@ func TestNumbers(t *testing.T) {
 			{false, FIN | ACK, 7, peer + 1, "", 10, 1, false, false},
 			{false, FIN | ACK, 7, peer + 1, "", 10, 1, true, false},
 			{false, SYN, isn, 0, "", 0, 0, true, false},
+		},
+		"overtaken": {
+			{false, SYN, isn, 0, "", 0, 0, false, false},
+			{true, SYN | ACK, peer, isn + 1, "", 0, 1, false, false},
+			{false, ACK, isn + 1, peer + 1, "one..", 1, 1, false, false},
+			{false, ACK, isn + 16, peer + 1, "four.", 16, 1, false, false},
+			{false, ACK, isn + 6, peer + 1, "two..", 6, 1, false, false},
+			{false, ACK, isn + 6, peer + 1, "two..", 6, 1, true, false},
+			{false, ACK, isn + 11, peer + 1, "th", 11, 1, false, false},
+			{false, ACK, isn + 11, peer + 1, "three", 11, 1, true, false}, // half of it is new
+			{false, ACK, isn + 13, peer + 1, "ree", 13, 1, true, false},
+			{false, ACK, isn + 16, peer + 1, "four.five.", 16, 1, true, false},
+			{false, ACK, isn + 26, peer + 1, "six", 26, 1, false, false},
 		},
 		"from the middle": {
 			{false, ACK, 1000, 5000, "hello", 1, 1, false, false},
