@@ -13,7 +13,7 @@
 //
 // The user keeps the uid and gid. Root's are seen as 65534 inside, because uid 0 would bring all capabilities back
 // at the next execve (capabilities(7)), and the scenes would show what only root sees. Unless [Options.Sealed] is
-// set, root's files still belong to that process.
+// set, root's files still belong to that process, and so do those in /proc/sys.
 //
 // The program must call [Main] first thing in main, and in TestMain:
 //
@@ -43,7 +43,7 @@ type Func func(n *Network) error
 // Options say what runs inside, and what it finds there.
 type Options struct {
 	Func  string     // the registered function
-	Args  []string   // its arguments, [Network.Args]
+	Args  []string   // its arguments, [Network.Args]; at most some 100 KiB
 	Files []*os.File // open inside, too, as [Network.Files]; they become blocking (os.File.Fd); the caller closes its own
 
 	Line   func(line []byte) // gets each line of standard output without its end, valid until it returns; nil drops them

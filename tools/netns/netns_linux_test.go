@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,6 +131,9 @@ var ordinaryUser = half("ordinary user", func(t *inner, n *Network) {
 		}
 		require.Contains(t, status, "NoNewPrivs:\t1\n")
 	}
+	session, err := unix.Getsid(0)
+	require.NoError(t, err)
+	require.Equal(t, 1, session, "the keeper's: no terminal's interrupt comes here")
 	_, err = net.Listen("tcp", "127.0.0.1:80")
 	require.ErrorIs(t, err, syscall.EACCES)
 	_, err = packetSocket()
@@ -429,6 +433,13 @@ var (
 		first, err := os.ReadFile("/proc/1/cmdline")
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(string(first), keeperArg), "%q", first)
+
+		// The keeper's capabilities cannot be had through the keeper.
+		require.ErrorIs(t, syscall.PtraceAttach(1), syscall.EPERM)
+		_, err = os.OpenFile("/proc/1/mem", os.O_RDWR, 0)
+		require.ErrorIs(t, err, fs.ErrPermission)
+		_, err = os.Open("/proc/1/fd/0")
+		require.ErrorIs(t, err, fs.ErrPermission)
 	})
 )
 
@@ -617,7 +628,32 @@ var drops = half("drops", func(t *inner, n *Network) {
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(buf[:got]))
 	require.Error(t, n.SetDropping(raw(s.(*net.TCPConn)), false), "no filter is set any more")
+
+	// A client that never sees the SYN ACK: the server's kernel holds a connection that is half open.
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error { return n.SetDropping(c, true) }}
+		_, err := d.DialContext(ctx, "tcp", "127.0.0.1:8080")
+		ended <- err
+	}()
+	for give := time.Now().Add(watchdog); !slices.Contains(states(t), "03"); runtime.Gosched() {
+		require.True(t, time.Now().Before(give), "no connection in SYN_RECV")
+	}
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
 })
+
+// states are those of all TCP sockets, as proc(5) numbers them.
+func states(t *inner) []string {
+	table, err := os.ReadFile("/proc/net/tcp")
+	require.NoError(t, err)
+	var all []string
+	for line := range strings.Lines(string(table)) {
+		all = append(all, strings.Fields(line)[3])
+	}
+	return all
+}
 
 func TestSetDropping(t *testing.T) {
 	need(t)

@@ -18,7 +18,54 @@ type direction struct {
 	known bool   // base is
 	base  uint32 // the sequence number that counts as 0
 	sent  bool   // next is known
-	next  uint32 // the first sequence number that was not seen yet
+	next  uint32 // what follows the highest sequence number seen
+	holes []span // below next, not seen: segments that overtake others, or were not recorded
+}
+
+// span is a range of sequence numbers, to not included.
+type span struct{ from, to uint32 }
+
+// before compares sequence numbers, which wrap (RFC 9293, section 3.4).
+func before(a, b uint32) bool { return int32(a-b) < 0 }
+
+// take marks a range as seen, and reports whether a part of it was seen before.
+func (d *direction) take(seq, end uint32) (again bool) {
+	if !d.sent || !before(seq, d.next) {
+		if d.sent && seq != d.next {
+			d.holes = append(d.holes, span{d.next, seq})
+		}
+		d.sent, d.next = true, end
+		return false
+	}
+	again = true
+	var left []span
+	for _, h := range d.holes {
+		if !before(seq, h.from) && !before(h.to, end) {
+			again = false
+		}
+		if before(h.from, seq) {
+			left = append(left, span{h.from, minimum(h.to, seq)})
+		}
+		if before(end, h.to) {
+			left = append(left, span{maximum(h.from, end), h.to})
+		}
+	}
+	d.holes, d.next = left, maximum(d.next, end)
+	return again
+}
+
+func minimum(a, b uint32) uint32 {
+	if before(a, b) {
+		return a
+	}
+	return b
+}
+
+func maximum(a, b uint32) uint32 {
+	if before(a, b) {
+		return b
+	}
+	return a
 }
 
 // decoder numbers the connections and remembers what it has seen of each.
@@ -121,11 +168,9 @@ func (d *decoder) tcp(s *Segment, t *layers.TCP) {
 	if t.FIN {
 		taken++
 	}
-	behind := mine.sent && int32(t.Seq-mine.next) < 0 // sequence numbers wrap (RFC 9293, section 3.4)
-	s.Again = behind && taken > 0
-	s.Probe = behind && s.Len == 0 && s.Flags == ACK && t.Seq == mine.next-1
-	if end := t.Seq + taken; !t.RST && (!mine.sent || int32(end-mine.next) > 0) {
-		mine.sent, mine.next = true, end
+	s.Probe = taken == 0 && s.Flags == ACK && mine.sent && t.Seq == mine.next-1
+	if end := t.Seq + taken; !t.RST && (taken > 0 || !mine.sent) {
+		s.Again = mine.take(t.Seq, end)
 	}
 }
 

@@ -54,6 +54,15 @@ type Segment struct {
 	Frame []byte `json:"frame"` // the whole of it, with its Ethernet header, for WritePcap
 }
 
+// Payload is what a TCP segment or a UDP datagram carries: Len bytes of Frame.
+func (s Segment) Payload() []byte {
+	packet := gopacket.NewPacket(s.Frame, layers.LayerTypeEthernet, gopacket.NoCopy)
+	if transport := packet.TransportLayer(); transport != nil {
+		return transport.LayerPayload()
+	}
+	return nil
+}
+
 // Flags are TCP's control bits (RFC 9293, section 3.1).
 type Flags uint8
 

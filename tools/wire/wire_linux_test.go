@@ -214,7 +214,7 @@ var echo = half("echo", func(t net1) {
 		"> PSH ACK 1 1 5", "< ACK 1 6 0", "< PSH ACK 1 6 5", "> ACK 6 6 0",
 		"> FIN ACK 6 6 0", "< FIN ACK 6 7 0", "> ACK 7 7 0",
 	}
-	if !closedAtOnce(segments) {
+	if len(segments) == 11 && !closedAtOnce(segments) {
 		lines = slices.Insert(lines, 8, "< ACK 6 7 0")
 	}
 	t.expect(segments, lines...)
@@ -257,6 +257,9 @@ func TestEcho(t *testing.T) {
 	segments := record(t)
 	require.Equal(t, server, segments[0].Dst.String())
 	require.Equal(t, segments[0].Src, segments[1].Dst)
+	require.Equal(t, "hello", string(segments[3].Payload()))
+	require.Equal(t, "HELLO", string(segments[5].Payload()))
+	require.Empty(t, segments[4].Payload())
 	require.Regexp(t, `^tcp 127.0.0.1:\d+ > 127.0.0.1:8080 PSH ACK seq 1 ack 1 len 5$`, segments[3].String())
 }
 
@@ -314,7 +317,7 @@ var farewell = half("farewell", func(t net1) {
 	t.readEOF(client)
 	client.Close()
 	got := t.segments()[before:]
-	if t.n.Args[0] == "four" || !closedAtOnce(got) {
+	if t.n.Args[0] == "four" || len(got) == 4 && !closedAtOnce(got) {
 		t.expect(got, "> FIN ACK 6 6 0", "< ACK 6 7 0", "< FIN ACK 6 7 0", "> ACK 7 7 0")
 		return
 	}
@@ -494,7 +497,7 @@ func TestUpAndDown(t *testing.T) { inside(t, netns.Options{Func: upAndDown}) }
 
 // Much at once: everything is recorded, or the error says that it is not.
 var flood = half("flood", func(t net1) {
-	const each, size = 200, 60_000
+	const each, size = 200, 60_000 // bytes; a segment that is lost in a full queue is sent again, joined differently
 	client, server := t.pair()
 	go func() {
 		for range each {
@@ -511,13 +514,13 @@ var flood = half("flood", func(t net1) {
 		require.ErrorContains(t, err, "segments were not recorded")
 		return
 	}
-	sum := 0
+	next := uint32(1) // all sequence numbers below it were seen
 	for _, s := range segments {
-		if s.Src == segments[0].Src && !s.Again {
-			sum += s.Len
+		if s.Src == segments[0].Src && s.Seq <= next {
+			next = max(next, s.Seq+uint32(s.Len))
 		}
 	}
-	require.Equal(t, each*size, sum)
+	require.EqualValues(t, each*size+1, next)
 })
 
 func TestFlood(t *testing.T) { inside(t, netns.Options{Func: flood}) }
