@@ -271,8 +271,10 @@ func TestREADMEsNameTests(t *testing.T) {
 			row := regexp.MustCompile(`(?m)^\| \x60` + b.ID + `\x60 .*$`).FindString(readme)
 			require.Contains(t, row, "`"+b.TestBug()+"`", "lesson %s: the row of %s in README.md",
 				l.Number, b.ID)
-			require.Contains(t, row, b.TestFix(), "lesson %s: the row of %s in README.md", l.Number,
-				b.ID)
+			if !strings.Contains(row, b.TestFix()) { // it may name the lesson alone
+				require.Contains(t, row, "lesson "+b.Fixed,
+					"lesson %s: the row of %s in README.md", l.Number, b.ID)
+			}
 		}
 	}
 }
