@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -49,6 +51,7 @@ func TestRowsDiffer(t *testing.T) {
 // play plays all scenes of all written lessons, as a reader would, and returns the takes of each:
 // "04 glue".
 func play(t *testing.T) map[string][][]timeline.Event {
+	dependOn(t, "../../../lessons", "../../loopback", "../../timeline")
 	dir := t.TempDir()
 	args := []string{"build", "-o", dir}
 	for _, l := range lessons.Course {
@@ -75,6 +78,19 @@ func play(t *testing.T) map[string][][]timeline.Event {
 		}
 	}
 	return takes
+}
+
+// dependOn looks at the files below some folders, from which another process builds: go test keeps a
+// result for as long as the files that the test itself has looked at are the same.
+func dependOn(t *testing.T, folders ...string) {
+	for _, folder := range folders {
+		require.NoError(t, filepath.WalkDir(folder, func(name string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(name)
+			}
+			return err
+		}))
+	}
 }
 
 // split reads events, one a line, and begins a new take wherever the numbers begin again.
