@@ -60,7 +60,8 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	list := flags.Bool("list", false, "")
 	asJSON := flags.Bool("json", false, "")
 	ascii := flags.Bool("ascii", false, "")
-	svg := flags.String("svg", "", "")
+	var svg *string
+	flags.Func("svg", "", func(file string) error { svg = &file; return nil })
 	if status, ok := s.parse(flags, args); !ok {
 		return status
 	}
@@ -72,7 +73,7 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	}
 	chosen := s.Scenes
 	if *name != "" {
-		i := slices.IndexFunc(s.Scenes, func(sc Scene) bool { return sc.Name == *name })
+		i := slices.Index(s.names(), *name)
 		if i < 0 {
 			return s.misuse("lesson %s has no scene %q; it has %s", s.Number, *name,
 				strings.Join(s.names(), ", "))
@@ -84,21 +85,11 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	for _, sc := range chosen {
 		for _, t := range sc.takes() {
 			if !*asJSON {
-				fmt.Fprintf(s.out, "%s\n", heading(style, t.title))
+				fmt.Fprintln(s.out, heading(style, t.title))
 			}
 			r, err := record(ctx, t)
-			recorded = append(recorded, timeline.Scene{Title: t.title, Events: r.Events})
-			draw := func() error {
-				if *asJSON {
-					return timeline.WriteJSON(s.out, r.Events)
-				}
-				if err := timeline.Text(s.out, r.Events, style); err != nil {
-					return err
-				}
-				_, err := fmt.Fprintln(s.out)
-				return err
-			}
-			if err := draw(); err != nil {
+			recorded = append(recorded, timeline.Scene{Title: r.Title, Events: r.Events})
+			if err := s.draw(r, style, *asJSON); err != nil {
 				return s.fail("writing the picture: %v", err)
 			}
 			if ctx.Err() != nil {
@@ -109,10 +100,22 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 			}
 		}
 	}
-	if *svg != "" {
+	if svg != nil {
 		return s.writeSVG(*svg, recorded)
 	}
 	return done
+}
+
+// draw writes what was recorded, as a picture or as JSON lines.
+func (s *session) draw(r Recording, style timeline.Style, asJSON bool) error {
+	if asJSON {
+		return timeline.WriteJSON(s.out, r.Events)
+	}
+	if err := timeline.Text(s.out, r.Events, style); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(s.out)
+	return err
 }
 
 func (s *session) names() []string {
@@ -259,12 +262,16 @@ func (s *session) style(ascii bool) timeline.Style {
 	return st
 }
 
+// writeSVG draws the scenes into a file, which may be a picture already and nothing else.
 func (s *session) writeSVG(name string, scenes []timeline.Scene) int {
+	if before, err := os.ReadFile(name); err == nil && !bytes.HasPrefix(before, []byte("<svg")) {
+		return s.fail("writing the picture: %s exists and is no SVG picture; it is left as it is: "+
+			"name another file", name)
+	}
 	f, err := os.Create(name)
 	if err != nil {
-		return s.fail(
-			"writing the picture: %v; give a file in a folder that exists and that you may write to",
-			err)
+		return s.fail("writing the picture: %v; "+
+			"give a file in a folder that exists and that you may write to", err)
 	}
 	err = timeline.SVG(f, scenes)
 	if cerr := f.Close(); err == nil {

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,6 +96,9 @@ func (s *session) run(ctx context.Context, args []string) int {
 			return s.server(ctx, args[1:])
 		case "client":
 			return s.client(ctx, args[1:])
+		}
+		if slices.Contains(s.names(), args[0]) {
+			return s.misuse("%q is a scene: %s", args[0], s.command("-scene "+args[0]))
 		}
 		return s.misuse(
 			"%q is no role: a lesson is run as server, as client, or without a role to see its "+
@@ -194,6 +198,8 @@ func (s *session) parse(flags *flag.FlagSet, args []string) (int, bool) {
 	case errors.Is(err, flag.ErrHelp):
 		s.usage(s.out)
 		return done, false
+	case err != nil && flags.Name() == "scenes" && strings.HasSuffix(err.Error(), "not defined: -addr"):
+		return s.misuse("-addr belongs to a role: %s", s.command("server -addr "+defaultAddr)), false
 	case err != nil:
 		return s.misuse("%v; %s says which flags there are", err, s.command("-help")), false
 	case flags.NArg() > 0:
