@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,7 +95,8 @@ func TestBugSecondClient(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	got := stagetest.Play(t, lesson, "nobody-there")
 	require.ErrorIs(t, got.Met, syscall.ECONNREFUSED)
-	require.ErrorContains(t, got.Met, got.Events[0].Text, "the error names the address")
+	dialled := slices.IndexFunc(got.Events, func(e timeline.Event) bool { return e.Op == timeline.Dial })
+	require.ErrorContains(t, got.Met, got.Events[dialled].Text, "the error names the address")
 }
 
 func TestServeEnds(t *testing.T) {

@@ -88,7 +88,8 @@ func TestBugNextClient(t *testing.T) {
 }
 
 func TestLeft(t *testing.T) {
-	for _, gone := range []error{io.EOF, syscall.ECONNRESET, syscall.EPIPE, syscall.Errno(10053), syscall.Errno(10054)} {
+	windows := []error{syscall.Errno(10053), syscall.Errno(10054)}
+	for _, gone := range append(windows, io.EOF, syscall.ECONNRESET, syscall.EPIPE) {
 		require.True(t, left(gone), gone)
 	}
 	for _, other := range []error{nil, io.ErrUnexpectedEOF, syscall.ECONNREFUSED, io.ErrShortWrite} {

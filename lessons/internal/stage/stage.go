@@ -83,7 +83,8 @@ func Main(l Lesson) {
 func Run(ctx context.Context, l Lesson, args []string, in io.Reader, out, errs io.Writer) int {
 	s := &session{Lesson: l, in: in, out: &output{Writer: out}, errs: errs}
 	status := s.run(ctx, args)
-	if err := s.out.failure(); err != nil && status == done && !errors.Is(err, syscall.EPIPE) { // a reader that has seen enough is no failure
+	err := s.out.failure()
+	if err != nil && status == done && !errors.Is(err, syscall.EPIPE) { // EPIPE: the reader has seen enough
 		return s.fail("writing to standard output: %v; is the disk full?", cause(err))
 	}
 	return status
