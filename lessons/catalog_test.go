@@ -244,7 +244,7 @@ func requireTable(t *testing.T, name string, rows []string) {
 	require.Equal(t, want, string(text), "%s; go test ./lessons -update writes it anew", name)
 }
 
-var testName = regexp.MustCompile("\\b(Test|Fuzz|Benchmark)[A-Z]\\w+")
+var testName = regexp.MustCompile(`\b(Test|Fuzz|Benchmark)[A-Z]\w+`)
 
 // A lesson's README names only tests that there are, and has a row for each bug that it shows.
 func TestREADMEsNameTests(t *testing.T) {
@@ -271,8 +271,10 @@ func TestREADMEsNameTests(t *testing.T) {
 			row := regexp.MustCompile(`(?m)^\| \x60` + b.ID + `\x60 .*$`).FindString(readme)
 			require.Contains(t, row, "`"+b.TestBug()+"`", "lesson %s: the row of %s in README.md",
 				l.Number, b.ID)
-			require.Contains(t, row, b.TestFix(), "lesson %s: the row of %s in README.md", l.Number,
-				b.ID)
+			if !strings.Contains(row, b.TestFix()) { // it may name the lesson alone
+				require.Contains(t, row, "lesson "+b.Fixed,
+					"lesson %s: the row of %s in README.md", l.Number, b.ID)
+			}
 		}
 	}
 }

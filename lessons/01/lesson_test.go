@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,7 +96,8 @@ func TestBugSecondClient(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	got := stagetest.Play(t, lesson, "nobody-there")
 	require.True(t, loopback.Is(got.Met, syscall.ECONNREFUSED), got.Met)
-	require.ErrorContains(t, got.Met, got.Events[0].Text, "the error names the address")
+	dialled := slices.IndexFunc(got.Events, func(e timeline.Event) bool { return e.Op == timeline.Dial })
+	require.ErrorContains(t, got.Met, got.Events[dialled].Text, "the error names the address")
 }
 
 func TestServeEnds(t *testing.T) {

@@ -46,7 +46,8 @@ var scenes = []stage.Scene{
 		Run:   scenario.UnreadAnswer(answer),
 	},
 	{
-		Name: "next-client", Line: "a second client waits in the queue; the first one leaves, and it is dropped",
-		Run: scenario.NextClient(programs),
+		Name: "next-client",
+		Line: "a second client waits in the queue; the first one leaves, and it is dropped",
+		Run:  scenario.NextClient(programs),
 	},
 }

@@ -16,8 +16,9 @@ var scenes = []stage.Scene{
 		Run: scenario.SecondClient(programs, scenario.Leave),
 	},
 	{
-		Name: "next-client", Line: "a second client waits in the queue; the first one leaves, and it is served",
-		Run: scenario.NextClient(programs),
+		Name: "next-client",
+		Line: "a second client waits in the queue; the first one leaves, and it is served",
+		Run:  scenario.NextClient(programs),
 	},
 	{
 		Name: "after-reset", Line: "the next client is served after one that aborted",
@@ -35,7 +36,8 @@ var scenes = []stage.Scene{
 		Run:       scenario.NeverClosed(programs),
 	},
 	{
-		Name: "second-waits", Line: "a second client connects at once, and waits until the first one leaves",
-		Run: scenario.SecondWaits(programs),
+		Name: "second-waits",
+		Line: "a second client connects at once, and waits until the first one leaves",
+		Run:  scenario.SecondWaits(programs),
 	},
 }

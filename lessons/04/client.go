@@ -15,7 +15,7 @@ func dial(addr string) (net.Conn, error) {
 	return net.Dial("tcp", addr)
 }
 
-// client is a client with the choices of its user.
+// client holds what the user has chosen with flags.
 type client struct {
 	charset encoding.Encoding // of the answers
 }

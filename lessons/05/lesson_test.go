@@ -62,7 +62,8 @@ func TestFixPause(t *testing.T) {
 }
 
 func TestFixNoDelay(t *testing.T) {
-	require.Equal(t, []string{"hello", "world", "hello", "world"}, stagetest.Play(t, lesson, "no-delay").Got,
+	want := []string{"hello", "world", "hello", "world"}
+	require.Equal(t, want, stagetest.Play(t, lesson, "no-delay").Got,
 		"with TCP_NODELAY and without")
 }
 
@@ -427,10 +428,12 @@ func FuzzReadMessage(f *testing.F) {
 			}
 		}
 		if err == nil {
-			if want := stream[headerSize : headerSize+len(got)]; !bytes.Equal(got, want) || r.Len() != len(stream)-headerSize-len(got) {
+			want, rest := stream[headerSize:headerSize+len(got)], len(stream)-headerSize-len(got)
+			if !bytes.Equal(got, want) || r.Len() != rest {
 				t.Fatalf("got %q of %q, %d bytes left", got, stream, r.Len())
 			}
-		} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "announces") {
+		} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
+			!strings.Contains(err.Error(), "announces") {
 			t.Fatalf("an error of another kind: %v", err)
 		}
 		if used := allocated() - before; used > 1<<20+8*uint64(len(stream)) {
@@ -485,7 +488,9 @@ func BenchmarkThroughput(b *testing.B) {
 }
 
 // carry measures one transfer, from the first byte written to the last one read.
-func carry(b *testing.B, from, to net.Conn, write func(io.Writer) error, read func(io.Reader) error) time.Duration {
+func carry(
+	b *testing.B, from, to net.Conn, write func(io.Writer) error, read func(io.Reader) error,
+) time.Duration {
 	begin := time.Now()
 	written := make(chan error, 1)
 	go func() { written <- write(from) }()

@@ -24,10 +24,10 @@ func dial(addr string) (net.Conn, error) {
 	return net.Dial("tcp", addr)
 }
 
-// client is a client with the choices of its user.
+// client holds what the user has chosen with flags.
 type client struct {
 	charset encoding.Encoding // of the answers
-	folder  *os.Root          // where answers are saved, under the names that the server gives them; nil: nowhere
+	folder  *os.Root          // to save answers in, under their names; nil: they are not saved
 }
 
 // talk sends each line of in as one command and prints the answer, until in ends or says quit.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"net"
+	"time"
 
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -184,6 +185,7 @@ func NextClient(p Programs) Play {
 		server.Idle(2) // it has accepted the next client, or it has gone
 
 		buf := make([]byte, 1024)
+		second.SetReadDeadline(time.Now().Add(loopback.Patience)) // a watchdog
 		n, err := second.Read(buf)
 		if err != nil {
 			o.Met = err

@@ -144,7 +144,9 @@ func sizes(texts []string) string {
 
 // packetPair returns a recorded socket of a server, the same one not recorded, for looking into its
 // queue, and a recorded client that is connected to it. The caller closes server and client.
-func packetPair(rec *timeline.Recorder) (client net.Conn, server net.PacketConn, queue *net.UDPConn, err error) {
+func packetPair(
+	rec *timeline.Recorder,
+) (client net.Conn, server net.PacketConn, queue *net.UDPConn, err error) {
 	c, s, err := loopback.UDP()
 	if err != nil {
 		return nil, nil, nil, err
@@ -161,7 +163,7 @@ func sendBeforeRead(rec *timeline.Recorder, client net.Conn, queue *net.UDPConn,
 		if _, err := client.Write([]byte(message)); err != nil {
 			return err
 		}
-		if err := loopback.WaitQueued(queue, 1); err != nil { // the first one lies there before the second one goes
+		if err := loopback.WaitQueued(queue, 1); err != nil { // the first is there before the second goes
 			return err
 		}
 	}

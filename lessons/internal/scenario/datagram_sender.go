@@ -110,7 +110,8 @@ func Forged(serve func(net.PacketConn) error, open Open, talk TalkFunc) Play {
 func forge(rec *timeline.Recorder, client string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
 	defer cancel()
-	if err := rec.Wait(ctx, "the message to reach the server", timeline.Happened("server", timeline.Recv, 1)); err != nil {
+	arrived := timeline.Happened("server", timeline.Recv, 1)
+	if err := rec.Wait(ctx, "the message to reach the server", arrived); err != nil {
 		return err
 	}
 	rec.State(0, "the server takes its time; a third socket does not")
@@ -133,7 +134,8 @@ func forge(rec *timeline.Recorder, client string) error {
 		refused <- err
 		cancel()
 	}()
-	if rec.Wait(ctx, "the forged answer to be printed", timeline.Happened("client", timeline.Note, 1)) == nil {
+	printed := timeline.Happened("client", timeline.Note, 1)
+	if rec.Wait(ctx, "the forged answer to be printed", printed) == nil {
 		raw.SetReadDeadline(time.Now())
 		<-refused
 	} else if err := <-refused; !errors.Is(err, os.ErrDeadlineExceeded) {

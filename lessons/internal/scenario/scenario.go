@@ -205,7 +205,9 @@ func Late(rec *timeline.Recorder, conn net.Conn, n int) error {
 
 // Talk runs a client's talk function on lines, one message each, and records what it prints. It
 // returns the printed lines.
-func Talk(rec *timeline.Recorder, side string, talk TalkFunc, conn net.Conn, lines ...string) ([]string, error) {
+func Talk(
+	rec *timeline.Recorder, side string, talk TalkFunc, conn net.Conn, lines ...string,
+) ([]string, error) {
 	out := &printed{rec: rec, side: side}
 	err := talk(conn, strings.NewReader(strings.Join(lines, "\n")+"\n"), out)
 	return out.lines(), err

@@ -36,40 +36,59 @@ func (s *session) server(ctx context.Context, args []string) int {
 	logged, _ := visible(s.errs)
 	log.SetFlags(0)
 	log.SetOutput(logged)
+	l, err := s.listen(*addr)
+	if err != nil {
+		return s.fail("%s", s.explainListen(*addr, err))
+	}
+	defer l.end.Close()
+	if s.RunsCommands && !*expose && !onLoopback(l.at) { // a name may mean something else by now
+		return s.refuse(*addr)
+	}
+	return s.serveUntil(ctx, l)
+}
 
-	var serve func() error
-	var end io.Closer
-	var bound net.Addr
+// refuse says why a server that runs commands does not listen on an address.
+func (s *session) refuse(addr string) int {
+	return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address "+
+		"can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", addr)
+}
+
+// listening is a server's socket, and what serves it until it is closed.
+type listening struct {
+	serve func() error
+	end   io.Closer
+	at    net.Addr
+}
+
+func (s *session) listen(addr string) (listening, error) {
 	if s.ListenPacket != nil {
-		pc, err := s.ListenPacket(*addr)
+		pc, err := s.ListenPacket(addr)
 		if err != nil {
-			return s.fail("%s", s.explainListen(*addr, err))
+			return listening{}, err
 		}
-		serve, end, bound = func() error { return s.ServePacket(pc) }, pc, pc.LocalAddr()
-	} else {
-		ln, err := s.Listen(*addr)
-		if err != nil {
-			return s.fail("%s", s.explainListen(*addr, err))
-		}
-		serve, end, bound = func() error { return s.Serve(ln) }, ln, ln.Addr()
+		return listening{func() error { return s.ServePacket(pc) }, pc, pc.LocalAddr()}, nil
 	}
-	defer end.Close()
-	if s.RunsCommands && !*expose && !onLoopback(bound) {
-		return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", *addr)
+	ln, err := s.Listen(addr)
+	if err != nil {
+		return listening{}, err
 	}
-	if _, err := fmt.Fprintf(s.out, "listening on %s\n", bound); err != nil {
-		return s.fail("telling on standard output that the server listens on %s: %v", bound, cause(err))
-	}
+	return listening{func() error { return s.Serve(ln) }, ln, ln.Addr()}, nil
+}
 
+// serveUntil serves until ctx ends.
+func (s *session) serveUntil(ctx context.Context, l listening) int {
+	if _, err := fmt.Fprintf(s.out, "listening on %s\n", l.at); err != nil {
+		return s.fail("telling on standard output that the server listens on %s: %v", l.at, cause(err))
+	}
 	served := make(chan error, 1)
-	go func() { served <- serve() }()
+	go func() { served <- l.serve() }()
 	select {
 	case err := <-served:
 		if err != nil && ctx.Err() == nil {
-			return s.fail("serving on %s: %s", bound, s.explainPeer("client", bound.String(), err))
+			return s.fail("serving on %s: %s", l.at, s.explainPeer("client", l.at.String(), err))
 		}
 	case <-ctx.Done(): // interrupted
-		end.Close()
+		l.end.Close()
 		select {
 		case <-served:
 		case <-time.After(endGrace): // in the middle of a conversation, which ends with the process
@@ -103,6 +122,11 @@ func (s *session) client(ctx context.Context, args []string) int {
 		return s.fail("%s", s.explainDial(*addr, err))
 	}
 	defer conn.Close()
+	return s.talkUntil(ctx, conn, *addr)
+}
+
+// talkUntil lets the client talk to the server at addr until its input ends, or ctx does.
+func (s *session) talkUntil(ctx context.Context, conn net.Conn, addr string) int {
 	in := s.in
 	if isTerminal(s.in) {
 		in = &prompter{in: s.in, out: s.out}
@@ -120,7 +144,7 @@ func (s *session) client(ctx context.Context, args []string) int {
 		case errors.As(err, &file) && (file.Op == "write" || file.Op == "close"):
 			return s.fail("saving an answer: writing %s: %v; is the disk full?", file.Path, cause(err))
 		default:
-			return s.fail("talking to %s: %s", *addr, s.explainPeer("server", *addr, err))
+			return s.fail("talking to %s: %s", addr, s.explainPeer("server", addr, err))
 		}
 	case <-ctx.Done(): // interrupted
 		fmt.Fprintln(s.out)

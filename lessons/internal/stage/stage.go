@@ -83,7 +83,8 @@ func Main(l Lesson) {
 func Run(ctx context.Context, l Lesson, args []string, in io.Reader, out, errs io.Writer) int {
 	s := &session{Lesson: l, in: in, out: &output{Writer: out}, errs: errs}
 	status := s.run(ctx, args)
-	if err := s.out.failure(); err != nil && status == done && !readerLeft(err) { // a reader that has seen enough is no failure
+	err := s.out.failure()
+	if err != nil && status == done && !readerLeft(err) {
 		return s.fail("writing to standard output: %v; is the disk full?", cause(err))
 	}
 	return status
@@ -100,7 +101,9 @@ func (s *session) run(ctx context.Context, args []string) int {
 		if slices.Contains(s.names(), args[0]) {
 			return s.misuse("%q is a scene: %s", args[0], s.command("-scene "+args[0]))
 		}
-		return s.misuse("%q is no role: a lesson is run as server, as client, or without a role to see its scenes (-list names them)", args[0])
+		return s.misuse(
+			"%q is no role: a lesson is run as server, as client, or without a role to see its "+
+				"scenes (-list names them)", args[0])
 	}
 	return s.scenes(ctx, args)
 }

@@ -26,7 +26,7 @@ func TestInterruptedSceneCleansUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		clean := false
-		sc := stage.Scene{Name: "folder", Line: "makes a folder", Run: func(*timeline.Recorder) (o scenario.Outcome, err error) {
+		sc := stage.Scene{Name: "folder", Run: func(*timeline.Recorder) (o scenario.Outcome, err error) {
 			interrupt()
 			time.Sleep(100 * time.Millisecond)
 			clean = true
@@ -44,7 +44,7 @@ func TestInterruptedSceneThatHangs(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		hang := make(chan struct{})
 		defer close(hang)
-		sc := stage.Scene{Name: "hang", Line: "never ends", Run: func(*timeline.Recorder) (o scenario.Outcome, err error) {
+		sc := stage.Scene{Name: "hang", Run: func(*timeline.Recorder) (o scenario.Outcome, err error) {
 			interrupt()
 			<-hang
 			return o, nil

@@ -111,7 +111,8 @@ type listed struct {
 const module = "socketbook/"
 
 func TestRooms(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "-test", "-json=ImportPath,ForTest,Standard,Imports,Deps", "./...")
+	fields := "-json=ImportPath,ForTest,Standard,Imports,Deps"
+	cmd := exec.Command("go", "list", "-deps", "-test", fields, "./...")
 	cmd.Dir = "../../.."
 	out, err := cmd.Output()
 	require.NoError(t, err)

@@ -43,7 +43,8 @@ func Command(t *testing.T, args ...string) *exec.Cmd {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), exe, args...)
-	cmd.Env = append(os.Environ(), actAsLesson+"=1", "GORACE=atexit_sleep_ms=0") // the race detector sleeps before it ends
+	quick := "GORACE=atexit_sleep_ms=0" // the race detector sleeps before it ends
+	cmd.Env = append(os.Environ(), actAsLesson+"=1", quick)
 	return cmd
 }
 

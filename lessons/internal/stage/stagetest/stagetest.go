@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write the transcripts in README.md anew")
+	update = flag.Bool("update", false, "write the transcripts in README.md and testdata/verdicts.txt anew")
 	times  = flag.Int("scenes", 2, "how often each scene is played to compare its verdicts")
 )
 
@@ -43,7 +43,9 @@ func Lesson(t *testing.T, l stage.Lesson) {
 }
 
 // Run runs the lesson's command in this process.
-func Run(ctx context.Context, l stage.Lesson, stdin string, args ...string) (stdout, stderr string, status int) {
+func Run(
+	ctx context.Context, l stage.Lesson, stdin string, args ...string,
+) (stdout, stderr string, status int) {
 	var out, errs bytes.Buffer
 	status = stage.Run(ctx, l, args, strings.NewReader(stdin), &out, &errs)
 	return out.String(), errs.String(), status
