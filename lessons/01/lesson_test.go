@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,60 +24,80 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestEcho(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	server, err := scenario.Start(rec, serve)
+	got := stagetest.Play(t, lesson, "echo")
+	require.Equal(t, []string{"HELLO"}, got.Got)
+	require.Equal(t, 2, timeline.Count(got.Events, "server", timeline.Close),
+		"the server closes the connection, and then the listener")
+
+	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
 	require.NoError(t, err)
-	conn, err := rec.Dial("client", server.Addr, dial)
+	conn, err := dial(server.Addr)
 	require.NoError(t, err)
+	defer conn.Close()
 	var out bytes.Buffer
 	require.NoError(t, talk(conn, strings.NewReader("hello, 你好 é\n"), &out))
-	conn.Close()
 	require.NoError(t, server.Returned())
 	require.Equal(t, "HELLO, 你好 é\n", out.String(), "only the letters a to z change")
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Close)-1, "the server closes the connection, and then the listener")
+}
+
+// Only the letters a to z change; their neighbours do not.
+func TestUpper(t *testing.T) {
+	require.Equal(t, "`AZ{ @AZ[", string(upper([]byte("`az{ @AZ["))))
+	require.Equal(t, "é 你好 \xe9\xff", string(upper([]byte("é 你好 \xe9\xff"))))
+}
+
+// A message of 1024 bytes is read as a whole, and nothing is sent for an empty line.
+func TestLimits(t *testing.T) {
+	longest := strings.Repeat("a", maxRead)
+	for line, want := range map[string]string{longest: strings.ToUpper(longest) + "\n", "": ""} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		require.NoError(t, client.SetDeadline(time.Now().Add(loopback.Patience)))
+		answered := make(chan error, 1)
+		go func() { answered <- answer(server) }()
+		var out bytes.Buffer
+		require.NoError(t, talk(client, strings.NewReader(line+"\n"), &out))
+		require.Equal(t, want, out.String())
+		client.Close()
+		if err := <-answered; line == "" {
+			require.ErrorIs(t, err, io.EOF, "nothing was sent")
+		}
+	}
 }
 
 func TestServerFirst(t *testing.T) {
-	stuck, err := scenario.BothListen(timeline.NewRecorder(t.Name()), readFirst, greet)
-	require.NoError(t, err)
-	require.False(t, stuck)
+	require.False(t, stagetest.Play(t, lesson, "server-first").Stuck)
 }
 
 func TestBugBothListen(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	stuck, err := scenario.BothListen(rec, readFirst, readFirst)
-	require.NoError(t, err)
-	require.Equal(t, 2, timeline.Count(rec.Events(), "", timeline.Timeout))
-	require.True(t, stuck, "both wait until the scene sets a deadline")
+	got := stagetest.PlayNaive(t, lesson, "both-listen")
+	require.True(t, got.Stuck, "both wait until the scene sets a deadline")
+	require.Equal(t, 2, timeline.Count(got.Events, "", timeline.Timeout))
 }
 
-// One side that begins is all it takes: here the client of this lesson meets its server.
+// One side that begins is all it takes.
 func TestFixBothListen(t *testing.T) {
-	stuck, err := scenario.BothListen(timeline.NewRecorder(t.Name()),
-		func(conn net.Conn) error { return talk(conn, strings.NewReader("hello\n"), io.Discard) }, answer)
-	require.NoError(t, err)
-	require.False(t, stuck)
+	got := stagetest.Play(t, lesson, "both-listen")
+	require.False(t, got.Stuck)
+	require.Equal(t, 1, timeline.Count(got.Events, "client", timeline.Recv))
 }
 
 func TestBugSecondMessage(t *testing.T) {
-	answers, met, err := scenario.SecondMessage(timeline.NewRecorder(t.Name()), programs)
-	require.NoError(t, err)
-	require.Equal(t, []string{"ONE"}, answers)
-	require.ErrorIs(t, met, io.EOF)
+	got := stagetest.Play(t, lesson, "second-message")
+	require.Equal(t, []string{"ONE"}, got.Got)
+	require.ErrorIs(t, got.Met, io.EOF)
 }
 
 func TestBugSecondClient(t *testing.T) {
-	_, met, err := scenario.NextClient(timeline.NewRecorder(t.Name()), programs, scenario.Leave)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, syscall.ECONNREFUSED)
+	met := stagetest.Play(t, lesson, "second-client").Met
+	require.True(t, loopback.Is(met, syscall.ECONNREFUSED), met)
 }
 
 func TestNobodyThere(t *testing.T) {
-	addr, err := loopback.FreeAddr()
-	require.NoError(t, err)
-	_, err = dial(addr)
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	require.ErrorContains(t, err, addr, "the error names the address")
+	got := stagetest.Play(t, lesson, "nobody-there")
+	require.True(t, loopback.Is(got.Met, syscall.ECONNREFUSED), got.Met)
+	dialled := slices.IndexFunc(got.Events, func(e timeline.Event) bool { return e.Op == timeline.Dial })
+	require.ErrorContains(t, got.Met, got.Events[dialled].Text, "the error names the address")
 }
 
 func TestServeEnds(t *testing.T) {
@@ -111,14 +133,17 @@ func TestServerWithoutAMessage(t *testing.T) {
 	_, errs, status := stagetest.Run(t.Context(), early, "", "server", "-addr", "127.0.0.1:0")
 	<-dialled
 	require.Equal(t, 1, status)
-	require.Contains(t, errs, "the client closed the connection before it sent a message; start the server again: go run ./lessons/01 server")
+	require.Contains(t, errs,
+		"the client closed the connection before it sent a message; start the server again: go "+
+			"run ./lessons/01 server")
 	require.Equal(t, 1, strings.Count(errs, "\n"))
 }
 
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr, "hello, 你好"), "")
+		out, errs, status := stagetest.Output(t,
+			stagetest.Python(t, "client.py", server.Addr, "hello, 你好"), "")
 		require.Zero(t, status, errs)
 		require.Equal(t, "HELLO, 你好\n", out)
 	})

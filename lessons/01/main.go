@@ -4,7 +4,7 @@ package main
 import "socketbook/lessons/internal/stage"
 
 var lesson = stage.Lesson{
-	Number: "01", Title: "One-shot echo",
+	Number: "01",
 	Listen: listen, Serve: serve, Dial: dial, Talk: talk,
 	Scenes: scenes,
 }

@@ -4,7 +4,7 @@ package main
 import "socketbook/lessons/internal/stage"
 
 var lesson = stage.Lesson{
-	Number: "02", Title: "Talk loop",
+	Number: "02",
 	Listen: listen, Serve: serve, Dial: dial, Talk: talk,
 	Scenes: scenes,
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 )
 
 // The same loops without the guards, as they are often written first.
@@ -59,7 +58,7 @@ func eofOnlyAnswer(conn net.Conn) error {
 // resetOnlyAnswer knows two: it catches what Python calls ConnectionResetError, wherever it comes from.
 func resetOnlyAnswer(conn net.Conn) error {
 	err := eofOnlyAnswer(conn)
-	if errors.Is(err, syscall.ECONNRESET) {
+	if errors.Is(err, errReset) {
 		return nil
 	}
 	return err

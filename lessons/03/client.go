@@ -25,10 +25,12 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 			return fmt.Errorf("sending a message: %w", err)
 		}
 		n, err := conn.Read(buf)
+		if n > 0 {
+			fmt.Fprintf(out, "%s\n", buf[:n])
+		}
 		if err != nil {
 			return fmt.Errorf("reading an answer: %w", err)
 		}
-		fmt.Fprintf(out, "%s\n", buf[:n])
 	}
 	return lines.Err()
 }

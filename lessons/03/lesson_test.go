@@ -1,7 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"io"
+	"log"
+	"net"
+	"os"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,53 +24,89 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestFixNextClient(t *testing.T) {
-	answer, met, err := scenario.NextClient(timeline.NewRecorder(t.Name()), programs, scenario.Leave)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "ANYBODY?", answer)
+	got := stagetest.Play(t, lesson, "next-client")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"ANYBODY?"}, got.Got)
 }
 
-// The second client of lesson 01 met a closed port; it is the same scenario.
-func TestFixSecondClient(t *testing.T) { TestFixNextClient(t) }
+func TestFixSecondClient(t *testing.T) {
+	got := stagetest.Play(t, lesson, "second-client")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"ANYBODY?"}, got.Got)
+}
 
 func TestAfterReset(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	answer, met, err := scenario.NextClient(rec, programs, scenario.Abort)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "ANYBODY?", answer)
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Reset), "the server did meet the reset")
+	servedAfterReset(t, "after-reset")
 }
 
 func TestAfterUnread(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	answer, met, err := scenario.NextClient(rec, programs, scenario.LeaveUnread)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "ANYBODY?", answer)
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Reset), "the server did meet the reset")
+	servedAfterReset(t, "after-unread")
+}
+
+func servedAfterReset(t *testing.T, scene string) {
+	got := stagetest.Play(t, lesson, scene)
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"ANYBODY?"}, got.Got)
+	reset := func(e timeline.Event) bool { return e.Side == "server" && e.Err != "" }
+	require.True(t, slices.ContainsFunc(got.Events, reset), "the server did meet the reset")
 }
 
 func TestBugNeverClosed(t *testing.T) {
-	ended, err := scenario.NeverClosed(timeline.NewRecorder(t.Name()), naivePrograms)
-	require.NoError(t, err)
-	require.False(t, ended)
+	require.True(t, stagetest.PlayNaive(t, lesson, "never-closed").Stuck)
 }
 
 func TestFixNeverClosed(t *testing.T) {
-	ended, err := scenario.NeverClosed(timeline.NewRecorder(t.Name()), programs)
-	require.NoError(t, err)
-	require.True(t, ended)
+	require.False(t, stagetest.Play(t, lesson, "never-closed").Stuck)
 }
 
 func TestBugSecondWaits(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	atOnce, later, err := scenario.SecondWaits(rec, programs)
-	require.NoError(t, err)
-	require.False(t, atOnce)
-	require.Equal(t, "ME TOO", later, "it was not refused, it waited")
-	require.Equal(t, 1, timeline.Count(rec.Events(), "client 2", timeline.Timeout))
+	got := stagetest.Play(t, lesson, "second-waits")
+	require.True(t, got.Stuck, "no answer while the first one is there")
+	require.Equal(t, []string{"ME TOO"}, got.Got, "it was not refused, it waited")
+	require.Equal(t, 1, timeline.Count(got.Events, "client 2", timeline.Timeout))
 }
+
+// A client that the server fails to answer is one line in the log. The next one is served.
+func TestNextAfterAFailure(t *testing.T) {
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	server := scenario.StartOn(timeline.NewRecorder(t.Name()), &impatient{Listener: ln}, serve)
+	for _, want := range []string{"", "HELLO\n"} {
+		conn, err := dial(server.Addr)
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+		var out strings.Builder
+		err = talk(conn, strings.NewReader("hello\n"), &out)
+		require.Equal(t, want == "", err != nil, "%v", err)
+		require.Equal(t, want, out.String())
+		conn.Close()
+	}
+	require.NoError(t, server.Stop())
+	require.Equal(t, 1, strings.Count(logged.String(), "\n"), &logged)
+	require.Contains(t, logged.String(), "reading a message: ")
+}
+
+// impatient is a listener whose first connection has no time to be read from.
+type impatient struct {
+	net.Listener
+	accepted int
+}
+
+func (l *impatient) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	l.accepted++
+	if err == nil && l.accepted == 1 {
+		conn = late{conn}
+	}
+	return conn, err
+}
+
+type late struct{ net.Conn }
+
+func (late) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
@@ -75,7 +119,8 @@ func TestPython(t *testing.T) {
 	t.Run("its clients, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
 		for range 2 {
-			out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "hello\n\n你好\nquit\n")
+			out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+				"hello\n\n你好\nquit\n")
 			require.Zero(t, status, errs)
 			require.Equal(t, "HELLO\n你好\n", out)
 		}
@@ -88,4 +133,29 @@ func TestPython(t *testing.T) {
 			require.Equal(t, "HELLO\n你好\n", out)
 		}
 	})
+}
+
+// A read may return bytes and an error at once, as every io.Reader may. The bytes come first.
+func TestBytesBeforeTheError(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	_, err = client.Write([]byte("hello"))
+	require.NoError(t, err)
+	require.NoError(t, client.CloseWrite())
+	require.NoError(t, answer(stagetest.BytesWithTheEnd(server)))
+	answered, err := io.ReadAll(client)
+	require.NoError(t, err)
+	require.Equal(t, "HELLO", string(answered))
+	client.Close()
+
+	client, server, err = loopback.TCP()
+	require.NoError(t, err)
+	_, err = server.Write([]byte("HELLO"))
+	require.NoError(t, err)
+	require.NoError(t, server.CloseWrite())
+	var out bytes.Buffer
+	require.ErrorIs(t, talk(stagetest.BytesWithTheEnd(client), strings.NewReader("hello\n"), &out), io.EOF)
+	require.Equal(t, "HELLO\n", out.String())
+	client.Close()
+	server.Close()
 }

@@ -4,7 +4,7 @@ package main
 import "socketbook/lessons/internal/stage"
 
 var lesson = stage.Lesson{
-	Number: "03", Title: "Accept loop",
+	Number: "03",
 	Listen: listen, Serve: serve, Dial: dial, Talk: talk,
 	Scenes: scenes,
 }

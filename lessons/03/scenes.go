@@ -3,7 +3,6 @@ package main
 import (
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
-	"socketbook/tools/timeline"
 )
 
 var (
@@ -12,39 +11,33 @@ var (
 )
 
 var scenes = []stage.Scene{
-	{Name: "next-client", Line: "the first client leaves, and the second one is served", Run: nextClient},
-	{Name: "after-reset", Line: "the next client is served after one that aborted", Run: afterReset},
-	{Name: "after-unread", Line: "the next client is served after one that left without reading", Run: afterUnread},
-	{Name: "never-closed", Line: "a handler that returns without closing: the peer never sees the end", Naive: naiveNeverClosed, Run: neverClosed},
-	{Name: "second-waits", Line: "a second client connects at once, and waits until the first one leaves", Run: secondWaits},
-}
-
-func nextClient(rec *timeline.Recorder) error {
-	_, _, err := scenario.NextClient(rec, programs, scenario.Leave)
-	return err
-}
-
-func afterReset(rec *timeline.Recorder) error {
-	_, _, err := scenario.NextClient(rec, programs, scenario.Abort)
-	return err
-}
-
-func afterUnread(rec *timeline.Recorder) error {
-	_, _, err := scenario.NextClient(rec, programs, scenario.LeaveUnread)
-	return err
-}
-
-func naiveNeverClosed(rec *timeline.Recorder) error {
-	_, err := scenario.NeverClosed(rec, naivePrograms)
-	return err
-}
-
-func neverClosed(rec *timeline.Recorder) error {
-	_, err := scenario.NeverClosed(rec, programs)
-	return err
-}
-
-func secondWaits(rec *timeline.Recorder) error {
-	_, _, err := scenario.SecondWaits(rec, programs)
-	return err
+	{
+		Name: "second-client", Line: "the first client leaves; a second one comes, and is served",
+		Run: scenario.SecondClient(programs, scenario.Leave),
+	},
+	{
+		Name: "next-client",
+		Line: "a second client waits in the queue; the first one leaves, and it is served",
+		Run:  scenario.NextClient(programs),
+	},
+	{
+		Name: "after-reset", Line: "the next client is served after one that aborted",
+		Run: scenario.SecondClient(programs, scenario.Abort),
+	},
+	{
+		Name: "after-unread", Line: "the next client is served after one that left without reading",
+		Run: scenario.SecondClient(programs, scenario.LeaveUnread),
+	},
+	{
+		Name:      "never-closed",
+		NaiveLine: "a handler that returns without closing: the peer never sees the end",
+		Naive:     scenario.NeverClosed(naivePrograms),
+		Line:      "a handler that closes its side: the peer sees the end",
+		Run:       scenario.NeverClosed(programs),
+	},
+	{
+		Name: "second-waits",
+		Line: "a second client connects at once, and waits until the first one leaves",
+		Run:  scenario.SecondWaits(programs),
+	},
 }

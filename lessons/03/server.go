@@ -6,7 +6,6 @@ import (
 	"io"
 	"log"
 	"net"
-	"syscall"
 )
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
@@ -39,18 +38,20 @@ func answer(conn net.Conn) error {
 	buf := make([]byte, maxRead)
 	for {
 		n, err := conn.Read(buf)
-		if left(err) {
+		if n > 0 { // a read may return bytes and an error at once: the bytes come first
+			_, werr := conn.Write(upper(buf[:n]))
+			if peerGone(werr) {
+				return nil
+			}
+			if werr != nil {
+				return fmt.Errorf("writing an answer: %w", werr)
+			}
+		}
+		if peerGone(err) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading a message: %w", err)
-		}
-		_, err = conn.Write(upper(buf[:n]))
-		if left(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("writing an answer: %w", err)
 		}
 	}
 }
@@ -67,16 +68,8 @@ func upper(b []byte) []byte {
 	return up
 }
 
-// left reports whether err means that the peer has gone. There are three ways to learn it:
+// peerGone reports whether err means that the peer has gone. There are three ways to learn it:
 // end of file (it closed), a reset (it aborted), a broken pipe (we wrote after it had gone).
-func left(err error) bool {
-	for _, gone := range []error{
-		io.EOF, syscall.ECONNRESET, syscall.EPIPE,
-		syscall.Errno(10054), syscall.Errno(10053), // what Windows calls the last two
-	} {
-		if errors.Is(err, gone) {
-			return true
-		}
-	}
-	return false
+func peerGone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
 }

@@ -1,18 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
@@ -28,23 +30,18 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 func TestCourseReadme(t *testing.T) { stagetest.Readme(t, lesson, "../../README.md") }
 
 func TestBugGlue(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	got, err := scenario.Glue(rec, messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"helloworld"}, got)
-	require.Equal(t, 2, timeline.Count(rec.Events(), "client", timeline.Send))
-	require.Equal(t, 1, timeline.Count(rec.Events(), "server", timeline.Recv))
+	got := stagetest.Play(t, lesson, "glue")
+	require.Equal(t, []string{"helloworld"}, got.Got)
+	require.Equal(t, 2, timeline.Count(got.Events, "client", timeline.Send))
+	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.Recv))
 }
 
 func TestPromptReader(t *testing.T) {
-	got, err := scenario.Prompt(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"hello", "world"}, got)
+	require.Equal(t, []string{"hello", "world"}, stagetest.Play(t, lesson, "prompt-reader").Got)
 }
 
 func TestBugSplit(t *testing.T) {
-	got, err := scenario.Split(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
+	got := stagetest.Play(t, lesson, "split").Got
 	require.Len(t, got, 3)
 	require.Len(t, got[0], 1024)
 	require.Len(t, got[1], 1024)
@@ -52,79 +49,97 @@ func TestBugSplit(t *testing.T) {
 }
 
 func TestBugResidue(t *testing.T) {
-	printed, err := scenario.Residue(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{strings.Repeat("0", 1024), strings.Repeat("0", 1024)}, printed, "the second one should be: second")
+	part := strings.Repeat("0", 1024)
+	require.Equal(t, []string{part, part}, stagetest.Play(t, lesson, "residue").Got,
+		"the second one should be: second")
 }
 
 func TestBugTwoCommands(t *testing.T) {
-	output, err := scenario.TwoCommands(timeline.NewRecorder(t.Name()), sendCommand, answer)
-	require.NoError(t, err)
-	require.Equal(t, "aecho b\n", output, "the shell was given: echo aecho b")
+	got := stagetest.Play(t, lesson, "two-commands").Got
+	require.Len(t, got, 1)
+	require.Equal(t, "aecho b", strings.TrimSpace(got[0]), "the shell was given: echo aecho b")
 }
 
 func TestBugSilentCommand(t *testing.T) {
-	printed, stuck, err := scenario.SilentCommand(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.True(t, stuck)
-	require.Empty(t, printed)
+	got := stagetest.Play(t, lesson, "silent-command")
+	require.True(t, got.Stuck)
+	require.Empty(t, got.Got)
 }
 
 func TestBugCutCharacter(t *testing.T) {
-	defer decodeAs(simplifiedchinese.GBK)()
-	whole, err := scenario.CutCharacter(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, 511, whole, "x and 511 characters of two bytes fit into 1024; after half of the next one every pair is wrong")
+	require.Equal(t, 511, stagetest.Play(t, lesson, "cut-character").N,
+		"x and 511 characters of two bytes fit into 1024; after half of the next one every pair is wrong")
 }
 
 func TestWrongEncoding(t *testing.T) {
-	defer decodeAs(simplifiedchinese.GBK)()
-	printed, err := scenario.WrongEncoding(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{"浣犲ソ"}, printed)
+	require.Equal(t, []string{"浣犲ソ"}, stagetest.Play(t, lesson, "wrong-encoding").Got)
 }
 
 func TestBugPause(t *testing.T) {
-	got, slept, err := scenario.Pause(timeline.NewRecorder(t.Name()), messages, 20*time.Millisecond)
-	require.NoError(t, err)
-	require.Equal(t, []string{"onetwothree"}, got)
-	require.GreaterOrEqual(t, slept, 40*time.Millisecond, "two pauses")
+	got := stagetest.Play(t, lesson, "pause")
+	require.Equal(t, []string{"onetwothree"}, got.Got)
+	require.GreaterOrEqual(t, got.Took[0], 2*pause, "two pauses")
+	verdict := fmt.Sprintf("from the first send to the last: %d ms", got.Took[0].Milliseconds())
+	require.Contains(t, got.Verdicts(), verdict)
 }
 
 func TestBugNoDelay(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	got, err := scenario.NoDelay(rec, messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"helloworld"}, got)
+	got := stagetest.Play(t, lesson, "no-delay")
+	require.Equal(t, []string{"helloworld", "helloworld"}, got.Got, "with TCP_NODELAY and without")
 	if runtime.GOOS == "linux" { // the kernel tells how many segments came
-		states := 0
-		for _, e := range rec.Events() {
-			if e.Op == timeline.State && strings.Contains(e.Text, "segment") {
-				states++
-				require.Equal(t, 2, e.N, "segments: the sender joined nothing")
-			}
-		}
-		require.Equal(t, 1, states)
+		require.Equal(t, 2, got.N, "segments with TCP_NODELAY: the sender joined nothing")
 	}
 }
 
 func TestNagle(t *testing.T) {
-	with, without, err := scenario.Nagle(timeline.NewRecorder(t.Name()))
-	require.NoError(t, err)
-	require.Positive(t, with)
-	require.Positive(t, without)
+	got := stagetest.Play(t, lesson, "nagle")
+	require.Len(t, got.Took, 2)
+	for i, conn := range []string{"tcp1", "tcp2"} { // with Nagle's algorithm, and without
+		require.GreaterOrEqual(t, got.Took[i]+time.Microsecond, medianExchange(t, got.Events, conn),
+			"it measures around the calls of %s, whose times are in whole microseconds", conn)
+	}
+	verdict := fmt.Sprintf("takes %.2f ms with Nagle's algorithm, %.2f ms without",
+		float64(got.Took[0].Microseconds())/1000, float64(got.Took[1].Microseconds())/1000)
+	require.Contains(t, got.Verdicts()[0], verdict)
+}
+
+// medianExchange is the time from the client's first send of an exchange to its last read, as
+// recorded.
+func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Duration {
+	var took []time.Duration
+	begin, read := int64(-1), 0
+	for _, e := range events {
+		if e.Side != "client" || e.Conn != conn {
+			continue
+		}
+		switch e.Op {
+		case timeline.Send:
+			if begin < 0 {
+				begin = e.US
+			}
+		case timeline.Recv:
+			if read += e.N; read == len("HELLO") {
+				took = append(took, time.Duration(e.US-begin)*time.Microsecond)
+				begin, read = -1, 0
+			}
+		}
+	}
+	require.Len(t, took, 5)
+	slices.Sort(took)
+	return took[2]
 }
 
 func TestBugTwoPipes(t *testing.T) {
-	came, err := scenario.TwoPipes(timeline.NewRecorder(t.Name()), naiveAnswer, true)
-	require.NoError(t, err)
-	require.Zero(t, came)
+	got := stagetest.PlayNaive(t, lesson, "two-pipes")
+	require.True(t, got.Stuck,
+		"the wait for an answer ended by its deadline, not because the server left")
+	require.Zero(t, got.N, "bytes that came")
 }
 
 func TestFixTwoPipes(t *testing.T) {
-	came, err := scenario.TwoPipes(timeline.NewRecorder(t.Name()), answerAs, false)
-	require.NoError(t, err)
-	require.Equal(t, scenario.PipeBytes+1, came)
+	got := stagetest.Play(t, lesson, "two-pipes")
+	require.False(t, got.Stuck)
+	require.Equal(t, scenario.PipeBytes+1, got.N, "bytes that came")
 }
 
 // What a pipe holds passes even when nobody reads it in time.
@@ -136,6 +151,7 @@ func TestPipeHolds(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
+	stagetest.NeedShell(t)
 	for command, want := range map[string]string{
 		"echo out; echo err >&2":        "out\nerr\n", // standard output first
 		"echo err >&2; echo out":        "out\nerr\n",
@@ -146,7 +162,7 @@ func TestRun(t *testing.T) {
 	} {
 		require.Equal(t, want, string(run(command)), command)
 	}
-	require.Contains(t, string(run("no-such-command-here")), "not found")
+	require.Contains(t, string(run("no-such-command-here")), "no-such-command-here: ", "the shell says what it has not found, or may not look for")
 	require.Len(t, run("head -c 10485760 /dev/zero"), 10<<20)
 	require.Contains(t, string(run("a\x00b")), "invalid argument", "what cannot be started says so")
 }
@@ -158,8 +174,8 @@ func TestNextClient(t *testing.T) {
 		conn, err := dial(server.Addr)
 		require.NoError(t, err)
 		var out strings.Builder
-		require.NoError(t, talk(conn, strings.NewReader("echo hi\n\nquit\n"), &out))
-		require.Equal(t, "hi\n", out.String())
+		require.NoError(t, utf8Client.talk(conn, strings.NewReader("echo hi\n\nquit\n"), &out))
+		require.Equal(t, "hi\n", strings.ReplaceAll(out.String(), "\r\n", "\n"))
 		conn.Close()
 	}
 	require.NoError(t, server.Stop())
@@ -169,7 +185,7 @@ func TestLongCommand(t *testing.T) {
 	client, server, err := loopback.TCP()
 	require.NoError(t, err)
 	defer server.Close()
-	err = talk(client, strings.NewReader(strings.Repeat("x", maxRead+1)), io.Discard)
+	err = utf8Client.talk(client, strings.NewReader(strings.Repeat("x", maxRead+1)), io.Discard)
 	require.ErrorContains(t, err, "the server takes at most")
 	client.Close()
 	n, _ := server.Read(make([]byte, 1))
@@ -177,6 +193,7 @@ func TestLongCommand(t *testing.T) {
 }
 
 func TestEncodingFlag(t *testing.T) {
+	stagetest.NeedShell(t)
 	server := stagetest.Server(t)
 	gbk := `printf '\326\320\n'`
 	out, errs, status := stagetest.Client(t, server.Addr, gbk+"\n", "-encoding", "gbk")
@@ -185,25 +202,6 @@ func TestEncodingFlag(t *testing.T) {
 	out, _, status = stagetest.Client(t, server.Addr, gbk+"\n")
 	require.Zero(t, status)
 	require.Equal(t, "\uFFFD\uFFFD\n", out, "not UTF-8: replaced, not dropped")
-}
-
-// A web page of any origin can make a browser send this to a port of the reader's own machine.
-func TestBrowser(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "mark")
-	for name, request := range map[string]string{
-		"in the body": "POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\ntouch '" + mark + "'\n",
-		"in the path": "GET /;touch$IFS" + mark + ";" + strings.Repeat("a", 2000) + " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
-	} {
-		client, server, err := loopback.TCP()
-		require.NoError(t, err)
-		_, err = client.Write([]byte(request))
-		require.NoError(t, err)
-		require.ErrorContains(t, answer(server), "nothing was run", name)
-		require.NoFileExists(t, mark, name)
-		_, err = client.Read(make([]byte, 1))
-		require.Error(t, err, "the connection is closed")
-		client.Close()
-	}
 }
 
 // A command that nc sends ends with a newline, and is one all the same.
@@ -222,6 +220,7 @@ func TestNewlineAtTheEnd(t *testing.T) {
 
 // What README.md lets its reader type, and says of the lines that come back.
 func TestRunIt(t *testing.T) {
+	stagetest.NeedShell(t)
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	require.Contains(t, string(text), "prints the lines 1 to 283")
@@ -234,7 +233,7 @@ func TestRunIt(t *testing.T) {
 	conn, err := dial(server.Addr)
 	require.NoError(t, err)
 	var out strings.Builder
-	err = talk(conn, &typist{lines: []typed{
+	err = utf8Client.talk(conn, &typist{lines: []typed{
 		{"seq 600", nil},
 		{"echo second", func() error {
 			require.Equal(t, numbers(1, 283), out.String())
@@ -286,6 +285,36 @@ func (y *typist) Read(p []byte) (int, error) {
 	return copy(p, next.line+"\n"), nil
 }
 
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
+
+// A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
+// client is served. A web page of any origin can make a browser send the first two to a port of the
+// reader's own machine.
+func TestRefused(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	touch := "touch '" + mark + "'"
+	server := stagetest.Refused(t, serve,
+		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+
+			" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		touch+"\n"+touch,
+		touch+"\r\n"+touch+"\r\n",
+		touch+strings.Repeat(" ", maxRead+1-len(touch)))
+	require.NoFileExists(t, mark)
+	longest := "echo " + strings.Repeat("x", maxRead-len("echo "))
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+	var out strings.Builder
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+		"and nothing was sent for the empty lines")
+	conn.Close()
+	require.NoError(t, server.Stop())
+}
+
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
@@ -316,4 +345,108 @@ func (a *abortBeforeWrite) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return a.Conn.Write(p)
+}
+
+// A read may return bytes and an error at once, as every io.Reader may. The bytes come first.
+func TestBytesBeforeTheError(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	_, err = client.Write([]byte("echo hi"))
+	require.NoError(t, err)
+	require.NoError(t, client.CloseWrite())
+	require.NoError(t, answer(stagetest.BytesWithTheEnd(server)))
+	printed, err := io.ReadAll(client)
+	require.NoError(t, err)
+	require.Contains(t, string(printed), "hi")
+	client.Close()
+}
+
+func TestReadMessageUsesTheBytesFirst(t *testing.T) {
+	var out strings.Builder
+	err := readMessage(iotest.DataErrReader(strings.NewReader("the answer")), &out)
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, "the answer", out.String())
+
+	full := errors.New("full")
+	require.ErrorIs(t, readMessage(strings.NewReader("the answer"), failingWriter{full}), full, "an error of w is reported")
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// A request is one line of text, with or without its end; nothing else reaches the shell.
+func TestRequests(t *testing.T) {
+	for request, want := range map[string]string{
+		"echo hi":                     "echo hi",
+		"echo hi\n":                   "echo hi",
+		"echo hi\r\n":                 "echo hi",
+		"echo 你好, HTTP/1.1 is spoken": "echo 你好, HTTP/1.1 is spoken",
+		strings.Repeat("x", maxRead):  strings.Repeat("x", maxRead),
+		"\n":                          "",
+	} {
+		command, err := commandLine([]byte(request))
+		require.NoError(t, err, "%q", request)
+		require.Equal(t, want, command)
+	}
+	for request, says := range map[string]string{
+		"GET /;echo x HTTP/1.0":                     "an HTTP request",
+		"GET /;echo x HTTP/1.0\r\n":                 "an HTTP request",
+		"GET /;echo x HTTP/1.0\r\n\r\n":             "an HTTP request",
+		"POST / HTTP/1.1\r\nHost: x\r\n\r\necho hi": "an HTTP request",
+		"\x07\x00\x00\x00echo hi":                   "requests carry no header here",
+		"\x00\x00\x00\x07echo hi":                   "requests carry no header here",
+		"\x07\x00\x00\x00":                          "requests carry no header here",
+		"echo \x00hi":                               "not one line",
+		"echo a\necho b":                            "not one line",
+		"echo a\n\n":                                "not one line",
+		"echo a\rb":                                 "not one line",
+		"echo \x1b[2J":                              "not one line",
+		strings.Repeat("x", maxRead+1):              "not one line of at most 1024 bytes",
+	} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		_, err = client.Write([]byte(request))
+		require.NoError(t, err)
+		require.NoError(t, client.CloseWrite())
+		require.NoError(t, loopback.WaitQueued(server, len(request)))
+		refused := answer(server)
+		require.ErrorContains(t, refused, says, "%q", request)
+		require.ErrorContains(t, refused, "nothing was run", "%q", request)
+		answered, _ := io.ReadAll(client) // a reset, if the request was longer than one read
+		require.Empty(t, answered, "%q", request)
+		client.Close()
+	}
+}
+
+// The shell is given the command line as it came, quotes included.
+func TestQuotes(t *testing.T) {
+	want := "a  b\n" // the shell takes the quotes away
+	if runtime.GOOS == "windows" {
+		want = "\"a  b\"\r\n" // cmd.exe leaves them
+	}
+	require.Equal(t, want, string(run(`echo "a  b"`)))
+}
+
+// However much a command prints, the server keeps a bounded part of it, and says how much it cut off.
+func TestLimitedOutput(t *testing.T) {
+	var l limited
+	for _, n := range []int{maxOutput - 1, 1, 0, 3} {
+		written, err := l.Write(make([]byte, n))
+		require.NoError(t, err)
+		require.Equal(t, n, written, "the command is never told")
+	}
+	require.Len(t, l.kept, maxOutput)
+	require.Equal(t, 3, l.cut)
+
+	stagetest.NeedShell(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	output := string(run("head -c 150000000 /dev/zero; echo oops >&2"))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput), "bytes allocated for an output of 150 MB")
+	kept, rest := output[:maxOutput], output[maxOutput:]
+	require.Empty(t, strings.Trim(kept, "\x00"))
+	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
+	require.NotContains(t, string(run("head -c 16777216 /dev/zero")), "cut off", "as many as are kept")
 }

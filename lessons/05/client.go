@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
 )
 
@@ -15,9 +16,14 @@ func dial(addr string) (net.Conn, error) {
 	return net.Dial("tcp", addr)
 }
 
+// client holds what the user has chosen with flags.
+type client struct {
+	charset encoding.Encoding // of the answers
+}
+
 // talk sends each line of in as one command and prints the answer, until in ends or says quit.
 // It does not close conn: whoever dialled does.
-func talk(conn net.Conn, in io.Reader, out io.Writer) error {
+func (c *client) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() && lines.Text() != "quit" {
 		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer never came
@@ -30,7 +36,7 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 			return fmt.Errorf("sending a command: %w", err)
 		}
 		line := &openLine{Writer: out}
-		text := transform.NewWriter(line, charset.NewDecoder())
+		text := transform.NewWriter(line, c.charset.NewDecoder())
 		if err := readMessage(conn, text); err != nil {
 			return fmt.Errorf("reading an answer: %w", err)
 		}

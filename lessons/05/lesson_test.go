@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
@@ -31,136 +31,111 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 func TestFixGlue(t *testing.T) {
-	got, err := scenario.Glue(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"hello", "world"}, got)
+	require.Equal(t, []string{"hello", "world"}, stagetest.Play(t, lesson, "glue").Got)
 }
 
 func TestFixSplit(t *testing.T) {
-	got, err := scenario.Split(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{strings.Repeat("a", 3000)}, got)
+	require.Equal(t, []string{strings.Repeat("a", 3000)}, stagetest.Play(t, lesson, "split").Got)
 }
 
 func TestFixResidue(t *testing.T) {
-	printed, err := scenario.Residue(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, []string{strings.Repeat("0", 3000), "second"}, printed)
+	want := []string{strings.Repeat("0", 3000), "second"}
+	require.Equal(t, want, stagetest.Play(t, lesson, "residue").Got)
 }
 
 func TestFixSilentCommand(t *testing.T) {
-	printed, stuck, err := scenario.SilentCommand(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.False(t, stuck)
-	require.Equal(t, []string{"", "next"}, printed)
+	got := stagetest.Play(t, lesson, "silent-command")
+	require.False(t, got.Stuck)
+	require.Equal(t, []string{"", "next"}, got.Got)
 }
 
 func TestFixCutCharacter(t *testing.T) {
-	defer decodeAs(simplifiedchinese.GBK)()
-	whole, err := scenario.CutCharacter(timeline.NewRecorder(t.Name()), answer, talk)
-	require.NoError(t, err)
-	require.Equal(t, 1000, whole)
+	require.Equal(t, 1000, stagetest.Play(t, lesson, "cut-character").N)
 }
 
 func TestFixPause(t *testing.T) {
-	got, _, err := scenario.Pause(timeline.NewRecorder(t.Name()), messages, 0)
-	require.NoError(t, err)
-	require.Equal(t, []string{"one", "two", "three"}, got)
+	got := stagetest.Play(t, lesson, "pause")
+	require.Equal(t, []string{"one", "two", "three"}, got.Got)
+	require.GreaterOrEqual(t, got.Took[0], 2*pause, "the same pauses as in lesson 04")
+	verdict := fmt.Sprintf("from the first send to the last: %d ms", got.Took[0].Milliseconds())
+	require.Contains(t, got.Verdicts(), verdict)
 }
 
 func TestFixNoDelay(t *testing.T) {
-	got, err := scenario.NoDelay(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"hello", "world"}, got)
+	want := []string{"hello", "world", "hello", "world"}
+	require.Equal(t, want, stagetest.Play(t, lesson, "no-delay").Got,
+		"with TCP_NODELAY and without")
 }
 
 func TestBugSplitHeader(t *testing.T) {
-	got, met, err := scenario.SplitHeader(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.NoError(t, met, "it does not even notice")
-	require.Equal(t, "\x00\x00hello", got)
+	got := stagetest.PlayNaive(t, lesson, "split-header")
+	require.NoError(t, got.Met, "it does not even notice")
+	require.Equal(t, []string{"\x00\x00hello"}, got.Got)
 }
 
 func TestFixSplitHeader(t *testing.T) {
-	got, met, err := scenario.SplitHeader(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, "hello", got)
+	got := stagetest.Play(t, lesson, "split-header")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"hello"}, got.Got)
 }
 
 func TestBugOverRead(t *testing.T) {
-	got, err := scenario.OverRead(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"first\x06\x00\x00\x00second", ""}, got)
+	want := []string{"first\x06\x00\x00\x00second", ""}
+	require.Equal(t, want, stagetest.PlayNaive(t, lesson, "over-read").Got)
 }
 
 func TestFixOverRead(t *testing.T) {
-	got, err := scenario.OverRead(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.Equal(t, []string{"first", "second"}, got)
+	require.Equal(t, []string{"first", "second"}, stagetest.Play(t, lesson, "over-read").Got)
 }
 
 func TestBugCutShort(t *testing.T) {
-	met, reads, err := scenario.CutShort(timeline.NewRecorder(t.Name()), naiveMessages)
-	require.NoError(t, err)
-	require.NoError(t, met)
-	require.Equal(t, 500, reads, "as often as the scene lets it")
+	got := stagetest.PlayNaive(t, lesson, "cut-short")
+	require.NoError(t, got.Met)
+	require.Equal(t, 100, got.N, "reads after the end: as many as the scene lets it make")
 }
 
 func TestFixCutShort(t *testing.T) {
-	met, reads, err := scenario.CutShort(timeline.NewRecorder(t.Name()), messages)
-	require.NoError(t, err)
-	require.ErrorIs(t, met, io.ErrUnexpectedEOF)
-	require.ErrorContains(t, met, "got 10 of 100 payload bytes")
-	require.Equal(t, 1, reads)
+	got := stagetest.Play(t, lesson, "cut-short")
+	require.ErrorIs(t, got.Met, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, got.Met, "got 10 of 100 payload bytes")
+	require.Equal(t, 1, got.N, "reads after the end")
 }
 
 func TestBugByteOrder(t *testing.T) {
-	size, err := scenario.ByteOrder(timeline.NewRecorder(t.Name()), encodeHeader, naiveDecodeHeader)
-	require.NoError(t, err)
-	require.EqualValues(t, 50331648, size)
+	require.Equal(t, 50331648, stagetest.PlayNaive(t, lesson, "byte-order").N)
 }
 
 func TestFixByteOrder(t *testing.T) {
-	size, err := scenario.ByteOrder(timeline.NewRecorder(t.Name()), encodeHeader, decodeHeader)
-	require.NoError(t, err)
-	require.EqualValues(t, 3, size)
+	require.Equal(t, 3, stagetest.Play(t, lesson, "byte-order").N)
 }
 
 func TestFixNegative(t *testing.T) {
-	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), []byte{0xfb, 0xff, 0xff, 0xff}, receiveFrom)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "-5 bytes")
+	require.ErrorContains(t, stagetest.Play(t, lesson, "negative").Met, "-5 bytes")
 }
 
 func TestFixHuge(t *testing.T) {
 	before := allocated()
-	met, err := scenario.Refused(timeline.NewRecorder(t.Name()), []byte{0xff, 0xff, 0xff, 0x7f}, receiveFrom)
-	require.NoError(t, err)
-	require.ErrorContains(t, met, "2147483647 bytes")
-	require.Less(t, allocated()-before, uint64(1<<20), "bytes allocated for a message of 2 GiB that was only announced")
+	require.ErrorContains(t, stagetest.Play(t, lesson, "huge").Met, "2147483647 bytes")
+	require.Less(t, allocated()-before, uint64(1<<20),
+		"bytes allocated for a message of 2 GiB that was only announced")
 }
 
 func TestBugOverflow(t *testing.T) {
-	size, refused, err := scenario.LengthOverflow(timeline.NewRecorder(t.Name()), naiveEncodeHeader)
-	require.NoError(t, err)
-	require.NoError(t, refused)
-	require.EqualValues(t, -2147483643, size)
+	got := stagetest.PlayNaive(t, lesson, "overflow")
+	require.NoError(t, got.Met)
+	require.Equal(t, -2147483643, got.N)
 }
 
 func TestFixOverflow(t *testing.T) {
-	rec := timeline.NewRecorder(t.Name())
-	_, refused, err := scenario.LengthOverflow(rec, encodeHeader)
-	require.NoError(t, err)
-	require.ErrorContains(t, refused, "2147483653 bytes")
-	require.Zero(t, timeline.Count(rec.Events(), "server", timeline.Send))
+	require.ErrorContains(t, stagetest.Play(t, lesson, "overflow").Met, "2147483653 bytes")
 }
 
 func TestBugNoName(t *testing.T) {
-	known, fits, err := scenario.NoName(timeline.NewRecorder(t.Name()), file)
-	require.NoError(t, err)
-	require.Equal(t, scenario.Received{}, known, "neither a name nor a checksum")
-	require.False(t, fits, "5 GiB")
+	got := stagetest.Play(t, lesson, "no-name")
+	require.Equal(t, []string{"", ""}, got.Got, "neither a name nor a checksum")
+	require.ErrorContains(t, got.Met, "5368709120 bytes", "5 GiB")
+	require.Equal(t, "\x0c\x00\x00\x00all is well\n", stagetest.Sent(got.Events, "server"),
+		"all that is on the wire: a length, and the bytes")
 }
 
 func TestHeader(t *testing.T) {
@@ -214,6 +189,30 @@ func TestReadMessage(t *testing.T) {
 	require.ErrorIs(t, err, broken, "a failure is not taken for an end")
 }
 
+// An error of the connection is reported, wherever it comes.
+func TestWriteMessageFails(t *testing.T) {
+	var whole bytes.Buffer
+	send := func(w io.Writer) error { return writeMessage(w, []byte("hello")) }
+	require.NoError(t, send(&whole))
+	for room := range whole.Len() {
+		require.ErrorIs(t, send(&shortWriter{room}), errFull, "%d of %d bytes", room, whole.Len())
+	}
+}
+
+var errFull = errors.New("no more room")
+
+// shortWriter has room for so many bytes.
+type shortWriter struct{ room int }
+
+func (w *shortWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.room)
+	w.room -= n
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
 // The client holds a piece of an answer at a time, however long it is.
 func TestFlatMemory(t *testing.T) {
 	const size = 64 << 20
@@ -241,6 +240,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 // Whatever a client or its command does, the next client is served.
 func TestNextClient(t *testing.T) {
+	stagetest.NeedShell(t)
 	server, err := scenario.Start(timeline.NewRecorder(t.Name()), serve)
 	require.NoError(t, err)
 	for command, want := range map[string]string{
@@ -250,12 +250,13 @@ func TestNextClient(t *testing.T) {
 		"cat":                        "\n",
 		"printf '\\377'":             "\uFFFD\n",
 		"echo a; echo b >&2":         "a\nb\n",
+		"echo b >&2; echo a":         "a\nb\n", // standard output first
 		"head -c 10485760 /dev/zero": strings.Repeat("\x00", 10<<20) + "\n",
 	} {
 		conn, err := dial(server.Addr)
 		require.NoError(t, err)
 		var out strings.Builder
-		require.NoError(t, talk(conn, strings.NewReader(command+"\n"), &out))
+		require.NoError(t, utf8Client.talk(conn, strings.NewReader(command+"\n"), &out))
 		require.True(t, want == out.String(), command)
 		conn.Close()
 	}
@@ -267,7 +268,7 @@ func TestNextClient(t *testing.T) {
 	require.NoError(t, loopback.Abort(conn))
 	conn, err = dial(server.Addr)
 	require.NoError(t, err)
-	require.NoError(t, talk(conn, strings.NewReader("true\n"), io.Discard))
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("true\n"), io.Discard))
 	conn.Close()
 	require.NoError(t, server.Stop())
 }
@@ -291,7 +292,8 @@ func TestClientErrors(t *testing.T) {
 			conn.Write([]byte(beginning))
 			conn.Close()
 		}()
-		_, errs, status := stagetest.Run(t.Context(), lesson, "ls\n", "client", "-addr", ln.Addr().String())
+		_, errs, status := stagetest.Run(t.Context(), lesson, "ls\n", "client", "-addr",
+			ln.Addr().String())
 		require.Equal(t, 1, status)
 		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
 		require.Contains(t, errs, says)
@@ -317,13 +319,46 @@ func TestClientMeetsReset(t *testing.T) {
 		loopback.Abort(conn)
 	}()
 	var errs bytes.Buffer
-	status := stage.Run(t.Context(), lesson, []string{"client", "-addr", ln.Addr().String()}, strings.NewReader("ls\n"), out, &errs)
+	status := stage.Run(t.Context(), lesson, []string{"client", "-addr", ln.Addr().String()},
+		strings.NewReader("ls\n"), out, &errs)
 	out.Close()
 	require.Equal(t, 1, status)
 	require.Equal(t, 1, strings.Count(errs.String(), "\n"), &errs)
 	require.Contains(t, errs.String(), "got 3 of 10 payload bytes: ")
-	require.Contains(t, errs.String(), ": the server left without a farewell; start the server again: go run ./lessons/05 server")
-	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()), "the address once for what was tried, once for what to type: %s", &errs)
+	require.Contains(t, errs.String(),
+		": the server left without a farewell; start the server again: go run ./lessons/05 server")
+	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()),
+		"the address once for what was tried, once for what to type: %s", &errs)
+}
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
+
+// A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
+// client is served. A web page of any origin can make a browser send the first two to a port of the
+// reader's own machine.
+func TestRefused(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	touch := "touch '" + mark + "'"
+	server := stagetest.Refused(t, serve,
+		"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 99\r\n\r\n"+touch+"\n",
+		"GET /;touch$IFS"+mark+";"+strings.Repeat("a", 2000)+
+			" HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+		touch+"\n"+touch,
+		touch+"\r\n"+touch+"\r\n",
+		touch+strings.Repeat(" ", maxRead+1-len(touch)))
+	require.NoFileExists(t, mark)
+	longest := "echo " + strings.Repeat("x", maxRead-len("echo "))
+	conn, err := dial(server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
+	var out strings.Builder
+	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
+	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+		"and nothing was sent for the empty lines")
+	conn.Close()
+	require.NoError(t, server.Stop())
 }
 
 func TestServeEnds(t *testing.T) {
@@ -336,7 +371,8 @@ func TestServeEnds(t *testing.T) {
 func TestPython(t *testing.T) {
 	t.Run("its client, our server", func(t *testing.T) {
 		server := stagetest.Server(t)
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr), "\necho 你好\n\ntrue\nprintf %03000d 7\n")
+		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+			"\necho 你好\n\ntrue\nprintf %03000d 7\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "7:你好\n\n0:\n3000:"+strings.Repeat("0", 2999)+"7\n", out)
 	})
@@ -367,7 +403,8 @@ func TestCourseReadmeScript(t *testing.T) {
 	_, port, err := net.SplitHostPort(server.Addr)
 	require.NoError(t, err)
 	name := filepath.Join(t.TempDir(), "script.py")
-	require.NoError(t, os.WriteFile(name, bytes.Replace(script[1], []byte("8080"), []byte(port), 1), 0o644))
+	require.NoError(t,
+		os.WriteFile(name, bytes.Replace(script[1], []byte("8080"), []byte(port), 1), 0o644))
 	out, errs, status := stagetest.Output(t, stagetest.Python(t, name), "")
 	require.Zero(t, status, errs)
 	lines := strings.Split(out, "\n")
@@ -385,16 +422,18 @@ func FuzzReadMessage(f *testing.F) {
 		before := allocated()
 		got, err := receive(r)
 		if len(stream) >= headerSize {
-			size := int64(int32(uint32(stream[0]) | uint32(stream[1])<<8 | uint32(stream[2])<<16 | uint32(stream[3])<<24))
+			size := int64(int32(binary.LittleEndian.Uint32(stream)))
 			if whole := size >= 0 && size <= int64(len(stream)-headerSize); whole != (err == nil) {
 				t.Fatalf("%d bytes announced, %d there: %v", size, len(stream)-headerSize, err)
 			}
 		}
 		if err == nil {
-			if want := stream[headerSize : headerSize+len(got)]; !bytes.Equal(got, want) || r.Len() != len(stream)-headerSize-len(got) {
+			want, rest := stream[headerSize:headerSize+len(got)], len(stream)-headerSize-len(got)
+			if !bytes.Equal(got, want) || r.Len() != rest {
 				t.Fatalf("got %q of %q, %d bytes left", got, stream, r.Len())
 			}
-		} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "announces") {
+		} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
+			!strings.Contains(err.Error(), "announces") {
 			t.Fatalf("an error of another kind: %v", err)
 		}
 		if used := allocated() - before; used > 1<<20+8*uint64(len(stream)) {
@@ -423,8 +462,8 @@ func BenchmarkHeader(b *testing.B) {
 	})
 }
 
-// BenchmarkThroughput sends the same payload framed and bare, in turns over one connection, and reports
-// bare time / framed time: 1 means that framing costs nothing.
+// BenchmarkThroughput sends the same payload framed and bare, in turns over one connection, and
+// reports bare time / framed time: 1 means that framing costs nothing.
 func BenchmarkThroughput(b *testing.B) {
 	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -449,7 +488,9 @@ func BenchmarkThroughput(b *testing.B) {
 }
 
 // carry measures one transfer, from the first byte written to the last one read.
-func carry(b *testing.B, from, to net.Conn, write func(io.Writer) error, read func(io.Reader) error) time.Duration {
+func carry(
+	b *testing.B, from, to net.Conn, write func(io.Writer) error, read func(io.Reader) error,
+) time.Duration {
 	begin := time.Now()
 	written := make(chan error, 1)
 	go func() { written <- write(from) }()
@@ -457,4 +498,108 @@ func carry(b *testing.B, from, to net.Conn, write func(io.Writer) error, read fu
 		b.Fatal(err)
 	}
 	return time.Since(begin)
+}
+
+// A read may return bytes and an error at once, as every io.Reader may. The bytes come first.
+func TestBytesBeforeTheError(t *testing.T) {
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	_, err = client.Write([]byte("echo hi"))
+	require.NoError(t, err)
+	require.NoError(t, client.CloseWrite())
+	require.NoError(t, answer(stagetest.BytesWithTheEnd(server)))
+	printed, err := io.ReadAll(client)
+	require.NoError(t, err)
+	require.Contains(t, string(printed), "hi")
+	client.Close()
+}
+
+// A request is one line of text, with or without its end; nothing else reaches the shell.
+func TestRequests(t *testing.T) {
+	for request, want := range map[string]string{
+		"echo hi":                     "echo hi",
+		"echo hi\n":                   "echo hi",
+		"echo hi\r\n":                 "echo hi",
+		"echo 你好, HTTP/1.1 is spoken": "echo 你好, HTTP/1.1 is spoken",
+		strings.Repeat("x", maxRead):  strings.Repeat("x", maxRead),
+		"\n":                          "",
+	} {
+		command, err := commandLine([]byte(request))
+		require.NoError(t, err, "%q", request)
+		require.Equal(t, want, command)
+	}
+	for request, says := range map[string]string{
+		"GET /;echo x HTTP/1.0":                     "an HTTP request",
+		"GET /;echo x HTTP/1.0\r\n":                 "an HTTP request",
+		"GET /;echo x HTTP/1.0\r\n\r\n":             "an HTTP request",
+		"POST / HTTP/1.1\r\nHost: x\r\n\r\necho hi": "an HTTP request",
+		"\x07\x00\x00\x00echo hi":                   "requests carry no header here",
+		"\x00\x00\x00\x07echo hi":                   "requests carry no header here",
+		"\x07\x00\x00\x00":                          "requests carry no header here",
+		"echo \x00hi":                               "not one line",
+		"echo a\necho b":                            "not one line",
+		"echo a\n\n":                                "not one line",
+		"echo a\rb":                                 "not one line",
+		"echo \x1b[2J":                              "not one line",
+		strings.Repeat("x", maxRead+1):              "not one line of at most 1024 bytes",
+	} {
+		client, server, err := loopback.TCP()
+		require.NoError(t, err)
+		_, err = client.Write([]byte(request))
+		require.NoError(t, err)
+		require.NoError(t, client.CloseWrite())
+		require.NoError(t, loopback.WaitQueued(server, len(request)))
+		refused := answer(server)
+		require.ErrorContains(t, refused, says, "%q", request)
+		require.ErrorContains(t, refused, "nothing was run", "%q", request)
+		answered, _ := io.ReadAll(client) // a reset, if the request was longer than one read
+		require.Empty(t, answered, "%q", request)
+		client.Close()
+	}
+}
+
+// The shell is given the command line as it came, quotes included.
+func TestQuotes(t *testing.T) {
+	want := "a  b\n" // the shell takes the quotes away
+	if runtime.GOOS == "windows" {
+		want = "\"a  b\"\r\n" // cmd.exe leaves them
+	}
+	require.Equal(t, want, string(run(`echo "a  b"`)))
+}
+
+// However much a command prints, the server keeps a bounded part of it, and says how much it cut off.
+func TestLimitedOutput(t *testing.T) {
+	var l limited
+	for _, n := range []int{maxOutput - 1, 1, 0, 3} {
+		written, err := l.Write(make([]byte, n))
+		require.NoError(t, err)
+		require.Equal(t, n, written, "the command is never told")
+	}
+	require.Len(t, l.kept, maxOutput)
+	require.Equal(t, 3, l.cut)
+
+	stagetest.NeedShell(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	output := string(run("head -c 150000000 /dev/zero; echo oops >&2"))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput), "bytes allocated for an output of 150 MB")
+	kept, rest := output[:maxOutput], output[maxOutput:]
+	require.Empty(t, strings.Trim(kept, "\x00"))
+	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
+	require.NotContains(t, string(run("head -c 16777216 /dev/zero")), "cut off", "as many as are kept")
+}
+
+// A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.
+func TestOneWrite(t *testing.T) {
+	var w countingWriter
+	require.NoError(t, writeMessage(&w, []byte("hello")))
+	require.Equal(t, 1, w.writes)
+}
+
+type countingWriter struct{ writes int }
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	w.writes++
+	return len(p), nil
 }

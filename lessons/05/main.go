@@ -1,21 +1,27 @@
-// Lesson 05: a struct header. Four bytes in front of each answer say how long it is, and nothing sticks any more.
+// Lesson 05: a struct header. Four bytes in front of each answer say how long it is, and nothing
+// sticks any more.
 package main
 
 import (
-	"golang.org/x/text/encoding"
+	"flag"
+
 	"golang.org/x/text/encoding/unicode"
 
 	"socketbook/lessons/internal/stage"
 )
 
-// charset is how the client decodes answers; the flag -encoding names another one.
-var charset encoding.Encoding = unicode.UTF8
-
 var lesson = stage.Lesson{
-	Number: "05", Title: "Struct header",
-	Listen: listen, Serve: serve, Dial: dial, Talk: talk,
-	RunsCommands: true, Encoding: &charset,
-	Scenes: scenes,
+	Number: "05",
+	Listen: listen, Serve: serve, Dial: dial, ClientFlags: clientFlags,
+	RunsCommands: true,
+	Scenes:       scenes,
 }
 
 func main() { stage.Main(lesson) }
+
+// clientFlags registers the flags of the client, and lets l talk as they say.
+func clientFlags(l *stage.Lesson, flags *flag.FlagSet) {
+	c := &client{charset: unicode.UTF8}
+	l.Talk = c.talk
+	flags.Func("encoding", "answers are in `NAME`, say gbk", stage.Encoding(&c.charset))
+}

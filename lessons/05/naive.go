@@ -7,7 +7,7 @@ import (
 
 // naiveReadMessage reads as the tutorials do: the header with one read, the payload with reads of 1024 whatever is
 // left, each read decoded by itself, and no error looked at.
-func naiveReadMessage(r io.Reader, w io.Writer) error {
+func (c *client) naiveReadMessage(r io.Reader, w io.Writer) error {
 	head := make([]byte, headerSize)
 	r.Read(head)
 	size := int(int32(binary.LittleEndian.Uint32(head)))
@@ -15,7 +15,7 @@ func naiveReadMessage(r io.Reader, w io.Writer) error {
 	for got := 0; got < size; {
 		n, _ := r.Read(buf)
 		got += n
-		text, _ := charset.NewDecoder().Bytes(buf[:n])
+		text, _ := c.charset.NewDecoder().Bytes(buf[:n])
 		w.Write(text)
 	}
 	return nil

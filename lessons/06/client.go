@@ -11,8 +11,11 @@ import (
 	"io"
 	"log"
 	"net"
+	"os"
+	"regexp"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
 )
 
@@ -21,9 +24,15 @@ func dial(addr string) (net.Conn, error) {
 	return net.Dial("tcp", addr)
 }
 
+// client holds what the user has chosen with flags.
+type client struct {
+	charset encoding.Encoding // of the answers
+	folder  *os.Root          // to save answers in, under their names; nil: they are not saved
+}
+
 // talk sends each line of in as one command and prints the answer, until in ends or says quit.
 // It does not close conn: whoever dialled does.
-func talk(conn net.Conn, in io.Reader, out io.Writer) error {
+func (c *client) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() && lines.Text() != "quit" {
 		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer never came
@@ -36,8 +45,8 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 			return fmt.Errorf("sending a command: %w", err)
 		}
 		line := &openLine{Writer: out}
-		text := transform.NewWriter(line, charset.NewDecoder())
-		if err := readMessage(conn, text); err != nil {
+		text := transform.NewWriter(line, c.charset.NewDecoder())
+		if err := c.readMessage(conn, text); err != nil {
 			return fmt.Errorf("reading an answer: %w", err)
 		}
 		if err := text.Close(); err != nil {
@@ -51,7 +60,7 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 }
 
 // readMessage reads one message, copies its payload to w as it comes, and takes nothing from r beyond it.
-func readMessage(r io.Reader, w io.Writer) error {
+func (c *client) readMessage(r io.Reader, w io.Writer) error {
 	var head [headerSize]byte
 	if n, err := io.ReadFull(r, head[:]); err != nil {
 		return fmt.Errorf("got %d of %d header bytes: %w", n, headerSize, err)
@@ -60,24 +69,18 @@ func readMessage(r io.Reader, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if folder != nil {
-		file, err := folder.Create(h.FileName) // refuses names that leave the folder
-		if err != nil {
-			return fmt.Errorf("saving it: %w", err)
-		}
-		defer file.Close()
-		w = io.MultiWriter(w, file)
+	if c.folder == nil {
+		return readPayload(r, w, h)
 	}
-	sum := md5.New()
-	if err := copyAll(io.MultiWriter(w, sum), r, h.TotalSize, "payload"); err != nil {
-		return err
+	file, err := createFile(c.folder, h.FileName)
+	if err != nil {
+		return fmt.Errorf("saving it: %w", err)
 	}
-	if want, err := hex.DecodeString(h.MD5); err != nil || len(want) != md5.Size {
-		log.Printf("client: %.80q is not verified: its md5 is %.80q", h.FileName, h.MD5)
-	} else if got := sum.Sum(nil); !bytes.Equal(got, want) {
-		return fmt.Errorf("%.80q was changed on the way: its md5 is %x, the header says %x", h.FileName, got, want)
+	err = readPayload(r, io.MultiWriter(w, file), h)
+	if cerr := file.Close(); err == nil { // a disk may refuse the last bytes as late as this
+		err = cerr
 	}
-	return nil
+	return err
 }
 
 // openLine is a writer that knows whether the last line was ended.
@@ -92,6 +95,8 @@ func (l *openLine) Write(p []byte) (int, error) {
 	}
 	return l.Writer.Write(p)
 }
+
+const maxPayload = 1 << 40 // bytes; an answer that announces more is not believed
 
 const maxHeader = 64 << 10 // bytes of JSON; a header is a few fields
 
@@ -113,6 +118,8 @@ func decodeHeader(r io.Reader, head [headerSize]byte) (h header, err error) {
 		return h, fmt.Errorf("the header is not UTF-8: file_name %.80q, md5 %.80q", h.FileName, h.MD5)
 	case h.TotalSize < 0:
 		return h, fmt.Errorf("the header's total_size is absent or negative: %.80q", &text)
+	case h.TotalSize > maxPayload:
+		return h, fmt.Errorf("the header's total_size is %d bytes: at most %d are believed", h.TotalSize, maxPayload)
 	}
 	return h, nil
 }
@@ -127,4 +134,33 @@ func copyAll(w io.Writer, r io.Reader, size int64, what string) error {
 		return fmt.Errorf("got %d of %d %s bytes: %w", n, size, what, err)
 	}
 	return nil
+}
+
+// readPayload copies the payload that h describes to w, and compares its checksum.
+func readPayload(r io.Reader, w io.Writer, h header) error {
+	sum := md5.New()
+	if err := copyAll(io.MultiWriter(w, sum), r, h.TotalSize, "payload"); err != nil {
+		return err
+	}
+	if want, err := hex.DecodeString(h.MD5); err != nil || len(want) != md5.Size {
+		log.Printf("client: %.80q is not verified: its md5 is %.80q", h.FileName, h.MD5)
+	} else if got := sum.Sum(nil); !bytes.Equal(got, want) {
+		return fmt.Errorf("%.80q was changed on the way: its md5 is %x, the header says %x", h.FileName, got, want)
+	}
+	return nil
+}
+
+var (
+	plainName = regexp.MustCompile(`^[\pL\pN_]([\pL\pM\pN_ .()+-]*[\pL\pM\pN_()+-])?$`)
+	// device is what Windows takes for a device, whatever follows the dot; see "Naming Files" in its documentation.
+	device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])([ .]|$)`)
+)
+
+// createFile creates a file in folder under a name that a peer has chosen: no path, no hidden file, no
+// option of a command, nothing that controls a terminal. The folder itself refuses links that leave it.
+func createFile(folder *os.Root, name string) (*os.File, error) {
+	if !plainName.MatchString(name) || device.MatchString(name) {
+		return nil, fmt.Errorf("file_name is %.80q, not a plain name such as report.txt", name)
+	}
+	return folder.Create(name)
 }

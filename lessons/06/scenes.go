@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/text/encoding/unicode"
+
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
 	"socketbook/tools/timeline"
@@ -21,29 +23,77 @@ var (
 	file          = scenario.File{Send: writeMessage, Receive: receiveFile, Fits: fits}
 )
 
+var utf8Client = &client{charset: unicode.UTF8}
+
 var scenes = []stage.Scene{
-	{Name: "no-name", Line: "a file is sent; its name, its size and its checksum go with it", Run: noName},
-	{Name: "big", Line: "5 GiB are announced exactly; of the payload only the beginning is sent", Run: big},
-	{Name: "split-json", Line: "the JSON comes in two pieces", Naive: naiveSplitJSON, Run: splitJSON},
-	{Name: "long-header", Line: "a JSON of 300 KB: more than one read brings, and more than a header needs", Naive: naiveLongHeader, Run: longHeader},
-	{Name: "bad-json", Line: "a header that is no JSON", Run: badJSON},
-	{Name: "no-size", Line: "a header without total_size", Run: noSize},
-	{Name: "negative-size", Line: "a total_size of -5", Run: negativeSize},
-	{Name: "not-utf8", Line: "a file_name in GBK: JSON is UTF-8", Run: notUTF8},
-	{Name: "unknown-key", Line: "a header with a key that we do not know: ignored", Run: unknownKey},
-	{Name: "checksum", Line: "a payload is changed on the way", Naive: naiveChecksum, Run: checksum},
-	{Name: "not-verified", Line: "the word md5 where the md5 should be, as in the tutorials", Run: notVerified},
-	{Name: "path-name", Line: "a file_name of ../../etc/x, and a client that saves what it gets", Run: pathName},
+	{
+		Name: "no-name", Line: "a file is sent; its name, its size and its checksum go with it",
+		Run: scenario.NoName(file),
+	},
+	{
+		Name: "big", Line: "5 GiB are announced exactly; of the payload only the beginning is sent",
+		Run: scenario.Big(filmHeader, receiveFrom),
+	},
+	{
+		Name:      "split-json",
+		NaiveLine: "the JSON comes in two pieces, and one read takes the first for all of it",
+		Naive:     scenario.SplitJSON(naiveMessages),
+		Line:      "the JSON comes in two pieces, and both are read",
+		Run:       scenario.SplitJSON(messages),
+	},
+	{
+		Name:      "long-header",
+		NaiveLine: "a JSON of 300 KB: more than one read brings",
+		Naive:     scenario.LongJSON(longFrame, naiveMessages),
+		Line:      "a JSON of 300 KB: more than a header needs, and refused",
+		Run:       scenario.LongJSON(longFrame, messages),
+	},
+	{
+		Name: "bad-json", Line: "a header that is not JSON",
+		Run: scenario.Refused(frame(`{"file_name": "a.txt", "total_`, ""), receiveFrom),
+	},
+	{
+		Name: "no-size", Line: "a header without total_size",
+		Run: scenario.Refused(frame(`{"file_name": "a.txt"}`, ""), receiveFrom),
+	},
+	{
+		Name: "negative-size", Line: "a total_size of -5",
+		Run: scenario.Refused(frame(`{"file_name": "a.txt", "total_size": -5}`, ""), receiveFrom),
+	},
+	{
+		Name: "not-utf8", Line: "a file_name in GBK: JSON is UTF-8",
+		Run: scenario.Refused(
+			frame("{\"file_name\": \"\xd6\xd0.txt\", \"total_size\": 5}", ""), receiveFrom),
+	},
+	{
+		Name: "unknown-key", Line: "a header with a key that we do not know: ignored",
+		Run: scenario.Understood(frame(`{"file_name": "a.txt", "total_size": 5, `+
+			`"md5": "5d41402abc4b2a76b9719d911017c592", "owner": "root"}`, "hello"), messages),
+	},
+	{
+		Name:      "checksum",
+		NaiveLine: "a payload is changed on the way, and believed",
+		Naive:     scenario.Changed(naiveMessages),
+		Line:      "a payload is changed on the way, and its checksum says so",
+		Run:       scenario.Changed(messages),
+	},
+	{
+		Name: "not-verified", Line: "the word md5 where the md5 should be, as in the tutorials",
+		Run: scenario.Understood(
+			frame(`{"file_name": "a.txt", "total_size": 5, "md5": "md5"}`, "hello"), messages),
+	},
+	{
+		Name: "path-name", Line: "a file_name of ../../etc/x, and a client that saves what it gets",
+		Run: pathName,
+	},
 }
 
 // sendMessage sends a payload under the name that the server uses for all of them.
-func sendMessage(w io.Writer, payload []byte) error {
-	return writeMessage(w, "answer.txt", payload)
-}
+func sendMessage(w io.Writer, payload []byte) error { return writeMessage(w, "answer.txt", payload) }
 
 func receive(r io.Reader) ([]byte, error) {
 	var message bytes.Buffer
-	err := readMessage(r, &message)
+	err := utf8Client.readMessage(r, &message)
 	return message.Bytes(), err
 }
 
@@ -53,9 +103,7 @@ func naiveReceive(r io.Reader) ([]byte, error) {
 	return message.Bytes(), err
 }
 
-func receiveFrom(conn net.Conn) error {
-	return readMessage(conn, io.Discard)
-}
+func receiveFrom(conn net.Conn) error { return utf8Client.readMessage(conn, io.Discard) }
 
 // frame puts the length in front of a JSON text, true or not, and the payload behind it.
 func frame(text, payload string) []byte {
@@ -63,9 +111,11 @@ func frame(text, payload string) []byte {
 	return append(length, text+payload...)
 }
 
-func noName(rec *timeline.Recorder) error {
-	_, _, err := scenario.NoName(rec, file)
-	return err
+var longFrame = frame(
+	`{"file_name": "`+strings.Repeat("x", 300_000)+`", "total_size": 5, "md5": ""}`, "hello")
+
+func filmHeader() ([]byte, error) {
+	return encodeHeader(header{FileName: "film.mkv", TotalSize: 5 << 30})
 }
 
 func receiveFile(r io.Reader) (scenario.Received, error) {
@@ -77,7 +127,8 @@ func receiveFile(r io.Reader) (scenario.Received, error) {
 	if err != nil {
 		return scenario.Received{}, err
 	}
-	return scenario.Received{Name: h.FileName, Sum: h.MD5}, copyAll(io.Discard, r, h.TotalSize, "payload")
+	known := scenario.Received{Name: h.FileName, Sum: h.MD5}
+	return known, copyAll(io.Discard, r, h.TotalSize, "payload")
 }
 
 // fits announces a size and looks whether the other side would read the same.
@@ -93,123 +144,50 @@ func fits(size int64) error {
 	return err
 }
 
-func big(rec *timeline.Recorder) error {
-	head, err := encodeHeader(header{FileName: "film.mkv", TotalSize: 5 << 30})
-	if err != nil {
-		return err
-	}
-	_, err = scenario.Big(rec, head, receiveFrom)
-	return err
-}
-
-func naiveSplitJSON(rec *timeline.Recorder) error {
-	_, _, err := scenario.SplitJSON(rec, naiveMessages)
-	return err
-}
-
-func splitJSON(rec *timeline.Recorder) error {
-	_, _, err := scenario.SplitJSON(rec, messages)
-	return err
-}
-
-func longFrame() []byte {
-	return frame(`{"file_name": "`+strings.Repeat("x", 300_000)+`", "total_size": 5, "md5": ""}`, "hello")
-}
-
-func naiveLongHeader(rec *timeline.Recorder) error {
-	_, _, err := scenario.LongJSON(rec, longFrame(), naiveMessages)
-	return err
-}
-
-func longHeader(rec *timeline.Recorder) error {
-	_, _, err := scenario.LongJSON(rec, longFrame(), messages)
-	return err
-}
-
-func badJSON(rec *timeline.Recorder) error {
-	_, err := scenario.Refused(rec, frame(`{"file_name": "a.txt", "total_`, ""), receiveFrom)
-	return err
-}
-
-func noSize(rec *timeline.Recorder) error {
-	_, err := scenario.Refused(rec, frame(`{"file_name": "a.txt"}`, ""), receiveFrom)
-	return err
-}
-
-func negativeSize(rec *timeline.Recorder) error {
-	_, err := scenario.Refused(rec, frame(`{"file_name": "a.txt", "total_size": -5}`, ""), receiveFrom)
-	return err
-}
-
-func notUTF8(rec *timeline.Recorder) error {
-	_, err := scenario.Refused(rec, frame("{\"file_name\": \"\xd6\xd0.txt\", \"total_size\": 5}", ""), receiveFrom)
-	return err
-}
-
-func unknownKey(rec *timeline.Recorder) error {
-	_, _, err := scenario.Understood(rec, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "5d41402abc4b2a76b9719d911017c592", "owner": "root"}`, "hello"), messages)
-	return err
-}
-
-func naiveChecksum(rec *timeline.Recorder) error {
-	_, _, err := scenario.Changed(rec, naiveMessages)
-	return err
-}
-
-func checksum(rec *timeline.Recorder) error {
-	_, _, err := scenario.Changed(rec, messages)
-	return err
-}
-
-func notVerified(rec *timeline.Recorder) error {
-	_, _, err := scenario.Understood(rec, frame(`{"file_name": "a.txt", "total_size": 5, "md5": "md5"}`, "hello"), messages)
-	return err
-}
-
-func pathName(rec *timeline.Recorder) error {
-	_, err := playPathName(rec)
-	return err
-}
-
-// playPathName lets the client save into a folder inside another one, and returns what is in the outer one afterwards.
-func playPathName(rec *timeline.Recorder) (found []string, err error) {
+// pathName lets a client save into a folder inside another one. Got is what is in the outer one
+// afterwards.
+func pathName(rec *timeline.Recorder) (o scenario.Outcome, err error) {
 	outer, err := os.MkdirTemp("", "socketbook-")
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	defer os.RemoveAll(outer)
 	inner := filepath.Join(outer, "a", "b")
 	if err := os.MkdirAll(inner, 0o755); err != nil {
-		return nil, err
+		return o, err
 	}
-	root, err := os.OpenRoot(inner)
+	folder, err := os.OpenRoot(inner)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
-	defer root.Close()
-	folder = root
-	defer func() { folder = nil }()
+	defer folder.Close()
+	saving := &client{charset: unicode.UTF8, folder: folder}
+	save := scenario.Messages{Receive: func(r io.Reader) ([]byte, error) {
+		var message bytes.Buffer
+		err := saving.readMessage(r, &message)
+		return message.Bytes(), err
+	}}
 	for _, name := range []string{"../../etc/x", "/etc/x", "fine.txt"} {
 		head, err := encodeHeader(header{FileName: name, TotalSize: 5})
 		if err != nil {
-			return nil, err
+			return o, err
 		}
-		if _, _, err := scenario.Understood(rec, append(head, "hello"...), messages); err != nil {
-			return nil, err
+		if _, err := scenario.Understood(append(head, "hello"...), save)(rec); err != nil {
+			return o, err
 		}
 	}
 	err = filepath.WalkDir(outer, func(path string, entry os.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			rel, _ := filepath.Rel(outer, path)
-			found = append(found, filepath.ToSlash(rel))
+			o.Got = append(o.Got, filepath.ToSlash(rel))
 		}
 		return err
 	})
-	rec.Verdict("%s", whereabouts("a/b/", found))
-	return found, err
+	rec.Verdict("%s", whereabouts("a/b/", o.Got))
+	return o, err
 }
 
-// whereabouts says which of the files found lie in the folder and which outside.
+// whereabouts says which of the files found are in the folder and which outside.
 func whereabouts(folder string, found []string) string {
 	var inside, outside []string
 	for _, name := range found {

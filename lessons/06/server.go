@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/md5"
 	"encoding/binary"
 	"encoding/json"
@@ -10,9 +9,8 @@ import (
 	"io"
 	"log"
 	"net"
-	"os/exec"
-	"runtime"
-	"syscall"
+	"regexp"
+	"strings"
 )
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
@@ -47,52 +45,81 @@ func answer(conn net.Conn) error {
 	buf := make([]byte, maxRead+1) // room to notice a longer one
 	for {
 		n, err := conn.Read(buf)
-		if left(err) {
+		if n > 0 { // a read may return bytes and an error at once: the bytes come first
+			command, cerr := commandLine(buf[:n])
+			if cerr != nil {
+				return fmt.Errorf("refused: %w; nothing was run", cerr)
+			}
+			werr := writeMessage(conn, "answer.txt", run(command))
+			if peerGone(werr) {
+				return nil
+			}
+			if werr != nil {
+				return fmt.Errorf("writing an answer: %w", werr)
+			}
+		}
+		if peerGone(err) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading a command: %w", err)
 		}
-		if n > maxRead || bytes.Contains(bytes.TrimSpace(buf[:n]), []byte("\n")) { // a web page can make a browser send it
-			return fmt.Errorf("refused: not one line of at most %d bytes; nothing was run", maxRead)
-		}
-		err = writeMessage(conn, "answer.txt", run(string(buf[:n])))
-		if left(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("writing an answer: %w", err)
-		}
 	}
 }
 
 // run executes a command line in the shell, with nothing to read, and returns its standard output and then its
-// standard error.
+// standard error. Of each it keeps maxOutput bytes; the last line says how many were cut off.
 func run(command string) []byte {
-	cmd := exec.Command("sh", "-c", command)
-	if runtime.GOOS == "windows" {
-		cmd = exec.Command("cmd", "/C", command)
-	}
-	var stdout, stderr bytes.Buffer
+	cmd := shell(command)
+	var stdout, stderr limited
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil { // it was not even started
 		fmt.Fprintln(&stderr, err)
 	}
-	return append(stdout.Bytes(), stderr.Bytes()...)
+	output := append(stdout.kept, stderr.kept...)
+	if cut := stdout.cut + stderr.cut; cut > 0 {
+		output = fmt.Appendf(output, "\n[%d more bytes were printed, and cut off]\n", cut)
+	}
+	return output
 }
 
-// left reports whether err means that the peer has gone. There are three ways to learn it:
+// peerGone reports whether err means that the peer has gone. There are three ways to learn it:
 // end of file (it closed), a reset (it aborted), a broken pipe (we wrote after it had gone).
-func left(err error) bool {
-	for _, gone := range []error{
-		io.EOF, syscall.ECONNRESET, syscall.EPIPE,
-		syscall.Errno(10054), syscall.Errno(10053), // what Windows calls the last two
-	} {
-		if errors.Is(err, gone) {
-			return true
-		}
+func peerGone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
+}
+
+// httpRequest is how the first line of an HTTP request ends. A web page can make a browser send one to this port.
+var httpRequest = regexp.MustCompile(` HTTP/[0-9.]+\r?(\n|$)`)
+
+// commandLine returns the command in a request: one line of text, with or without its end.
+func commandLine(request []byte) (string, error) {
+	line := strings.TrimSuffix(strings.TrimSuffix(string(request), "\n"), "\r")
+	control := strings.IndexFunc(line, func(c rune) bool { return c < ' ' })
+	switch {
+	case strings.Contains(line[:min(4, len(line))], "\x00"): // as a length of 4 bytes has it
+		return "", errors.New("requests carry no header here")
+	case httpRequest.MatchString(line):
+		return "", errors.New("an HTTP request")
+	case len(request) > maxRead || control >= 0:
+		return "", fmt.Errorf("not one line of at most %d bytes", maxRead)
 	}
-	return false
+	return line, nil
+}
+
+const maxOutput = 16 << 20 // bytes; nobody reads more, and a command may print for as long as it likes
+
+// limited keeps the first maxOutput bytes that are written to it, and counts the others.
+type limited struct {
+	kept []byte
+	cut  int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	n := min(len(p), maxOutput-len(l.kept))
+	l.kept = append(l.kept, p[:n]...)
+	l.cut += len(p) - n
+	return len(p), nil
 }
 
 // writeMessage writes a header for payload, and then payload.
@@ -101,10 +128,7 @@ func writeMessage(w io.Writer, name string, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(head[:]); err != nil {
-		return err
-	}
-	_, err = w.Write(payload)
+	_, err = w.Write(append(head, payload...)) // two writes may cost a segment more
 	return err
 }
 

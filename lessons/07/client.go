@@ -34,7 +34,9 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("sending a message: %w", err)
 		}
-		conn.SetReadDeadline(time.Now().Add(patience))
+		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return fmt.Errorf("limiting the wait for an answer: %w", err)
+		}
 		n, err := conn.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("no answer within %v: the message was lost, or its answer (%w)", patience, os.ErrDeadlineExceeded)

@@ -4,7 +4,7 @@ package main
 import "socketbook/lessons/internal/stage"
 
 var lesson = stage.Lesson{
-	Number: "07", Title: "UDP: nothing sticks",
+	Number:       "07",
 	ListenPacket: listen, ServePacket: servePacket, Dial: dial, Talk: talk,
 	Scenes: scenes,
 }

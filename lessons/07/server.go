@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net"
-	"syscall"
+	"slices"
 )
 
 const maxMessage = 65507 // bytes; the most that a datagram carries over IPv4: 65,535 less 20 for IP and 8 for UDP
@@ -31,6 +31,10 @@ func servePacket(pc net.PacketConn) error {
 		if err != nil {
 			return fmt.Errorf("reading a message: %w", err)
 		}
+		if isOwn(pc, from) { // the answer would be the next message, without end
+			log.Printf("client %v: this server's own address, thrown away", from)
+			continue
+		}
 		if _, err := pc.WriteTo(upper(buf[:n]), from); err != nil {
 			log.Printf("client %v: writing an answer: %v", from, err)
 		}
@@ -54,12 +58,31 @@ func upper(b []byte) []byte {
 func receive(pc net.PacketConn, buf []byte) (n int, from net.Addr, err error) {
 	n, from, err = pc.ReadFrom(buf)
 	if err == nil && n == len(buf) {
-		err = syscall.EMSGSIZE
+		err = errTooLong
 	}
 	return n, from, err
 }
 
+var errTooLong = errors.New("message too long")
+
 // tooLong reports whether err means that a message did not fit: into a datagram, or into the reader's buffer.
 func tooLong(err error) bool {
-	return errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.Errno(10040)) // what Windows calls it
+	return errors.Is(err, errTooLong) || errors.Is(err, errMessageSize)
+}
+
+// isOwn reports whether addr is the port of pc on an address of this machine. UDP lets anybody write such a source
+// into a datagram. In the nineties one datagram kept the services echo and chargen (RFC 862, 864) busy like that.
+func isOwn(pc net.PacketConn, addr net.Addr) bool {
+	from, own := addr.(*net.UDPAddr), pc.LocalAddr().(*net.UDPAddr)
+	if from.Port != own.Port {
+		return false
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil || from.IP.IsLoopback() { // when in doubt there is no loop
+		return true
+	}
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		network, ok := a.(*net.IPNet)
+		return ok && network.IP.Equal(from.IP)
+	})
 }

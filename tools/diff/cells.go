@@ -36,7 +36,8 @@ func cells(line string) []cell {
 	}
 	for at := 0; at < len(line); {
 		if ' ' <= line[at] && line[at] <= '~' && (at+1 == len(line) || line[at+1] < utf8.RuneSelf) {
-			add(cell{text: line[at : at+1], width: 1, at: at}) // ASCII, and nothing that could combine with it
+			// ASCII, and nothing that could combine with it.
+			add(cell{text: line[at : at+1], width: 1, at: at})
 			at++
 			continue
 		}
@@ -65,14 +66,17 @@ func cells(line string) []cell {
 	return out
 }
 
-// firstCluster returns the first grapheme cluster of s (Unicode Standard Annex 29) and its width. It ends before
-// anything that must be written out: the library counts a broken byte to the character before it.
+// firstCluster returns the first grapheme cluster of s (Unicode Standard Annex 29) and its width. It
+// ends before anything that must be written out: the library counts a broken byte to the character
+// before it.
 func firstCluster(s string) (cluster string, width int) {
 	clusters := displaywidth.StringGraphemes(s)
 	clusters.Next()
 	cluster, width = clusters.Value(), clusters.Width()
 	for i, r := range cluster {
-		joins := r == '\u200c' || r == '\u200d' || '\U000e0020' <= r && r <= '\U000e007f' // joiners; tags, as in the flag of Wales
+		// Joiners belong to the character, and tags to a flag, such as that of Wales; elsewhere they hide.
+		joins := r == '\u200c' || r == '\u200d' ||
+			'\U000e0020' <= r && r <= '\U000e007f' && strings.HasPrefix(cluster, "🏴")
 		if _, size := escaped(cluster[i:]); i > 0 && size > 0 && !joins {
 			return cluster[:i], displaywidth.String(cluster[:i])
 		}
@@ -80,8 +84,8 @@ func firstCluster(s string) (cluster string, width int) {
 	return cluster, width
 }
 
-// escaped returns how to write the first character of s where it cannot be printed as it is, and its size in bytes;
-// "", 0 where it can.
+// escaped returns how to write the first character of s where it cannot be printed as it is, and its
+// size in bytes; "", 0 where it can.
 func escaped(s string) (text string, size int) {
 	r, size := utf8.DecodeRuneInString(s)
 	switch {
@@ -106,9 +110,33 @@ func shown(s string) string {
 	return out.String()
 }
 
-// lineCells is a side of a row as cells: with its syntax, with what differs, and with the line ending where that
-// differs.
-func lineCells(side rowdiff.Side, syntax []gosyntax.Span) []cell {
+// visible is a text of several lines in which whatever would control the terminal is written out.
+func visible(text string) string {
+	var out strings.Builder
+	for at := 0; at < len(text); {
+		instead, size := escaped(text[at:])
+		if size == 0 || text[at] == '\n' || text[at] == '\t' {
+			_, size = utf8.DecodeRuneInString(text[at:])
+			instead = text[at : at+size]
+		}
+		out.WriteString(instead)
+		at += size
+	}
+	return out.String()
+}
+
+// sideOf is one half of a row.
+func sideOf(r rowdiff.Row, isNew bool) rowdiff.Side {
+	if isNew {
+		return r.New
+	}
+	return r.Old
+}
+
+// lineCells is a side of a row as cells: with its syntax, with what differs, and with the line ending
+// where that differs.
+func lineCells(r rowdiff.Row, isNew bool, syntax []gosyntax.Span) []cell {
+	side := sideOf(r, isNew)
 	text, hasEnd := strings.CutSuffix(side.Text, "\n")
 	if side.Kind == rowdiff.Equal {
 		text = strings.TrimSuffix(text, "\r")
@@ -128,6 +156,9 @@ func lineCells(side rowdiff.Side, syntax []gosyntax.Span) []cell {
 		}
 		out[i].strong = next < len(side.Spans) && side.Spans[next].Start <= out[i].at
 	}
+	if lookAlike(r) {
+		out = writtenOut(out, text)
+	}
 	if !hasEnd && side.Kind != rowdiff.Equal && side.Kind != rowdiff.Blank {
 		for _, c := range cells(" (no newline at the end)") {
 			c.escape, c.at = true, len(text)
@@ -137,7 +168,112 @@ func lineCells(side rowdiff.Side, syntax []gosyntax.Span) []cell {
 	return out
 }
 
-// wrap cuts cells into lines of at most width columns, in their second half where a reader expects it if possible. Lines after the first begin below the text of the first. There is always a line.
+// lookAlike reports whether nobody could see what differs between the two lines of a row: letters that
+// look the same, or white space other than a plain change of its width.
+func lookAlike(r rowdiff.Row) bool {
+	a, b := r.Old.Text, r.New.Text
+	beside := r.Old.Kind == rowdiff.Changed && r.New.Kind == rowdiff.Changed
+	if !beside || rowdiff.Skeleton(a) != rowdiff.Skeleton(b) {
+		return false
+	}
+	letters := func(line string) string { return strings.Join(strings.Fields(line), "") }
+	return letters(a) != letters(b) || layout(a) == layout(b) ||
+		indentedWithSpaces(a) != indentedWithSpaces(b)
+}
+
+// layout is where a line has something to see: a letter for each such column.
+func layout(line string) string {
+	var out strings.Builder
+	for _, c := range cells(strings.TrimSuffix(line, "\n")) {
+		sign := "x"
+		if strings.TrimSpace(c.text) == "" {
+			sign = " "
+		}
+		out.WriteString(strings.Repeat(sign, c.width))
+	}
+	return strings.TrimRight(out.String(), " ")
+}
+
+func indentedWithSpaces(line string) bool {
+	return strings.Contains(line[:len(line)-len(strings.TrimLeft(line, " \t"))], " ")
+}
+
+// writtenOut makes visible what is in the cells of a line that differ: · for a space, → for a tab, and
+// its number for whatever is not ASCII.
+func writtenOut(line []cell, text string) []cell {
+	var out []cell
+	tabAt := -1
+	for _, c := range line {
+		switch {
+		case !c.strong || c.escape:
+		case c.text == " " && text[c.at] == ' ':
+			c.text, c.escape = "·", true
+		case text[c.at] == '\t':
+			if c.escape = true; c.at != tabAt {
+				c.text, tabAt = "→", c.at
+			}
+		case strings.ContainsFunc(c.text, func(r rune) bool { return r >= utf8.RuneSelf }):
+			if text[c.at] != ' ' {
+				c.text = strings.TrimPrefix(c.text, " ") // which was put below a lone accent
+			}
+			out = append(out, named(c)...)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// named spells out a character part by part: a letter of ASCII as it is, a space as ·, and the rest by
+// number.
+func named(c cell) []cell {
+	var out []cell
+	for _, r := range c.text {
+		name := string(r)
+		switch {
+		case r == ' ':
+			name = "·"
+		case r >= utf8.RuneSelf:
+			name = fmt.Sprintf("<U+%04X>", r)
+		}
+		for _, letter := range name {
+			part := c
+			part.text, part.width, part.escape = string(letter), 1, name != string(r)
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// asciiEscapes spells out in ASCII what stands for a character that cannot be seen.
+func asciiEscapes(line []cell) []cell {
+	var out []cell
+	for _, c := range line {
+		r, _ := utf8.DecodeRuneInString(c.text)
+		name := ""
+		switch {
+		case !c.escape || r < utf8.RuneSelf:
+			out = append(out, c)
+			continue
+		case r == '·':
+			name = `\s`
+		case r == '→':
+			name = `\t`
+		case r == '␡':
+			name = `\x7f`
+		default:
+			name = fmt.Sprintf(`\x%02x`, r-'␀')
+		}
+		for _, letter := range name {
+			c.text = string(letter)
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// wrap cuts cells into lines of at most width columns, in their second half where a reader expects it
+// if possible. Lines after the first begin below the text of the first. There is always a line.
 func wrap(line []cell, width int) [][]cell {
 	indent := 0
 	for indent < len(line) && indent < width/3 && line[indent].text == " " {
@@ -167,8 +303,8 @@ func wrap(line []cell, width int) [][]cell {
 	}
 }
 
-// breaks reports whether a line may well end behind its first n cells: behind a space, a comma or an opening bracket,
-// and between two Chinese characters, unless the next is a punctuation mark.
+// breaks reports whether a line may well end behind its first n cells: behind a space, a comma or an
+// opening bracket, and between two Chinese characters, unless the next is a punctuation mark.
 func breaks(line []cell, n int) bool {
 	switch line[n-1].text {
 	case " ", ",":
@@ -176,11 +312,12 @@ func breaks(line []cell, n int) bool {
 	case "(":
 		return n > 1 && line[n-2].text != " " // of a call
 	}
-	return n < len(line) && line[n-1].width == 2 && line[n].width == 2 && !strings.Contains("，。、；：？！）》」』”’", line[n].text)
+	return n < len(line) && line[n-1].width == 2 && line[n].width == 2 &&
+		!strings.Contains("，。、；：？！）》」』”’", line[n].text)
 }
 
-// fit returns how many cells fit in width columns, and behind which of them to break the line: brk is n when all fit,
-// and never 0 unless there are no cells.
+// fit returns how many cells fit in width columns, and behind which of them to break the line: brk is n
+// when all fit, and never 0 unless there are no cells.
 func fit(line []cell, width int) (n, brk int) {
 	used := 0
 	for n < len(line) && used+line[n].width <= width {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,8 +12,8 @@ import (
 	"socketbook/lessons"
 )
 
-// course finds the lessons: on disk, so that what a student edited is what is shown, or else as they were when the
-// command was built.
+// course finds the lessons: on disk, so that what a student edited is what is shown, or else as they
+// were when the command was built.
 type course struct {
 	lessons []lessons.Lesson
 	root    string // the module's folder; "" outside of it
@@ -26,7 +27,8 @@ func openCourse(dir string) course {
 	for {
 		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil {
-			if !strings.HasPrefix(string(mod), "module socketbook\n") && !strings.HasPrefix(string(mod), "module socketbook\r\n") {
+			first, _, _ := strings.Cut(string(mod), "\n")
+			if strings.TrimSuffix(first, "\r") != "module socketbook" {
 				break // somebody else's module
 			}
 			return course{lessons.Course, dir}
@@ -74,7 +76,8 @@ func (c course) tree(l lessons.Lesson) (tree, error) {
 	return tree{label: "lessons/" + l.Number, title: l.Title, fsys: sub}, err
 }
 
-// lessonName is how a lesson is named on the command line: 5, 05, lessons/05, ./lessons/05/. A folder called 05 is ./05.
+// lessonName is how a lesson is named on the command line: 5, 05, lessons/05, ./lessons/05/. A folder
+// called 05 is ./05.
 var lessonName = regexp.MustCompile(`^(?:(?:\./)?lessons/)?([0-9]{1,2})/?$`)
 
 // find returns the lesson that an argument names. ok is false for an argument of another kind: a path.
@@ -91,7 +94,8 @@ func (c course) find(arg string) (l lessons.Lesson, ok bool, err error) {
 		switch {
 		case l.Number != number:
 		case !l.Written:
-			return l, true, usageError(fmt.Sprintf("lesson %s, %s, is planned and not written yet; there are %s", l.Number, l.Title, c.list()))
+			return l, true, usageError(fmt.Sprintf(
+				"lesson %s, %s, is planned and not written yet; there are %s", l.Number, l.Title, c.list()))
 		default:
 			return l, true, nil
 		}
@@ -132,7 +136,8 @@ func (c course) resolve(args []string, allFiles bool) (*comparison, error) {
 		case err != nil:
 			return nil, err
 		case !ok:
-			return nil, usageError(fmt.Sprintf("%s is no lesson; one argument is a lesson (%s), two are lessons, folders or files", shown(args[0]), c.list()))
+			return nil, usageError(fmt.Sprintf("%s is not a lesson; one argument is a lesson (%s), "+
+				"two are lessons, folders or files", shown(args[0]), c.list()))
 		}
 		return c.step(l, allFiles)
 	case 2:
@@ -149,7 +154,8 @@ func (c course) resolve(args []string, allFiles bool) (*comparison, error) {
 		}
 		return compare(old, new, allFiles)
 	}
-	return nil, usageError(fmt.Sprintf("%d arguments; give none, a lesson, or two lessons, folders or files", len(args)))
+	return nil, usageError(fmt.Sprintf(
+		"%d arguments; give none, a lesson, or two lessons, folders or files", len(args)))
 }
 
 // side opens what one argument names: a lesson, a folder or a file.
@@ -164,14 +170,21 @@ func (c course) side(arg string) (tree, error) {
 	return openTree(arg)
 }
 
-// sameShape makes two files or two folders of what was named: a file is compared with its namesake in a folder.
+// sameShape makes two files or two folders of what was named: a file is compared with its namesake in a
+// folder.
 func sameShape(old, new tree) (tree, tree, error) {
 	pick := func(folder, file tree) (tree, error) {
-		if _, err := fs.Stat(folder.fsys, file.as); err != nil {
-			return tree{}, fmt.Errorf("%s is a file, and the folder %s has no file called %s", file.label, folder.label, shown(file.as))
+		if file.stream != nil {
+			return tree{}, usageError(fmt.Sprintf(
+				"%s is a stream and %s a folder; name the file in it to compare with",
+				file.label, folder.label))
 		}
-		folder.only, folder.as = file.as, file.as
-		folder.label += "/" + shown(file.as)
+		if _, err := fs.Stat(folder.fsys, file.only); errors.Is(err, fs.ErrNotExist) {
+			return tree{}, fmt.Errorf("%s is a file, and the folder %s has no file called %s",
+				file.label, folder.label, shown(file.only))
+		}
+		folder.only = file.only
+		folder.label += "/" + shown(file.only)
 		return folder, nil
 	}
 	var err error

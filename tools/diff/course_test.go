@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/clipperhouse/displaywidth"
 	"github.com/stretchr/testify/require"
 
 	"socketbook/lessons"
@@ -24,7 +25,7 @@ import (
 func small() course {
 	return course{root: "testdata/course", lessons: []lessons.Lesson{
 		{Number: "01", Title: "Once", Written: true},
-		{Number: "02", Title: "For ever", BuildsOn: "01", Written: true, MaxAdded: 10, MaxRemoved: 10},
+		{Number: "02", Title: "Forever", BuildsOn: "01", Written: true, MaxAdded: 10, MaxRemoved: 10},
 		{Number: "03", Title: "粘包", BuildsOn: "02", Written: true, MaxAdded: 5, MaxRemoved: 5},
 		{Number: "04", Title: "Planned", BuildsOn: "03"},
 	}}
@@ -33,30 +34,82 @@ func small() course {
 func TestStepTable(t *testing.T) {
 	steps, err := small().steps()
 	require.NoError(t, err)
-	require.Equal(t, `    lesson    on  server  client  both     at most  others
-01  Once      -   +7 −0   +3 −0   +10 −0            +0 −0
-02  For ever  01  +5 −3   +0 −0   +5 −3    +10 −10  +3 −0
-03  粘包      02  +5 −0   +2 −0   +7 −0 !  +5 −5    +0 −3
+	require.Equal(t, `    lesson   on  server  client  both     at most  others
+01  Once     -   +7 −0   +3 −0   +10 −0            +0 −0
+02  Forever  01  +5 −3   +0 −0   +5 −3    +10 −10  +3 −0
+03  粘包     02  +5 −0   +2 −0   +7 −0 !  +5 −5    +0 −3
 ! more lines than the step may change
-`, table(steps, false))
+
+on       the lesson it builds on
+server   lines added to and removed from server.go
+client   the same for client.go
+both     the two files together
+at most  how much this step may change the two files
+others   the other Go files, without main.go and tests
+
+A step in full: go run ./tools/diff 03
+`, table(steps, 60, false))
+	require.Equal(t, `01 Once
+   on -  server +7 -0  client +3 -0
+   both +10 -0  others +0 -0
+02 Forever
+   on 01  server +5 -3  client +0 -0
+   both +5 -3  at most +10 -10
+   others +3 -0
+03 粘包
+   on 02  server +5 -0  client +2 -0
+   both +7 -0 !  at most +5 -5
+   others +0 -3
+! more lines than the step may change
+
+on       the lesson it builds on
+server   lines added to and removed from
+         server.go
+client   the same for client.go
+both     the two files together
+at most  how much this step may change
+         the two files
+others   the other Go files, without
+         main.go and tests
+
+A step in full: go run ./tools/diff 03
+`, table(steps, 40, true))
+}
+
+// Every column is explained, and no line is wider than the terminal.
+func TestTheTableFits(t *testing.T) {
+	for _, columnsOfTerminal := range []int{20, 40, 60, 80, 120} {
+		out, stderr, status := command(t, columnsOfTerminal, nil)
+		require.Zero(t, status, stderr)
+		for row := range strings.Lines(out) {
+			require.LessOrEqual(t, displaywidth.String(strings.TrimSuffix(row, "\n")), columnsOfTerminal, out)
+		}
+		for _, c := range columns {
+			require.Regexp(t, `(?m)^`+c.name+` +`+strings.Fields(c.meaning)[0], out)
+		}
+	}
 }
 
 func TestStepOverItsBudget(t *testing.T) {
 	for _, test := range []struct {
-		server, client, budget [2]int
+		server, client, budget lineCount
 		want                   bool
 	}{
-		{[2]int{6, 3}, [2]int{4, 2}, [2]int{10, 5}, false},
-		{[2]int{7, 3}, [2]int{4, 2}, [2]int{10, 5}, true},
-		{[2]int{6, 3}, [2]int{4, 3}, [2]int{10, 5}, true},
-		{[2]int{6, 3}, [2]int{4, 2}, [2]int{}, false},
+		{lineCount{6, 3}, lineCount{4, 2}, lineCount{10, 5}, false},
+		{lineCount{7, 3}, lineCount{4, 2}, lineCount{10, 5}, true},
+		{lineCount{6, 3}, lineCount{4, 3}, lineCount{10, 5}, true},
+		{lineCount{6, 3}, lineCount{4, 2}, lineCount{}, false},
 	} {
-		require.Equal(t, test.want, step{server: test.server, client: test.client, budget: test.budget}.over(), test)
+		s := step{server: test.server, client: test.client, budget: test.budget}
+		require.Equal(t, test.want, s.over(), test)
 	}
 }
 
 func TestReadingOrder(t *testing.T) {
-	want := []string{"server.go", "client.go", "naive.go", "framing.go", "scenes.go", "main.go", "lesson_test.go", "README.md", "data.txt", "sub/a.go"}
+	want := []string{
+		"server.go", "client.go", "naive.go", "framing.go", "scenes.go", "main.go",
+		"lesson_test.go", "README.md", "data.txt", "sub/a.go",
+	}
 	got := slices.Sorted(slices.Values(want))
 	slices.SortFunc(got, readingOrder)
 	require.Equal(t, want, got)
@@ -88,6 +141,21 @@ func TestTooManyFiles(t *testing.T) {
 	many["one-more.go"] = &fstest.MapFile{}
 	_, err = tree{label: "it", fsys: many}.read(false)
 	require.EqualError(t, err, "it has more than 1000 files; name a smaller folder")
+
+	blank := &fstest.MapFile{Data: []byte(strings.Repeat("\n", maxLines))}
+	large := fstest.MapFS{"1.go": blank, "2.go": blank, "3.go": blank, "4.go": blank}
+	_, err = tree{label: "it", fsys: large}.read(false)
+	require.NoError(t, err)
+	large["5.go"] = &fstest.MapFile{Data: []byte("\n")}
+	_, err = tree{label: "it", fsys: large}.read(false)
+	require.EqualError(t, err, "it has more than 32 MiB or 800000 lines of text; name a smaller folder")
+	wide := &fstest.MapFile{Data: []byte(strings.Repeat("x", maxFile))}
+	large = fstest.MapFS{"17.go": {Data: []byte("x")}}
+	for n := range maxFolder / maxFile {
+		large[fmt.Sprintf("%02d.go", n)] = wide
+	}
+	_, err = tree{label: "it", fsys: large}.read(false)
+	require.EqualError(t, err, "it has more than 32 MiB or 800000 lines of text; name a smaller folder")
 }
 
 func TestFindLesson(t *testing.T) {
@@ -96,7 +164,7 @@ func TestFindLesson(t *testing.T) {
 		l, ok, err := c.find(arg)
 		require.NoError(t, err, arg)
 		require.True(t, ok, arg)
-		require.Equal(t, "For ever", l.Title, arg)
+		require.Equal(t, "Forever", l.Title, arg)
 	}
 	for _, arg := range []string{"./02", "../lessons/02", "labs/02", "002", "", "x", "lessons"} {
 		_, ok, err := c.find(arg)
@@ -104,8 +172,8 @@ func TestFindLesson(t *testing.T) {
 		require.False(t, ok, arg)
 	}
 	for arg, want := range map[string]string{
-		"9":  "there is no lesson 09; there are 01 Once, 02 For ever, 03 粘包",
-		"04": "lesson 04, Planned, is planned and not written yet; there are 01 Once, 02 For ever, 03 粘包",
+		"9":  "there is no lesson 09; there are 01 Once, 02 Forever, 03 粘包",
+		"04": "lesson 04, Planned, is planned and not written yet; there are 01 Once, 02 Forever, 03 粘包",
 	} {
 		_, _, err := c.find(arg)
 		require.EqualError(t, err, want)
@@ -150,7 +218,10 @@ func TestLessonsComeFromTheDisk(t *testing.T) {
 // A link in a folder that somebody handed in does not show a file outside of it.
 func TestLinksDoNotLeaveTheFolder(t *testing.T) {
 	dir := t.TempDir()
-	gittest.WriteTree(t, dir, map[string]string{"secret.go": "package secret\n", "handed-in/a.go": "package a\n"})
+	gittest.WriteTree(t, dir, map[string]string{
+		"secret.go":      "package secret\n",
+		"handed-in/a.go": "package a\n",
+	})
 	if err := os.Symlink("../secret.go", filepath.Join(dir, "handed-in", "framing.go")); err != nil {
 		t.Skip("this system lets nobody make a symbolic link here:", err)
 	}
@@ -159,7 +230,8 @@ func TestLinksDoNotLeaveTheFolder(t *testing.T) {
 	files, err := tree.read(false)
 	require.NoError(t, err)
 	require.Empty(t, files["framing.go"].text)
-	require.Contains(t, files["framing.go"].skipped, "cannot be read: ")
+	require.Contains(t, files["framing.go"].skipped, "cannot be read in ")
+	require.True(t, files["framing.go"].unread)
 }
 
 func theCourse(t *testing.T) course {
@@ -227,8 +299,8 @@ func TestNoMoreLinesThanGitOverTheCourse(t *testing.T) {
 	for _, l := range c.written() {
 		cmp, err := c.step(l, true)
 		require.NoError(t, err)
-		added, removed := cmp.count(func(string) bool { return true })
-		ours += added + removed
+		n := cmp.count(func(string) bool { return true })
+		ours += n.added + n.removed
 
 		dir := t.TempDir()
 		gittest.WriteTree(t, filepath.Join(dir, "old"), texts(cmp.files, false))
@@ -246,12 +318,17 @@ func TestStepsKeepTheirBudget(t *testing.T) {
 	require.NoError(t, err)
 	for _, s := range steps {
 		t.Run(s.number, func(t *testing.T) {
-			require.False(t, s.over(), "lesson %s changes server.go by %s and client.go by %s; together at most %s\nsee: go run ./tools/diff %[1]s",
-				s.number, counted(s.server[0], s.server[1], false), counted(s.client[0], s.client[1], false), counted(s.budget[0], s.budget[1], false))
-			if s.budget == [2]int{} {
-				require.Contains(t, []string{"01", "07"}, s.number, "the catalogue sets no MaxAdded and MaxRemoved for lesson %s: only the first lesson and the change to UDP go without", s.number)
+			require.False(t, s.over(),
+				"lesson %s changes server.go by %s and client.go by %s; together at most %s\n"+
+					"see: go run ./tools/diff %[1]s",
+				s.number, s.server.text(false), s.client.text(false), s.budget.text(false))
+			if s.budget == (lineCount{}) {
+				require.Contains(t, []string{"01", "07"}, s.number,
+					"the catalogue sets no MaxAdded and MaxRemoved for lesson %s: "+
+						"only the first lesson and the change to UDP go without", s.number)
 			}
-			require.Positive(t, s.server[0]+s.server[1]+s.client[0]+s.client[1], "lesson %s changes neither server.go nor client.go", s.number)
+			require.Positive(t, s.server.added+s.server.removed+s.client.added+s.client.removed,
+				"lesson %s changes neither server.go nor client.go", s.number)
 		})
 	}
 }
@@ -266,7 +343,9 @@ func TestREADMEsNameTheirDiff(t *testing.T) {
 			readme, err := os.ReadFile(filepath.Join(c.root, "lessons", l.Number, "README.md"))
 			require.NoError(t, err)
 			commands := inREADME.FindAllStringSubmatch(string(readme), -1)
-			require.NotEmpty(t, commands, "lessons/%s/README.md names no command to see what changed: go run ./tools/diff %[1]s", l.Number)
+			require.NotEmpty(t, commands,
+				"lessons/%s/README.md names no command to see what changed: "+
+					"go run ./tools/diff %[1]s", l.Number)
 			own := false
 			for _, command := range commands {
 				args := strings.Fields(command[1])
@@ -275,7 +354,8 @@ func TestREADMEsNameTheirDiff(t *testing.T) {
 				require.Zero(t, status, "%s: %s", command[0], stderr)
 				require.NotEmpty(t, out, command[0])
 			}
-			require.True(t, own || l.BuildsOn == "", "lessons/%s/README.md names no diff of its own: go run ./tools/diff %[1]s", l.Number)
+			require.True(t, own || l.BuildsOn == "",
+				"lessons/%s/README.md names no diff of its own: go run ./tools/diff %[1]s", l.Number)
 		})
 	}
 }
@@ -294,19 +374,21 @@ func TestUnifiedOfTwoFilesAppliesToTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	before, after := "package a\n\nfunc a() {}\n", "package a\n\nfunc b() {}\n"
 	gittest.WriteTree(t, dir, map[string]string{"mine.go": before, "theirs.go": after})
-	patch, _, status := command(t, 0, nil, "-u", filepath.Join(dir, "mine.go"), filepath.Join(dir, "theirs.go"))
+	mine, theirs := filepath.Join(dir, "mine.go"), filepath.Join(dir, "theirs.go")
+	patch, _, status := command(t, 0, nil, "-u", mine, theirs)
 	require.Zero(t, status)
 	gittest.Git(t, dir, patch, "apply")
 	gittest.RequireTree(t, dir, map[string]string{"mine.go": after, "theirs.go": after})
 }
 
-// BenchmarkCommand measures the whole command, `go run` included, beside `go run` of a main that imports net, fmt
-// and os and does nothing, in one run.
+// BenchmarkCommand measures the whole command, `go run` included, beside `go run` of a main that
+// imports net, fmt and os and does nothing, in one run.
 func BenchmarkCommand(b *testing.B) {
 	dir := b.TempDir()
 	gittest.WriteTree(b, dir, map[string]string{
-		"go.mod":  "module nothing\n",
-		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"net\"\n\t\"os\"\n)\n\nfunc main() {\n\tfmt.Fprintln(os.Stdout, net.IPv4len)\n}\n",
+		"go.mod": "module nothing\n",
+		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"net\"\n\t\"os\"\n)\n\n" +
+			"func main() {\n\tfmt.Fprintln(os.Stdout, net.IPv4len)\n}\n",
 	})
 	root := openCourse(".").root
 	for name, run := range map[string]struct {
@@ -327,20 +409,22 @@ func BenchmarkCommand(b *testing.B) {
 // BenchmarkTenThousandLines measures the command on two files of 10,000 lines that differ in one line of ten.
 func BenchmarkTenThousandLines(b *testing.B) {
 	dir := b.TempDir()
-	var before, after strings.Builder
+	var oldText, newText strings.Builder
 	for n := range 10_000 {
-		fmt.Fprintf(&before, "\tn%d, err := conn.Read(buf)\n", n)
+		fmt.Fprintf(&oldText, "\tn%d, err := conn.Read(buf)\n", n)
 		if n%10 == 0 {
-			fmt.Fprintf(&after, "\tn%d, err := conn.Read(header)\n", n)
+			fmt.Fprintf(&newText, "\tn%d, err := conn.Read(header)\n", n)
 		} else {
-			fmt.Fprintf(&after, "\tn%d, err := conn.Read(buf)\n", n)
+			fmt.Fprintf(&newText, "\tn%d, err := conn.Read(buf)\n", n)
 		}
 	}
-	gittest.WriteTree(b, dir, map[string]string{"old.go": before.String(), "new.go": after.String()})
+	gittest.WriteTree(b, dir, map[string]string{"old.go": oldText.String(), "new.go": newText.String()})
 	b.Run("diff", func(b *testing.B) {
 		for b.Loop() {
 			var out, errs strings.Builder
-			status := run([]string{"-color=always", "-width=120", filepath.Join(dir, "old.go"), filepath.Join(dir, "new.go")}, world{stdout: &out, stderr: &errs, dir: dir, getenv: os.Getenv})
+			before, after := filepath.Join(dir, "old.go"), filepath.Join(dir, "new.go")
+			args := []string{"-color=always", "-width=120", before, after}
+			status := run(args, world{stdout: &out, stderr: &errs, dir: dir, getenv: os.Getenv})
 			if status != 0 {
 				b.Fatal(errs.String())
 			}

@@ -4,25 +4,33 @@
 //	go run ./tools/diff 05                     lesson 05 beside the lesson that it builds on
 //	go run ./tools/diff 04 06                  any two lessons
 //	go run ./tools/diff labs/05 solutions/05   any two folders, or files
+//	git show HEAD:./a.go | go run ./tools/diff - a.go
 //
-// A number is always a lesson; a folder called 05 is ./05. Flags may stand before or behind the arguments.
+// A number is always a lesson; a folder called 05 is ./05. The name - is standard input; a pipe that is
+// named, as by the shell's <(command), is read to its end. Flags may stand before or behind the
+// arguments.
 //
-// The margin has a mark for each line: "-" removed, "+" added, "~" changed, "<" moved away, ">" moved here. In two
-// columns, the tokens that differ in a changed line stand out; long lines are wrapped. Narrower than 80 columns,
-// there is one column. Of a folder, main.go, tests, READMEs and folders inside are left out unless -all-files is
-// given.
+// The margin has a mark for each line: "-" removed, "+" added, "~" changed, "<" moved away, ">" moved
+// here. In two columns, the tokens that differ in a changed line stand out; long lines are wrapped.
+// Where the two lines of a row look the same, what differs is written out: · for a space, → for a tab,
+// <U+00A0> for other characters. Narrower than 80 columns, there is one column. Of a folder, main.go,
+// tests, READMEs and folders inside are left out unless -all-files is given.
 //
-// The status is 0 when the comparison was made, whether or not anything differs, 1 when it could not be, and 2 for
-// wrong usage.
+// The status is 0 when the comparison was made, whether or not anything differs, 1 when it could not be
+// made, of one file of a folder even, and 2 for wrong usage. A binary file is compared: it is the same
+// or it is not.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +52,7 @@ type options struct {
 	ascii                                 bool
 	html, colour                          string
 	width                                 int
+	given                                 map[string]bool // the flags by name
 	args                                  []string
 }
 
@@ -53,8 +62,9 @@ type world struct {
 	dir            string // where to look for the module
 	getenv         func(string) string
 	terminal       bool // standard output is one
+	escapes        bool // and it obeys escape sequences: it can show colour
 	columns, lines int  // of that terminal; 0 if there is none
-	beside         int  // columns of the terminal that standard error or input is: the reader's, behind a pipe
+	beside         int  // columns of the reader's terminal behind a pipe: standard error is one, or input
 }
 
 func main() {
@@ -64,8 +74,10 @@ func main() {
 		os.Exit(1)
 	}
 	w := world{stdout: os.Stdout, stderr: os.Stderr, dir: dir, getenv: os.Getenv}
+	restore := func() {}
 	if fd := int(os.Stdout.Fd()); term.IsTerminal(fd) {
 		w.terminal = true
+		w.escapes, restore = escapeSequences(os.Stdout)
 		w.columns, w.lines, _ = term.GetSize(fd)
 	}
 	for _, f := range []*os.File{os.Stderr, os.Stdin} {
@@ -73,7 +85,9 @@ func main() {
 			w.beside = columns
 		}
 	}
-	os.Exit(run(os.Args[1:], w))
+	status := run(os.Args[1:], w)
+	restore()
+	os.Exit(status)
 }
 
 // run is the command: it returns the status.
@@ -92,7 +106,9 @@ func run(args []string, w world) int {
 		fmt.Fprintf(w.stderr, "diff: %v (go run ./tools/diff -help)\n", err)
 		return 2
 	case err != nil:
-		fmt.Fprintf(w.stderr, "diff: %v\n", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") { // joined errors have a line each
+			fmt.Fprintf(w.stderr, "diff: %s\n", line)
+		}
 		return 1
 	}
 	return 0
@@ -101,16 +117,22 @@ func run(args []string, w world) int {
 func flags(o *options) *flag.FlagSet {
 	f := flag.NewFlagSet("diff", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&o.context, "context", 3, "show `N` equal lines around each difference; with -u at least 1, which git apply wants")
+	f.IntVar(&o.context, "context", 3,
+		"show `N` equal lines around each difference; with -u at least 1, which git apply wants")
 	f.BoolVar(&o.all, "all", false, "fold nothing")
-	f.BoolVar(&o.allFiles, "all-files", false, "every file: main.go, tests, READMEs, and the folders inside")
+	f.BoolVar(&o.allFiles, "all-files", false,
+		"every file: main.go, tests, READMEs, and the folders inside")
 	f.BoolVar(&o.stat, "stat", false, "one summary line per file, nothing else")
 	f.BoolVar(&o.unified, "u", false, "a unified diff, for git apply and patch -p1")
-	f.StringVar(&o.html, "html", "", "write a page to `FILE` (- is standard output); with no lesson, the course to a folder")
+	f.StringVar(&o.html, "html", "",
+		"write a page to `FILE` (- is standard output); with no lesson, the course to a folder")
 	f.BoolVar(&o.noPager, "no-pager", false, "do not run PAGER (or less), however long it is")
-	f.IntVar(&o.width, "width", 0, "draw `N` columns instead of what the terminal has (in a pipe: COLUMNS, the terminal's, or 120)")
-	f.StringVar(&o.colour, "color", "auto", "`WHEN` to use colour: always, never, or auto (on a terminal, without NO_COLOR)")
-	f.BoolVar(&o.ascii, "ascii", false, "nothing but ASCII in the frame")
+	f.IntVar(&o.width, "width", 0,
+		"draw `N` columns instead of what the terminal has (in a pipe: COLUMNS, the terminal's, or 120)")
+	f.StringVar(&o.colour, "color", "auto",
+		"`WHEN` to use colour: always, never, or auto (on a terminal, without NO_COLOR)")
+	f.BoolVar(&o.ascii, "ascii", false,
+		"nothing but ASCII in the frame; -ascii=false draws it whatever TERM and the locale say")
 	return f
 }
 
@@ -119,11 +141,10 @@ func parse(args []string) (options, error) {
 	var o options
 	f := flags(&o)
 	for len(args) > 0 {
-		if err := f.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return o, err
-			}
-			return o, usageError(err.Error())
+		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return o, err
+		} else if err != nil {
+			return o, usageError(shown(err.Error()))
 		}
 		rest := f.Args()
 		if n := len(args) - len(rest); n > 0 && args[n-1] == "--" {
@@ -136,23 +157,10 @@ func parse(args []string) (options, error) {
 		}
 		args = rest
 	}
-	emptyHTML := false
-	f.Visit(func(given *flag.Flag) { emptyHTML = emptyHTML || given.Name == "html" && o.html == "" })
-	switch {
-	case emptyHTML:
-		return o, usageError("-html wants the name of a file, or with no lesson that of a folder")
-	case slices.Contains(o.args, ""):
-		return o, usageError("an argument is empty; give none, a lesson, or two lessons, folders or files")
-	case o.context < 0:
-		return o, usageError("-context counts lines: 0 or more; -all folds nothing")
-	case o.width != 0 && (o.width < narrowest || o.width > 10_000):
-		return o, usageError(fmt.Sprintf("-width is %d to 10000 columns", narrowest))
-	case o.colour != "auto" && o.colour != "always" && o.colour != "never":
-		return o, usageError("-color is always, never or auto")
-	case (o.stat && o.unified) || (o.html != "" && (o.stat || o.unified)):
-		return o, usageError("one of -stat, -u and -html at a time")
-	case o.unified && len(o.args) == 0:
-		return o, usageError("-u needs a lesson, or two lessons, folders or files")
+	o.given = make(map[string]bool)
+	f.Visit(func(given *flag.Flag) { o.given[given.Name] = true })
+	if err := o.check(); err != nil {
+		return o, err
 	}
 	if o.all {
 		o.context = rowdiff.All
@@ -160,15 +168,48 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
+// check finds the flags that are wrong by themselves or do not go together.
+func (o options) check() error {
+	switch {
+	case o.given["html"] && o.html == "":
+		return usageError("-html wants the name of a file, or with no lesson that of a folder")
+	case isNumber.MatchString(filepath.ToSlash(o.html)):
+		return usageError(fmt.Sprintf("-html %s would write to a file or folder of that name; "+
+			"the name comes first: -html step.html %[1]s (a folder called %[1]s is ./%[1]s)", o.html))
+	case strings.HasPrefix(o.html, "-") && o.html != "-":
+		return usageError(fmt.Sprintf(
+			"-html wants a name, and %s looks like a flag (a file of that name is ./%[1]s)", shown(o.html)))
+	case slices.Contains(o.args, ""):
+		return usageError("an argument is empty; give none, a lesson, or two lessons, folders or files")
+	case o.context < 0:
+		return usageError("-context counts lines: 0 or more; -all folds nothing")
+	case o.width != 0 && (o.width < narrowest || o.width > 10_000):
+		return usageError(fmt.Sprintf("-width is %d to 10000 columns", narrowest))
+	case o.colour != "auto" && o.colour != "always" && o.colour != "never":
+		return usageError("-color is always, never or auto")
+	case (o.stat && o.unified) || (o.html != "" && (o.stat || o.unified)):
+		return usageError("one of -stat, -u and -html at a time")
+	case o.unified && len(o.args) == 0:
+		return usageError("-u needs a lesson, or two lessons, folders or files")
+	case o.given["context"] && len(o.args) == 0 && o.html == "":
+		return usageError("-context needs a lesson, or two lessons, folders or files")
+	}
+	return nil
+}
+
+// isNumber finds what is meant as a lesson, whether or not there is such a lesson: 05, lessons/05.
+var isNumber = regexp.MustCompile(`^((\./)?lessons/)?[0-9]+/?$`)
+
 func usage(out io.Writer) {
 	fmt.Fprint(out, `usage: go run ./tools/diff [flags] [LESSON | OLD NEW]
 
   go run ./tools/diff                        the course as a table of steps
   go run ./tools/diff 05                     lesson 05 beside the lesson that it builds on
   go run ./tools/diff 04 06                  any two lessons
-  go run ./tools/diff labs/05 solutions/05   any two folders, or files
+  go run ./tools/diff labs/05 solutions/05   any two folders, or files; - is standard input
 
-In the margin: - removed, + added, ~ changed, < moved away, > moved here.
+In the margin: - removed, + added, ~ changed, < moved away, > moved here. Where the two lines
+of a row look the same, what differs is written out: · a space, → a tab, <U+00A0> other characters.
 
 `)
 	f := flags(&options{})
@@ -178,6 +219,9 @@ In the margin: - removed, + added, ~ changed, < moved away, > moved here.
 
 // show makes the comparison and writes it as the flags want it.
 func (o options) show(w world) error {
+	if !o.given["ascii"] {
+		o.ascii = w.plain()
+	}
 	c := openCourse(w.dir)
 	if len(o.args) == 0 {
 		if o.html != "" {
@@ -187,42 +231,61 @@ func (o options) show(w world) error {
 		if err != nil {
 			return err
 		}
-		return write(w.stdout, table(steps, o.ascii)+"\nA step in full: go run ./tools/diff "+steps[len(steps)-1].number+"\n")
+		return write(w.stdout, table(steps, o.columns(w), o.ascii))
 	}
-	cmp, err := c.resolve(o.args, o.allFiles)
-	switch {
-	case err != nil:
+	diff, err := c.resolve(o.args, o.allFiles)
+	if err != nil {
 		return err
-	case o.html != "":
-		return writePage(cmp, o, w)
-	case o.unified:
-		return o.patch(cmp, w)
-	case o.stat:
-		return write(w.stdout, stat(cmp, o.ascii))
 	}
-	return o.draw(cmp, w)
+	switch {
+	case o.html != "":
+		err = writePage(diff, o, w)
+	case o.unified:
+		err = o.patch(diff, w)
+	case o.stat:
+		err = write(w.stdout, stat(diff, o.ascii))
+	default:
+		err = o.draw(diff, w)
+	}
+	return errors.Join(err, diff.unread())
 }
 
-// patch writes the unified diff. What it leaves out is said beside it.
+// plain reports whether the terminal is said to show nothing but ASCII, by TERM or by the locale (POSIX,
+// Base Definitions, 8.2). Where no locale is set nothing is said.
+func (w world) plain() bool {
+	locale := cmp.Or(w.getenv("LC_ALL"), w.getenv("LC_CTYPE"), w.getenv("LANG"))
+	utf8 := strings.Contains(strings.ReplaceAll(strings.ToUpper(locale), "-", ""), "UTF8")
+	return w.terminal && w.getenv("TERM") == "dumb" || locale != "" && !utf8
+}
+
+// patch writes the unified diff: its bytes as they are, or on a terminal fit to be seen. What it leaves
+// out is said beside it.
 func (o options) patch(c *comparison, w world) error {
 	if !c.differs() {
 		fmt.Fprintln(w.stderr, same(c))
 	}
 	for _, f := range c.files {
-		if f.Skipped != "" && f.Differs {
+		if f.Skipped != "" && f.Differs && !f.Unread {
 			fmt.Fprintf(w.stderr, "diff: left out %s\n", summary(c, f, o.ascii))
 		}
 	}
-	return write(w.stdout, rowdiff.Patch(c.files, o.context))
+	text := rowdiff.Patch(c.files, o.context)
+	if w.terminal {
+		text = visible(text)
+	}
+	return write(w.stdout, text)
 }
 
 // draw writes the comparison for a person, through a pager where it is longer than the screen.
 func (o options) draw(c *comparison, w world) error {
 	s := screen{width: o.columns(w), context: o.context, ascii: o.ascii}
-	s.theme.colour = o.colour == "always" || o.colour == "auto" && w.terminal && w.getenv("NO_COLOR") == "" && w.getenv("TERM") != "dumb"
+	dumb := w.getenv("TERM") == "dumb"
+	auto := w.escapes && !dumb && w.getenv("NO_COLOR") == ""
+	s.theme.colour = o.colour == "always" || o.colour == "auto" && auto
 	s.draw(c)
 	text := s.out.String()
-	if w.terminal && !o.noPager && strings.Count(text, "\n") >= w.lines && page(text, w.getenv, w.stdout, w.stderr) {
+	paged := w.terminal && !dumb && !o.noPager && strings.Count(text, "\n") >= w.lines
+	if paged && page(text, w.getenv, w.stdout, w.stderr) {
 		return nil
 	}
 	return write(w.stdout, text)

@@ -23,8 +23,8 @@ import (
 //go:embed page.css
 var pageCSS string
 
-// document is a page under construction. Whatever comes from a file or from the command line goes through text or
-// attribute, which escape it; markup is for the program's own words.
+// document is a page under construction. Whatever comes from a file or from the command line goes
+// through text or attribute, which escape it; markup is for the program's own words.
 type document struct{ out strings.Builder }
 
 func (d *document) markup(parts ...string) {
@@ -38,12 +38,14 @@ func (d *document) text(s string) { d.out.WriteString(html.EscapeString(shown(s)
 // generator tells the command's own pages from anybody else's: only those are written over.
 const generator = `<meta name="generator" content="socketbook tools/diff"/>`
 
-// open begins a document. It has no script, loads nothing, and its policy (Content Security Policy Level 3) forbids
-// both; the one style sheet is allowed by its hash. Folding is <details>, which browsers open by click and by key.
+// open begins a document. It has no script, loads nothing, and its policy (Content Security Policy
+// Level 3) forbids both; the one style sheet is allowed by its hash. Folding is <details>, which
+// browsers open by click and by key.
 func (d *document) open(title string) {
 	sum := sha256.Sum256([]byte(pageCSS))
 	d.markup("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n",
-		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-`,
+		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; `,
+		`form-action 'none'; style-src 'sha256-`,
 		base64.StdEncoding.EncodeToString(sum[:]), "'\"/>\n",
 		generator, "\n", `<meta name="viewport" content="width=device-width, initial-scale=1"/>`, "\n<title>")
 	d.text(title)
@@ -72,7 +74,10 @@ func pageOf(c *comparison, context int, links []link) string {
 		d.text(c.note)
 		d.markup("</p>\n")
 	}
-	d.markup(`<p class="legend">In the margin: <b>-</b> removed, <b>+</b> added, <b>~</b> changed, <b>&lt;</b> moved away, <b>&gt;</b> moved here.</p>`, "\n")
+	d.markup(`<p class="legend">In the margin: <b>-</b> removed, <b>+</b> added, <b>~</b> changed, `,
+		`<b>&lt;</b> moved away, <b>&gt;</b> moved here. `,
+		`Where the two lines of a row look the same, what differs is written out: <b>·</b> a space, `,
+		`<b>→</b> a tab, <b>&lt;U+00A0&gt;</b> other characters.</p>`, "\n")
 	d.nav(c, links)
 	d.markup("</header>\n<main>\n")
 	if !c.differs() {
@@ -146,16 +151,17 @@ func (d *document) row(f *rowdiff.File, r rowdiff.Row, oldSyntax, newSyntax [][]
 		d.markup(`<div class="row">`)
 	}
 	if f.InOld {
-		d.side(r.Old, oldSyntax, false)
+		d.side(r, false, oldSyntax)
 	}
 	if f.InNew {
-		d.side(r.New, newSyntax, true)
+		d.side(r, true, newSyntax)
 	}
 	d.markup("</div>\n")
 }
 
 // side writes half a row: number, mark, and the line in an element that says what it is.
-func (d *document) side(s rowdiff.Side, syntax [][]gosyntax.Span, isNew bool) {
+func (d *document) side(r rowdiff.Row, isNew bool, syntax [][]gosyntax.Span) {
+	s := sideOf(r, isNew)
 	if s.Kind == rowdiff.Blank {
 		d.markup(`<div class="side blank"></div>`)
 		return
@@ -180,7 +186,7 @@ func (d *document) side(s rowdiff.Side, syntax [][]gosyntax.Span, isNew bool) {
 	d.markup(`<span class="n">`, strconv.Itoa(s.Number), `</span><span class="m">`)
 	d.text(mark(s.Kind, isNew))
 	d.markup("</span><", element, ">")
-	d.line(lineRuns(s, syntax[s.Number-1]))
+	d.line(lineRuns(r, isNew, syntax[s.Number-1]))
 	d.markup("</", element, "></div>")
 }
 
@@ -188,32 +194,46 @@ func (d *document) side(s rowdiff.Side, syntax [][]gosyntax.Span, isNew bool) {
 type textRun struct {
 	text []byte // grows cell by cell: a line may have hundreds of thousands
 	cell cell   // its style
+	sign string // to be drawn over a space or a tab that is made visible; "" for other text
 }
 
-// lineRuns joins the cells of a line that look the same. A tab stays a tab, so that what is copied is what was there.
-func lineRuns(s rowdiff.Side, syntax []gosyntax.Span) []textRun {
+// lineRuns joins the cells of a line that look the same. Tabs and spaces stay what they are, so that what is
+// copied is what was there.
+func lineRuns(r rowdiff.Row, isNew bool, syntax []gosyntax.Span) []textRun {
+	line := sideOf(r, isNew).Text
 	var out []textRun
 	tabAt := -1
-	for _, c := range lineCells(s, syntax) {
-		text := c.text
-		if c.at < len(s.Text) && s.Text[c.at] == '\t' && !c.escape {
+	for _, c := range lineCells(r, isNew, syntax) {
+		text, sign := c.text, ""
+		switch {
+		case c.at < len(line) && line[c.at] == '\t':
 			if c.at == tabAt {
 				continue
 			}
-			tabAt, text = c.at, "\t"
+			text, tabAt = "\t", c.at
+			if c.escape {
+				sign = "→"
+			}
+		case c.escape && c.text == "·":
+			text, sign = " ", "·"
 		}
-		if n := len(out); n > 0 && out[n-1].cell.class == c.class && out[n-1].cell.strong == c.strong && out[n-1].cell.escape == c.escape {
+		if n := len(out); n > 0 && sign == "" && out[n-1].looksLike(c) {
 			out[n-1].text = append(out[n-1].text, text...)
 		} else {
-			out = append(out, textRun{[]byte(text), c})
+			out = append(out, textRun{[]byte(text), c, sign})
 		}
 	}
 	return out
 }
 
+func (r textRun) looksLike(c cell) bool {
+	return r.sign == "" && r.cell.class == c.class && r.cell.strong == c.strong && r.cell.escape == c.escape
+}
+
 // classes are the style sheet's names for the classes of tokens.
 var classes = map[gosyntax.Class]string{
-	gosyntax.Keyword: "k", gosyntax.Literal: "l", gosyntax.Number: "d", gosyntax.Comment: "c", gosyntax.Builtin: "d", gosyntax.Function: "f",
+	gosyntax.Keyword: "k", gosyntax.Literal: "l", gosyntax.Number: "d", gosyntax.Comment: "c",
+	gosyntax.Builtin: "d", gosyntax.Function: "f",
 }
 
 func (d *document) line(runs []textRun) {
@@ -224,14 +244,16 @@ func (d *document) line(runs []textRun) {
 			strong = r.cell.strong
 		}
 		class := classes[r.cell.class]
-		if r.cell.escape {
-			class = "e"
-		}
-		if class != "" {
+		switch {
+		case r.sign != "":
+			d.markup(`<span class="w" data-name="`, r.sign, `">`)
+		case r.cell.escape:
+			d.markup(`<span class="e">`)
+		case class != "":
 			d.markup(`<span class="`, class, `">`)
 		}
 		d.markup(html.EscapeString(string(r.text))) // cells have written out already what cannot be shown
-		if class != "" {
+		if r.sign != "" || r.cell.escape || class != "" {
 			d.markup("</span>")
 		}
 	}
@@ -251,18 +273,22 @@ func toInt(b bool) int {
 func indexOf(steps []step) string {
 	var d document
 	d.open("The course, step by step")
-	d.markup("<header>\n<h1>The course, step by step</h1>\n<p>What each lesson adds to the one that it builds on, and removes from it, in lines: of server.go, of client.go, of both together, at most, and of the other files.</p>\n</header>\n",
-		"<main>\n<table>\n<thead><tr><th scope=\"col\">Lesson</th>")
-	for _, name := range columnNames {
-		d.markup(`<th scope="col">`, name, "</th>")
+	d.markup("<header>\n<h1>The course, step by step</h1>\n",
+		"<p>Each lesson beside the one that it builds on:</p>\n<ul>\n")
+	for _, c := range columns {
+		d.markup("<li><b>", c.name, "</b>: ", c.meaning, "</li>\n")
+	}
+	d.markup("</ul>\n</header>\n<main>\n<table>\n<thead><tr><th scope=\"col\">Lesson</th>")
+	for _, c := range columns {
+		d.markup(`<th scope="col">`, c.name, "</th>")
 	}
 	d.markup("</tr></thead>\n<tbody>\n")
 	for _, s := range steps {
 		d.markup(`<tr><td><a href="`, s.number, `.html">`)
 		d.text(s.number + " " + s.title)
 		d.markup("</a></td>")
-		for i, text := range s.columns(false) {
-			d.markup(`<td class="count" data-name="`, columnNames[i], `">`)
+		for i, text := range s.row(false) {
+			d.markup(`<td class="count" data-name="`, columns[i].name, `">`)
 			d.text(text)
 			d.markup("</td>")
 		}
@@ -270,7 +296,7 @@ func indexOf(steps []step) string {
 	}
 	d.markup("</tbody>\n</table>\n")
 	if slices.ContainsFunc(steps, step.over) {
-		d.markup("<p>", exceeded, "</p>\n")
+		d.markup("<p>! ", exceeded, "</p>\n")
 	}
 	d.markup("</main>\n")
 	return d.close()
@@ -283,7 +309,8 @@ func writePage(c *comparison, o options, w world) error {
 		return write(w.stdout, text)
 	}
 	if info, err := os.Stat(o.html); err == nil && info.IsDir() {
-		return usageError(fmt.Sprintf("%s is a folder; with a lesson, -html wants a file, such as %s", shown(o.html), shown(filepath.Join(o.html, "diff.html"))))
+		return usageError(fmt.Sprintf("%s is a folder; with a lesson, -html wants a file, such as %s",
+			shown(o.html), shown(filepath.Join(o.html, "diff.html"))))
 	}
 	if err := save(o.html, text); err != nil {
 		return err
@@ -299,28 +326,20 @@ func writeCourse(c course, o options, w world) error {
 	if info, err := os.Stat(o.html); err == nil && !info.IsDir() {
 		return usageError(fmt.Sprintf("%s is a file; with no lesson, -html wants a folder", shown(o.html)))
 	}
-	if err := os.MkdirAll(o.html, 0o755); err != nil {
-		return fmt.Errorf("making the folder %s: %w", shown(o.html), cause(err))
+	if sources, _ := fs.Glob(os.DirFS(o.html), "*.go"); len(sources) > 0 {
+		return usageError(fmt.Sprintf(
+			"%s holds Go files; with no lesson, -html wants a folder for the pages alone", shown(o.html)))
 	}
 	steps, err := c.steps()
 	if err != nil {
 		return err
 	}
-	pages := map[string]string{"index.html": indexOf(steps)}
-	written := c.written()
-	for i, l := range written {
-		cmp, err := c.step(l, o.allFiles)
-		if err != nil && !errors.Is(err, errNoStory) {
-			return err
-		}
-		links := []link{{"index.html", "All steps"}}
-		if i > 0 {
-			links = append(links, link{written[i-1].Number + ".html", "← " + written[i-1].Number})
-		}
-		if i+1 < len(written) {
-			links = append(links, link{written[i+1].Number + ".html", written[i+1].Number + " →"})
-		}
-		pages[l.Number+".html"] = pageOf(cmp, o.context, links)
+	if err := os.MkdirAll(o.html, 0o755); err != nil {
+		return fmt.Errorf("making the folder %s: %w", shown(o.html), cause(err))
+	}
+	pages, unread, err := coursePages(c, o, steps)
+	if err != nil {
+		return err
 	}
 	names := slices.Sorted(maps.Keys(pages))
 	for _, name := range names { // all of them or none
@@ -333,12 +352,37 @@ func writeCourse(c course, o options, w world) error {
 			return err
 		}
 	}
-	return write(w.stdout, fmt.Sprintf("wrote %d pages; begin with %s\n", len(pages), shown(filepath.Join(o.html, "index.html"))))
+	wrote := fmt.Sprintf("wrote %d pages; begin with %s\n", len(pages),
+		shown(filepath.Join(o.html, "index.html")))
+	return errors.Join(write(w.stdout, wrote), unread)
 }
 
-// replaceable returns the file that a page with that name goes to, behind links. Whatever is there already must be
-// empty or a page of this command: a name mistyped after -html must not cost a source file, a device or a page that
-// somebody wrote.
+// coursePages draws a page for each step, and an index. unread is the error of files that the pages
+// call unread.
+func coursePages(c course, o options, steps []step) (pages map[string]string, unread, err error) {
+	pages = map[string]string{"index.html": indexOf(steps)}
+	written := c.written()
+	for i, l := range written {
+		diff, err := c.step(l, o.allFiles)
+		if err != nil && !errors.Is(err, errHidden) {
+			return nil, nil, err
+		}
+		unread = errors.Join(unread, diff.unread())
+		links := []link{{"index.html", "All steps"}}
+		if i > 0 {
+			links = append(links, link{written[i-1].Number + ".html", "← " + written[i-1].Number})
+		}
+		if i+1 < len(written) {
+			links = append(links, link{written[i+1].Number + ".html", written[i+1].Number + " →"})
+		}
+		pages[l.Number+".html"] = pageOf(diff, o.context, links)
+	}
+	return pages, unread, nil
+}
+
+// replaceable returns the file that a page with that name goes to, behind links. Whatever is there
+// already must be empty or a page of this command: a name mistyped after -html must not cost a source
+// file, a device or a page that somebody wrote.
 func replaceable(name string) (string, error) {
 	info, err := os.Stat(name) // before anything is opened: opening a pipe may never end
 	switch {
@@ -350,7 +394,8 @@ func replaceable(name string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
 	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is there already and is no regular file: not replaced; -html - writes to standard output", shown(name))
+		return "", fmt.Errorf("%s is there already and is not a regular file: not replaced; "+
+			"-html - writes to standard output", shown(name))
 	}
 	file, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -366,7 +411,8 @@ func replaceable(name string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", shown(name), cause(err))
 	case len(begin) > 0 && !strings.Contains(string(begin), generator):
-		return "", fmt.Errorf("%s is there already and is no page of this command: not replaced; give another name, or remove it", shown(name))
+		return "", fmt.Errorf("%s is there already and was not written by this command: not replaced; "+
+			"give another name, or remove it", shown(name))
 	}
 	return file, nil
 }

@@ -16,9 +16,16 @@ import (
 
 // elements are all that a page may be made of, with their attributes. None of them loads or runs anything.
 var elements = map[string][]string{
-	"html": {"lang"}, "head": nil, "meta": {"charset", "http-equiv", "content", "name"}, "title": nil, "style": nil,
-	"body": nil, "header": nil, "main": {"class"}, "nav": {"aria-label"}, "section": {"id"}, "h1": nil, "h2": nil,
-	"p": {"class"}, "a": {"href"}, "b": nil, "span": {"class"}, "div": {"class"}, "code": nil, "ins": nil, "del": nil,
+	"html": {"lang"}, "head": nil, "meta": {
+		"charset", "http-equiv", "content",
+		"name",
+	}, "title": nil, "style": nil,
+	"body": nil, "header": nil, "main": {"class"}, "nav": {"aria-label"}, "section": {"id"},
+	"h1": nil, "h2": nil,
+	"p": {"class"}, "a": {"href"}, "b": nil, "ul": nil, "li": nil, "span": {
+		"class",
+		"data-name",
+	}, "div": {"class"}, "code": nil, "ins": nil, "del": nil,
 	"details": nil, "summary": nil,
 	"table": nil, "thead": nil, "tbody": nil, "tr": nil, "th": {"scope"}, "td": {"class", "data-name"},
 }
@@ -41,7 +48,8 @@ func readPage(t *testing.T, page string) (oldText, newText string) {
 			allowed, known := elements[e.Name.Local]
 			require.True(t, known, "element %s", e.Name.Local)
 			for _, a := range e.Attr {
-				require.True(t, slices.Contains(allowed, a.Name.Local), "attribute %s of %s", a.Name.Local, e.Name.Local)
+				require.True(t, slices.Contains(allowed, a.Name.Local), "attribute %s of %s",
+					a.Name.Local, e.Name.Local)
 				if a.Name.Local == "href" {
 					require.Regexp(t, `^(#file\d+|\d\d\.html|index\.html)$`, a.Value)
 				}
@@ -79,17 +87,23 @@ func readPage(t *testing.T, page string) (oldText, newText string) {
 }
 
 func TestALongLineIsNotCopiedForEachCharacter(t *testing.T) {
-	side := rowdiff.Side{Number: 1, Text: strings.Repeat("ab ", 50_000) + "\n", Kind: rowdiff.Alone}
-	require.Less(t, testing.AllocsPerRun(1, func() { lineRuns(side, nil) }), 1000.0)
+	row := rowdiff.Row{Old: rowdiff.Side{
+		Number: 1, Text: strings.Repeat("ab ", 50_000) + "\n",
+		Kind: rowdiff.Alone,
+	}}
+	require.Less(t, testing.AllocsPerRun(1, func() { lineRuns(row, false, nil) }), 1000.0)
 }
 
 // Moved lines have a colour of their own in both themes, as removed and added ones have.
 func TestPageTellsMovedLinesByColour(t *testing.T) {
 	page := pageOf(fixture(t, false), 3, nil)
 	require.Equal(t, 16, strings.Count(page, `<div class="side moved">`), "listen, on either side")
-	require.Contains(t, page, `<div class="side moved"><span class="n">15</span><span class="m">&lt;</span><del>}</del></div>`)
-	require.Contains(t, pageCSS, ".old { background: var(--old); } .new { background: var(--new); } .moved { background: var(--moved); }")
-	colours := regexp.MustCompile(`--(back|old|old-strong|new|new-strong|moved): (#\w+);`).FindAllStringSubmatch(pageCSS, -1)
+	require.Contains(t, page,
+		`<div class="side moved"><span class="n">15</span><span class="m">&lt;</span><del>}</del></div>`)
+	require.Contains(t, pageCSS, ".old { background: var(--old); } .new { background: var(--new); } "+
+		".moved { background: var(--moved); }")
+	colour := regexp.MustCompile(`--(back|old|old-strong|new|new-strong|moved): (#\w+);`)
+	colours := colour.FindAllStringSubmatch(pageCSS, -1)
 	require.Len(t, colours, 12, "six in each theme")
 	for _, theme := range [][][]string{colours[:6], colours[6:]} {
 		names := make(map[string]string)
@@ -113,13 +127,15 @@ func cssBlock(t *testing.T, medium string) string {
 func TestStyleForPhonesAndForPaper(t *testing.T) {
 	for medium, rules := range map[string][]string{
 		"(max-width: 50rem)": {
-			".row { grid-template-columns: minmax(0, 1fr); }",                                               // the two sides below each other,
-			".row > .blank, .row.same > .side:first-child { display: none; }",                               // what is empty or the same only once
-			"table, tbody, tr, td { display: block; }", "td[data-name]::before { content: attr(data-name) ", // the table as a list
+			// The two sides below each other; what is empty or the same only once; the table as a list.
+			".row { grid-template-columns: minmax(0, 1fr); }",
+			".row > .blank, .row.same > .side:first-child { display: none; }",
+			"table, tbody, tr, td { display: block; }", "td[data-name]::before { content: attr(data-name) ",
 		},
 		"print": {
 			":root { color-scheme: light; }", "nav { display: none; }", ".row { break-inside: avoid; }",
-			".side, .side b { print-color-adjust: exact; -webkit-print-color-adjust: exact; }", // browsers leave backgrounds out otherwise
+			// Browsers leave backgrounds out otherwise.
+			".side, .side b { print-color-adjust: exact; -webkit-print-color-adjust: exact; }",
 		},
 	} {
 		block := cssBlock(t, medium)
@@ -130,7 +146,8 @@ func TestStyleForPhonesAndForPaper(t *testing.T) {
 }
 
 var hostile = []string{
-	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</code></div></body>`, `<!-- `, `]]>`, `&lt;&amp;&#60;`,
+	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</code></div></body>`, `<!-- `, `]]>`,
+	`&lt;&amp;&#60;`,
 	`<style>@import "//x"</style>`, `javascript:alert(1)`, "a\ttab", "客户端 & 'quotes' \"and\" more",
 }
 
@@ -139,7 +156,10 @@ func TestHostileTextStaysText(t *testing.T) {
 	after := "package p\n// " + strings.Join(hostile, " \n") + "\nfunc f() {}\n"
 	for _, name := range []string{"a.go", "a.txt", `<b onclick="x">&.go`} {
 		c := &comparison{
-			old: tree{label: hostile[0], title: hostile[1]}, new: tree{label: hostile[2], title: hostile[3]}, note: hostile[4],
+			old: tree{label: hostile[0], title: hostile[1]}, new: tree{
+				label: hostile[2],
+				title: hostile[3],
+			}, note: hostile[4],
 			files: []*rowdiff.File{rowdiff.CompareFile(name, &before, &after)},
 		}
 		gotOld, gotNew := readPage(t, pageOf(c, 3, nil))
@@ -159,6 +179,21 @@ func TestPagesOfTheCourse(t *testing.T) {
 	require.NoError(t, err)
 	readPage(t, indexOf(steps))
 	require.Contains(t, indexOf(steps), "+7 −0 !")
+}
+
+// On the page too, white space that nobody could see is drawn; what is copied is what was there.
+func TestPageShowsWhiteSpace(t *testing.T) {
+	before, after := "\tf()\n\tg()\n", "    f() \n\t\tg()\n"
+	c := &comparison{files: []*rowdiff.File{rowdiff.CompareFile("p.txt", &before, &after)}}
+	page := pageOf(c, 3, nil)
+	gotOld, gotNew := readPage(t, page)
+	require.Equal(t, before, gotOld)
+	require.Equal(t, after, gotNew)
+	require.Contains(t, page, "<del><b><span class=\"w\" data-name=\"→\">\t</span></b>f()</del>")
+	require.Equal(t, 5, strings.Count(page, `<span class="w" data-name="·"> </span>`))
+	require.Equal(t, 1, strings.Count(page, `data-name="→"`),
+		"a line that is indented further is plain to see")
+	require.Contains(t, pageCSS, ".w::before { content: attr(data-name);")
 }
 
 func FuzzPage(f *testing.F) {

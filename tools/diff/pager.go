@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// page shows text through the pager that PAGER names, or less. It reports false where there is no pager to run, or
-// one that failed before it read anything (the shell did not find it, or could not read PAGER): nothing has been
-// shown then.
+// page shows text through the pager that PAGER names, or less. It reports false where there is no pager
+// to run, or one that failed before it read anything (the shell did not find it, or could not read
+// PAGER): nothing has been shown then.
 func page(text string, getenv func(string) string, stdout, stderr io.Writer) bool {
 	cmd := pagerCommand(getenv("PAGER"))
 	if cmd == nil {
@@ -20,7 +20,8 @@ func page(text string, getenv func(string) string, stdout, stderr io.Writer) boo
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Env = os.Environ()
 	if getenv("LESS") == "" {
-		cmd.Env = append(cmd.Env, "LESS=FRX") // as git does: pass colours, leave at once when it fits, leave the text on the screen
+		// As git does: pass colours, leave at once when it fits, leave the text on the screen.
+		cmd.Env = append(cmd.Env, "LESS=FRX")
 	}
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -29,8 +30,8 @@ func page(text string, getenv func(string) string, stdout, stderr io.Writer) boo
 	defer in.Close()
 	cmd.Stdin = in
 
-	// In a pager Ctrl-C stops a search; it must not leave the pager without us. It is caught and dropped here:
-	// a signal that is ignored would stay ignored in the pager.
+	// In a pager Ctrl-C stops a search; it must not leave the pager without us. It is caught and
+	// dropped here: a signal that is ignored would stay ignored in the pager.
 	dropped := make(chan os.Signal, 1)
 	signal.Notify(dropped, os.Interrupt)
 	defer signal.Stop(dropped)

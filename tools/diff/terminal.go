@@ -97,7 +97,10 @@ func byLine(spans []gosyntax.Span, text string) [][]gosyntax.Span {
 		end := start + len(line)
 		var in []gosyntax.Span
 		for len(spans) > 0 && spans[0].Start < end {
-			in = append(in, gosyntax.Span{Start: max(spans[0].Start, start) - start, End: min(spans[0].End, end) - start, Class: spans[0].Class})
+			in = append(in, gosyntax.Span{
+				Start: max(spans[0].Start, start) - start,
+				End:   min(spans[0].End, end) - start, Class: spans[0].Class,
+			})
 			if spans[0].End > end {
 				break // goes on in the next line
 			}
@@ -133,7 +136,8 @@ func (s *screen) half() int { return (s.width - 1) / 2 }
 func (s *screen) twoColumns(r rowdiff.Row, oldSyntax, newSyntax [][]gosyntax.Span, digits int) {
 	left, right := s.half(), s.width-s.half()-1
 	s.beside(s.notes(r.Old, left, digits), s.notes(r.New, right, digits), left, right)
-	s.beside(s.lines(r.Old, oldSyntax, false, left, digits), s.lines(r.New, newSyntax, true, right, digits), left, right)
+	s.beside(s.lines(r, false, oldSyntax, left, digits), s.lines(r, true, newSyntax, right, digits),
+		left, right)
 }
 
 // beside writes two blocks of finished lines next to each other.
@@ -146,16 +150,18 @@ func (s *screen) beside(l, r []string, left, right int) {
 	}
 }
 
-// oneColumn writes rows below each other: of a block that differs, first all that goes and then all that is new.
+// oneColumn writes rows below each other: of a block that differs, first all that goes and then all
+// that is new.
 func (s *screen) oneColumn(rows []rowdiff.Row, oldSyntax, newSyntax [][]gosyntax.Span, digits int) {
-	put := func(side rowdiff.Side, syntax [][]gosyntax.Span, isNew bool) {
-		for _, line := range append(s.notes(side, s.width, digits), s.lines(side, syntax, isNew, s.width, digits)...) {
+	put := func(r rowdiff.Row, isNew bool, syntax [][]gosyntax.Span) {
+		notes := s.notes(sideOf(r, isNew), s.width, digits)
+		for _, line := range append(notes, s.lines(r, isNew, syntax, s.width, digits)...) {
 			s.out.WriteString(line + "\n")
 		}
 	}
 	for i := 0; i < len(rows); {
 		if rows[i].Same() {
-			put(rows[i].New, newSyntax, true)
+			put(rows[i], true, newSyntax)
 			i++
 			continue
 		}
@@ -164,33 +170,32 @@ func (s *screen) oneColumn(rows []rowdiff.Row, oldSyntax, newSyntax [][]gosyntax
 			end++
 		}
 		for _, r := range rows[i:end] {
-			put(s.plainMark(r.Old), oldSyntax, false)
+			put(r, false, oldSyntax)
 		}
 		for _, r := range rows[i:end] {
-			put(s.plainMark(r.New), newSyntax, true)
+			put(r, true, newSyntax)
 		}
 		i = end
 	}
 }
 
-// plainMark is the side as it stands in one column; the two lines of a change are not beside each other there, so
-// each keeps the mark of its own direction.
-func (s *screen) plainMark(side rowdiff.Side) rowdiff.Side {
-	if side.Kind == rowdiff.Changed {
-		side.Kind = rowdiff.Alone
-	}
-	return side
-}
-
 // lines draws a side of a row, wrapped; none for a side that is blank.
-func (s *screen) lines(side rowdiff.Side, syntax [][]gosyntax.Span, isNew bool, width, digits int) []string {
+func (s *screen) lines(r rowdiff.Row, isNew bool, syntax [][]gosyntax.Span, width, digits int) []string {
+	side := sideOf(r, isNew)
 	if side.Kind == rowdiff.Blank {
 		return nil
+	}
+	line := lineCells(r, isNew, syntax[side.Number-1])
+	if s.ascii {
+		line = asciiEscapes(line)
+	}
+	if side.Kind == rowdiff.Changed && width == s.width {
+		side.Kind = rowdiff.Alone // nothing is beside it: each line has the mark of its own direction
 	}
 	text := width - digits - 3 // without number, space, mark, space
 	number := strconv.Itoa(side.Number)
 	var out []string
-	for i, line := range wrap(lineCells(side, syntax[side.Number-1]), text) {
+	for i, line := range wrap(line, text) {
 		if i > 0 {
 			number = ""
 		}

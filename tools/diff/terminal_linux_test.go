@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// In "go run ./tools/diff 05 | head" standard output is a pipe, and the reader's terminal is the one that standard
-// error goes to, or that standard input comes from.
+// In "go run ./tools/diff 05 | head" standard output is a pipe, and the reader's terminal is the one
+// that standard error goes to, or that standard input comes from.
 func TestBehindAPipeTheTerminalGivesTheWidth(t *testing.T) {
-	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0) // a new pseudo-terminal each time
+	// A new pseudo-terminal each time.
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("CI must have pseudo-terminals:", err)
@@ -23,7 +24,8 @@ func TestBehindAPipeTheTerminalGivesTheWidth(t *testing.T) {
 	}
 	defer terminal.Close()
 	size := [4]uint16{24, 90} // rows, columns, and pixels that nobody reads
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(&size)))
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), syscall.TIOCSWINSZ,
+		uintptr(unsafe.Pointer(&size)))
 	require.Zero(t, errno)
 
 	for name, set := range map[string]func(*exec.Cmd){

@@ -7,20 +7,21 @@ import (
 	"socketbook/tools/internal/rowdiff"
 )
 
-// theme turns what a cell is into SGR sequences (ECMA-48, 8.3.117). Nothing is said by colour alone: the mark in the
-// margin says it too.
+// theme turns what a cell is into SGR sequences (ECMA-48, 8.3.117). Nothing is said by colour alone:
+// the mark in the margin says it too.
 type theme struct{ colour bool }
 
-// On an equal line the terminal's own sixteen colours are used, which suit its background whatever that is. A line
-// that differs brings its own background, so its colours are fixed ones, of the 256.
+// On an equal line the terminal's own sixteen colours are used, which suit its background whatever that
+// is. A line that differs brings its own background, so its colours are fixed ones, of the 256.
 var (
 	plainClass = map[gosyntax.Class]string{
 		gosyntax.Keyword: "35", gosyntax.Literal: "32", gosyntax.Number: "36", gosyntax.Comment: "90",
 		gosyntax.Builtin: "36", gosyntax.Function: "1",
 	}
 	darkClass = map[gosyntax.Class]string{
-		gosyntax.Plain: "38;5;255", gosyntax.Keyword: "38;5;219", gosyntax.Literal: "38;5;222", gosyntax.Number: "38;5;159",
-		gosyntax.Comment: "38;5;252", gosyntax.Builtin: "38;5;159", gosyntax.Function: "1;38;5;255",
+		gosyntax.Plain: "38;5;255", gosyntax.Keyword: "38;5;219", gosyntax.Literal: "38;5;222",
+		gosyntax.Number: "38;5;159", gosyntax.Comment: "38;5;252", gosyntax.Builtin: "38;5;159",
+		gosyntax.Function: "1;38;5;255",
 	}
 )
 

@@ -66,14 +66,23 @@ func Connect(ln net.Listener) (client, server net.Conn, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if server, err = AcceptFrom(ln, client); err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	return client, server, nil
+}
+
+// AcceptFrom accepts from ln, which client has dialled, until it has client's other end. Strangers are accepted and closed. The
+// caller closes what is returned.
+func AcceptFrom(ln net.Listener, client net.Conn) (net.Conn, error) {
 	for {
-		server, err = ln.Accept()
+		server, err := ln.Accept()
 		if err != nil {
-			client.Close()
-			return nil, nil, err
+			return nil, err
 		}
 		if server.RemoteAddr().String() == client.LocalAddr().String() {
-			return client, server, nil
+			return server, nil
 		}
 		server.Close()
 	}
@@ -133,11 +142,9 @@ func Abort(conn net.Conn) error {
 // ErrEnded is returned by WaitQueued when the stream ended before n bytes came.
 var ErrEnded = errors.New("the stream ended first")
 
-// WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out (recv with MSG_PEEK,
-// on Linux and macOS); for n = 0, any byte. For a datagram socket it waits for a next datagram of at least n bytes. It fails with
+// WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out (recv with MSG_PEEK; on
+// Windows FIONREAD); for n = 0, any byte. For a datagram socket it waits for a next datagram of at least n bytes. It fails with
 // os.ErrDeadlineExceeded after Patience, and leaves conn without a read deadline.
-//
-// On Windows nothing can be peeked at this way: there it waits 50 ms and returns nil.
 func WaitQueued(conn net.Conn, n int) error {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -177,7 +184,7 @@ func Queued(conn net.Conn, limit int) (int, error) {
 }
 
 // WaitDead blocks until the kernel has given conn up: a RST came or was sent, and every further write will fail.
-// It takes nothing out of the queue. It works on Linux and macOS; elsewhere it waits 50 ms and returns nil.
+// It takes nothing out of the queue. On Windows it returns nil when a read would meet the reset, or after 50 ms.
 func WaitDead(conn net.Conn) error {
 	return poll("the connection to be reset", func() (bool, error) { return dead(conn) })
 }

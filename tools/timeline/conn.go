@@ -22,19 +22,22 @@ type listener struct {
 	close sync.Once
 }
 
-func (l *listener) Accept() (net.Conn, error) {
-	i := l.r.begin(Event{Side: l.side, Op: Accept}, 0)
-	c, err := l.Listener.Accept()
+func (l *listener) Accept() (net.Conn, error) { return l.r.Accept(l.side, l.Listener.Accept) }
+
+// Accept calls accept, records it for side, and returns the connection wrapped.
+func (r *Recorder) Accept(side string, accept func() (net.Conn, error)) (net.Conn, error) {
+	i := r.begin(Event{Side: side, Op: Accept}, 0)
+	c, err := accept()
 	if err != nil {
-		l.r.end(i, func(e *Event) {
+		r.end(i, func(e *Event) {
 			if e.Op, e.Err = classify(Accept, err); e.Op == Timeout {
 				e.Text = string(Accept)
 			}
 		})
 		return nil, err
 	}
-	accepted := l.r.wrap(l.side, c)
-	l.r.end(i, func(e *Event) { e.Conn, e.Text = accepted.name, c.RemoteAddr().String() })
+	accepted := r.wrap(side, c)
+	r.end(i, func(e *Event) { e.Conn, e.Text = accepted.name, c.RemoteAddr().String() })
 	return accepted, nil
 }
 

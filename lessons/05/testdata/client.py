@@ -23,5 +23,5 @@ for line in sys.stdin:
         continue
     client.sendall(line.encode("utf-8"))
     size = struct.unpack("<i", read_exactly(client, 4))[0]
-    print("%d:%s" % (size, read_exactly(client, size).decode("utf-8")))
+    print("%d:%s" % (size, read_exactly(client, size).decode("utf-8", errors="replace")))
 client.close()

@@ -30,5 +30,5 @@ for line in sys.stdin:
     assert list(header) == ["file_name", "total_size", "md5"], text
     answer = read_exactly(client, header["total_size"])
     assert hashlib.md5(answer).hexdigest() == header["md5"], text
-    print("%s %d:%s" % (header["file_name"], header["total_size"], answer.decode("utf-8")))
+    print("%s %d:%s" % (header["file_name"], header["total_size"], answer.decode("utf-8", errors="replace")))
 client.close()

@@ -3,96 +3,137 @@ package scenario
 import (
 	"bytes"
 	"net"
+	"time"
 
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
 )
 
-// BothListen lets a client and a server meet that each do what they are given. It returns whether they ended up waiting for
-// each other.
-func BothListen(rec *timeline.Recorder, client, server func(net.Conn) error) (stuck bool, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return false, err
-	}
-	defer c.Close()
-	defer s.Close()
-	silence := &standoff{rec: rec}
-	wc, ws := silence.watch(c, s, c, s)
-	both(func() error { return client(wc) }, func() error { return server(ws) })
-	return silence.happened(), nil
-}
-
-// SecondMessage sends two messages over one connection, and reads an answer to each. It returns the answers and the
-// error that the client met instead of one, if it did.
-func SecondMessage(rec *timeline.Recorder, p Programs) (answers []string, met error, err error) {
-	server, err := Start(rec, p.Serve)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer server.Stop()
-	conn, err := rec.Dial("client", server.Addr, p.Dial)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer conn.Close()
-	for i, message := range []string{"one", "two"} {
-		answer, err := exchange(conn, message)
+// Talking starts a server and lets a client talk to it, line by line. Got is what the client
+// printed.
+func Talking(p Programs, lines ...string) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		server, err := Start(rec, p.Serve)
 		if err != nil {
-			met = err
-			break
+			return o, err
 		}
-		answers = append(answers, answer)
-		server.Listening(i + 2)      // for the next message, or it has closed
-		if i == 0 && server.Over() { // then let its farewell arrive before we speak again
-			loopback.WaitQueued(conn, 1)
-			rec.State(0, "the server has gone; the client does not know yet")
+		defer server.Stop()
+		conn, err := rec.Dial("client", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
 		}
-	}
-	rec.Verdict("2 messages sent on one connection, %d answered", len(answers))
-	return answers, met, nil
-}
-
-// NextClient lets a first client talk and leave as it likes, and then a second one come. It returns the second client's answer,
-// or the error that it met.
-func NextClient(rec *timeline.Recorder, p Programs, first func(conn net.Conn) error) (answer string, met error, err error) {
-	server, err := Start(rec, p.Serve)
-	if err != nil {
-		return "", nil, err
-	}
-	defer server.Stop()
-	conn, err := rec.Dial("client 1", server.Addr, p.Dial)
-	if err != nil {
-		return "", nil, err
-	}
-	if err := first(conn); err != nil {
-		conn.Close()
-		return "", nil, err
-	}
-	conn.Close()
-	server.Idle(2) // it waits for the next client, or it has gone
-	rec.State(0, "client 1 has left, and the server has noticed")
-
-	conn, met = rec.Dial("client 2", server.Addr, p.Dial)
-	if met == nil {
 		defer conn.Close()
-		answer, met = exchange(conn, "anybody?")
+		o.Got, err = Talk(rec, "client", p.Talk, conn, lines...)
+		return o, err
 	}
-	if met == nil {
-		rec.Verdict("the client after the first one is served")
-	} else {
-		rec.Verdict("the client after the first one is not served: %s", reason(met))
-	}
-	return answer, met, nil
 }
 
-// Leave is a first client for NextClient: one message, one answer, goodbye.
+// BothListen lets a client and a server meet that each do what they are given. Stuck is whether they
+// ended up waiting for each other.
+func BothListen(client, server func(net.Conn) error) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		silence := &standoff{rec: rec}
+		wc, ws := silence.watch(c, s, c, s)
+		both(func() error { return client(wc) }, func() error { return server(ws) })
+		o.Stuck = silence.happened()
+		return o, nil
+	})
+}
+
+// NobodyThere dials an address on which nobody listens. Met is what the client is told.
+func NobodyThere(dial func(addr string) (net.Conn, error)) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		addr, err := loopback.FreeAddr()
+		if err != nil {
+			return o, err
+		}
+		conn, err := rec.Dial("client", addr, dial)
+		if err == nil {
+			return o, conn.Close()
+		}
+		o.Met = err
+		rec.Note("client", nil, "is told: %v", err)
+		return o, nil
+	}
+}
+
+// SecondMessage sends two messages over one connection, and reads an answer to each. Got are the
+// answers, Met the error that the client met instead of one.
+func SecondMessage(p Programs) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		server, err := Start(rec, p.Serve)
+		if err != nil {
+			return o, err
+		}
+		defer server.Stop()
+		conn, err := rec.Dial("client", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		defer conn.Close()
+		for i, message := range []string{"one", "two"} {
+			answer, err := exchange(conn, message)
+			if err != nil {
+				o.Met = err
+				break
+			}
+			o.Got = append(o.Got, answer)
+			server.Listening(i + 2)      // for the next message, or it has closed
+			if i == 0 && server.Over() { // then let its farewell arrive before we speak again
+				loopback.WaitQueued(conn, 1)
+				rec.State(0, "the server has gone; the client does not know yet")
+			}
+		}
+		rec.Verdict("2 messages sent on one connection, %d answered", len(o.Got))
+		return o, nil
+	}
+}
+
+// SecondClient lets a first client talk and leave as it likes, and then a second one come. Got is
+// the second client's answer, Met the error that it met instead.
+func SecondClient(p Programs, first func(conn net.Conn) error) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		server, err := Start(rec, p.Serve)
+		if err != nil {
+			return o, err
+		}
+		defer server.Stop()
+		conn, err := rec.Dial("client 1", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		err = first(conn)
+		conn.Close()
+		if err != nil {
+			return o, err
+		}
+		server.Idle(2) // it waits for the next client, or it has gone
+		rec.State(0, "client 1 has left, and the server has noticed")
+
+		var answer string
+		conn, o.Met = rec.Dial("client 2", server.Addr, p.Dial)
+		if o.Met == nil {
+			defer conn.Close()
+			answer, o.Met = exchange(conn, "anybody?")
+		}
+		if o.Met != nil {
+			rec.Verdict("the client after the first one is not served: %s", reason(o.Met))
+			return o, nil
+		}
+		o.Got = []string{answer}
+		rec.Verdict("the client after the first one is served")
+		return o, nil
+	}
+}
+
+// Leave is a first client for SecondClient: one message, one answer, goodbye.
 func Leave(conn net.Conn) error {
 	_, err := exchange(conn, "hello")
 	return err
 }
 
-// Abort is a first client for NextClient: one message, one answer, and a reset instead of a goodbye.
+// Abort is a first client for SecondClient: one message, one answer, and a reset instead of a
+// goodbye.
 func Abort(conn net.Conn) error {
 	if _, err := exchange(conn, "hello"); err != nil {
 		return err
@@ -100,11 +141,59 @@ func Abort(conn net.Conn) error {
 	return loopback.Abort(conn)
 }
 
-// LeaveUnread is a first client for NextClient: 5000 bytes, and gone when the answers lie in its queue. Closing with
-// unread bytes makes its kernel send a reset.
+// LeaveUnread is a first client for SecondClient: 5000 bytes, and gone when the answers are in its
+// queue. Closing with unread bytes makes its kernel send a reset.
 func LeaveUnread(conn net.Conn) error {
 	if _, err := conn.Write(bytes.Repeat([]byte("a"), 5000)); err != nil {
 		return err
 	}
 	return loopback.WaitQueued(conn, 5000)
+}
+
+// NextClient lets a second client connect and send while the first one is served, which goes on,
+// and then the first one leave. Got is the second client's answer, Met the error that it met
+// instead: a server that ends closes its listener, and the kernel resets the connections that
+// nobody has accepted.
+func NextClient(p Programs) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		server, err := Start(rec, p.Serve)
+		if err != nil {
+			return o, err
+		}
+		defer server.Stop()
+		first, err := rec.Dial("client 1", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		defer first.Close()
+		if _, err := exchange(first, "hello"); err != nil {
+			return o, err
+		}
+		second, err := rec.Dial("client 2", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		defer second.Close()
+		if _, err := second.Write([]byte("anybody?")); err != nil {
+			return o, err
+		}
+		rec.State(0, "client 2 is connected and has sent; it waits in the listener's queue")
+		if _, err := exchange(first, "one more"); err != nil {
+			return o, err
+		}
+		first.Close()
+		server.Idle(2) // it has accepted the next client, or it has gone
+
+		buf := make([]byte, 1024)
+		second.SetReadDeadline(time.Now().Add(loopback.Patience)) // a watchdog
+		n, err := second.Read(buf)
+		if err != nil {
+			o.Met = err
+			rec.Verdict("the client that waited in the queue is not served: %s", reason(err))
+			return o, nil
+		}
+		o.Got = []string{string(buf[:n])}
+		rec.Verdict("the client that waited in the queue is served when the first one has left")
+		return o, nil
+	}
 }

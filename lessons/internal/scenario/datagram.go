@@ -1,8 +1,9 @@
 package scenario
 
 import (
-	"io"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 type PacketPrograms struct {
 	Serve func(pc net.PacketConn) error
 	Dial  func(addr string) (net.Conn, error)
-	Talk  func(conn net.Conn, in io.Reader, out io.Writer) error
+	Talk  TalkFunc
 }
 
 // Open makes the client's socket for the server at addr, recorded.
@@ -42,7 +43,8 @@ func Unconnected(wrap func(pc net.PacketConn, server net.Addr) net.Conn) Open {
 	}
 }
 
-// sendBuffer is room for the largest datagram: by default macOS sends no more than 9216 bytes at once.
+// sendBuffer is room for the largest datagram: by default macOS sends no more than 9216 bytes at
+// once.
 const sendBuffer = 128 << 10
 
 func roomy(dial func(addr string) (net.Conn, error)) func(addr string) (net.Conn, error) {
@@ -72,8 +74,8 @@ func StartPacket(rec *timeline.Recorder, serve func(net.PacketConn) error) (*Ser
 	return StartPacketOn(rec.PacketConn("server", pc), serve), nil
 }
 
-// StartPacketOn is StartPacket with a socket that the caller made and has recorded. Idle counts reads there, and Stop
-// waits for a read: every datagram must have been answered.
+// StartPacketOn is StartPacket with a socket that the caller made and has recorded. Idle counts
+// reads there, and Stop waits for a read: every datagram must have been answered.
 func StartPacketOn(pc net.PacketConn, serve func(net.PacketConn) error) *Server {
 	s := &Server{Addr: pc.LocalAddr().String(), ln: pc}
 	s.changed = sync.NewCond(&s.mu)
@@ -97,30 +99,61 @@ func (p *watchedPacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, from, err
 }
 
-// Converse lets the client talk to the server, line by line. It returns what the client printed.
-func Converse(rec *timeline.Recorder, p PacketPrograms, lines ...string) (printed []string, err error) {
-	server, err := StartPacket(rec, p.Serve)
-	if err != nil {
-		return nil, err
+// Converse lets the client talk to the server, line by line. Got is what the client printed.
+func Converse(p PacketPrograms, lines ...string) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		server, err := StartPacket(rec, p.Serve)
+		if err != nil {
+			return o, err
+		}
+		defer server.Stop()
+		conn, err := rec.Dial("client", server.Addr, roomy(p.Dial))
+		if err != nil {
+			return o, err
+		}
+		defer conn.Close()
+		o.Got, err = Talk(rec, "client", p.Talk, conn, lines...)
+		return o, err
 	}
-	defer server.Stop()
-	conn, err := rec.Dial("client", server.Addr, roomy(p.Dial))
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	return Talk(rec, "client", p.Talk, conn, lines...)
 }
 
-// packetPair returns a recorded socket of a server, the same one not recorded, for looking into its queue, and a recorded client that is
-// connected to it. The caller closes server and client.
-func packetPair(rec *timeline.Recorder) (client net.Conn, server net.PacketConn, queue *net.UDPConn, err error) {
+// Sizes is Converse with a verdict on the sizes of the messages and of the answers.
+func Sizes(p PacketPrograms, lines ...string) Play {
+	return func(rec *timeline.Recorder) (Outcome, error) {
+		o, err := Converse(p, lines...)(rec)
+		rec.Verdict("messages of %s bytes; answers of %s bytes", sizes(lines), sizes(o.Got))
+		return o, err
+	}
+}
+
+// sizes lists lengths as "3, 4 and 5".
+func sizes(texts []string) string {
+	var list strings.Builder
+	for i, text := range texts {
+		switch {
+		case i == 0:
+		case i == len(texts)-1:
+			list.WriteString(" and ")
+		default:
+			list.WriteString(", ")
+		}
+		list.WriteString(strconv.Itoa(len(text)))
+	}
+	return list.String()
+}
+
+// packetPair returns a recorded socket of a server, the same one not recorded, for looking into its
+// queue, and a recorded client that is connected to it. The caller closes server and client.
+func packetPair(
+	rec *timeline.Recorder,
+) (client net.Conn, server net.PacketConn, queue *net.UDPConn, err error) {
 	c, s, err := loopback.UDP()
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	server = rec.PacketConn("server", s)
-	client, err = rec.Dial("client", s.LocalAddr().String(), func(string) (net.Conn, error) { return c, nil })
+	client, err = rec.Dial("client", s.LocalAddr().String(),
+		func(string) (net.Conn, error) { return c, nil })
 	return client, server, s, err
 }
 
@@ -130,7 +163,7 @@ func sendBeforeRead(rec *timeline.Recorder, client net.Conn, queue *net.UDPConn,
 		if _, err := client.Write([]byte(message)); err != nil {
 			return err
 		}
-		if err := loopback.WaitQueued(queue, 1); err != nil { // the first one lies there before the second one goes
+		if err := loopback.WaitQueued(queue, 1); err != nil { // the first is there before the second goes
 			return err
 		}
 	}
@@ -138,66 +171,72 @@ func sendBeforeRead(rec *timeline.Recorder, client net.Conn, queue *net.UDPConn,
 	return nil
 }
 
-// DatagramGlue is Glue for datagrams: "world" and "hello" are sent back to back, and the server comes late. Then they
-// are sent again while the server keeps pace. It returns the answers, one for each message if nothing stuck.
-func DatagramGlue(rec *timeline.Recorder, serve func(net.PacketConn) error) (answers []string, err error) {
-	client, pc, queue, err := packetPair(rec)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	messages := []string{"world", "hello"}
-	if err := sendBeforeRead(rec, client, queue, messages...); err != nil {
-		pc.Close()
-		return nil, err
-	}
-	server := StartPacketOn(pc, serve)
-	defer server.Stop()
-	client.SetReadDeadline(time.Now().Add(loopback.Patience))
-	buf := make([]byte, 1024)
-	for range messages {
-		n, err := client.Read(buf)
+// DatagramGlue is Glue for datagrams: "world" and "hello" are sent back to back, and the server
+// comes late. Then they are sent again while the server keeps pace. Got are the answers, one for
+// each message if nothing stuck.
+func DatagramGlue(serve func(net.PacketConn) error) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		client, pc, queue, err := packetPair(rec)
 		if err != nil {
-			return answers, err
+			return o, err
 		}
-		answers = append(answers, string(buf[:n]))
-	}
-	server.Idle(len(messages) + 1)
-	rec.State(0, "now a server that keeps pace")
-	for _, message := range messages {
-		answer, err := exchange(client, message)
-		if err != nil {
-			return answers, err
+		defer client.Close()
+		messages := []string{"world", "hello"}
+		if err := sendBeforeRead(rec, client, queue, messages...); err != nil {
+			pc.Close()
+			return o, err
 		}
-		answers = append(answers, answer)
+		server := StartPacketOn(pc, serve)
+		defer server.Stop()
+		client.SetReadDeadline(time.Now().Add(loopback.Patience))
+		buf := make([]byte, 1024)
+		for range messages {
+			n, err := client.Read(buf)
+			if err != nil {
+				return o, err
+			}
+			o.Got = append(o.Got, string(buf[:n]))
+		}
+		server.Idle(len(messages) + 1)
+		rec.State(0, "now a server that keeps pace")
+		for _, message := range messages {
+			answer, err := exchange(client, message)
+			if err != nil {
+				return o, err
+			}
+			o.Got = append(o.Got, answer)
+		}
+		return o, nil
 	}
-	return answers, nil
 }
 
-// AnyOrderStart lets the client open its socket before there is a server. It returns what the client printed.
-func AnyOrderStart(rec *timeline.Recorder, p PacketPrograms, listen func(addr string) (net.PacketConn, error)) (printed []string, err error) {
-	addr, err := loopback.FreePacketAddr()
-	if err != nil {
-		return nil, err
+// AnyOrderStart lets the client open its socket before there is a server. Got is what the client
+// printed.
+func AnyOrderStart(p PacketPrograms, listen func(addr string) (net.PacketConn, error)) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		addr, err := loopback.FreePacketAddr()
+		if err != nil {
+			return o, err
+		}
+		conn, err := rec.Dial("client", addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		defer conn.Close()
+		rec.State(0, "dialling reported no error, and nobody is there: nothing was sent")
+		pc, err := listen(addr)
+		if err != nil {
+			return o, err
+		}
+		server := StartPacketOn(rec.PacketConn("server", pc), p.Serve)
+		defer server.Stop()
+		defer conn.Close()
+		o.Got, err = Talk(rec, "client", p.Talk, conn, "hello")
+		if err == nil {
+			rec.Verdict("the client started first, and %s", answered(len(o.Got)))
+		}
+		return o, err
 	}
-	conn, err := rec.Dial("client", addr, p.Dial)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	rec.State(0, "dialling reported no error, and nobody is there: nothing was sent")
-	pc, err := listen(addr)
-	if err != nil {
-		return nil, err
-	}
-	server := StartPacketOn(rec.PacketConn("server", pc), p.Serve)
-	defer server.Stop()
-	defer conn.Close()
-	printed, err = Talk(rec, "client", p.Talk, conn, "hello")
-	if err == nil {
-		rec.Verdict("the client started first, and %s", answered(len(printed)))
-	}
-	return printed, err
 }
 
 func answered(n int) string {

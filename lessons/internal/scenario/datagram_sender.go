@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"runtime"
@@ -15,35 +14,37 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// Nobody lets a client send to a port where nobody is, and wait for an answer. It returns the error that it met:
-// os.ErrDeadlineExceeded when nothing came, after Hang.
-func Nobody(rec *timeline.Recorder, open Open) (met error, err error) {
-	addr, err := loopback.FreePacketAddr()
-	if err != nil {
-		return nil, err
+// Nobody lets a client send to a port where nobody is, and wait for an answer. Met is the error that
+// it met: os.ErrDeadlineExceeded when nothing came, after Hang; Stuck is whether that is so.
+func Nobody(open Open) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		addr, err := loopback.FreePacketAddr()
+		if err != nil {
+			return o, err
+		}
+		conn, err := open(rec, addr)
+		if err != nil {
+			return o, err
+		}
+		defer conn.Close()
+		sayWhoIsHeard(rec, conn)
+		if _, err := conn.Write([]byte("anybody?")); err != nil {
+			return o, err
+		}
+		rec.State(0, "the send reported no error")
+		wait := refusalTime()
+		if hearsAnybody(conn) { // and is told nothing
+			wait = Hang
+		}
+		conn.SetReadDeadline(time.Now().Add(wait))
+		_, o.Met = conn.Read(make([]byte, 1024))
+		if o.Stuck = errors.Is(o.Met, os.ErrDeadlineExceeded); o.Stuck {
+			rec.Verdict("the send reported no error, and the read would wait forever")
+		} else {
+			rec.Verdict("the send reported no error, the next call does: %s", reason(o.Met))
+		}
+		return o, nil
 	}
-	conn, err := open(rec, addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	sayWhoIsHeard(rec, conn)
-	if _, err := conn.Write([]byte("anybody?")); err != nil {
-		return nil, err
-	}
-	rec.State(0, "the send reported no error")
-	wait := refusalTime()
-	if hearsAnybody(conn) { // and is told nothing
-		wait = Hang
-	}
-	conn.SetReadDeadline(time.Now().Add(wait))
-	_, met = conn.Read(make([]byte, 1024))
-	if errors.Is(met, os.ErrDeadlineExceeded) {
-		rec.Verdict("the send reported no error, and the read would wait for ever")
-	} else {
-		rec.Verdict("the send reported no error, the next call does: %s", reason(met))
-	}
-	return met, nil
 }
 
 // hearsAnybody tells the sockets of Unconnected from those of Connected.
@@ -60,8 +61,8 @@ func sayWhoIsHeard(rec *timeline.Recorder, conn net.Conn) {
 	}
 }
 
-// refusalTime bounds the wait for the word that nobody took a datagram. It comes at once, and the bound is a watchdog;
-// on Windows Go switches it off, and it never comes.
+// refusalTime bounds the wait for the word that nobody took a datagram. It comes at once, and the
+// bound is a watchdog; on Windows Go switches it off, and it never comes.
 func refusalTime() time.Duration {
 	if runtime.GOOS == "windows" {
 		return Hang
@@ -69,44 +70,48 @@ func refusalTime() time.Duration {
 	return loopback.Patience
 }
 
-// Forged lets a third socket answer the client before the server does. It returns what the client printed.
-func Forged(rec *timeline.Recorder, serve func(net.PacketConn) error, open Open, talk func(net.Conn, io.Reader, io.Writer) error) (printed []string, err error) {
-	pc, err := listenPacket()
-	if err != nil {
-		return nil, err
-	}
-	may := make(chan struct{}) // closed when the server may answer
-	answer := sync.OnceFunc(func() { close(may) })
-	server := StartPacketOn(&slowConn{rec.PacketConn("server", pc), may}, serve)
-	defer server.Stop()
-	defer answer()
-	conn, err := open(rec, server.Addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	sayWhoIsHeard(rec, conn)
-	terr, ferr := both(func() (err error) {
-		printed, err = Talk(rec, "client", talk, conn, "hello")
-		return err
-	}, func() error {
+// Forged lets a third socket answer the client before the server does. Got is what the client
+// printed.
+func Forged(serve func(net.PacketConn) error, open Open, talk TalkFunc) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		pc, err := listenPacket()
+		if err != nil {
+			return o, err
+		}
+		may := make(chan struct{}) // closed when the server may answer
+		answer := sync.OnceFunc(func() { close(may) })
+		server := StartPacketOn(&slowConn{rec.PacketConn("server", pc), may}, serve)
+		defer server.Stop()
 		defer answer()
-		return forge(rec, conn.LocalAddr().String())
-	})
-	if err := errors.Join(terr, ferr); err != nil {
-		return printed, err
+		conn, err := open(rec, server.Addr)
+		if err != nil {
+			return o, err
+		}
+		defer conn.Close()
+		sayWhoIsHeard(rec, conn)
+		terr, ferr := both(func() (err error) {
+			o.Got, err = Talk(rec, "client", talk, conn, "hello")
+			return err
+		}, func() error {
+			defer answer()
+			return forge(rec, conn.LocalAddr().String())
+		})
+		if err := errors.Join(terr, ferr); err != nil {
+			return o, err
+		}
+		server.Idle(2)
+		rec.Verdict("the client asked the server, and printed %q", o.Got)
+		return o, nil
 	}
-	server.Idle(2)
-	rec.Verdict("the client asked the server, and printed %q", printed)
-	return printed, nil
 }
 
-// forge waits until the server has the client's message, sends an answer in its place, and waits until the client has
-// printed it or the attacker is told that nobody took it.
+// forge waits until the server has the client's message, sends an answer in its place, and waits
+// until the client has printed it or the attacker is told that nobody took it.
 func forge(rec *timeline.Recorder, client string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
 	defer cancel()
-	if err := rec.Wait(ctx, "the message to reach the server", timeline.Happened("server", timeline.Recv, 1)); err != nil {
+	arrived := timeline.Happened("server", timeline.Recv, 1)
+	if err := rec.Wait(ctx, "the message to reach the server", arrived); err != nil {
 		return err
 	}
 	rec.State(0, "the server takes its time; a third socket does not")
@@ -129,7 +134,8 @@ func forge(rec *timeline.Recorder, client string) error {
 		refused <- err
 		cancel()
 	}()
-	if rec.Wait(ctx, "the forged answer to be printed", timeline.Happened("client", timeline.Note, 1)) == nil {
+	printed := timeline.Happened("client", timeline.Note, 1)
+	if rec.Wait(ctx, "the forged answer to be printed", printed) == nil {
 		raw.SetReadDeadline(time.Now())
 		<-refused
 	} else if err := <-refused; !errors.Is(err, os.ErrDeadlineExceeded) {

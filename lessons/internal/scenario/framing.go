@@ -10,52 +10,47 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// SplitHeader lets the server send one message in two pieces: the first 2 bytes, and the rest when the client has read
-// those. It returns the message that the client was handed.
-func SplitHeader(rec *timeline.Recorder, m Messages) (got string, met error, err error) {
-	frame, err := framed(m, "hello")
-	if err != nil {
-		return "", nil, err
-	}
-	return inPieces(rec, m, "hello", frame[:2], frame[2:])
-}
+// SplitHeader lets the server send one message in two pieces: the first 2 bytes, and the rest when
+// the client has read those. Got is the message that the client was handed, Met the error that it
+// met instead.
+func SplitHeader(m Messages) Play { return inPieces(m, "hello", 2) }
 
-// inPieces sends the pieces of a frame, each when the client has read the one before to its end.
-func inPieces(rec *timeline.Recorder, m Messages, message string, pieces ...[]byte) (got string, met error, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return "", nil, err
-	}
-	defer c.Close()
-	received, failed := both(func() error {
-		payload, err := m.Receive(c)
-		got = string(payload)
-		return err
-	}, func() error {
-		defer s.Close()
-		sent := 0
-		for _, piece := range pieces {
-			read := func(events []timeline.Event) bool { return bytesRead(events, "client") >= sent }
+// inPieces sends a message in two pieces, the second one when the client has read the first one to
+// its end, which has the given size.
+func inPieces(m Messages, message string, first int) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		frame, err := framed(m, message)
+		if err != nil {
+			return o, err
+		}
+		var payload []byte
+		o.Met, err = both(func() (err error) {
+			payload, err = m.Receive(c)
+			return err
+		}, func() error {
+			defer s.Close()
+			if _, err := s.Write(frame[:first]); err != nil {
+				return err
+			}
+			read := func(events []timeline.Event) bool { return bytesRead(events, "client") >= first }
 			if err := wait(rec, "the client to read the first piece", read); err != nil {
 				return err
 			}
-			if _, err := s.Write(piece); err != nil {
-				return err
-			}
-			sent += len(piece)
+			_, err := s.Write(frame[first:])
+			return err
+		})
+		if err != nil {
+			return o, err
 		}
-		return nil
+		if o.Met != nil {
+			rec.Verdict("the client met an error: %v", o.Met)
+			return o, nil
+		}
+		o.Got = []string{string(payload)}
+		rec.Note("client", payload, "message:")
+		compare(rec, []string{message}, o.Got)
+		return o, nil
 	})
-	if failed != nil {
-		return "", nil, failed
-	}
-	if received != nil {
-		rec.Verdict("the client met an error: %v", received)
-		return "", received, nil
-	}
-	rec.Note("client", []byte(got), "message:")
-	compare(rec, []string{message}, []string{got})
-	return got, nil, nil
 }
 
 // bytesRead adds up what a side has read.
@@ -76,112 +71,113 @@ func framed(m Messages, message string) ([]byte, error) {
 	return frame.Bytes(), err
 }
 
-// OverRead lets the server send two answers; the client comes when both lie in its queue, and takes two messages. It returns them.
-func OverRead(rec *timeline.Recorder, m Messages) (got []string, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	defer s.Close()
-	sent := []string{"first", "second"}
-	for _, message := range sent {
-		if err := m.Send(s, []byte(message)); err != nil {
-			return nil, err
+// OverRead lets the server send two answers; the client comes when both are in its queue, and takes
+// two messages. Got are the messages.
+func OverRead(m Messages) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		sent := []string{"first", "second"}
+		queue := &countingWriter{Writer: s}
+		for _, message := range sent {
+			if err := m.Send(queue, []byte(message)); err != nil {
+				return o, err
+			}
 		}
-	}
-	if err := Late(rec, c, sentBy(rec, "server")); err != nil {
-		return nil, err
-	}
-	s.(interface{ CloseWrite() error }).CloseWrite()
-	for i := range sent {
-		message, err := m.Receive(c)
+		if err := Late(rec, c, queue.n); err != nil {
+			return o, err
+		}
+		closeWrite(s)
+		for i := range sent {
+			message, err := m.Receive(c)
+			if err != nil {
+				return o, err
+			}
+			rec.Note("client", message, "message %d:", i+1)
+			o.Got = append(o.Got, string(message))
+		}
+		compare(rec, sent, o.Got)
+		return o, nil
+	})
+}
+
+// CutShort lets the server announce 100 bytes, send 10 and close. Met is what the client's receive
+// function returned, N how many times it read after the end; after spinReads times the scene ends
+// its goroutine.
+func CutShort(m Messages) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		frame, err := framed(m, strings.Repeat("a", 100))
 		if err != nil {
-			return got, err
+			return o, err
 		}
-		rec.Note("client", message, "message %d:", i+1)
-		got = append(got, string(message))
-	}
-	compare(rec, sent, got)
-	return got, nil
+		if _, err := s.Write(frame[:len(frame)-90]); err != nil {
+			return o, err
+		}
+		s.Close()
+		rec.State(0, "the server announced 100 bytes, sent 10 and left")
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			_, o.Met = m.Receive(&bounded{Conn: c, left: 2 + spinReads})
+		}()
+		<-over
+		o.N = timeline.Count(rec.Events(), "client", timeline.EOF)
+		if o.Met == nil {
+			rec.Verdict("the client read 0 bytes %s, waiting for 90 that never come; "+
+				"only the scene stopped it", times(o.N))
+		} else {
+			rec.Verdict("the client gives up: %v", o.Met)
+		}
+		return o, nil
+	})
 }
 
-// CutShort lets the server announce 100 bytes, send 10 and close. It returns what the client's receive function returned,
-// and how many times it read after the end; after spinReads times the scene ends its goroutine.
-func CutShort(rec *timeline.Recorder, m Messages) (met error, reads int, err error) {
-	frame, err := framed(m, strings.Repeat("a", 100))
-	if err != nil {
-		return nil, 0, err
-	}
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer c.Close()
-	if _, err := s.Write(frame[:len(frame)-90]); err != nil {
-		return nil, 0, err
-	}
-	s.Close()
-	rec.State(0, "the server announced 100 bytes, sent 10 and left")
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		_, met = m.Receive(&bounded{Conn: c, left: 2 + spinReads})
-	}()
-	<-over
-	reads = timeline.Count(rec.Events(), "client", timeline.EOF)
-	if met == nil {
-		rec.Verdict("the client read 0 bytes %s, waiting for 90 that never come; only the scene stopped it", times(reads))
-	} else {
-		rec.Verdict("the client gives up: %v", met)
-	}
-	return met, reads, nil
+// EncodeFunc returns the header for a payload of size bytes.
+type EncodeFunc func(size int64) ([4]byte, error)
+
+// DecodeFunc returns the size of the payload that a header announces, in bytes.
+type DecodeFunc func(header [4]byte) (int64, error)
+
+// ByteOrder sends the header for 3 bytes and lets the client decode it. N is the size that the
+// client sees.
+func ByteOrder(encode EncodeFunc, decode DecodeFunc) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		header, err := encode(3)
+		if err != nil {
+			return o, err
+		}
+		got, err := carry(c, s, header)
+		if err != nil {
+			return o, err
+		}
+		size, err := decode(got)
+		o.N = int(size)
+		rec.Verdict("the header for 3 bytes is % x; the client takes it for %d", header, size)
+		return o, err
+	})
 }
 
-// ByteOrder sends the header for 3 bytes and lets the client decode it. It returns the size that the client sees.
-func ByteOrder(rec *timeline.Recorder, encode func(size int64) ([4]byte, error), decode func(header [4]byte) (int64, error)) (size int64, err error) {
-	header, err := encode(3)
-	if err != nil {
-		return 0, err
-	}
-	got, err := carry(rec, header)
-	if err != nil {
-		return 0, err
-	}
-	if size, err = decode(got); err != nil {
-		return 0, err
-	}
-	rec.Verdict("the header for 3 bytes is % x; the client takes it for %d", header, size)
-	return size, nil
+// LengthOverflow asks for the header of a payload of 2 GiB and 5 bytes. When there is one, it is
+// sent, and read as the int32 that it is: N is what the client sees. Met is the error that kept it
+// from being sent.
+func LengthOverflow(encode EncodeFunc) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		const large int64 = 2<<30 + 5 // bytes
+		header, refused := encode(large)
+		if refused != nil {
+			o.Met = refused
+			rec.Note("server", nil, "refuses: %v", refused)
+			rec.Verdict("nothing is sent: %v", refused)
+			return o, nil
+		}
+		got, err := carry(c, s, header)
+		size := int32(uint32(got[0]) | uint32(got[1])<<8 | uint32(got[2])<<16 | uint32(got[3])<<24)
+		o.N = int(size)
+		rec.Verdict("a size of %d bytes arrived as %d", large, size)
+		return o, err
+	})
 }
 
-// LengthOverflow asks for the header of a payload of 2 GiB and 5 bytes. When there is one, it is sent, and read as the int32 that
-// it is. It returns what the client sees, or the error that kept the header from being sent.
-func LengthOverflow(rec *timeline.Recorder, encode func(size int64) ([4]byte, error)) (size int32, refused error, err error) {
-	const large int64 = 2<<30 + 5 // bytes
-	header, refused := encode(large)
-	if refused != nil {
-		rec.Verdict("nothing is sent: %v", refused)
-		rec.Note("server", nil, "refuses: %v", refused)
-		return 0, refused, nil
-	}
-	got, err := carry(rec, header)
-	if err != nil {
-		return 0, nil, err
-	}
-	size = int32(uint32(got[0]) | uint32(got[1])<<8 | uint32(got[2])<<16 | uint32(got[3])<<24)
-	rec.Verdict("a size of %d bytes arrived as %d", large, size)
-	return size, nil, nil
-}
-
-// carry sends a header over a fresh connection.
-func carry(rec *timeline.Recorder, header [4]byte) (got [4]byte, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return got, err
-	}
-	defer c.Close()
-	defer s.Close()
+// carry sends a header from s to c.
+func carry(c, s net.Conn, header [4]byte) (got [4]byte, err error) {
 	if _, err := s.Write(header[:]); err != nil {
 		return got, err
 	}
@@ -189,34 +185,29 @@ func carry(rec *timeline.Recorder, header [4]byte) (got [4]byte, err error) {
 	return got, err
 }
 
-// Refused sends the beginning of a message, and keeps the connection open: whoever believes it waits. It returns the error that the
-// client's receive function returned.
-func Refused(rec *timeline.Recorder, beginning []byte, receive func(conn net.Conn) error) (met error, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	defer s.Close()
-	if _, err := s.Write(beginning); err != nil {
-		return nil, err
-	}
-	if err := loopback.WaitQueued(c, min(len(beginning), 4)); err != nil {
-		return nil, err
-	}
-	silence := &standoff{rec: rec}
-	wc := silence.watchOne(c, len(beginning))
-	met = receive(wc)
-	if silence.happened() {
-		met = nil
-	}
-	if met == nil {
-		rec.Verdict("the client believes it")
-		return nil, nil
-	}
-	rec.Note("client", nil, "refuses: %v", met)
-	rec.Verdict("the client refuses: %v", met)
-	return met, nil
+// Refused sends the beginning of a message, and keeps the connection open: a client that believes it
+// waits. Met is the error that the client's receive function returned, Stuck whether it waited.
+func Refused(beginning []byte, receive func(conn net.Conn) error) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		if _, err := s.Write(beginning); err != nil {
+			return o, err
+		}
+		if err := loopback.WaitQueued(c, min(len(beginning), 4)); err != nil {
+			return o, err
+		}
+		silence := &standoff{rec: rec}
+		o.Met = receive(silence.watchOne(c, len(beginning)))
+		if o.Stuck = silence.happened(); o.Stuck {
+			o.Met = nil // the deadline that the standoff set
+		}
+		if o.Met == nil {
+			rec.Verdict("the client believes it")
+			return o, nil
+		}
+		rec.Note("client", nil, "refuses: %v", o.Met)
+		rec.Verdict("the client refuses: %v", o.Met)
+		return o, nil
+	})
 }
 
 // Received is what a receiver knows about a payload besides its bytes.
@@ -232,32 +223,31 @@ type File struct {
 	Fits    func(size int64) error // whether a header can announce that many bytes
 }
 
-// NoName sends a file with a name. It returns what the receiver knows of it, and whether a size of 5 GiB could be announced.
-func NoName(rec *timeline.Recorder, f File) (known Received, fits bool, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return Received{}, false, err
-	}
-	defer c.Close()
-	defer s.Close()
-	if err := f.Send(s, "report.txt", []byte("all is well\n")); err != nil {
-		return Received{}, false, err
-	}
-	if known, err = f.Receive(c); err != nil {
-		return Received{}, false, err
-	}
-	tooLarge := f.Fits(5 << 30)
-	has := func(what, s string) string {
-		if s == "" {
-			return "no " + what
+// NoName sends a file with a name. Got is the name and the checksum that the receiver knows, each ""
+// if it does not; Met is why a size of 5 GiB cannot be announced.
+func NoName(f File) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		if err := f.Send(s, "report.txt", []byte("all is well\n")); err != nil {
+			return o, err
 		}
-		return what + " " + s
-	}
-	rec.Verdict("sent: report.txt; the receiver knows: %s, %s", has("name", known.Name), has("checksum", known.Sum))
-	if tooLarge == nil {
-		rec.Verdict("a payload of 5 GiB can be announced")
-	} else {
-		rec.Verdict("5 GiB cannot be announced: %v", tooLarge)
-	}
-	return known, tooLarge == nil, nil
+		known, err := f.Receive(c)
+		if err != nil {
+			return o, err
+		}
+		o.Got, o.Met = []string{known.Name, known.Sum}, f.Fits(5<<30)
+		has := func(what, s string) string {
+			if s == "" {
+				return "no " + what
+			}
+			return what + " " + s
+		}
+		rec.Verdict("sent: report.txt; the receiver knows: %s, %s",
+			has("name", known.Name), has("checksum", known.Sum))
+		if o.Met == nil {
+			rec.Verdict("a payload of 5 GiB can be announced")
+		} else {
+			rec.Verdict("5 GiB cannot be announced: %v", o.Met)
+		}
+		return o, nil
+	})
 }

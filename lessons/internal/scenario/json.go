@@ -8,109 +8,103 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// SplitJSON lets the server send one message in two pieces: the 4 bytes of the length with the first 10 of the JSON,
-// and the rest when the client has read those. It returns the message that the client was handed, or the error it met.
-func SplitJSON(rec *timeline.Recorder, m Messages) (got string, met error, err error) {
-	frame, err := framed(m, "hello")
-	if err != nil {
-		return "", nil, err
-	}
-	return inPieces(rec, m, "hello", frame[:14], frame[14:])
-}
+// SplitJSON lets the server send one message in two pieces: the 4 bytes of the length with the first
+// 10 of the JSON, and the rest when the client has read those. Got is the message that the client
+// was handed, Met the error that it met instead.
+func SplitJSON(m Messages) Play { return inPieces(m, "hello", 14) }
 
-// LongJSON lets the server send a frame whose JSON has 300 KB, more than the client's receive queue holds at first. It returns the error that the
-// client met, and how much of it the client had read by then.
-func LongJSON(rec *timeline.Recorder, frame []byte, m Messages) (met error, read int, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, 0, err
-	}
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		defer s.Close()
-		s.Write(frame) // fails when the client refuses
-	}()
-	if err := loopback.WaitQueued(c, 16<<10); err == nil {
-		rec.State(len(frame), "%d bytes are on their way; the client begins to read", len(frame))
-		_, met = m.Receive(c)
-	}
-	c.Close()
-	<-sent
-	if err != nil {
-		return nil, 0, err
-	}
-	read = bytesRead(rec.Events(), "client")
-	if met == nil {
-		rec.Verdict("the client took it")
-	} else {
-		rec.Verdict("the client met an error: %v", met)
-	}
-	return met, read, nil
-}
-
-// Understood sends a whole frame and returns the payload that the client was handed, or the error that it met.
-func Understood(rec *timeline.Recorder, frame []byte, m Messages) (got string, met error, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return "", nil, err
-	}
-	defer c.Close()
-	if _, err := s.Write(frame); err != nil {
-		return "", nil, err
-	}
-	s.Close()
-	payload, met := m.Receive(c)
-	got = string(payload)
-	if met != nil {
-		rec.Note("client", nil, "meets: %v", met)
-		rec.Verdict("the client met an error: %v", met)
-		return got, met, nil
-	}
-	rec.Note("client", payload, "message:")
-	rec.Verdict("the client took it: %s", brief(got))
-	return got, nil, nil
-}
-
-// Changed lets the server send "transfer 100 to you", of which one byte is changed on the way. It returns what the client was
-// handed, or the error that it met.
-func Changed(rec *timeline.Recorder, m Messages) (got string, met error, err error) {
-	frame, err := framed(m, "transfer 100 to you")
-	if err != nil {
-		return "", nil, err
-	}
-	changed := strings.Replace(string(frame), "transfer 100", "transfer 900", 1)
-	rec.State(0, "one byte is changed on the way: 100 becomes 900")
-	return Understood(rec, []byte(changed), m)
-}
-
-// Big lets the server announce a payload with the given header, send its first 256 KiB of zeros and leave. It returns the error
-// that the client met.
-func Big(rec *timeline.Recorder, head []byte, receive func(conn net.Conn) error) (met error, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	met, failed := both(func() error { return receive(c) }, func() error {
-		defer s.Close()
-		if _, err := s.Write(head); err != nil {
-			return err
+// LongJSON lets the server send a frame whose JSON is longer than what the client's receive queue
+// holds at first. Met is the error that the client met, N how many bytes it had read by then.
+func LongJSON(frame []byte, m Messages) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			defer s.Close()
+			s.Write(frame) // fails when the client refuses
+		}()
+		if err = loopback.WaitQueued(c, 16<<10); err == nil {
+			rec.State(len(frame), "%d bytes are on their way; the client begins to read", len(frame))
+			_, o.Met = m.Receive(c)
 		}
-		beginning := make([]byte, 64<<10)
-		for range 4 {
-			if _, err := s.Write(beginning); err != nil {
+		c.Close()
+		<-sent
+		if err != nil {
+			return o, err
+		}
+		o.N = bytesRead(rec.Events(), "client")
+		if o.Met == nil {
+			rec.Verdict("the client took it")
+		} else {
+			rec.Verdict("the client met an error: %v", o.Met)
+		}
+		return o, nil
+	})
+}
+
+// Understood sends a whole frame. Got is the payload that the client was handed, Met the error that
+// it met.
+func Understood(frame []byte, m Messages) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		if _, err := s.Write(frame); err != nil {
+			return o, err
+		}
+		s.Close()
+		payload, met := m.Receive(c)
+		o.Got, o.Met = []string{string(payload)}, met
+		if met != nil {
+			rec.Note("client", nil, "meets: %v", met)
+			rec.Verdict("the client met an error: %v", met)
+			return o, nil
+		}
+		rec.Note("client", payload, "message:")
+		rec.Verdict("the client took it: %s", brief(o.Got[0]))
+		return o, nil
+	})
+}
+
+// Changed lets the server send "transfer 100 to you", of which one byte is changed on the way. Got
+// and Met are those of Understood.
+func Changed(m Messages) Play {
+	return func(rec *timeline.Recorder) (Outcome, error) {
+		frame, err := framed(m, "transfer 100 to you")
+		if err != nil {
+			return Outcome{}, err
+		}
+		changed := strings.Replace(string(frame), "transfer 100", "transfer 900", 1)
+		rec.State(0, "one byte is changed on the way: 100 becomes 900")
+		return Understood([]byte(changed), m)(rec)
+	}
+}
+
+// Big lets the server announce a payload with the given header, send its first 256 KiB of zeros and
+// leave. Met is the error that the client met.
+func Big(header func() ([]byte, error), receive func(conn net.Conn) error) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		head, err := header()
+		if err != nil {
+			return o, err
+		}
+		o.Met, err = both(func() error { return receive(c) }, func() error {
+			defer s.Close()
+			if _, err := s.Write(head); err != nil {
 				return err
 			}
+			beginning := make([]byte, 64<<10)
+			for range 4 {
+				if _, err := s.Write(beginning); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return o, err
 		}
-		return nil
+		if o.Met != nil {
+			rec.Note("client", nil, "is told: %v", o.Met)
+			rec.Verdict("the client knows what is missing: %v", o.Met)
+		}
+		return o, nil
 	})
-	if failed != nil {
-		return nil, failed
-	}
-	if met != nil {
-		rec.Note("client", nil, "is told: %v", met)
-		rec.Verdict("the client knows what is missing: %v", met)
-	}
-	return met, nil
 }

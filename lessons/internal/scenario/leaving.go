@@ -12,70 +12,69 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// EmptyLine lets a client talk that is given an empty line between two others. It returns what the client printed,
-// and whether the two sides ended up waiting for each other.
-func EmptyLine(rec *timeline.Recorder, answer func(net.Conn) error, talk func(net.Conn, io.Reader, io.Writer) error) (printed []string, stuck bool, err error) {
-	printed, stuck, err = typed(rec, answer, talk, "one", "", "two", "quit")
-	rec.Verdict("3 lines typed, one of them empty: %d answered", len(printed))
-	return printed, stuck, err
+// EmptyLine lets a client talk that is given an empty line between two others. Got is what the
+// client printed, Stuck whether the two sides ended up waiting for each other.
+func EmptyLine(answer AnswerFunc, talk TalkFunc) Play {
+	return func(rec *timeline.Recorder) (Outcome, error) {
+		o, err := typed(answer, talk, "one", "", "two", "quit")(rec)
+		rec.Verdict("3 lines typed, one of them empty: %d answered", len(o.Got))
+		return o, err
+	}
 }
 
-// typed lets a client type lines to a server over a fresh connection, until it ends or both wait for each other.
-func typed(rec *timeline.Recorder, answer func(net.Conn) error, talk func(net.Conn, io.Reader, io.Writer) error, lines ...string) (printed []string, stuck bool, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, false, err
-	}
-	defer s.Close()
-	silence := &standoff{rec: rec}
-	wc, ws := silence.watch(c, s, c)
-	left := false
-	_, err = both(func() error {
-		defer silence.wake(func() { left = true })
-		return answer(ws)
-	}, func() error {
-		defer c.Close()
-		printed, err = Talk(rec, "client", talk, wc, lines...)
-		silence.settle(&left) // the server finishes its last answer, too
-		return err
+// typed lets a client type lines to a server over a fresh connection, until it ends or both wait
+// for each other. Got is what the client printed, Stuck whether they did.
+func typed(answer AnswerFunc, talk TalkFunc, lines ...string) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		silence := &standoff{rec: rec}
+		wc, ws := silence.watch(c, s, c)
+		left := false
+		_, err = both(func() error {
+			defer silence.wake(func() { left = true })
+			return answer(ws)
+		}, func() error {
+			defer c.Close()
+			o.Got, err = Talk(rec, "client", talk, wc, lines...)
+			silence.settle(&left) // the server finishes its last answer, too
+			return err
+		})
+		if o.Stuck = silence.happened(); o.Stuck {
+			err = nil // the deadline that the standoff set
+		}
+		return o, err
 	})
-	if stuck = silence.happened(); stuck {
-		err = nil // the deadline that the standoff set
-	}
-	return printed, stuck, err
 }
 
 // spinReads is how many reads Spin lets a server make after the client has left.
-const spinReads = 500
+const spinReads = 100
 
-// Spin lets a client send one message, read the answer and close. It returns how many times the server
+// Spin lets a client send one message, read the answer and close. N is how many times the server
 // read from the closed connection; after spinReads times the scene ends the server's goroutine.
-func Spin(rec *timeline.Recorder, answer func(net.Conn) error) (reads int, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return 0, err
-	}
-	defer s.Close()
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		answer(&bounded{Conn: s, left: 1 + spinReads})
-	}()
-	if _, err := exchange(c, "hello"); err != nil {
-		return 0, err
-	}
-	c.Close()
-	<-over
-	reads = timeline.Count(rec.Events(), "server", timeline.EOF)
-	if reads >= spinReads {
-		rec.Verdict("after the client had left, the server read 0 bytes %d times; only the scene stopped it", reads)
-	} else {
-		rec.Verdict("the server met the end of the stream %s and stopped", times(reads))
-	}
-	return reads, nil
+func Spin(answer AnswerFunc) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			answer(&bounded{Conn: s, left: 1 + spinReads})
+		}()
+		if _, err := exchange(c, "hello"); err != nil {
+			return o, err
+		}
+		c.Close()
+		<-over
+		o.N = timeline.Count(rec.Events(), "server", timeline.EOF)
+		if o.N >= spinReads {
+			rec.Verdict("after the client had left, the server read 0 bytes %d times; "+
+				"only the scene stopped it", o.N)
+		} else {
+			rec.Verdict("the server met the end of the stream %s and stopped", times(o.N))
+		}
+		return o, nil
+	})
 }
 
-// bounded is a connection on which a goroutine may read so many times; the next read ends the goroutine.
+// bounded is a connection on which a goroutine may read so many times; the next read ends the
+// goroutine.
 type bounded struct {
 	net.Conn
 	left int
@@ -89,47 +88,41 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return b.Conn.Read(p)
 }
 
-// Reset lets a client exchange one message and then abort the connection (SO_LINGER 0) while the server reads. It
-// returns what answer returned.
-func Reset(rec *timeline.Recorder, answer func(net.Conn) error) (ended error, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	answered := make(chan error, 1)
-	go func() { answered <- answer(s) }()
-	if _, err := exchange(c, "hello"); err != nil {
-		return nil, err
-	}
-	if err := loopback.Abort(c); err != nil {
-		return nil, err
-	}
-	ended = <-answered
-	judge(rec, ended)
-	return ended, nil
+// Reset lets a client exchange one message and then abort the connection (SO_LINGER 0) while the
+// server reads. Met is what answer returned.
+func Reset(answer AnswerFunc) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		answered := make(chan error, 1)
+		go func() { answered <- answer(s) }()
+		if _, err := exchange(c, "hello"); err != nil {
+			return o, err
+		}
+		if err := loopback.Abort(c); err != nil {
+			return o, err
+		}
+		o.Met = <-answered
+		judge(rec, o.Met)
+		return o, nil
+	})
 }
 
-// UnreadAnswer lets a client send 5000 bytes and close without reading an answer, before the server gets to it. The
-// server's first answer meets a closed socket, whose machine replies with a reset; the scene holds the server back until that
-// has come. It returns what answer returned.
-func UnreadAnswer(rec *timeline.Recorder, answer func(net.Conn) error) (ended error, err error) {
-	c, s, err := Pair(rec)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	if _, err := c.Write(bytes.Repeat([]byte("a"), 5000)); err != nil {
-		return nil, err
-	}
-	if err := Late(rec, s, 5000); err != nil {
-		return nil, err
-	}
-	c.Close()
-	rec.State(0, "the client has gone, without waiting for an answer")
-	ended = answer(&afterWrite{Conn: s, do: func() error { return loopback.WaitDead(s) }})
-	judge(rec, ended)
-	return ended, nil
+// UnreadAnswer lets a client send 5000 bytes and close without reading an answer, before the server
+// gets to it. The server's first answer meets a closed socket, whose machine replies with a reset;
+// the scene holds the server back until that has come. Met is what answer returned.
+func UnreadAnswer(answer AnswerFunc) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		if _, err := c.Write(bytes.Repeat([]byte("a"), 5000)); err != nil {
+			return o, err
+		}
+		if err := Late(rec, s, 5000); err != nil {
+			return o, err
+		}
+		c.Close()
+		rec.State(0, "the client has gone, without waiting for an answer")
+		o.Met = answer(&afterWrite{Conn: s, do: func() error { return loopback.WaitDead(s) }})
+		judge(rec, o.Met)
+		return o, nil
+	})
 }
 
 // afterWrite is a connection whose first write returns only after something else has happened.
@@ -159,84 +152,86 @@ func judge(rec *timeline.Recorder, ended error) {
 	}
 }
 
-// NeverClosed lets a client send one message, close its writing half and read to the end. It returns whether the end
-// came.
-func NeverClosed(rec *timeline.Recorder, p Programs) (ended bool, err error) {
-	server, err := Start(rec, p.Serve)
-	if err != nil {
-		return false, err
+// NeverClosed lets a client send one message, close its writing half and read to the end. Stuck is
+// whether the end would never have come.
+func NeverClosed(p Programs) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		server, err := Start(rec, p.Serve)
+		if err != nil {
+			return o, err
+		}
+		defer server.Stop()
+		conn, err := rec.Dial("client", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		defer conn.Close()
+		if _, err := exchange(conn, "hello"); err != nil {
+			return o, err
+		}
+		closeWrite(conn)
+		server.Idle(2)
+		rec.State(0, "the server is done with this client and waits for the next")
+		if timeline.Count(rec.Events(), "server", timeline.Close) == 0 { // and nobody will close it now
+			conn.SetReadDeadline(time.Now().Add(Hang))
+		}
+		_, rerr := conn.Read(make([]byte, 1024))
+		o.Stuck = rerr != io.EOF
+		if o.Stuck {
+			rec.Verdict("the client never sees the end: the server forgot to close its side")
+		} else {
+			rec.Verdict("the client sees the end: the server has closed its side too")
+		}
+		return o, nil
 	}
-	conn, err := rec.Dial("client", server.Addr, p.Dial)
-	if err != nil {
-		server.Stop()
-		return false, err
-	}
-	if _, err := exchange(conn, "hello"); err != nil {
-		conn.Close()
-		server.Stop()
-		return false, err
-	}
-	conn.(interface{ CloseWrite() error }).CloseWrite()
-	server.Idle(2)
-	rec.State(0, "the server is done with this client and waits for the next")
-	if timeline.Count(rec.Events(), "server", timeline.Close) == 0 { // and now nobody will close it any more
-		conn.SetReadDeadline(time.Now().Add(Hang))
-	}
-	_, rerr := conn.Read(make([]byte, 1024))
-	ended = rerr == io.EOF
-	if ended {
-		rec.Verdict("the client sees the end: the server has closed its side too")
-	} else {
-		rec.Verdict("the client never sees the end: the server forgot to close its side")
-	}
-	conn.Close()
-	server.Stop()
-	return ended, nil
 }
 
-// SecondWaits lets a second client come while the first one is still there. It returns whether the second one got an answer
-// within Hang, and the answer that it got after the first one had left.
-func SecondWaits(rec *timeline.Recorder, p Programs) (atOnce bool, later string, err error) {
-	server, err := Start(rec, p.Serve)
-	if err != nil {
-		return false, "", err
-	}
-	defer server.Stop()
-	first, err := rec.Dial("client 1", server.Addr, p.Dial)
-	if err != nil {
-		return false, "", err
-	}
-	defer first.Close()
-	if _, err := exchange(first, "i am here"); err != nil {
-		return false, "", err
-	}
-	second, err := rec.Dial("client 2", server.Addr, p.Dial)
-	if err != nil {
-		return false, "", err
-	}
-	defer second.Close()
-	rec.State(0, "client 2 is connected: the kernel shakes hands before accept is called")
-	if _, err := second.Write([]byte("me too")); err != nil {
-		return false, "", err
-	}
-	buf := make([]byte, 1024)
-	second.SetReadDeadline(time.Now().Add(Hang))
-	n, rerr := second.Read(buf)
-	if atOnce = rerr == nil; !atOnce {
-		second.SetReadDeadline(time.Time{})
-		rec.State(0, "client 1 leaves")
-		first.Close()
-		if n, err = second.Read(buf); err != nil {
-			return false, "", err
+// SecondWaits lets a second client come while the first one is still there. Stuck is whether the
+// second one got no answer within Hang; Got is the answer that it got then, or after the first one
+// had left.
+func SecondWaits(p Programs) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		server, err := Start(rec, p.Serve)
+		if err != nil {
+			return o, err
 		}
+		defer server.Stop()
+		first, err := rec.Dial("client 1", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		defer first.Close()
+		if _, err := exchange(first, "i am here"); err != nil {
+			return o, err
+		}
+		second, err := rec.Dial("client 2", server.Addr, p.Dial)
+		if err != nil {
+			return o, err
+		}
+		defer second.Close()
+		rec.State(0, "client 2 is connected: the kernel shakes hands before accept is called")
+		if _, err := second.Write([]byte("me too")); err != nil {
+			return o, err
+		}
+		buf := make([]byte, 1024)
+		second.SetReadDeadline(time.Now().Add(Hang))
+		n, rerr := second.Read(buf)
+		if o.Stuck = rerr != nil; o.Stuck {
+			second.SetReadDeadline(time.Time{})
+			rec.State(0, "client 1 leaves")
+			first.Close()
+			if n, err = second.Read(buf); err != nil {
+				return o, err
+			}
+		}
+		o.Got = []string{string(buf[:n])}
+		if o.Stuck {
+			rec.Verdict("client 2 waits until client 1 has left, and is answered then")
+		} else {
+			rec.Verdict("client 2 is served while client 1 is still there")
+		}
+		return o, nil
 	}
-	later = string(buf[:n])
-	if atOnce {
-		rec.Verdict("client 2 is served while client 1 is still there")
-	} else {
-		rec.Verdict("client 2 waits until client 1 has left, and is answered then")
-	}
-	return atOnce, later, nil
 }
 
 func times(n int) string {

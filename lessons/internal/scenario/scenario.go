@@ -1,8 +1,9 @@
-// Package scenario holds one scenario for each bug of the course. The stage that has the bug and the stage that fixes
-// it run the same scenario, each with its own code; what comes out differs, and both are asserted.
+// Package scenario holds one scenario for each bug of the course. The stage that has the bug and
+// the stage that fixes it run the same scenario, each with its own code; what comes out differs,
+// and both are asserted.
 //
-// A scenario returns an error only when it could not be played. What the programs did, their errors included, is in
-// its result and in the recorder's events.
+// A scenario is a function that returns a [Play]: the scene that shows it plays it, and so do the
+// tests.
 package scenario
 
 import (
@@ -21,15 +22,15 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// Hang is how long a scene watches somebody wait for what never comes. It begins only when that is certain: no time
-// would be enough, and the scene only has to end.
+// Hang is how long a scene watches somebody wait for what never comes. It begins only when that is
+// certain: no time would be enough, and the scene only has to end.
 const Hang = 50 * time.Millisecond
 
 // Programs are the two sides of a lesson, as its server.go and client.go have them.
 type Programs struct {
 	Serve func(ln net.Listener) error
 	Dial  func(addr string) (net.Conn, error)
-	Talk  func(conn net.Conn, in io.Reader, out io.Writer) error
+	Talk  TalkFunc
 }
 
 // Server is a serve function at work on a recorded listener.
@@ -47,8 +48,8 @@ type Server struct {
 	kept     []net.Conn // accepted connections, not recorded: closed by Stop if serve forgot to
 }
 
-// Start lets serve work on a listener of its own, in the background. As a lesson's main function does, it closes the
-// listener when serve returns. The caller calls Stop.
+// Start lets serve work on a listener of its own, in the background. As a lesson's main function
+// does, it closes the listener when serve returns. The caller calls Stop.
 func Start(rec *timeline.Recorder, serve func(net.Listener) error) (*Server, error) {
 	ln, err := loopback.Listen()
 	if err != nil {
@@ -71,8 +72,8 @@ func StartOn(rec *timeline.Recorder, ln net.Listener, serve func(net.Listener) e
 	return s
 }
 
-// Stop waits until serve waits for a client, closes the listener, waits until serve has returned, and returns its
-// error. The clients must have left.
+// Stop waits until serve waits for a client, closes the listener, waits until serve has returned,
+// and returns its error. The clients must have left.
 func (s *Server) Stop() error {
 	s.wait(func() bool { return s.returned || s.waiting })
 	s.ln.Close()
@@ -106,7 +107,8 @@ func (s *Server) Over() bool {
 	return s.returned
 }
 
-// wait ends when cond holds, or, because somebody changed a lesson and it hangs now, after loopback.Patience.
+// wait ends when cond holds, or, because somebody changed a lesson and it hangs now, after
+// loopback.Patience.
 func (s *Server) wait(cond func() bool) {
 	expired := false
 	watchdog := time.AfterFunc(loopback.Patience, func() { s.update(func() { expired = true }) })
@@ -125,7 +127,8 @@ func (s *Server) update(change func()) {
 	s.changed.Broadcast()
 }
 
-// watchedListener and watchedConn tell when a call begins, which no recording of what it returned can.
+// watchedListener and watchedConn tell when a call begins, which no recording of what it returned
+// can.
 type watchedListener struct {
 	net.Listener
 	s *Server
@@ -141,7 +144,8 @@ func (l *watchedListener) Accept() (net.Conn, error) {
 	return &watchedConn{conn, l.s}, nil
 }
 
-// keepingListener remembers what it accepted, so that a server that closes nothing leaves nothing behind.
+// keepingListener remembers what it accepted, so that a server that closes nothing leaves nothing
+// behind.
 type keepingListener struct {
 	net.Listener
 	s *Server
@@ -166,32 +170,44 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Pair returns the two recorded ends of a fresh connection. The caller closes both. A read or write that would block
-// for longer than loopback.Patience fails: no scene comes near it.
+// Pair returns the two recorded ends of a fresh connection. The caller closes both. A read or write
+// that would block for longer than loopback.Patience fails: no scene comes near it.
 func Pair(rec *timeline.Recorder) (client, server net.Conn, err error) {
-	c, s, err := loopback.TCP()
+	ln, err := loopback.Listen()
 	if err != nil {
 		return nil, nil, err
 	}
-	watchdog := time.Now().Add(loopback.Patience)
-	if err := errors.Join(c.SetDeadline(watchdog), s.SetDeadline(watchdog)); err != nil {
+	defer ln.Close()
+	client, err = rec.Dial("client", ln.Addr().String(), func(addr string) (net.Conn, error) {
+		return net.Dial("tcp", addr)
+	})
+	if err != nil {
 		return nil, nil, err
 	}
-	return rec.Conn("client", c), rec.Conn("server", s), nil
+	server, err = rec.Accept("server", func() (net.Conn, error) { return loopback.AcceptFrom(ln, client) })
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	watchdog := time.Now().Add(loopback.Patience)
+	return client, server, errors.Join(client.SetDeadline(watchdog), server.SetDeadline(watchdog))
 }
 
-// Late waits until n bytes lie in the receive queue of conn and records that. It makes a late reader of whoever
-// reads next.
+// Late waits until n bytes are in the receive queue of conn and records that. It makes a late
+// reader of whoever reads next.
 func Late(rec *timeline.Recorder, conn net.Conn, n int) error {
 	if err := loopback.WaitQueued(conn, n); err != nil {
 		return err
 	}
-	rec.State(n, "%d bytes lie in the receive queue, and nobody has read yet", n)
+	rec.State(n, "%d bytes are in the receive queue, and nobody has read yet", n)
 	return nil
 }
 
-// Talk runs a client's talk function on lines, one message each, and records what it prints. It returns the printed lines.
-func Talk(rec *timeline.Recorder, side string, talk func(net.Conn, io.Reader, io.Writer) error, conn net.Conn, lines ...string) ([]string, error) {
+// Talk runs a client's talk function on lines, one message each, and records what it prints. It
+// returns the printed lines.
+func Talk(
+	rec *timeline.Recorder, side string, talk TalkFunc, conn net.Conn, lines ...string,
+) ([]string, error) {
 	out := &printed{rec: rec, side: side}
 	err := talk(conn, strings.NewReader(strings.Join(lines, "\n")+"\n"), out)
 	return out.lines(), err
@@ -226,7 +242,8 @@ func (p *printed) lines() []string {
 	return strings.Split(text, "\n")
 }
 
-// exchange sends a message and reads one answer with one read, as the clients of the first lessons do.
+// exchange sends a message and reads one answer with one read, as the clients of the first lessons
+// do.
 func exchange(conn net.Conn, message string) (string, error) {
 	if _, err := conn.Write([]byte(message)); err != nil {
 		return "", err
@@ -259,7 +276,8 @@ func reason(err error) string {
 
 // wait waits until the events fulfil a condition; a watchdog says what did not happen.
 func wait(rec *timeline.Recorder, what string, cond func([]timeline.Event) bool) error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), loopback.Patience, fmt.Errorf("%v passed", loopback.Patience))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), loopback.Patience,
+		fmt.Errorf("%v passed", loopback.Patience))
 	defer cancel()
 	return rec.Wait(ctx, what, cond)
 }

@@ -9,9 +9,9 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// standoff watches both ends of a connection and recognises when nothing can happen any more: both sides sit in Read and
-// every byte that was sent has been read. Then, and only then, it sets a deadline of Hang, so that the wait shows and the
-// scene ends. A slow machine is no standoff.
+// standoff watches both ends of a connection and recognises when nothing can happen any more: both
+// sides sit in Read and every byte that was sent has been read. Then, and only then, it sets a
+// deadline of Hang, so that the wait shows and the scene ends. A slow machine is no standoff.
 type standoff struct {
 	rec *timeline.Recorder
 
@@ -53,8 +53,8 @@ func (s *standoff) happened() bool {
 	return s.met
 }
 
-// settle waits until the second end has read everything that the first one sent and wants more, or *over is set; who
-// sets it calls wake. After loopback.Patience it gives up.
+// settle waits until the second end has read everything that the first one sent and wants more, or
+// *over is set; who sets it calls wake. After loopback.Patience it gives up.
 func (s *standoff) settle(over *bool) {
 	expired := false
 	watchdog := time.AfterFunc(loopback.Patience, func() { s.wake(func() { expired = true }) })
@@ -100,7 +100,7 @@ func (s *standoff) check() {
 		return
 	}
 	s.met = true
-	s.rec.State(0, "both sides read, and nothing is on its way: this would go on for ever")
+	s.rec.State(0, "both sides read, and nothing is on its way: this would go on forever")
 	for _, end := range s.giveUp {
 		end.SetReadDeadline(time.Now().Add(Hang))
 	}

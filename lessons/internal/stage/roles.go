@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -9,14 +10,12 @@ import (
 	"io/fs"
 	"log"
 	"net"
-	"os"
 	"strconv"
 	"time"
-
-	"golang.org/x/text/encoding/htmlindex"
 )
 
-// endGrace is how long an interrupted server may take to return from its serve function before the process ends anyway.
+// endGrace is how long an interrupted server may take to return from its serve function before the
+// process ends anyway.
 const endGrace = 100 * time.Millisecond
 
 // server plays the server's side alone.
@@ -27,48 +26,69 @@ func (s *session) server(ctx context.Context, args []string) int {
 	if s.RunsCommands {
 		expose = flags.Bool("expose", false, "")
 	}
+	s.register("server", flags)
 	if status, ok := s.parse(flags, args); !ok {
 		return status
 	}
 	if status, ok := s.checkAddr(*addr); !ok {
 		return status
 	}
-	if s.RunsCommands && !*expose && !onLoopback(*addr) {
-		return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", *addr)
-	}
+	logged, _ := visible(s.errs)
 	log.SetFlags(0)
-	log.SetOutput(s.errs)
+	log.SetOutput(logged)
+	l, err := s.listen(*addr)
+	if err != nil {
+		return s.fail("%s", s.explainListen(*addr, err))
+	}
+	defer l.end.Close()
+	if s.RunsCommands && !*expose && !onLoopback(l.at) { // a name may mean something else by now
+		return s.refuse(*addr)
+	}
+	return s.serveUntil(ctx, l)
+}
 
-	var serve func() error
-	var end io.Closer
-	var bound net.Addr
+// refuse says why a server that runs commands does not listen on an address.
+func (s *session) refuse(addr string) int {
+	return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address "+
+		"can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", addr)
+}
+
+// listening is a server's socket, and what serves it until it is closed.
+type listening struct {
+	serve func() error
+	end   io.Closer
+	at    net.Addr
+}
+
+func (s *session) listen(addr string) (listening, error) {
 	if s.ListenPacket != nil {
-		pc, err := s.ListenPacket(*addr)
+		pc, err := s.ListenPacket(addr)
 		if err != nil {
-			return s.fail("%s", s.explainListen(*addr, err))
+			return listening{}, err
 		}
-		serve, end, bound = func() error { return s.ServePacket(pc) }, pc, pc.LocalAddr()
-	} else {
-		ln, err := s.Listen(*addr)
-		if err != nil {
-			return s.fail("%s", s.explainListen(*addr, err))
-		}
-		serve, end, bound = func() error { return s.Serve(ln) }, ln, ln.Addr()
+		return listening{func() error { return s.ServePacket(pc) }, pc, pc.LocalAddr()}, nil
 	}
-	defer end.Close()
-	if _, err := fmt.Fprintf(s.out, "listening on %s\n", bound); err != nil {
-		return s.fail("telling on standard output that the server listens on %s: %v", bound, cause(err))
+	ln, err := s.Listen(addr)
+	if err != nil {
+		return listening{}, err
 	}
+	return listening{func() error { return s.Serve(ln) }, ln, ln.Addr()}, nil
+}
 
+// serveUntil serves until ctx ends.
+func (s *session) serveUntil(ctx context.Context, l listening) int {
+	if _, err := fmt.Fprintf(s.out, "listening on %s\n", l.at); err != nil {
+		return s.fail("telling on standard output that the server listens on %s: %v", l.at, cause(err))
+	}
 	served := make(chan error, 1)
-	go func() { served <- serve() }()
+	go func() { served <- l.serve() }()
 	select {
 	case err := <-served:
 		if err != nil && ctx.Err() == nil {
-			return s.fail("serving on %s: %s", bound, s.explainPeer("client", bound.String(), err))
+			return s.fail("serving on %s: %s", l.at, s.explainPeer("client", l.at.String(), err))
 		}
 	case <-ctx.Done(): // interrupted
-		end.Close()
+		l.end.Close()
 		select {
 		case <-served:
 		case <-time.After(endGrace): // in the middle of a conversation, which ends with the process
@@ -81,14 +101,7 @@ func (s *session) server(ctx context.Context, args []string) int {
 func (s *session) client(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("client", flag.ContinueOnError)
 	addr := flags.String("addr", defaultAddr, "")
-	charset := new(string)
-	if s.Encoding != nil {
-		charset = flags.String("encoding", "utf-8", "")
-	}
-	save := new(string)
-	if s.Folder != nil {
-		save = flags.String("save", "", "")
-	}
+	s.register("client", flags)
 	if status, ok := s.parse(flags, args); !ok {
 		return status
 	}
@@ -96,46 +109,42 @@ func (s *session) client(ctx context.Context, args []string) int {
 		return status
 	}
 	if tcp, err := net.ResolveTCPAddr("tcp", *addr); err == nil && tcp.Port == 0 {
-		return s.misuse("-addr %s: nobody can be reached at port 0; it lets a server take a free port: use the address that the server printed after \"listening on\"", *addr)
+		return s.misuse(
+			"-addr %s: nobody can be reached at port 0; it lets a server take a free port: use "+
+				"the address that the server printed after \"listening on\"", *addr)
 	}
-	if s.Encoding != nil {
-		e, err := htmlindex.Get(*charset)
-		if err != nil {
-			return s.misuse("-encoding %q: no such encoding; known are utf-8, gbk, gb18030, big5, shift_jis, euc-kr, iso-8859-1, windows-1252 and the others of the WHATWG list", *charset)
-		}
-		*s.Encoding = e
-	}
-	if *save != "" {
-		root, err := os.OpenRoot(*save)
-		if err != nil {
-			return s.misuse("-save %q: %v; it names a folder that exists, where the answers are put", *save, cause(err))
-		}
-		defer root.Close()
-		*s.Folder = root
-	}
+	logged, _ := visible(s.errs)
 	log.SetFlags(0)
-	log.SetOutput(s.errs)
+	log.SetOutput(logged)
 
 	conn, err := s.Dial(*addr)
 	if err != nil {
 		return s.fail("%s", s.explainDial(*addr, err))
 	}
 	defer conn.Close()
+	return s.talkUntil(ctx, conn, *addr)
+}
+
+// talkUntil lets the client talk to the server at addr until its input ends, or ctx does.
+func (s *session) talkUntil(ctx context.Context, conn net.Conn, addr string) int {
 	in := s.in
 	if isTerminal(s.in) {
 		in = &prompter{in: s.in, out: s.out}
 	}
 	talked := make(chan error, 1)
-	go func() { talked <- s.Talk(conn, in, s.out) }()
+	go func() {
+		out, end := visible(s.out)
+		talked <- cmp.Or(s.Talk(conn, in, out), end())
+	}()
 	select {
 	case err := <-talked:
 		var file *fs.PathError
 		switch {
 		case err == nil || s.out.failure() != nil: // Run says what is wrong with standard output
-		case errors.As(err, &file) && file.Op == "write":
+		case errors.As(err, &file) && (file.Op == "write" || file.Op == "close"):
 			return s.fail("saving an answer: writing %s: %v; is the disk full?", file.Path, cause(err))
 		default:
-			return s.fail("talking to %s: %s", *addr, s.explainPeer("server", *addr, err))
+			return s.fail("talking to %s: %s", addr, s.explainPeer("server", addr, err))
 		}
 	case <-ctx.Done(): // interrupted
 		fmt.Fprintln(s.out)
@@ -168,18 +177,22 @@ func (s *session) checkAddr(addr string) (int, bool) {
 		}
 	}
 	if err != nil {
-		return s.misuse("-addr %q: an address is HOST:PORT with a port from 0 to 65535, such as %s", addr, defaultAddr), false
+		return s.misuse("-addr %q: an address is HOST:PORT with a port from 0 to 65535, such as %s",
+			addr, defaultAddr), false
 	}
 	if host != "" && net.ParseIP(host) == nil && host != "localhost" {
 		if _, err := net.LookupHost(host); err != nil {
-			return s.misuse("-addr %q: the host %q has no address here; use 127.0.0.1 for this machine", addr, host), false
+			return s.misuse(
+				"-addr %q: the host %q has no address here; use 127.0.0.1 for this machine", addr,
+				host), false
 		}
 	}
 	return done, true
 }
 
-// onLoopback reports whether only this machine can reach addr. An empty host means every interface.
-func onLoopback(addr string) bool {
-	tcp, err := net.ResolveTCPAddr("tcp", addr)
-	return err == nil && tcp.IP.IsLoopback()
+// onLoopback reports whether only this machine can reach a listener. Its address says so, not the name that it was asked
+// for: a name may mean one address now and another one when it is looked up again.
+func onLoopback(bound net.Addr) bool {
+	tcp, ok := bound.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }

@@ -1,7 +1,8 @@
-// Package stage is what the main functions of all lessons share: the command line, the roles of server and client,
-// signals, running the recorded scenes, and errors that say what to type next.
+// Package stage is what the main functions of all lessons share: the command line, the roles of
+// server and client, signals, running the recorded scenes, and errors that say what to type next.
 //
-// It keeps the lessons' own files free of plumbing: server.go and client.go hold plain net code and nothing else.
+// It keeps the lessons' own files free of plumbing: server.go and client.go hold plain net code and
+// nothing else.
 package stage
 
 import (
@@ -13,6 +14,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,25 +22,30 @@ import (
 	"unicode"
 
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
 
-	"socketbook/tools/timeline"
+	"socketbook/lessons/internal/course"
+	"socketbook/lessons/internal/scenario"
 )
 
-// Lesson is what a lesson hands to Main. TCP lessons fill in Listen and Serve, UDP lessons ListenPacket and ServePacket.
+// Lesson is what a lesson hands to Main. TCP lessons fill in Listen and Serve, UDP lessons
+// ListenPacket and ServePacket. Its title is in package course.
 type Lesson struct {
 	Number string // the folder below lessons/: "04"
-	Title  string
 
 	Listen       func(addr string) (net.Listener, error)
 	Serve        func(ln net.Listener) error // until ln is closed, which is no error
 	ListenPacket func(addr string) (net.PacketConn, error)
 	ServePacket  func(pc net.PacketConn) error // until pc is closed, which is no error
 	Dial         func(addr string) (net.Conn, error)
-	Talk         func(conn net.Conn, in io.Reader, out io.Writer) error // until in ends; does not close conn
+	Talk         scenario.TalkFunc // until in ends; does not close conn
 
-	RunsCommands bool               // the server executes what it is sent: it may listen on loopback only
-	Encoding     *encoding.Encoding // set by the client's -encoding flag, if the lesson has one
-	Folder       **os.Root          // opened for the client's -save flag, if the lesson has one
+	// ServerFlags and ClientFlags, in a lesson that has flags of its own, register those of one
+	// side, with their usage. They may set l's fields, there and when a flag is read: l is a copy
+	// for one run.
+	ServerFlags, ClientFlags func(l *Lesson, flags *flag.FlagSet)
+
+	RunsCommands bool // the server executes what it is sent: it may listen on loopback only
 
 	Scenes []Scene
 }
@@ -48,9 +55,10 @@ type Scene struct {
 	Name string // kebab case; as in the bug ledger if the scene shows or fixes a bug
 	Line string // what happens, in one line
 
-	// Naive plays the scene with the code of naive.go and Run with that of server.go and client.go; either may be nil. Each returns an
-	// error only when it could not be played: a bug that shows is no error.
-	Naive, Run func(rec *timeline.Recorder) error
+	// Naive is played with the code of naive.go, Run with that of server.go and client.go; either may
+	// be nil. NaiveLine stands for Line above the naive take, where what one sees there differs.
+	NaiveLine  string
+	Naive, Run scenario.Play
 }
 
 // Statuses of a lesson's process.
@@ -70,11 +78,13 @@ func Main(l Lesson) {
 	os.Exit(status)
 }
 
-// Run does what Main does, up to the end of the process, and returns the status. An interrupt is the end of ctx.
+// Run does what Main does, up to the end of the process, and returns the status. An interrupt is
+// the end of ctx.
 func Run(ctx context.Context, l Lesson, args []string, in io.Reader, out, errs io.Writer) int {
 	s := &session{Lesson: l, in: in, out: &output{Writer: out}, errs: errs}
 	status := s.run(ctx, args)
-	if err := s.out.failure(); err != nil && status == done && !errors.Is(err, syscall.EPIPE) { // a reader that has seen enough is no failure
+	err := s.out.failure()
+	if err != nil && status == done && !readerLeft(err) {
 		return s.fail("writing to standard output: %v; is the disk full?", cause(err))
 	}
 	return status
@@ -88,7 +98,12 @@ func (s *session) run(ctx context.Context, args []string) int {
 		case "client":
 			return s.client(ctx, args[1:])
 		}
-		return s.misuse("%q is no role: a lesson is run as server, as client, or without a role to see its scenes (-list names them)", args[0])
+		if slices.Contains(s.names(), args[0]) {
+			return s.misuse("%q is a scene: %s", args[0], s.command("-scene "+args[0]))
+		}
+		return s.misuse(
+			"%q is no role: a lesson is run as server, as client, or without a role to see its "+
+				"scenes (-list names them)", args[0])
 	}
 	return s.scenes(ctx, args)
 }
@@ -150,10 +165,12 @@ func (s *session) fail(format string, args ...any) int {
 	return failed
 }
 
-// longestLine is what a complaint is cut to, in characters: a peer may have put a name of 60 KB into it.
+// longestLine is what a complaint is cut to, in characters: a peer may have put a name of 60 KB
+// into it.
 const longestLine = 600
 
-// complain prints one line, on a line of its own. What a peer put into it, a file name say, cannot control the reader's terminal.
+// complain prints one line, on a line of its own. What a peer put into it, a file name say, cannot
+// control the reader's terminal.
 func (s *session) complain(format string, args ...any) {
 	if isTerminal(s.out.Writer) && s.out.open() { // an answer broke off in the middle of a line
 		fmt.Fprintln(s.out)
@@ -171,6 +188,10 @@ func (s *session) complain(format string, args ...any) {
 			line.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
 	}
+	if f, ok := s.errs.(*os.File); ok && isTerminal(f) && terminalWidth(f) > 0 {
+		fmt.Fprintln(s.errs, wrapWords(line.String(), "  ", terminalWidth(f)))
+		return
+	}
 	fmt.Fprintln(s.errs, line.String())
 }
 
@@ -182,16 +203,49 @@ func (s *session) parse(flags *flag.FlagSet, args []string) (int, bool) {
 	case errors.Is(err, flag.ErrHelp):
 		s.usage(s.out)
 		return done, false
+	case err != nil && s.roleOf(err) != "":
+		return s.misuse("%v without a role: %s", err, s.command(s.roleOf(err))), false
 	case err != nil:
 		return s.misuse("%v; %s says which flags there are", err, s.command("-help")), false
 	case flags.NArg() > 0:
-		return s.misuse("%q is one argument too many: a role comes first, then flags; %s shows how", flags.Arg(0), s.command("-help")), false
+		return s.misuse("%q is one argument too many: a role comes first, then flags; %s shows how",
+			flags.Arg(0), s.command("-help")), false
 	}
 	return done, true
 }
 
+// roleOf returns the command that a flag belongs to which package flag has not found, or "".
+func (s *session) roleOf(err error) string {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	switch {
+	case !ok:
+		return ""
+	case name == "addr":
+		return "server -addr " + defaultAddr
+	case name == "expose" && s.RunsCommands:
+		return "server -expose"
+	}
+	for _, role := range []string{"server", "client"} {
+		for _, f := range s.own(role) {
+			if f.Name == name {
+				command, _ := flagUsage(role, f)
+				return command
+			}
+		}
+	}
+	return ""
+}
+
+// given reports whether a flag was given, be it with its default value.
+func given(flags *flag.FlagSet, name string) bool {
+	found := false
+	flags.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
+
 func (s *session) usage(w io.Writer) {
-	fmt.Fprintf(w, "Lesson %s: %s\n\n", s.Number, s.Title)
+	l, _ := course.Find(s.Number)
+	fmt.Fprintf(w, "Lesson %s: %s\n\n", s.Number, l.Title)
 	row := func(rest, what string) { fmt.Fprintf(w, "  %-48s %s\n", s.command(rest), what) } // 80 columns
 	row("", "all scenes, both sides here")
 	row("-scene NAME", "one scene")
@@ -203,15 +257,55 @@ func (s *session) usage(w io.Writer) {
 	if s.RunsCommands {
 		row("server -expose", "allows any -addr: see below")
 	}
-	row("client -addr "+defaultAddr, "the other; sends your lines")
-	if s.Encoding != nil {
-		row("client -encoding gbk", "answers are GBK, not UTF-8")
+	for _, f := range s.own("server") {
+		row(flagUsage("server", f))
 	}
-	if s.Folder != nil {
-		row("client -save FOLDER", "answers are put there too")
+	row("client -addr "+defaultAddr, "the other; sends your lines")
+	for _, f := range s.own("client") {
+		row(flagUsage("client", f))
 	}
 	if s.RunsCommands {
-		fmt.Fprintf(w, "\nThis server runs the commands that it is sent.\nIt listens on loopback only, unless -expose is given.\n")
+		fmt.Fprintf(w,
+			"\nThis server runs the commands that it is sent.\nIt listens on loopback only, "+
+				"unless -expose is given.\n")
+	}
+}
+
+// flagUsage describes a lesson's own flag, in the words that it was registered with.
+func flagUsage(role string, f *flag.Flag) (command, what string) {
+	value, what := flag.UnquoteUsage(f)
+	return strings.TrimSpace(role + " -" + f.Name + " " + value), what
+}
+
+// own lists the lesson's own flags for a role.
+func (s *session) own(role string) []*flag.Flag {
+	l := s.Lesson
+	flags := flag.NewFlagSet(role, flag.ContinueOnError)
+	l.register(role, flags)
+	var list []*flag.Flag
+	flags.VisitAll(func(f *flag.Flag) { list = append(list, f) })
+	return list
+}
+
+// register lets the lesson register its own flags for a role.
+func (l *Lesson) register(role string, flags *flag.FlagSet) {
+	own := l.ClientFlags
+	if role == "server" {
+		own = l.ServerFlags
+	}
+	if own != nil {
+		own(l, flags)
+	}
+}
+
+// Encoding returns the function of a flag that names an encoding, which it stores.
+func Encoding(e *encoding.Encoding) func(name string) error {
+	return func(name string) (err error) {
+		if *e, err = htmlindex.Get(name); err != nil {
+			err = errors.New("no such encoding; known are utf-8, gbk, gb18030, big5, shift_jis, euc-kr, " +
+				"iso-8859-1, windows-1252 and the others of the WHATWG list")
+		}
+		return err
 	}
 }
 

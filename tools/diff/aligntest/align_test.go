@@ -1,5 +1,6 @@
-// Package aligntest measures what tools/diff draws with libraries that the command does not use. It is a package of
-// its own because one of them takes 20 ms to start, which the tests of the command line would pay at every command.
+// Package aligntest measures what tools/diff draws with libraries that the command does not use. It is
+// a package of its own because one of them takes 20 ms to start, which the tests of the command line
+// would pay at every command.
 package aligntest
 
 import (
@@ -57,7 +58,7 @@ func TestEveryRowIsAsWideAsTheTerminal(t *testing.T) {
 					for _, row := range rows {
 						require.Equal(t, width, ansi.StringWidth(row), "%q", row)
 						require.False(t, strings.ContainsFunc(ansi.Strip(row), func(r rune) bool {
-							return unicode.IsControl(r) || r == '\u202e' || r == '\u200b' || r == unicode.ReplacementChar
+							return unicode.IsControl(r) || strings.ContainsRune("\u202e\u200b\ufffd", r)
 						}), "%q", row)
 					}
 				}
@@ -66,13 +67,15 @@ func TestEveryRowIsAsWideAsTheTerminal(t *testing.T) {
 	}
 }
 
-// The same by a library with tables of its own; it agrees about Chinese text and emoji, not about every script.
+// The same by a library with tables of its own; it agrees about Chinese text and emoji, not about every
+// script.
 func TestWidthsMeasuredByAnotherLibrary(t *testing.T) {
 	diff := command(t)
 	other := runewidth.NewCondition()
 	other.EastAsianWidth = false
 	for _, width := range []int{60, 80, 120, 200} {
-		for _, row := range diff("../testdata/before", "../testdata/after", "-all", "-width", fmt.Sprint(width)) {
+		for _, row := range diff("../testdata/before", "../testdata/after", "-all", "-width",
+			fmt.Sprint(width)) {
 			require.Equal(t, width, other.StringWidth(row), "%q", row)
 		}
 	}
@@ -83,7 +86,8 @@ func TestTheBarIsStraight(t *testing.T) {
 	diff := command(t)
 	old, new := awkwardFolders(t)
 	bars := 0
-	for _, row := range diff(filepath.Join(old, "3.go"), filepath.Join(new, "3.go"), "-all", "-width", "100") {
+	for _, row := range diff(filepath.Join(old, "3.go"), filepath.Join(new, "3.go"), "-all", "-width",
+		"100") {
 		if strings.HasPrefix(row, "──") || strings.TrimSpace(row) == "" {
 			continue
 		}

@@ -25,14 +25,15 @@ func Need(t testing.TB, program string) {
 	}
 }
 
-// Git runs git in dir, outside of any repository and with nobody's configuration. To git diff a status of 1 means
-// "they differ", so that is an error only of other commands.
+// Git runs git in dir, outside of any repository and with nobody's configuration. To git diff a status
+// of 1 means "they differ", so that is an error only of other commands.
 func Git(t testing.TB, dir, stdin string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
 	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_DIR="+filepath.Join(dir, "no repository"))
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_DIR="+filepath.Join(dir, "no repository"))
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -43,11 +44,13 @@ func Git(t testing.TB, dir, stdin string, args ...string) string {
 	return string(out)
 }
 
-// Lines returns how many lines git adds and removes from the folder dir/old to the folder dir/new with its patience diff.
+// Lines returns how many lines git adds and removes from the folder dir/old to the folder dir/new with
+// its patience diff.
 func Lines(t testing.TB, dir string) int {
 	t.Helper()
 	total := 0
-	for line := range strings.Lines(Git(t, dir, "", "diff", "--patience", "--no-index", "--no-renames", "--numstat", "old", "new")) {
+	for line := range strings.Lines(Git(t, dir, "", "diff", "--patience", "--no-index", "--no-renames",
+		"--numstat", "old", "new")) {
 		var added, removed int
 		_, err := fmt.Sscan(line, &added, &removed)
 		require.NoError(t, err, line)

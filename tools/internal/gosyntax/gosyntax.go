@@ -1,5 +1,6 @@
-// Package gosyntax reads Go source as tokens: what to colour, and where each function begins and ends. It works on
-// source that does not compile and on text that is no Go at all, so that a tool can show whatever a student wrote.
+// Package gosyntax reads Go source as tokens: what to colour, and where each function begins and ends.
+// It works on source that does not compile and on text that is no Go at all, so that a tool can show
+// whatever a student wrote.
 package gosyntax
 
 import (
@@ -43,22 +44,23 @@ type item struct {
 	text       string
 }
 
-// scan returns every token of src, comments and automatic semicolons included. Errors are passed over: the scanner
-// goes on behind them.
+// scan returns every token of src, comments and automatic semicolons included. Errors are passed over:
+// the scanner goes on behind them.
 func scan(src []byte) []item {
 	fset := token.NewFileSet()
 	file := fset.AddFile("", fset.Base(), len(src))
 	var s scanner.Scanner
 	s.Init(file, src, func(token.Position, string) {}, scanner.ScanComments)
 
-	items := make([]item, 0, len(src)/4+16) // about four bytes a token: growing a slice of them is the slowest part
+	items := make([]item, 0, len(src)/4+16) // about four bytes a token: to grow the slice is slow
 	for {
 		pos, tok, text := s.Scan()
 		if tok == token.EOF {
 			return items
 		}
 		it := item{start: file.Offset(pos), tok: tok, text: text}
-		// The scanner drops carriage returns from comments and raw strings; the end is where the source says it is.
+		// The scanner drops carriage returns from comments and raw strings; the end is where the source
+		// says it is.
 		it.end = it.start + length(src[it.start:], tok, text)
 		it.line = file.Line(pos)
 		it.last = it.line + bytes.Count(src[it.start:it.end], []byte("\n"))
@@ -84,8 +86,8 @@ func length(src []byte, tok token.Token, text string) int {
 	return min(n, len(src))
 }
 
-// Read returns the spans of src that have a class, in order, between which it is Plain, and the functions that it
-// declares at its top level, in order.
+// Read returns the spans of src that have a class, in order, between which it is Plain, and the
+// functions that it declares at its top level, in order.
 func Read(src []byte) ([]Span, []Func) {
 	items := scan(src)
 	return highlight(items), functions(items)
@@ -122,7 +124,8 @@ func classOf(items []item, i int) Class {
 	return Plain
 }
 
-// declares reports whether the identifier items[i] is the name in a declaration: func NAME, or func (RECEIVER) NAME(.
+// declares reports whether the identifier items[i] is the name in a declaration: func NAME, or func
+// (RECEIVER) NAME(.
 func declares(items []item, i int) bool {
 	if i > 0 && items[i-1].tok == token.FUNC {
 		return true
@@ -137,12 +140,14 @@ func declares(items []item, i int) bool {
 	return open > 0 && items[open-1].tok == token.FUNC
 }
 
-// predeclared holds the identifiers of the universe block; see "Predeclared identifiers" in the Go specification.
+// predeclared holds the identifiers of the universe block; see "Predeclared identifiers" in the Go
+// specification.
 var predeclared = func() map[string]bool {
 	names := make(map[string]bool)
-	for name := range strings.FieldsSeq(`any bool byte comparable complex64 complex128 error float32 float64 int int8
-		int16 int32 int64 rune string uint uint8 uint16 uint32 uint64 uintptr true false iota nil append cap clear close
-		complex copy delete imag len make max min new panic print println real recover`) {
+	for name := range strings.FieldsSeq(`any bool byte comparable complex64 complex128 error float32 float64
+		int int8 int16 int32 int64 rune string uint uint8 uint16 uint32 uint64 uintptr true false iota nil
+		append cap clear close complex copy delete imag len make max min new panic print println real
+		recover`) {
 		names[name] = true
 	}
 	return names
@@ -187,8 +192,8 @@ func functions(items []item) []Func {
 	return funcs
 }
 
-// declaration reads a function from its word func: its name, and the index of its last token. The name is "" where
-// the source has none.
+// declaration reads a function from its word func: its name, and the index of its last token. The name
+// is "" where the source has none.
 func declaration(items []item) (name string, end int) {
 	var receiver string
 	i := 1

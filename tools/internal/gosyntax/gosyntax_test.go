@@ -52,14 +52,19 @@ func TestFunctionsAreFoundWithTheirComments(t *testing.T) {
 }
 
 func TestCarriageReturnsDoNotMoveTheLines(t *testing.T) {
-	require.Equal(t, functionsOf([]byte(source)), functionsOf([]byte(strings.ReplaceAll(source, "\n", "\r\n"))))
+	require.Equal(t, functionsOf([]byte(source)),
+		functionsOf([]byte(strings.ReplaceAll(source, "\n", "\r\n"))))
 }
 
 func TestFunctionsOfBrokenSource(t *testing.T) {
-	for _, src := range []string{"", "func", "func (", "func (s", "func ()", "func f", "func f(", "}}} func", "\xff\x00func f() {"} {
+	for _, src := range []string{
+		"", "func", "func (", "func (s", "func ()", "func f", "func f(",
+		"}}} func", "\xff\x00func f() {",
+	} {
 		functionsOf([]byte(src)) // must come back
 	}
-	require.Equal(t, []Func{{Name: "open", First: 1, Line: 1, Last: 2}}, functionsOf([]byte("func open() {\n\tx := 1")))
+	require.Equal(t, []Func{{Name: "open", First: 1, Line: 1, Last: 2}},
+		functionsOf([]byte("func open() {\n\tx := 1")))
 }
 
 func TestHighlight(t *testing.T) {
@@ -76,7 +81,10 @@ func TestHighlight(t *testing.T) {
 }
 
 func TestSpansStayInTheSource(t *testing.T) {
-	for _, src := range []string{"/* a\r\nb */ x", "`a\r\nb` 1", "\"open\nx", "'", "`open\r", "/*", "\ufeffpackage p", "// a\r\r\n1"} {
+	for _, src := range []string{
+		"/* a\r\nb */ x", "`a\r\nb` 1", "\"open\nx", "'", "`open\r", "/*",
+		"\ufeffpackage p", "// a\r\r\n1",
+	} {
 		end := 0
 		for _, s := range spansOf([]byte(src)) {
 			require.LessOrEqual(t, end, s.Start, "%q", src)

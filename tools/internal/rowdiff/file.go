@@ -12,8 +12,9 @@ type File struct {
 	InOld, InNew     bool
 	OldText, NewText string
 	Rows             []Row
-	Skipped          string // why the content is not compared, as in "binary"; "" when it is
+	Skipped          string // why there are no rows, as in "is binary"; "" when there are
 	Differs          bool   // the bytes differ, or the file is on one side only
+	Unread           bool   // the bytes of a side are not known: Differs is true and may be wrong
 
 	// What to colour, by offsets in the texts; of Go files.
 	OldSyntax, NewSyntax []gosyntax.Span
@@ -65,8 +66,8 @@ type FuncChange struct {
 	State State
 }
 
-// Funcs returns the functions in which at least one line differs, in the order of the new text; those that are gone
-// come last.
+// Funcs returns the functions in which at least one line differs, in the order of the new text; those
+// that are gone come last.
 func (f *File) Funcs() []FuncChange {
 	oldTouched, newTouched := make(map[int]bool), make(map[int]bool)
 	for _, r := range f.Rows {
@@ -136,7 +137,8 @@ func (f *File) Unified(context int) string {
 	})
 }
 
-// Around returns the name of the function that a row stands in, on the new side if the row has one; "" outside of all.
+// Around returns the name of the function that a row stands in, on the new side if the row has one; ""
+// outside of all.
 func (f *File) Around(r Row) string {
 	if r.New.Number != 0 {
 		return enclosing(f.newFuncs, r.New.Number)

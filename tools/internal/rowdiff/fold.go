@@ -9,8 +9,8 @@ type Stretch struct {
 // All is the context that folds nothing.
 const All = -1
 
-// Fold cuts rows into stretches. Shown are the rows that differ and, around each, context equal rows; the rest is
-// folded, where that hides two rows at least: a fold takes one line itself.
+// Fold cuts rows into stretches. Shown are the rows that differ and, around each, context equal rows;
+// the rest is folded, where that hides two rows at least: a fold takes one line itself.
 func Fold(rows []Row, context int) []Stretch {
 	if len(rows) == 0 {
 		return nil

@@ -78,8 +78,10 @@ func TestPatchAppliesThePatch(t *testing.T) {
 // Word for word what git writes.
 func TestEmptyFilesInAPatch(t *testing.T) {
 	empty := ""
-	require.Equal(t, "diff --git a/e b/e\nnew file mode 100644\nindex 0000000..e69de29\n", Patch([]*File{CompareFile("e", nil, &empty)}, 3))
-	require.Equal(t, "diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\n", Patch([]*File{CompareFile("e", &empty, nil)}, 3))
+	require.Equal(t, "diff --git a/e b/e\nnew file mode 100644\nindex 0000000..e69de29\n",
+		Patch([]*File{CompareFile("e", nil, &empty)}, 3))
+	require.Equal(t, "diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\n",
+		Patch([]*File{CompareFile("e", &empty, nil)}, 3))
 }
 
 func TestNoMoreLinesThanGit(t *testing.T) {

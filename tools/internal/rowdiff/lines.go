@@ -12,10 +12,11 @@ type hunk struct{ oldStart, oldEnd, newStart, newEnd int }
 
 // diffLines finds the hunks between two texts, in order, with at least one equal line between two of them.
 //
-// It is the patience diff: lines that occur once in each text are the anchors, and the longest series of anchors in
-// the same order on both sides cuts the texts into smaller ones. What lies between two anchors goes to the
-// library's search for a longest common subsequence. Anchors keep a function with its own braces; a search
-// for the fewest lines alone likes to pair one function's braces with another's.
+// It is the patience diff: lines that occur once in each text are the anchors, and the longest series
+// of anchors in the same order on both sides cuts the texts into smaller ones. What lies between two
+// anchors goes to the library's search for a longest common subsequence. Anchors keep a function with
+// its own braces; a search for the fewest lines alone likes to pair one function's braces with
+// another's.
 func diffLines(a, b []string) []hunk {
 	ids := make(map[string]rune)
 	d := &lineDiffer{a: intern(ids, a), b: intern(ids, b)}
@@ -72,8 +73,8 @@ func (d *lineDiffer) diff(a0, a1, b0, b1 int) {
 	d.diff(a0, a1, b0, b1)
 }
 
-// search compares two stretches that share no anchor. The library gives up beyond 100 differences and returns the
-// middle as one piece, so a piece that came back smaller is tried again.
+// search compares two stretches that share no anchor. The library gives up beyond 100 differences and
+// returns the middle as one piece, so a piece that came back smaller is tried again.
 func (d *lineDiffer) search(a0, a1, b0, b1 int) {
 	for _, c := range lcs.DiffRunes(d.a[a0:a1], d.b[b0:b1]) {
 		h := hunk{a0 + c.Start, a0 + c.End, b0 + c.ReplStart, b0 + c.ReplEnd}
@@ -95,7 +96,8 @@ func (d *lineDiffer) add(h hunk) {
 // pair is a line of the old text and the line of the new text that belongs beside it.
 type pair struct{ old, new int }
 
-// anchors returns the longest series of lines that occur once in each stretch and stand in the same order in both.
+// anchors returns the longest series of lines that occur once in each stretch and stand in the same
+// order in both.
 func (d *lineDiffer) anchors(a0, a1, b0, b1 int) []pair {
 	d.round++
 	count := func(s []seen, ids []rune, from, to int) {
@@ -120,12 +122,14 @@ func (d *lineDiffer) anchors(a0, a1, b0, b1 int) []pair {
 	return longestRising(once)
 }
 
-// longestRising returns a longest part of pairs, which rise in old, that rises in new as well (patience sorting).
+// longestRising returns a longest part of pairs, which rise in old, that rises in new as well (patience
+// sorting).
 func longestRising(pairs []pair) []pair {
 	tops := make([]int, 0, len(pairs))   // the pair on top of each pile
-	before := make([]int, 0, len(pairs)) // for each pair, the top of the pile to its left when it was laid down
+	before := make([]int, 0, len(pairs)) // for each pair, the top of the pile to its left at that time
 	for i, p := range pairs {
-		pile, _ := slices.BinarySearchFunc(tops, p.new, func(top, want int) int { return pairs[top].new - want })
+		pile, _ := slices.BinarySearchFunc(tops, p.new,
+			func(top, want int) int { return pairs[top].new - want })
 		if pile == len(tops) {
 			tops = append(tops, i)
 		} else {

@@ -16,9 +16,9 @@ type move struct {
 	is   gosyntax.Func
 }
 
-// MarkMoves finds the functions that moved, within one of the files or from one to another, and marks their lines as
-// Moved. A function moved when it has the same name, most of its lines are the same, and the rows do not
-// have them side by side. The counts stay: a moved line is one removed and one added.
+// MarkMoves finds the functions that moved, within one of the files or from one to another, and marks
+// their lines as Moved. A function moved when it has the same name, most of its lines are the same, and
+// the rows do not have them side by side. The counts stay: a moved line is one removed and one added.
 func MarkMoves(files []*File) {
 	for _, from := range files {
 		for _, was := range uniqueNames(from.oldFuncs) {
@@ -33,8 +33,8 @@ func MarkMoves(files []*File) {
 	}
 }
 
-// findMove returns where the function may have gone: its namesake in the same file, or else one that is new in
-// another.
+// findMove returns where the function may have gone: its namesake in the same file, or else one that is
+// new in another.
 func findMove(files []*File, from *File, was gosyntax.Func) (move, bool) {
 	if is, ok := find(from.newFuncs, was.Name); ok {
 		return move{was.Name, from, was, from, is}, true
@@ -158,8 +158,8 @@ func (m move) mark() {
 	}
 }
 
-// setMoved marks a line as Moved. A line that was beside another as Changed parts from it: what it really resembles
-// stands elsewhere.
+// setMoved marks a line as Moved. A line that was beside another as Changed parts from it: what it
+// really resembles stands elsewhere.
 func setMoved(s, other *Side) bool {
 	switch s.Kind {
 	case Changed:

@@ -15,7 +15,8 @@ const (
 )
 
 func TestMovedFunction(t *testing.T) {
-	f := file("server.go", "package p\n\n"+listenFunc+"\n"+serveFunc+"\n"+talkFunc, "package p\n\n"+serveFunc+"\n"+talkFunc+"\n"+listenFunc)
+	f := file("server.go", "package p\n\n"+listenFunc+"\n"+serveFunc+"\n"+talkFunc,
+		"package p\n\n"+serveFunc+"\n"+talkFunc+"\n"+listenFunc)
 	MarkMoves([]*File{f})
 	require.Equal(t, []FuncChange{{"listen", Relocated}}, f.Funcs())
 	checkRows(t, f.OldText, f.NewText, f.Rows)
@@ -32,7 +33,10 @@ func TestMovedFunction(t *testing.T) {
 		}
 	}
 	require.Len(t, moved, 12, "six lines, once on each side")
-	require.Equal(t, []string{"listen moved to line 22, unchanged", "listen moved here from line 4, unchanged"}, notes)
+	require.Equal(t, []string{
+		"listen moved to line 22, unchanged",
+		"listen moved here from line 4, unchanged",
+	}, notes)
 }
 
 func TestFunctionMovedToAnotherFileAndEdited(t *testing.T) {
@@ -60,14 +64,20 @@ func TestFunctionMovedToAnotherFileAndEdited(t *testing.T) {
 
 func TestNotMoved(t *testing.T) {
 	for name, f := range map[string]*File{
-		"edited in place":      file("a.go", listenFunc+serveFunc, listenFunc+"// serve answers.\nfunc serve() {\n\taccept()\n\tread(1)\n\tfor range 3 {\n\t\twrite(2)\n\t}\n}\n"),
-		"pushed down":          file("a.go", listenFunc, talkFunc+listenFunc),
-		"another of that name": file("a.go", listenFunc+serveFunc+talkFunc, serveFunc+talkFunc+"func listen() {\n\tsomething()\n\telse_()\n\tentirely()\n}\n"),
-		"two of that name":     file("a.go", "func init() {\n\ta()\n\tb()\n}\n"+serveFunc+"func init() {\n\tc()\n}\n", serveFunc+"func init() {\n\ta()\n\tb()\n}\n"),
+		"edited in place": file("a.go", listenFunc+serveFunc,
+			listenFunc+"// serve answers.\nfunc serve() {\n"+
+				"\taccept()\n\tread(1)\n\tfor range 3 {\n\t\twrite(2)\n\t}\n}\n"),
+		"pushed down": file("a.go", listenFunc, talkFunc+listenFunc),
+		"another of that name": file("a.go", listenFunc+serveFunc+talkFunc,
+			serveFunc+talkFunc+"func listen() {\n\tsomething()\n\telse_()\n\tentirely()\n}\n"),
+		"two of that name": file("a.go",
+			"func init() {\n\ta()\n\tb()\n}\n"+serveFunc+"func init() {\n\tc()\n}\n",
+			serveFunc+"func init() {\n\ta()\n\tb()\n}\n"),
 	} {
 		MarkMoves([]*File{f})
 		for _, r := range f.Rows {
-			require.False(t, r.Old.Kind == Moved || r.New.Kind == Moved, "%s: %q", name, r.Old.Text+r.New.Text)
+			require.False(t, r.Old.Kind == Moved || r.New.Kind == Moved, "%s: %q", name,
+				r.Old.Text+r.New.Text)
 		}
 	}
 }
@@ -89,23 +99,31 @@ func TestAMovedLinePartsFromTheOneBesideIt(t *testing.T) {
 
 func TestFuncs(t *testing.T) {
 	f := file("server.go", listenFunc+"\n"+serveFunc+"\nfunc gone() {}\n",
-		listenFunc+"\n// serve answers.\nfunc serve() {\n\taccept()\n\tfor {\n\t\twrite()\n\t}\n}\n\nfunc fresh() {\n\t_ = 1\n}\n")
+		listenFunc+"\n// serve answers.\nfunc serve() {\n\taccept()\n\tfor {\n\t\twrite()\n\t}\n}\n\n"+
+			"func fresh() {\n\t_ = 1\n}\n")
 	MarkMoves([]*File{f})
 	require.Equal(t, []FuncChange{{"serve", Edited}, {"fresh", New}, {"gone", Gone}}, f.Funcs())
 	require.Empty(t, file("a.go", listenFunc, listenFunc).Funcs())
-	require.Empty(t, file("a.go", "package a\n\n"+listenFunc, "package b\n\n"+listenFunc).Funcs(), "outside of every function")
+	require.Empty(t, file("a.go", "package a\n\n"+listenFunc, "package b\n\n"+listenFunc).Funcs(),
+		"outside of every function")
 }
 
 func TestUnifiedNamesTheFunction(t *testing.T) {
-	f := file("server.go", listenFunc+"\n"+serveFunc, listenFunc+"\n// serve answers.\nfunc serve() {\n\taccept()\n\tread()\n\tfor {\n\t\twrite(1)\n\t}\n}\n")
-	require.Equal(t, "@@ -12,3 +12,3 @@ func serve\n \tfor {\n-\t\twrite()\n+\t\twrite(1)\n \t}\n", f.Unified(1))
+	f := file("server.go", listenFunc+"\n"+serveFunc,
+		listenFunc+"\n// serve answers.\nfunc serve() {\n"+
+			"\taccept()\n\tread()\n\tfor {\n\t\twrite(1)\n\t}\n}\n")
+	require.Equal(t, "@@ -12,3 +12,3 @@ func serve\n \tfor {\n-\t\twrite()\n+\t\twrite(1)\n \t}\n",
+		f.Unified(1))
 }
 
 func TestUnifiedExtents(t *testing.T) {
 	require.Equal(t, "", Unified(Compare("a\n", "a\n"), 3, nil))
-	require.Equal(t, "@@ -1,4 +1,4 @@\n-a\n+x\n b\n c\n-d\n+y\n", Unified(Compare("a\nb\nc\nd\n", "x\nb\nc\ny\n"), 1, nil), "hunks that touch are one")
+	require.Equal(t, "@@ -1,4 +1,4 @@\n-a\n+x\n b\n c\n-d\n+y\n",
+		Unified(Compare("a\nb\nc\nd\n", "x\nb\nc\ny\n"), 1, nil), "hunks that touch are one")
 	require.Equal(t, "@@ -0,0 +1 @@\n+a\n", Unified(Compare("", "a\n"), 3, nil))
-	require.Equal(t, "@@ -1,2 +0,0 @@\n-a\n-b\n\\ No newline at end of file\n", Unified(Compare("a\nb", ""), 3, nil))
+	require.Equal(t, "@@ -1,2 +0,0 @@\n-a\n-b\n\\ No newline at end of file\n",
+		Unified(Compare("a\nb", ""), 3, nil))
 	require.Equal(t, "@@ -2,0 +3 @@\n+c\n", Unified(Compare("a\nb\nd\n", "a\nb\nc\nd\n"), 0, nil))
-	require.Equal(t, "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n", Unified(Compare("a", "a\n"), 3, nil))
+	require.Equal(t, "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n",
+		Unified(Compare("a", "a\n"), 3, nil))
 }

@@ -7,23 +7,28 @@ import (
 	"unicode/utf8"
 
 	"github.com/aymanbagabas/go-udiff/lcs"
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
-	// alike is how much two lines must have in common, from 0 to 1, to stand beside each other as one changed line.
-	// Lower, and marking what differs turns unlike lines into confetti.
+	// alike is how much two lines must have in common, from 0 to 1, to stand beside each other as one
+	// changed line. Lower, and marking what differs turns unlike lines into confetti.
 	alike = 0.5
 	// maxPairs bounds the work for one hunk, in comparisons of two lines: about 300 lines against 300.
 	maxPairs = 100_000
-	// maxLineTokens bounds the work for one line; a longer one (data, not prose or code) is compared as a whole.
+	// maxLineTokens bounds the work for one line; a longer one (data, not prose or code) is compared as
+	// a whole.
 	maxLineTokens = 2000
 )
 
-// pairs picks, in a hunk, the old and new lines that stand beside each other: in order, and so that the sum of their
-// likenesses is greatest. Indexes count from the beginning of the hunk.
+// pairs picks, in a hunk, the old and new lines that stand beside each other: in order, and so that the
+// sum of their likenesses is greatest. Indexes count from the beginning of the hunk.
 func pairs(a, b []string) []pair {
-	if len(a) == 0 || len(b) == 0 || len(a)*len(b) > maxPairs {
+	if len(a) == 0 || len(b) == 0 {
 		return nil
+	}
+	if len(a)*len(b) > maxPairs {
+		return matches(skeletons(a), skeletons(b)) // a text that was only indented anew, say
 	}
 	linesA, linesB := words(a), words(b)
 	like := make([][]float64, len(a))
@@ -56,7 +61,7 @@ func pairs(a, b []string) []pair {
 
 // bag is a line as the set of its tokens without white space, sorted.
 type bag struct {
-	text   string // the line without white space
+	text   string // the line's skeleton
 	tokens []string
 	weight int // bytes in all tokens
 }
@@ -65,7 +70,7 @@ func words(lines []string) []bag {
 	bags := make([]bag, len(lines))
 	for i, line := range lines {
 		b := &bags[i]
-		b.text = strings.Join(strings.Fields(line), "")
+		b.text = Skeleton(line)
 		b.tokens = slices.DeleteFunc(tokens(line), func(s string) bool { return strings.TrimSpace(s) == "" })
 		slices.Sort(b.tokens)
 		for _, t := range b.tokens {
@@ -75,8 +80,9 @@ func words(lines []string) []bag {
 	return bags
 }
 
-// likeness is how much of two lines is the same, by the bytes of the tokens that both have (Dice's coefficient): 0 to
-// 1. Lines that share only punctuation are not alike; lines that differ in white space alone are the same.
+// likeness is how much of two lines is the same, by the bytes of the tokens that both have (Dice's
+// coefficient): 0 to 1. Lines that share only punctuation are not alike; lines with the same skeleton
+// are the same.
 func likeness(a, b bag) float64 {
 	switch {
 	case a.text == b.text:
@@ -103,13 +109,53 @@ func likeness(a, b bag) float64 {
 	return 2 * float64(shared) / float64(a.weight+b.weight)
 }
 
+// Skeleton is what a person tells a line by: two lines with the same skeleton differ in white space, or
+// in characters that look the same. It has no white space and nothing that is never seen, letters are
+// composed with their accents (Unicode Standard Annex 15, NFC), and Latin stands for the Greek and
+// Cyrillic letters that are drawn like it.
+func Skeleton(line string) string {
+	if !strings.ContainsFunc(line, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.Join(strings.Fields(line), "")
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), r == '\u2800',
+			unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
+			return -1
+		case latin[r] != 0:
+			return latin[r]
+		}
+		return r
+	}, norm.NFC.String(line))
+}
+
+// latin has the Latin letter for each letter of other scripts that looks like it.
+var latin = func() map[rune]rune {
+	letters := make(map[rune]rune)
+	from := []rune("АВЕЅІЈКМНОРСТХаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο")
+	to := []rune("ABESIJKMHOPCTXaesijopcyxABEZHIKMNOPTYXo")
+	for i, r := range from {
+		letters[r] = to[i]
+	}
+	return letters
+}()
+
+func skeletons(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = Skeleton(line)
+	}
+	return out
+}
+
 func isWord(token string) bool {
 	r, _ := utf8.DecodeRuneInString(token)
 	return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
-// tokens cuts a line into words, runs of white space and single other characters. Each Chinese or Japanese character is a token, since
-// those languages put no spaces between words. A combining mark stays with the character before it; the line ending is a token of its own.
+// tokens cuts a line into words, runs of white space and single other characters. Each Chinese or
+// Japanese character is a token, since those languages put no spaces between words. A combining mark
+// stays with the character before it; the line ending is a token of its own.
 func tokens(line string) []string {
 	var out []string
 	start, last := 0, 0 // where the token began, and what the character before was
@@ -177,15 +223,16 @@ func offsets(tokens []string) []int {
 	return at
 }
 
-// appendSpan adds a span, joined with the one before where at most two characters that are no word lie between them: three
-// marks in "(a, b)" read worse than one.
+// appendSpan adds a span, joined with the one before where at most two characters that are no word lie
+// between them: three marks in "(a, b)" read worse than one.
 func appendSpan(spans []Span, line string, s Span) []Span {
 	if s.Start == s.End {
 		return spans
 	}
 	if n := len(spans); n > 0 {
 		between := line[spans[n-1].End:s.Start]
-		if len(between) <= 2 && !strings.ContainsFunc(between, func(r rune) bool { return isWord(string(r)) }) {
+		if len(between) <= 2 && !strings.ContainsFunc(between,
+			func(r rune) bool { return isWord(string(r)) }) {
 			spans[n-1].End = s.End
 			return spans
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // Patch writes the files as one unified diff that `git apply` and `patch -p1` accept. Identical files are
-// left out; a file whose content is not compared leaves a line that both programs pass over. There is at least one
+// left out; a file without rows leaves a line that both programs pass over. There is at least one
 // line of context: `git apply` refuses hunks with none.
 func Patch(files []*File, context int) string {
 	if context == 0 {
@@ -18,7 +18,7 @@ func Patch(files []*File, context int) string {
 			continue
 		}
 		if f.Skipped != "" {
-			fmt.Fprintf(&out, "Not compared: %s: %s\n", quote(f.Name), f.Skipped)
+			fmt.Fprintf(&out, "Not in this patch: %s %s\n", quote(f.Name), f.Skipped)
 			continue
 		}
 		hunks := f.Unified(context)
@@ -44,13 +44,15 @@ func Patch(files []*File, context int) string {
 	return out.String()
 }
 
-// What git writes in an index line for a file that is not there, and for an empty one: the SHA-1 of "blob 0\x00".
+// What git writes in an index line for a file that is not there, and for an empty one: the SHA-1 of
+// "blob 0\x00".
 const noFile, emptyFile = "0000000", "e69de29"
 
-// quote writes a name as git does: as it is, or between double quotes with C's escapes when it holds a character
-// that would end the name early.
+// quote writes a name as git does: as it is, or between double quotes with C's escapes when it holds a
+// character that would end the name early.
 func quote(name string) string {
-	if !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f }) {
+	special := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f }
+	if !strings.ContainsFunc(name, special) {
 		return name
 	}
 	var out strings.Builder

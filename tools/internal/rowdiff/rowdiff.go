@@ -1,5 +1,5 @@
-// Package rowdiff compares two texts and lays them out in rows, the old line beside the new one. It prints nothing:
-// a terminal, a page and a unified diff are made from the same rows.
+// Package rowdiff compares two texts and lays them out in rows, the old line beside the new one. It
+// prints nothing: a terminal, a page and a unified diff are made from the same rows.
 //
 // The lines of the two columns, read downwards, are the two texts again, byte for byte.
 package rowdiff
@@ -29,8 +29,8 @@ type Side struct {
 // Span is a run of bytes in a line: Text[Start:End].
 type Span struct{ Start, End int }
 
-// Row is an old line, a new line, or both beside each other. In a row with two lines that are Alone the lines have
-// nothing to do with each other: they merely save space.
+// Row is an old line, a new line, or both beside each other. In a row with two lines that are Alone the
+// lines have nothing to do with each other: they merely save space.
 type Row struct{ Old, New Side }
 
 // Same reports whether the row is a line that both texts have.
@@ -43,18 +43,24 @@ func Compare(oldText, newText string) []Row {
 	i, j := 0, 0
 	for _, h := range diffLines(a, b) {
 		for ; i < h.oldStart; i, j = i+1, j+1 {
-			rows = append(rows, Row{Side{Number: i + 1, Text: a[i], Kind: Equal}, Side{Number: j + 1, Text: b[j], Kind: Equal}})
+			rows = append(rows, beside(a, i, b, j, Equal))
 		}
 		rows = appendHunk(rows, a, b, h)
 		i, j = h.oldEnd, h.newEnd
 	}
 	for ; i < len(a); i, j = i+1, j+1 {
-		rows = append(rows, Row{Side{Number: i + 1, Text: a[i], Kind: Equal}, Side{Number: j + 1, Text: b[j], Kind: Equal}})
+		rows = append(rows, beside(a, i, b, j, Equal))
 	}
 	return rows
 }
 
-// appendHunk adds the rows of one hunk: lines that resemble each other side by side, the rest above and below them.
+// beside is the row of two lines that belong together.
+func beside(a []string, i int, b []string, j int, kind Kind) Row {
+	return Row{Side{Number: i + 1, Text: a[i], Kind: kind}, Side{Number: j + 1, Text: b[j], Kind: kind}}
+}
+
+// appendHunk adds the rows of one hunk: lines that resemble each other side by side, the rest above and
+// below them.
 func appendHunk(rows []Row, a, b []string, h hunk) []Row {
 	i, j := h.oldStart, h.newStart
 	alone := func(oldEnd, newEnd int) {
@@ -73,7 +79,7 @@ func appendHunk(rows []Row, a, b []string, h hunk) []Row {
 	}
 	for _, p := range pairs(a[h.oldStart:h.oldEnd], b[h.newStart:h.newEnd]) {
 		alone(h.oldStart+p.old, h.newStart+p.new)
-		r := Row{Side{Number: i + 1, Text: a[i], Kind: Changed}, Side{Number: j + 1, Text: b[j], Kind: Changed}}
+		r := beside(a, i, b, j, Changed)
 		r.Old.Spans, r.New.Spans = emphasis(a[i], b[j])
 		rows = append(rows, r)
 		i, j = i+1, j+1

@@ -17,7 +17,8 @@ func layout(rows []Row) string {
 		marked := ""
 		last := 0
 		for _, span := range s.Spans {
-			marked += text[last:min(span.Start, len(text))] + "[" + text[min(span.Start, len(text)):min(span.End, len(text))] + "]"
+			marked += text[last:min(span.Start, len(text))] + "[" + text[min(span.Start,
+				len(text)):min(span.End, len(text))] + "]"
 			last = min(span.End, len(text))
 		}
 		text = marked + text[last:]
@@ -59,8 +60,10 @@ func TestLayout(t *testing.T) {
 		},
 		{
 			"the line that resembles it is found among new ones",
-			"conn.Close()\n", "// Nobody needs it now.\nif err := conn.Close(); err != nil {\n\tlog(err)\n}\n",
-			" | ! // Nobody needs it now.\n~ conn.Close() | ~ [if err := ]conn.Close()[; err != nil {]\n | ! \tlog(err)\n | ! }\n",
+			"conn.Close()\n",
+			"// Nobody needs it now.\nif err := conn.Close(); err != nil {\n\tlog(err)\n}\n",
+			" | ! // Nobody needs it now.\n" +
+				"~ conn.Close() | ~ [if err := ]conn.Close()[; err != nil {]\n | ! \tlog(err)\n | ! }\n",
 		},
 		{
 			"marks with a comma between them are one",
@@ -85,7 +88,8 @@ func TestLayout(t *testing.T) {
 		{
 			"a block begins with its comment and ends with its blank line",
 			lines("// a does.", "func a() {", "}", "", "// c does.", "func c() {", "}"),
-			lines("// a does.", "func a() {", "}", "", "// b does.", "func b() {", "}", "", "// c does.", "func c() {", "}"),
+			lines("// a does.", "func a() {", "}", "", "// b does.", "func b() {", "}", "",
+				"// c does.", "func c() {", "}"),
 			lines("= // a does. | = // a does.", "= func a() { | = func a() {", "= } | = }", "= | =",
 				" | ! // b does.", " | ! func b() {", " | ! }", " | !",
 				"= // c does. | = // c does.", "= func c() { | = func c() {", "= } | = }"),
@@ -139,7 +143,9 @@ func TestCount(t *testing.T) {
 // generated returns the n-th pair of texts: Go-like lines, edited the way that people and machines edit.
 func generated(n int) (oldText, newText string) {
 	r := rand.New(rand.NewPCG(uint64(n), 4))
-	words := strings.Fields("conn err nil return if func for read write 客户端 服务器 é 👩‍💻 { } ( ) := == , listener")
+	words := strings.Fields(
+		"conn err nil return if func for read write " +
+			"客户端 服务器 é 👩‍💻 { } ( ) := == , listener")
 	line := func() string {
 		switch r.IntN(6) {
 		case 0:
@@ -217,7 +223,8 @@ func checkRows(t *testing.T, oldText, newText string, rows []Row) {
 			require.Equal(t, *s.last, s.Number)
 			end := 0
 			for _, span := range s.Spans {
-				require.True(t, end <= span.Start && span.Start < span.End && span.End <= len(s.Text), "spans %v of %q", s.Spans, s.Text)
+				require.True(t, end <= span.Start && span.Start < span.End && span.End <= len(s.Text),
+					"spans %v of %q", s.Spans, s.Text)
 				end = span.End
 			}
 		}
@@ -347,4 +354,46 @@ func applyUnified(text, diff string) (string, error) {
 	}
 	out.WriteString(strings.Join(in[at:], ""))
 	return out.String(), nil
+}
+
+// Two lines with the same skeleton look the same, or differ in white space only.
+func TestSkeleton(t *testing.T) {
+	for _, lines := range [][]string{
+		{"\tf( a, b )\r\n", "f(a,b)\n", "f(a,\u00a0b)", "f(a,\u200bb)", "f(\u0430, b)\u3000"},
+		{"café", "cafe\u0301", "ca\u00adfé", "\ufeffcafé"},
+		{"☁", "☁\ufe0f", "☁\U000e0041", "\u3164☁"},
+		{"HOST;", "\u041d\u041e\u0405\u0422\u037e"},
+		{"客 户", "客户"},
+		{"caf\xe9", "caf\xe9 "},
+	} {
+		for _, line := range lines {
+			require.Equal(t, Skeleton(lines[0]), Skeleton(line), "%q", line)
+		}
+	}
+	require.NotEqual(t, Skeleton("cafe"), Skeleton("café"))
+	require.NotEqual(t, Skeleton("客"), Skeleton("户"))
+}
+
+// However many lines: those that only white space tells apart stand beside each other.
+func TestLargeHunksArePairedByTheirSkeletons(t *testing.T) {
+	const n = 1000
+	var before, after strings.Builder
+	for i := range n {
+		fmt.Fprintf(&before, "\tcall(%d)\n", i)
+		if i == n/2 {
+			after.WriteString("one more\n")
+		}
+		fmt.Fprintf(&after, "    call(%d)\n", i)
+	}
+	rows := Compare(before.String(), after.String())
+	require.Len(t, rows, n+1)
+	for _, r := range rows {
+		if r.Old.Kind != Changed {
+			require.Equal(t, "one more\n", r.New.Text)
+			continue
+		}
+		require.Equal(t, Skeleton(r.Old.Text), Skeleton(r.New.Text))
+		require.Equal(t, []Span{{0, 1}}, r.Old.Spans)
+		require.Equal(t, []Span{{0, 4}}, r.New.Spans)
+	}
 }

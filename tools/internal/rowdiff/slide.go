@@ -2,8 +2,8 @@ package rowdiff
 
 import "strings"
 
-// slide moves each hunk that only adds or only removes lines to where a person would have cut. A block between equal
-// lines can often be read as beginning a few lines earlier or later:
+// slide moves each hunk that only adds or only removes lines to where a person would have cut. A block
+// between equal lines can often be read as beginning a few lines earlier or later:
 //
 //	 }             }
 //	+            +
@@ -37,8 +37,8 @@ func slide(hunks []hunk, a, b []string) []hunk {
 // maxSlide bounds the search for a better cut, in lines: thousands of equal lines are no better cut anywhere.
 const maxSlide = 100
 
-// bestSlide returns by how many lines the block lines[start:end] should move: down if positive. It may move up by
-// at most up lines and down by at most down.
+// bestSlide returns by how many lines the block lines[start:end] should move: down if positive. It may
+// move up by at most up lines and down by at most down.
 func bestSlide(lines []string, start, end, up, down int) int {
 	best, bestCost := 0, cutCost(lines, start, end)
 	try := func(by int) {
@@ -46,18 +46,19 @@ func bestSlide(lines []string, start, end, up, down int) int {
 			best, bestCost = by, cost
 		}
 	}
-	for by := 1; by <= min(down, maxSlide) && end+by <= len(lines) && lines[start+by-1] == lines[end+by-1]; by++ {
+	down, up = min(down, maxSlide, len(lines)-end), min(up, maxSlide, start)
+	for by := 1; by <= down && lines[start+by-1] == lines[end+by-1]; by++ {
 		try(by)
 	}
-	for by := 1; by <= min(up, maxSlide) && start-by >= 0 && lines[start-by] == lines[end-by]; by++ {
+	for by := 1; by <= up && lines[start-by] == lines[end-by]; by++ {
 		try(-by)
 	}
 	return best
 }
 
-// cutCost says how bad it is to begin a block at lines[start] and to end it before lines[end]. Best is to begin and
-// end at the left margin, on a line that opens something, with the blank line inside the block at its end or, where
-// the text ends with the block, at its beginning.
+// cutCost says how bad it is to begin a block at lines[start] and to end it before lines[end]. Best is
+// to begin and end at the left margin, on a line that opens something, with the blank line inside the
+// block at its end or, where the text ends with the block, at its beginning.
 func cutCost(lines []string, start, end int) int {
 	cost := 2 * (indent(lines, start) + indent(lines, end))
 	switch first := strings.TrimSpace(lines[start]); {
@@ -66,7 +67,8 @@ func cutCost(lines []string, start, end int) int {
 	case closes(first):
 		cost += 6
 	}
-	if end < len(lines) && closes(strings.TrimSpace(lines[end])) && start > 0 && !closes(strings.TrimSpace(lines[start])) {
+	if end < len(lines) && closes(strings.TrimSpace(lines[end])) &&
+		start > 0 && !closes(strings.TrimSpace(lines[start])) {
 		cost++
 	}
 	if strings.TrimSpace(lines[end-1]) == "" {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Unified writes the rows as the hunks of a unified diff, which `patch` and `git apply` accept below a pair of
-// "---" and "+++" lines; "" when nothing differs. heading names what surrounds a line of the old text, for
-// the reader: mostly a function; it may be nil.
+// Unified writes the rows as the hunks of a unified diff, which `patch` and `git apply` accept below a
+// pair of "---" and "+++" lines; "" when nothing differs. heading names what surrounds a line of the
+// old text, for the reader: mostly a function; it may be nil.
 //
 // The format is GNU diff's: https://www.gnu.org/software/diffutils/manual/html_node/Detailed-Unified.html
 func Unified(rows []Row, context int, heading func(oldLine int) string) string {
@@ -18,7 +18,8 @@ func Unified(rows []Row, context int, heading func(oldLine int) string) string {
 	return out.String()
 }
 
-// hunksOf returns the stretches of rows, from and to, that hold the differences with context equal rows around them.
+// hunksOf returns the stretches of rows, from and to, that hold the differences with context equal rows
+// around them.
 func hunksOf(rows []Row, context int) [][2]int {
 	if context < 0 {
 		context = len(rows)

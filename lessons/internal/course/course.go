@@ -1,0 +1,156 @@
+// Package course is the course as data: what each lesson is called, what it is about, and which one
+// it builds on. Nothing else says so; the catalogue, the lessons' own command lines and the tables in
+// the READMEs take it from here.
+package course
+
+// Lesson is one stage of the course.
+type Lesson struct {
+	Number   string // folder below lessons/, two digits
+	Title    string
+	BuildsOn string // the lesson it began as a copy of; "" for the first
+	Idea     string // what is new here, in one sentence
+	Written  bool   // false: planned, has no folder yet and cannot be run
+
+	// What server.go and client.go together may differ by from the lesson it builds on, in lines.
+	// 0, 0 means no limit. Reason says why they are not the usual 60 and 30, "" if they are.
+	MaxAdded, MaxRemoved int
+	Reason               string
+
+	// Changes lists the functions, types and constants of server.go and client.go that the lesson it
+	// builds on has, too, and that differ, each with the reason. All others are equal to the byte.
+	Changes map[string]string
+}
+
+// What a step may add and remove, unless it has a reason for more. Readability goes first: no line is
+// crammed for it.
+const (
+	usuallyAdded   = 60
+	usuallyRemoved = 30
+)
+
+// Lessons are in reading order.
+var Lessons = withBudgets([]Lesson{
+	{
+		Number: "01", Title: "One-shot echo", Written: true,
+		Idea:   "Listen, accept, read, write, close: one client, one message, one answer.",
+		Reason: "the first lesson, all of which is new",
+	},
+	{
+		Number: "02", Title: "Talk loop", BuildsOn: "01", Written: true,
+		Idea: "Many messages on one connection, and all the ways in which it can end.",
+		Changes: map[string]string{
+			"serve":  "its comment: the client is answered until it leaves",
+			"answer": "the loop, and the ways in which it ends",
+			"talk":   "the loop, and the empty line",
+		},
+	},
+	{
+		Number: "03", Title: "Accept loop", BuildsOn: "02", Written: true,
+		Idea: "Client after client, whatever one of them does.",
+		Changes: map[string]string{
+			"serve": "the loop around accept",
+		},
+	},
+	{
+		Number: "04", Title: "Sticky packets", BuildsOn: "03", Written: true,
+		Idea:     "TCP carries bytes, not messages: they stick together and are cut apart.",
+		MaxAdded: 110, MaxRemoved: 40,
+		Reason: "the bug needs answers of any length: the server runs commands, refuses what is none and bounds what they print; the client decodes",
+		Changes: map[string]string{
+			"answer": "runs commands",
+			"talk":   "has its user's encoding, and reads through readMessage",
+		},
+	},
+	{
+		Number: "05", Title: "Struct header", BuildsOn: "04", Written: true,
+		Idea: "Four bytes in front of each answer say how long it is.",
+		Changes: map[string]string{
+			"answer":      "sends through writeMessage",
+			"readMessage": "reads the header, and all of the payload",
+		},
+	},
+	{
+		Number: "06", Title: "JSON header", BuildsOn: "05", Written: true,
+		Idea:     "A header that carries a name, a size of any magnitude and a checksum.",
+		MaxAdded: 100, MaxRemoved: 40,
+		Reason: "each field of the header has a use: a file to save to, a checksum to compare",
+		Changes: map[string]string{
+			"answer":       "gives the answer a name",
+			"writeMessage": "fills in the header's fields",
+			"encodeHeader": "the header is JSON",
+			"decodeHeader": "the header is JSON",
+			"client":       "has a folder to save to",
+			"maxPayload":   "a size has 8 bytes now, and a file may have more than 2 GiB",
+			"talk":         "readMessage is a method, which knows the folder",
+			"readMessage":  "saves, and compares the checksum",
+		},
+	},
+	{
+		Number: "07", Title: "UDP: nothing sticks", BuildsOn: "03", Written: true,
+		Idea:   "Datagrams keep their boundaries, and may vanish.",
+		Reason: "another protocol: no connection, nothing to accept",
+		Changes: map[string]string{
+			"listen": "a socket for datagrams, and no queue of clients",
+			"dial":   "sends nothing",
+			"talk":   "has a deadline; an empty line is a message, and a line can be too long",
+		},
+	},
+	{
+		Number: "08", Title: "Many clients at once", BuildsOn: "03",
+		Idea: "A goroutine for each client, or a process.",
+	},
+	{
+		Number: "09", Title: "A server type", BuildsOn: "08",
+		Idea: "Handler, Serve, Shutdown: what Python calls socketserver.",
+	},
+	{
+		Number: "10", Title: "Address already in use", BuildsOn: "03",
+		Idea: "TIME_WAIT, SO_REUSEADDR, and who holds the port.",
+	},
+	{
+		Number: "11", Title: "Handshake and farewell", BuildsOn: "03",
+		Idea: "The segments and the states behind dial, close and reset.",
+	},
+	{
+		Number: "12", Title: "Chat over TCP", BuildsOn: "02",
+		Idea: "Both sides speak whenever they like.",
+	},
+	{
+		Number: "13", Title: "Chat over UDP, in GB2312", BuildsOn: "07",
+		Idea: "Two programs that listen and send, and an encoding that lacks characters.",
+	},
+	{
+		Number: "14", Title: "File transfer", BuildsOn: "06",
+		Idea: "put, get and list: framed both ways, checked, resumable.",
+	},
+	{
+		Number: "15", Title: "Deadlines", BuildsOn: "09",
+		Idea: "Nothing waits forever.",
+	},
+	{
+		Number: "16", Title: "Hostile peers", BuildsOn: "15",
+		Idea: "A server that goes on serving while somebody attacks it.",
+	},
+})
+
+func withBudgets(lessons []Lesson) []Lesson {
+	for i, l := range lessons {
+		if l.Reason == "" {
+			lessons[i].MaxAdded, lessons[i].MaxRemoved = usuallyAdded, usuallyRemoved
+		}
+	}
+	return lessons
+}
+
+// Find returns the lesson with that number, "04" or "4".
+func Find(number string) (Lesson, bool) {
+	if len(number) == 1 {
+		number = "0" + number
+	}
+	for _, l := range Lessons {
+		if l.Number == number {
+			return l, true
+		}
+	}
+	return Lesson{}, false
+}

@@ -1,0 +1,50 @@
+package stage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"socketbook/tools/timeline"
+)
+
+// writeSVG writes a picture to a file. One that is there already is replaced if a lesson wrote it, and only then.
+func (s *session) writeSVG(name string, scenes []timeline.Scene) int {
+	var picture bytes.Buffer
+	err := timeline.SVG(&picture, scenes)
+	if err == nil {
+		err = os.WriteFile(name, picture.Bytes(), 0o666)
+	}
+	if err != nil {
+		return s.fail("writing the picture: %v; give a file in a folder that exists and that you may write to", err)
+	}
+	return done
+}
+
+// replaceable returns an error if there is a file of that name which has something in it and is no picture of a lesson's.
+func replaceable(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another name", name)
+	case info.Size() == 0:
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	beginning := make([]byte, len(timeline.SVGBegin))
+	if _, err := io.ReadFull(f, beginning); err != nil || string(beginning) != timeline.SVGBegin {
+		return fmt.Errorf("%s is there already and is no picture of a lesson's: not replaced; give another name, or remove it", name)
+	}
+	return nil
+}

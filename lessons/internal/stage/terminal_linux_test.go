@@ -1,0 +1,180 @@
+package stage
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/lessons/internal/scenario"
+	"socketbook/tools/loopback"
+	"socketbook/tools/timeline"
+)
+
+// terminal returns the two ends of a new pseudo-terminal: what is written to the second one is read from the first.
+func terminal(t *testing.T, columns uint16) (reader, tty *os.File) {
+	reader, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("CI must have pseudo-terminals:", err)
+		}
+		t.Skip("there are no pseudo-terminals here:", err)
+	}
+	t.Cleanup(func() { reader.Close() })
+	var unlocked, number uint32
+	size := [4]uint16{24, columns}
+	ioctl(t, reader, syscall.TIOCSPTLCK, unsafe.Pointer(&unlocked))
+	ioctl(t, reader, syscall.TIOCGPTN, unsafe.Pointer(&number))
+	ioctl(t, reader, syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { tty.Close() })
+	return reader, tty
+}
+
+func ioctl(t *testing.T, f *os.File, request uintptr, arg unsafe.Pointer) {
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(arg))
+	require.Zero(t, errno)
+}
+
+// onTerminal returns what a run shows on a terminal.
+func onTerminal(t *testing.T, columns uint16, run func(tty *os.File)) string {
+	reader, tty := terminal(t, columns)
+	shown := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(reader) // ends with EIPE when the last one has closed the terminal
+		shown <- strings.ReplaceAll(string(all), "\r\n", "\n")
+	}()
+	run(tty)
+	tty.Close()
+	return <-shown
+}
+
+var hostile = "\x1b]0;title\a\x1b]52;c;cm0gLXJm\a\x1b[2J\u009b2Jend"
+
+// shouting is a lesson whose client prints what the server sends.
+func shouting(t *testing.T) (l Lesson, addr string) {
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(conn, hostile)
+			conn.Close()
+		}
+	}()
+	return Lesson{
+		Number: "00",
+		Dial:   func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) },
+		Talk: func(conn net.Conn, in io.Reader, out io.Writer) error {
+			_, err := io.Copy(out, conn)
+			return err
+		},
+	}, ln.Addr().String()
+}
+
+// A peer's bytes do not control the reader's terminal. Into a pipe they go as they came.
+func TestPeerAndTerminal(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	l, addr := shouting(t)
+	args := []string{"client", "-addr", addr}
+	shown := onTerminal(t, 80, func(tty *os.File) {
+		require.Zero(t, Run(t.Context(), l, args, strings.NewReader(""), tty, tty))
+	})
+	require.Equal(t, `\x1b]0;title\x07\x1b]52;c;cm0gLXJm\x07\x1b[2J\u009b2Jend`, shown)
+
+	var piped, errs bytes.Buffer
+	require.Zero(t, Run(t.Context(), l, args, strings.NewReader(""), &piped, &errs))
+	require.Equal(t, hostile, piped.String())
+}
+
+// What a lesson logs may hold what a peer sent.
+func TestLogOnTerminal(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	shown := onTerminal(t, 80, func(tty *os.File) {
+		w, _ := visible(tty)
+		fmt.Fprintf(w, "client: %s\n", hostile)
+	})
+	require.NotContains(t, shown, "\x1b")
+}
+
+// The picture has what the terminal has.
+func TestStyleOfTheTerminal(t *testing.T) {
+	play := func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
+		c, s, err := loopback.TCP()
+		if err != nil {
+			return o, err
+		}
+		client, server := rec.Conn("client", c), rec.Conn("server", s)
+		defer client.Close()
+		defer server.Close()
+		if _, err := client.Write([]byte("hello 你好")); err != nil {
+			return o, err
+		}
+		_, err = server.Read(make([]byte, 100))
+		return o, err
+	}
+	l := Lesson{Number: "00", Scenes: []Scene{{Name: "one", Line: "a scene, 你好, at 127.0.0.1:45678", Run: play}}}
+	for _, c := range []struct {
+		env               string
+		args              []string
+		colour, box, utf8 bool
+	}{
+		{"LC_ALL=C.UTF-8", nil, true, true, true},
+		{"LC_ALL=C.UTF-8 NO_COLOR=1", nil, false, true, true},
+		{"LC_ALL=C.UTF-8 TERM=dumb", nil, false, false, false},
+		{"LC_ALL=C", nil, true, false, false},
+		{"LC_ALL=zh_CN.GBK", nil, true, false, false},
+		{"LC_ALL=C.UTF-8", []string{"-ascii"}, true, false, false},
+	} {
+		for _, name := range []string{"LC_ALL", "NO_COLOR", "COLUMNS"} {
+			t.Setenv(name, "")
+		}
+		t.Setenv("TERM", "xterm")
+		for _, v := range strings.Fields(c.env) {
+			name, value, _ := strings.Cut(v, "=")
+			t.Setenv(name, value)
+		}
+		shown := onTerminal(t, 60, func(tty *os.File) {
+			require.Zero(t, Run(t.Context(), l, c.args, strings.NewReader(""), tty, tty))
+		})
+		require.Equal(t, c.colour, strings.Contains(shown, "\x1b["), "colour with %s %s:\n%s", c.env, c.args, shown)
+		require.Equal(t, c.box, strings.Contains(shown, "─"), "box drawing with %s %s:\n%s", c.env, c.args, shown)
+		require.Equal(t, c.utf8, strings.ContainsFunc(shown, func(r rune) bool { return r > 0x7f }), "%s %s:\n%s", c.env, c.args, shown)
+	}
+}
+
+// A complaint is one line; on a terminal it breaks between words.
+func TestComplaintOnTerminal(t *testing.T) {
+	addr, err := loopback.FreeAddr()
+	require.NoError(t, err)
+	l, _ := shouting(t)
+	for _, columns := range []uint16{40, 60} {
+		shown := onTerminal(t, columns, func(tty *os.File) {
+			require.Equal(t, 1, Run(t.Context(), l, []string{"client", "-addr", addr}, strings.NewReader(""), tty, tty))
+		})
+		require.Equal(t, 2, strings.Count(shown, addr), "no address is broken:\n%s", shown)
+		for line := range strings.Lines(shown) {
+			require.LessOrEqual(t, len(line), int(columns)+1, shown)
+		}
+	}
+}
+
+// A pipe is no picture; opening it would wait for a writer.
+func TestPictureIsNoPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	require.ErrorContains(t, replaceable(pipe), "no regular file")
+}
