@@ -704,10 +704,10 @@ func TestNobodyWaits(t *testing.T) {
 		var blocked sync.WaitGroup
 		blocked.Go(func() { client.Read(make([]byte, 1)) })
 		blocked.Go(func() { client.Write([]byte("x")) })
-		blocked.Go(func() { client.Write([]byte("y")) }) // waits for its turn, as it would without the recorder
+		answer := make(chan struct{})
 		blocked.Go(func() {
 			rec.Dial("third", "nowhere", func(string) (net.Conn, error) {
-				client.Read(make([]byte, 1))
+				<-answer
 				return nil, errors.New("ended")
 			})
 		})
@@ -723,6 +723,7 @@ func TestNobodyWaits(t *testing.T) {
 		require.Equal(t, 100, timeline.Count(rec.Events(), "two", timeline.Recv))
 		require.NoError(t, rec.Wait(t.Context(), "a read", timeline.Happened("two", timeline.Recv, 100)))
 		require.NoError(t, client.Close())
+		close(answer)
 		blocked.Wait()
 		require.NoError(t, stop())
 		b.Close()
