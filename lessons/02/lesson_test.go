@@ -124,6 +124,7 @@ func TestNaiveAnswers(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, test.leave(client))
 		require.ErrorIs(t, test.answer(server), test.met, name)
+		require.ErrorIs(t, server.Close(), net.ErrClosed, "it has closed the connection")
 	}
 }
 

@@ -150,6 +150,9 @@ func TestLongerThanMaxMessage(t *testing.T) {
 		t.Skip("this machine has no IPv6 loopback address, and over IPv4 no datagram is that long")
 	}
 	require.NoError(t, err)
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
 	served := make(chan error, 1)
 	go func() { served <- servePacket(pc) }()
 	conn, err := dial(pc.LocalAddr().String())
@@ -163,6 +166,7 @@ func TestLongerThanMaxMessage(t *testing.T) {
 	require.Equal(t, "HELLO\n", out.String())
 	pc.Close()
 	require.NoError(t, <-served, "a closed socket is no error")
+	require.Regexp(t, `^client \[::1\]:\d+: .*, thrown away\n$`, logged.String())
 }
 
 func TestServeEnds(t *testing.T) {
