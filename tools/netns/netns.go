@@ -27,8 +27,8 @@
 //		err := netns.Run(ctx, netns.Options{Func: "hello", Line: func(line []byte) { … }})
 //	}
 //
-// Where a private network is not to be had, Run and [Probe] return a [*Refusal], which is
-// errors.ErrUnsupported. This is so on every system but Linux.
+// Where the system does not allow one, Run and [Probe] return a [*Refusal] that says why, and
+// errors.Is(err, errors.ErrUnsupported) holds. Every system but Linux refuses.
 package netns
 
 import (
@@ -40,7 +40,7 @@ import (
 )
 
 // Func is a function that runs inside a private network. An error that it returns becomes an error
-// of [Run]. When it returns, every process that it has left inside is ended.
+// of [Run]. Processes that still run inside when it returns are killed.
 type Func func(n *Network) error
 
 // Options say what runs inside, and what it finds there.
@@ -71,7 +71,8 @@ type Options struct {
 
 	// Sealed is for code that nobody has read. The function gets IPC and mount namespaces of its
 	// own, cannot make further namespaces, and cannot ask the keeper for anything. If root calls
-	// Run, it is user and group 65534 outside, too, and must be able to execute the program's file.
+	// Run, the function is user and group 65534 outside, too: root's files do not belong to it, and
+	// the program's file must be executable for everybody.
 	Sealed bool
 }
 
@@ -147,7 +148,8 @@ const (
 	opFailed = "failed" // the function returned the error Value
 )
 
-// Refusal is the error where a private network is not to be had: the step that failed, and why.
+// Refusal is the error of a system that does not allow a private network, or of a kernel that lacks
+// something that was asked for, such as a sysctl.
 type Refusal struct {
 	Step string // what was tried: "clone", "lo", "packet socket", "sysctl NAME", "mount /proc" …
 	Err  error  // why it failed; a syscall.Errno on Linux

@@ -10,7 +10,7 @@ import (
 )
 
 // refusing are the numbers by which a system says that it does not allow, or does not have,
-// something. Others, such as EAGAIN or a value that a sysctl does not take (EINVAL), are no
+// something. Others, such as EAGAIN or a value that a sysctl does not take (EINVAL), are not
 // refusals.
 var refusing = []syscall.Errno{
 	syscall.EPERM, syscall.EACCES, syscall.ENOSPC, syscall.EROFS, syscall.ENOENT, syscall.ENOSYS,
@@ -61,6 +61,8 @@ func hint(step string, errno syscall.Errno) string {
 			}
 		}
 		return "a limit user.max_…_namespaces is reached"
+	case errno == syscall.EACCES && step == "clone":
+		return fmt.Sprintf("user %d must be able to execute the program's file", nobody)
 	case denied && step == "clone":
 		return "a container's seccomp filter or a chroot forbids it; outside it may be allowed"
 	case denied && strings.HasPrefix(step, "mount"):

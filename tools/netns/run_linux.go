@@ -71,7 +71,7 @@ func Main() {
 	play(c)
 }
 
-// Probe says whether a private network is to be had: it makes one, brings lo up, opens a packet
+// Probe says whether the system allows a private network: it makes one, brings lo up, opens a packet
 // socket, sets a sysctl and ends it. It returns nil or a [*Refusal], or another error if the
 // machine has no room for a process. It takes some milliseconds.
 func Probe() error {
@@ -85,13 +85,13 @@ const probe = "netns.Probe"
 func init() { Register(probe, func(*Network) error { return nil }) }
 
 // Run makes a private network, calls the registered function o.Func in a process inside, and
-// returns when everything inside has ended. It returns nil if the function returned nil; the
-// function's error as a text of its own; a [*Refusal] if a private network is not to be had; ctx's
-// cause if ctx was over first.
+// returns when everything inside has ended. It returns nil if the function returned nil; an error
+// with the text of the function's error; a [*Refusal] if the system does not allow a private
+// network; ctx's cause if ctx was over first.
 //
 // When ctx is over, or the calling process ends in whatever way, all processes inside are killed,
-// also those that left their session or their parent. The network goes with them, in the background
-// of the kernel.
+// also those that left their session or their parent. The kernel removes the network afterwards, in
+// the background.
 //
 // The processes inside have a session of their own: a terminal's interrupt reaches the caller only.
 func Run(ctx context.Context, o Options) error {

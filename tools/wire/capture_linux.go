@@ -119,20 +119,24 @@ func (c *Capture) warmUp() error {
 	}
 	defer udp.Close()
 	self := udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	for give := time.Now().Add(5 * time.Second); time.Now().Before(give); {
+	deadline := time.Now().Add(5 * time.Second)
+	if err := udp.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	for time.Now().Before(deadline) {
 		sent := time.Now().Round(0)
 		if _, err := udp.WriteToUDPAddrPort([]byte("warm"), self); err != nil {
 			return err
 		}
 		if _, _, err := udp.ReadFromUDPAddrPort(c.buf); err != nil {
-			return err // none: it has come, and has been recorded before
+			return err
 		}
-		come := time.Now().Round(0)
+		received := time.Now().Round(0) // and recorded before
 		frames, err := c.drain()
 		if err != nil {
 			return err
 		}
-		if len(frames) == 1 && !frames[0].at.Before(sent) && frames[0].at.Before(come) {
+		if len(frames) == 1 && !frames[0].at.Before(sent) && frames[0].at.Before(received) {
 			return nil
 		}
 	}
