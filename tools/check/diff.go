@@ -44,14 +44,6 @@ func Pieces(pieces [][]byte) string {
 	return text
 }
 
-// Err writes an error for a step, or "nil".
-func Err(err error) string {
-	if err == nil {
-		return "nil"
-	}
-	return fmt.Sprintf("%q", err.Error())
-}
-
 // diffBytes shows got and want around the first byte that differs, with a caret under it.
 func diffBytes(got, want []byte) string {
 	first := 0
@@ -74,12 +66,12 @@ func hexWindow(b []byte, from, wide int) string {
 	}
 	from = min(from, len(b))
 	to := min(len(b), from+wide)
-	lead, tail := "", "(end, "+count(len(b), "byte")+")"
+	lead, tail := "", "(the end: "+count(len(b), "byte")+" in all)"
 	if from > 0 {
 		lead = "… "
 	}
 	if to < len(b) {
-		tail = "… (" + count(len(b), "byte") + ")"
+		tail = "… (" + count(len(b), "byte") + " in all)"
 	}
 	return fmt.Sprintf("%s%-*s  %-*s %s", lead, 3*wide-1, fmt.Sprintf("% x", b[from:to]), wide+2, printable(b[from:to]), tail)
 }
@@ -149,7 +141,7 @@ func textWindow(runes []string, from int) string {
 		lead = "… "
 	}
 	if to < len(runes) {
-		tail = fmt.Sprintf(" … (%d characters)", len(runes))
+		tail = fmt.Sprintf(" … (%d characters in all)", len(runes))
 	}
 	return lead + `"` + strings.Join(runes[from:to], "") + `"` + tail
 }

@@ -2,104 +2,74 @@ package fault
 
 import (
 	"errors"
-	"io"
 	"net"
-	"os"
-	"runtime"
-	"runtime/debug"
+	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
-// maxFailed is how often calls on one connection may fail before the code under test counts as running in circles.
-// Sound code stops at the first or second failure.
-const maxFailed = 100
-
-// Conn is the end that the code under test gets. A Read returns at most one piece of what the peer sent, and never
-// waits for the kernel when the piece has already been sent.
+// Conn is the end that the code under test gets, and the witness of what that does to it. A Read returns at
+// most one piece of what the peer sent, and never waits for the kernel when the piece has already been sent.
 type Conn struct {
 	net.Conn
 	w       *wire
 	reading sync.Mutex // one Read at a time, as in the kernel
 }
 
-// Read waits for a piece or the end of the stream, and reads at most that piece from the socket.
+// Read waits for a piece or the end of the stream, and reads at most that piece from the socket. Without
+// room for a byte it returns at once, which not every system does.
 func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	most := c.await(len(p))
-	n, err := c.Conn.Read(p[:most])
-	c.w.change(func() { c.w.take(n) })
-	c.count(err)
+	n, err := c.Conn.Read(p[:c.await(len(p))])
+	c.w.change(func() {
+		c.w.take(n)
+		c.w.did.read(n, err)
+	})
+	c.w.count(err)
 	return n, err
 }
 
-// await returns how many bytes the next Read may ask for: 0 for an empty buffer, no more than the first piece has left, and want if
+// await returns how many bytes the next Read may ask for: no more than the first piece has left, and want if
 // the stream has ended or was closed, where the socket itself gives the answer.
 func (c *Conn) await(want int) int {
 	w := c.w
 	w.mu.Lock()
-	for want > 0 && len(w.pieces) == 0 && w.end == Open && !w.expired && !w.closed && !w.stopped {
-		w.waiting++
-		w.mu.Unlock()
-		w.notify()
-		w.mu.Lock()
-		if len(w.pieces) == 0 && w.end == Open && !w.expired && !w.closed && !w.stopped {
-			w.cond.Wait()
-		}
-		w.waiting--
-	}
-	stopped, most := w.stopped, want
+	defer w.mu.Unlock()
+	w.did.Reads++
+	w.until(w.ready)
 	if len(w.pieces) > 0 {
-		most = min(want, w.pieces[0])
+		return min(want, w.pieces[0])
 	}
-	w.mu.Unlock()
-	if stopped {
-		runtime.Goexit()
-	}
-	return most
+	return want
 }
 
 // Write passes p on.
-func (c *Conn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.w.change(func() { c.w.written += n })
-	c.count(err)
+func (c *Conn) Write(p []byte) (n int, err error) {
+	if err = c.w.first("Write"); err == nil {
+		n, err = c.Conn.Write(p)
+	}
+	c.w.change(func() {
+		if len(p) > 0 {
+			c.w.did.Writes++
+		}
+		c.w.did.Written += n
+		c.w.did.met(err)
+	})
+	c.w.count(err)
 	return n, err
-}
-
-// count ends the goroutine that goes on calling although every call fails. Goexit, unlike an error or a panic, cannot
-// be ignored by the code under test; its deferred calls run. Time-outs count from the last deadline that was set.
-func (c *Conn) count(err error) {
-	if err == nil {
-		return
-	}
-	w, end := c.w, false
-	w.mu.Lock()
-	if !errors.Is(err, io.EOF) {
-		w.err = err
-	}
-	failed := &w.failed
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		failed = &w.late
-	}
-	*failed++
-	if *failed > maxFailed && w.spun == nil {
-		w.spun = debug.Stack()
-	}
-	end = w.stopped || w.spun != nil
-	w.mu.Unlock()
-	if end {
-		w.notify()
-		runtime.Goexit()
-	}
 }
 
 // Close closes the connection of the code under test.
 func (c *Conn) Close() error {
+	if err := c.w.first("Close"); err != nil {
+		return err
+	}
 	err := c.Conn.Close()
-	c.w.change(func() { c.w.closed = true })
+	c.w.change(func() { c.w.did.Closed = "Close" })
 	return err
 }
 
@@ -110,7 +80,11 @@ func (c *Conn) CloseWrite() error {
 		return errors.ErrUnsupported
 	}
 	err := half.CloseWrite()
-	c.w.change(func() { c.w.closedWrite = true })
+	c.w.change(func() {
+		if c.w.did.Closed == "" {
+			c.w.did.Closed = "CloseWrite"
+		}
+	})
 	return err
 }
 
@@ -123,116 +97,77 @@ func (c *Conn) SetLinger(seconds int) error {
 	return tcp.SetLinger(seconds)
 }
 
-// SetNoDelay passes TCP_NODELAY on.
-func (c *Conn) SetNoDelay(on bool) error {
-	tcp, ok := c.Conn.(interface{ SetNoDelay(bool) error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return tcp.SetNoDelay(on)
-}
-
-// SyscallConn gives access to the socket, for looking into its queues.
-func (c *Conn) SyscallConn() (syscall.RawConn, error) {
-	s, ok := c.Conn.(syscall.Conn)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return s.SyscallConn()
-}
-
 // SetDeadline sets both deadlines.
-func (c *Conn) SetDeadline(t time.Time) error {
-	if err := c.SetReadDeadline(t); err != nil {
-		return err
-	}
-	return c.SetWriteDeadline(t)
-}
+func (c *Conn) SetDeadline(t time.Time) error { return c.expire("SetDeadline", t, true, true) }
+
+// SetReadDeadline sets the deadline of Reads, those that wait already among them.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.expire("SetReadDeadline", t, true, false) }
 
 // SetWriteDeadline sets the deadline of Writes.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.w.look(func() { c.w.late = 0 })
-	return c.Conn.SetWriteDeadline(t)
+	return c.expire("SetWriteDeadline", t, false, true)
 }
 
-// SetReadDeadline sets the deadline of Reads, those that wait already among them.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	if err := c.Conn.SetReadDeadline(t); err != nil {
+func (c *Conn) expire(method string, t time.Time, read, write bool) (err error) {
+	if read {
+		err = c.Conn.SetReadDeadline(t)
+	}
+	if write && err == nil {
+		err = c.Conn.SetWriteDeadline(t)
+	}
+	if err != nil {
 		return err
 	}
-	w := c.w
-	w.change(func() {
-		if w.expiry != nil {
-			w.expiry.Stop()
+	c.w.change(func() {
+		c.w.did.Deadline = method
+		if write {
+			c.w.write, c.w.failed = t, 0
 		}
-		w.timed, w.expired, w.expiry, w.late = !t.IsZero(), false, nil, 0
-		if t.IsZero() {
-			return
-		}
-		if left := time.Until(t); left <= 0 {
-			w.expired = true
-		} else {
-			var mine *time.Timer
-			mine = time.AfterFunc(left, func() { w.change(func() { w.expire(mine) }) })
-			w.expiry = mine
+		if read {
+			c.w.expire(t)
 		}
 	})
 	return nil
 }
 
-// expire notes under the lock that a deadline has passed, unless another one has been set since the timer was.
-func (w *wire) expire(timer *time.Timer) {
-	w.expired = w.expired || w.expiry == timer
+// Did tells what the code under test has done to the connection so far.
+func (c *Conn) Did() (d Did) {
+	c.w.look(func() {
+		d = c.w.did
+		d.Errs = slices.Clone(d.Errs)
+		d.Timed = !c.w.read.IsZero() || !c.w.write.IsZero()
+	})
+	return d
 }
 
-// Taken is the number of bytes that Reads have returned so far.
-func (c *Conn) Taken() (n int) {
-	c.w.look(func() { n = c.w.taken })
-	return n
-}
-
-// Err is the last error of a Read or Write, io.EOF left out; nil if there was none.
-func (c *Conn) Err() (err error) {
-	c.w.look(func() { err = c.w.err })
-	return err
-}
-
-// Closed reports whether the code under test has closed the connection.
-func (c *Conn) Closed() (closed bool) {
-	c.w.look(func() { closed = c.w.closed })
-	return closed
-}
-
-// Quiet reports whether the peer's side is at rest: everything that it was told to send lies ready, and everything
-// that was written has reached it, and no Read waits for its deadline. Nothing more will happen here on its own.
+// Quiet reports whether nothing more will happen here on its own: everything that the peer was told to send
+// is ready, everything that was written has reached it, and no Read waits for its deadline.
 func (c *Conn) Quiet() (quiet bool) {
 	w := c.w
 	w.look(func() {
 		sent := len(w.queue) == 0 && !w.busy
-		arrived := w.over != nil || w.written == len(w.received) && !w.closed && !w.closedWrite
-		quiet = sent && arrived && !(w.waiting > 0 && w.timed)
+		arrived := w.over != nil || w.did.Written == len(w.received) && w.did.Closed == ""
+		quiet = sent && arrived && (w.waiting == 0 || w.read.IsZero())
 	})
 	return quiet
 }
 
-// Starved reports whether a Read waits, without a deadline, for bytes that the quiet peer has no intention to send.
+// Starved reports whether a Read waits, without a deadline, for bytes that the quiet peer has not been told
+// to send.
 func (c *Conn) Starved() (starved bool) {
 	if !c.Quiet() {
 		return false
 	}
-	w := c.w
-	w.look(func() { starved = w.waiting > 0 && !w.timed && len(w.pieces) == 0 && w.end == Open })
+	c.w.look(func() { starved = c.w.waiting > 0 && c.w.read.IsZero() && !c.w.ready() })
 	return starved
 }
 
-// Spun returns the stack of the call that was ended because the calls before it had all failed; nil if none was.
-func (c *Conn) Spun() (stack []byte) {
-	c.w.look(func() { stack = c.w.spun })
-	return stack
-}
+// Spun is as described at [Writer].
+func (c *Conn) Spun() []byte { return c.w.Spun() }
 
-// Stop ends every goroutine that waits in a Read or comes back for another one, with runtime.Goexit, and closes the connection.
+// Stop ends every goroutine that waits in a Read or comes back for another one, with runtime.Goexit, and
+// closes the connection.
 func (c *Conn) Stop() {
-	c.w.change(func() { c.w.stopped = true })
+	c.w.stop()
 	c.Conn.Close()
 }

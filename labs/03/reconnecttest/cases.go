@@ -186,9 +186,9 @@ func (r *run) staysFor(p *client, cut fault.Cut) {
 func (s suite) slowClose(c *check.C) {
 	r := s.prepare(c)
 	defer r.ln.release()
-	r.ln.closeSlowly()
 	r.call = r.startServe()
 	p := r.dial("client 1")
+	p.Before("Close", r.ln.holdClose)
 	r.talk(p, fault.Whole, "hello")
 	r.closeListener()
 	r.closeWrite(p)

@@ -8,11 +8,8 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"net"
 	"strconv"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -61,13 +58,6 @@ func (s suite) read(c *check.C) {
 	}
 }
 
-// wantOpen ends the case when call has closed the connection.
-func wantOpen(c *check.C, call string, peer *fault.Peer) {
-	if peer.Conn().Closed() {
-		c.Fail("%s closed the connection; it belongs to the caller, who may go on with it", call)
-	}
-}
-
 // wantMessage reads a message and compares it with payload.
 func (s suite) wantMessage(c *check.C, r io.Reader, payload []byte) {
 	got, err := s.readMessage(c, r, roomy)
@@ -108,9 +98,9 @@ func (s suite) pastTheEnd(c *check.C) {
 	end := 0
 	for i, m := range messages {
 		s.wantMessage(c, conn, m)
-		wantOpen(c, "ReadMessage", peer)
+		c.WantOpen("ReadMessage", peer.Conn())
 		end += 4 + len(m)
-		if taken := peer.Conn().Taken(); taken != end {
+		if taken := peer.Conn().Did().Taken; taken != end {
 			c.Fail("message %d ends after byte %d of the stream, but ReadMessage has taken %d bytes", i+1, end, taken)
 		}
 	}
@@ -126,24 +116,24 @@ func (s suite) endBetween(c *check.C) {
 		peer.CloseWrite()
 		for range messages {
 			s.wantMessage(c, conn, []byte("hi!"))
-			wantOpen(c, "ReadMessage", peer)
+			c.WantOpen("ReadMessage", peer.Conn())
 		}
 		_, err := s.readMessage(c, conn, roomy)
 		c.WantError("at the end of the stream", err, io.EOF)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		if check.Is(err, io.ErrUnexpectedEOF) {
 			c.Fail("at the end of the stream: the error is io.ErrUnexpectedEOF, but no message was cut")
 		}
-		wantOpen(c, "ReadMessage", peer)
+		c.WantOpen("ReadMessage", peer.Conn())
 	}
 	c.Variation("a new connection; the suite resets it between two messages")
 	conn, peer := c.Connect()
 	send(c, peer, fault.After(4), frame([]byte("hi!")))
 	s.wantMessage(c, conn, []byte("hi!"))
-	wantOpen(c, "ReadMessage", peer)
+	c.WantOpen("ReadMessage", peer.Conn())
 	peer.Reset()
 	_, err := s.readMessage(c, conn, roomy)
-	wantBroken(c, err, peer)
-	wantOpen(c, "ReadMessage", peer)
+	c.WantMet("the connection was reset", err, peer.Conn())
+	c.WantOpen("ReadMessage", peer.Conn())
 }
 
 func (s suite) endInside(c *check.C) {
@@ -157,7 +147,7 @@ func (s suite) endInside(c *check.C) {
 			c.Step("the suite closed its side")
 			_, err := s.readMessage(c, conn, roomy)
 			c.WantError("inside a message", err, io.ErrUnexpectedEOF)
-			wantOpen(c, "ReadMessage", peer)
+			c.WantOpen("ReadMessage", peer.Conn())
 		}
 		c.Variation("a new connection, reset after %d of %d bytes", at, len(message))
 		conn, peer := c.Connect()
@@ -165,8 +155,8 @@ func (s suite) endInside(c *check.C) {
 		peer.Reset()
 		c.Step("the suite reset the connection when they were read")
 		_, err := s.readMessage(c, conn, roomy)
-		wantBroken(c, err, peer)
-		wantOpen(c, "ReadMessage", peer)
+		c.WantMet("the connection was reset", err, peer.Conn())
+		c.WantOpen("ReadMessage", peer.Conn())
 	}
 	const announced = 300_000 // more than fits a length of two bytes, or a buffer that somebody thought large enough
 	c.Variation("a new connection, closed after 10 of %d bytes of the payload", announced)
@@ -176,15 +166,6 @@ func (s suite) endInside(c *check.C) {
 	c.Step("the suite closed its side")
 	_, err := s.readMessage(c, conn, roomy)
 	c.WantError("inside a message", err, io.ErrUnexpectedEOF)
-}
-
-// wantBroken ends the case unless err is the error that Read has returned when the connection broke.
-func wantBroken(c *check.C, err error, peer *fault.Peer) {
-	cause := peer.Conn().Err()
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || cause == nil {
-		c.Fail("the connection was reset, but the error is %s: pass on what Read returned, alone or wrapped", check.Err(err))
-	}
-	c.WantError("the connection was reset", err, cause)
 }
 
 // much is more memory than the suite itself needs meanwhile, and less than the lengths announced here.
@@ -228,17 +209,17 @@ func (s suite) refuse(c *check.C, n int32, limit int) {
 	what := fmt.Sprintf("ReadMessage(conn, %d)", limit)
 	allocated := c.Allocated(what, func() { payload, err = s.lab.ReadMessage(conn, limit) })
 	returned(c, what, payload, err)
-	switch taken := peer.Conn().Taken(); {
+	switch taken := peer.Conn().Did().Taken; {
 	case err == nil:
 		c.Fail("a header announced %d bytes, and ReadMessage returned no error", n)
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case check.Is(err, io.EOF) || check.Is(err, io.ErrUnexpectedEOF):
 		c.Fail("a header announced %d bytes, and ReadMessage took it for the end of the stream", n)
 	case allocated > much:
 		c.Fail("a header announced %d bytes, and ReadMessage set aside more than %d MiB before it refused", n, much>>20)
 	case taken != 4:
 		c.Fail("ReadMessage has taken %d bytes, not the 4 of the header", taken)
 	}
-	wantOpen(c, "ReadMessage", peer)
+	c.WantOpen("ReadMessage", peer.Conn())
 }
 
 func (s suite) badWrite(c *check.C) {
@@ -304,27 +285,6 @@ func (s suite) conversation(c *check.C) {
 // onlyReader hides all of a connection but Read.
 type onlyReader struct{ io.Reader }
 
-// timed is a connection that remembers whether a deadline was set on it.
-type timed struct {
-	net.Conn
-	set atomic.Bool
-}
-
-func (t *timed) SetDeadline(d time.Time) error {
-	t.set.Store(true)
-	return t.Conn.SetDeadline(d)
-}
-
-func (t *timed) SetReadDeadline(d time.Time) error {
-	t.set.Store(true)
-	return t.Conn.SetReadDeadline(d)
-}
-
-func (t *timed) SetWriteDeadline(d time.Time) error {
-	t.set.Store(true)
-	return t.Conn.SetWriteDeadline(d)
-}
-
 // echo has 20 messages read, and each written back.
 func (s suite) echo(c *check.C, cut fault.Cut) {
 	c.Variation("a new connection, %s", cut.Name)
@@ -346,8 +306,7 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 		sent = append(sent, m)
 		stream = append(stream, frame(m)...)
 	}
-	under, peer := c.Connect()
-	conn := &timed{Conn: under}
+	conn, peer := c.Connect()
 	send(c, peer, cut, stream)
 	peer.CloseWrite()
 	c.Step("ReadMessage reads 20 messages, and WriteMessage writes each of them back")
@@ -357,10 +316,8 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 		try := func(function, args string, f func()) { // each call has a time limit of its own
 			c.Do(fmt.Sprintf("%s(%s) for message %d", function, args, i+1), f)
 			c.WantNil(fmt.Sprintf("%s for message %d", function, i+1), err)
-			wantOpen(c, function, peer)
-			if conn.set.Load() {
-				c.Fail("%s set a deadline on the connection; deadlines are set by the caller", function)
-			}
+			c.WantOpen(function, peer.Conn())
+			c.WantNoDeadline(function, peer.Conn())
 		}
 		try("ReadMessage", fmt.Sprintf("conn, %d", roomy), func() { m, err = s.lab.ReadMessage(conn, roomy) })
 		try("WriteMessage", "conn, payload", func() { err = s.lab.WriteMessage(conn, m) })
