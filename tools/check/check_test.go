@@ -294,9 +294,24 @@ func TestRefusedSources(t *testing.T) {
 	require.Equal(t, here, compiledIn())
 }
 
+func TestMachine(t *testing.T) {
+	require.NoError(t, machine())
+	failed := outcome{Outcome: Failed, Message: "wrong"}
+	require.Equal(t, failed, excused(failed))
+	file := filepath.Join(t.TempDir(), "no folder")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	for _, variable := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(variable, file)
+	}
+	require.ErrorContains(t, machine(), "no temporary file could be made: ")
+	require.Equal(t, Error, excused(failed).Outcome)
+	require.Equal(t, Passed, excused(outcome{Outcome: Passed}).Outcome)
+}
+
 func TestWhyAWorkerDied(t *testing.T) {
 	for _, tt := range []struct{ printed, outcome, message string }{
-		{"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n", Error, "the system gives this program no more threads"},
+		{"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n", Error, "the system gives the program no more threads (on Linux see ulimit -u)"},
+		{"runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n", Error, "the system gives the program no more threads (on Linux see ulimit -u)"},
 		{"hello\npanic: oops [recovered]\n\ngoroutine 1 [running]:\n", Failed, "your code crashed: panic: oops"},
 		{"hello\n", Failed, "your code ended the whole program (status 0), as os.Exit and log.Fatal do; return an error instead"},
 	} {
@@ -310,16 +325,15 @@ func TestWhyAWorkerDied(t *testing.T) {
 // TestUnmetNeeds: a case says nothing when one that it needs has not passed.
 func TestUnmetNeeds(t *testing.T) {
 	lab := Lab{Number: "00", Cases: []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}, {Name: "d"}}}
-	for how, want := range map[string]string{Failed: `not run because "a" failed`, Error: `not run because "a" could not be graded`, Passed: ""} {
+	for how, want := range map[string]string{Failed: `not run because "a" failed`, Error: "no room", Passed: ""} {
 		g := &grading{lab: lab, outcomes: make([]*outcome, 4)}
-		g.run = func(i int) outcome { return outcome{Outcome: []string{how, Passed, Passed, Passed}[i]} }
+		g.run = func(i int) outcome { return outcome{Outcome: []string{how, Passed, Passed, Passed}[i], Message: []string{want, "", "", ""}[i]} }
 		for i := range lab.Cases {
 			g.outcome(i)
 		}
 		require.Equal(t, want, g.outcomes[1].Message)
-		if want != "" {
-			require.Equal(t, `not run because "b" was not run`, g.outcomes[2].Message)
-		}
+		require.Equal(t, map[string]string{Failed: `not run because "b" was not run`, Error: "no room"}[how], g.outcomes[2].Message)
+		require.Equal(t, map[string]string{Failed: NotRun, Error: Error, Passed: Passed}[how], g.outcomes[2].Outcome)
 		require.Equal(t, Passed, g.outcomes[3].Outcome)
 	}
 }

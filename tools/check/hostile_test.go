@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -181,6 +182,31 @@ func TestHarmfulAnswers(t *testing.T) {
 	}
 }
 
+// TestFewDescriptors: a right answer has its points or an error where too few files can be open, and never a
+// failed case.
+func TestFewDescriptors(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("this system has no such limit")
+	}
+	binary, err := hostileLab()
+	require.NoError(t, err)
+	results := filepath.Join(t.TempDir(), "results")
+	cmd := exec.Command("sh", "-c", `ulimit -n 24 && exec "$0" -test.v`, binary)
+	cmd.Env = append(os.Environ(), "HOSTILE=", check.ResultsVariable+"="+results)
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err, string(out))
+	f, err := os.Open(results)
+	require.NoError(t, err)
+	defer f.Close()
+	rows, err := check.ReadResults(f)
+	require.NoError(t, err)
+	require.Len(t, rows, 10)
+	for _, r := range rows {
+		require.Contains(t, []string{check.Passed, check.Error}, r.Outcome, r.Case+": "+r.Message)
+	}
+	require.Contains(t, string(out), "    lab 05: not graded: no connection on 127.0.0.1 could be made: ")
+}
+
 // TestStrayLines: what an answer writes into the results file, or prints, is in nobody's way.
 func TestStrayLines(t *testing.T) {
 	for _, hostile := range []string{"junk in the results", "junk on the worker's output"} {
@@ -211,6 +237,19 @@ func TestRelativeResultsFileIsRefused(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "is not an absolute path")
+}
+
+// TestMistypedRun: a -run that asks for no case is no success.
+func TestMistypedRun(t *testing.T) {
+	out, _, _ := grade(t, "write not started", "-test.run=TestFraming/a_massage")
+	require.Contains(t, out, "lab 05: -run asks for none of its 10 cases; go test -v ./labs/05 lists them\n")
+}
+
+// TestFirstOutput: when most cases fail, what a student reads is short.
+func TestFirstOutput(t *testing.T) {
+	out, _, _ := grade(t, "nothing is right")
+	require.LessOrEqual(t, strings.Count(out, "\n"), 60, out)
+	require.Contains(t, out, "see it all with  go test ./labs/05 -run ")
 }
 
 // TestReplay: a failure names a seed, and the timeline is printed when asked for.

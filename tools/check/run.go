@@ -120,8 +120,14 @@ func (g *grading) outcome(i int) *outcome {
 		if o.Message != "" || before == nil || before.Outcome == Passed || before.Leak || !slices.Contains(g.lab.Cases[i].Needs, other.Name) {
 			continue
 		}
-		how := map[string]string{Failed: "failed", NotRun: "was not run", Error: "could not be graded"}[before.Outcome]
-		o.Message = fmt.Sprintf("not run because %q %s", other.Name, how)
+		switch before.Outcome {
+		case Error:
+			o = outcome{Outcome: Error, Message: before.Message}
+		case Failed:
+			o.Message = fmt.Sprintf("not run because %q failed", other.Name)
+		case NotRun:
+			o.Message = fmt.Sprintf("not run because %q was not run", other.Name)
+		}
 	}
 	if o.Message == "" {
 		o = g.run(i)

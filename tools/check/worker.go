@@ -74,8 +74,8 @@ func (o *outcome) died(err error, printed string) {
 	if errors.As(err, &exit) {
 		status = exit.ProcessState.String()
 	}
-	if lastLine(printed, "runtime: failed to create new OS thread") >= 0 {
-		o.Outcome, o.Message = Error, "the system gives this program no more threads"
+	if lastLine(printed, "runtime: failed to create new OS thread") >= 0 || lastLine(printed, "runtime/cgo: pthread_create failed") >= 0 {
+		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see ulimit -u)"
 		return
 	}
 	for _, start := range []string{"panic: ", "fatal error: ", "runtime: out of memory"} {

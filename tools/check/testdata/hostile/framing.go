@@ -49,6 +49,9 @@ func WriteMessage(w io.Writer, payload []byte) error {
 	if hostile == "write not started" {
 		panic("not started")
 	}
+	if hostile == "nothing is right" {
+		return nil
+	}
 	if len(payload) > math.MaxInt32 {
 		return errors.New("too long")
 	}
@@ -79,6 +82,10 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		}
 		os.WriteFile(os.Getenv("HOSTILE_PID"), fmt.Append(nil, cmd.Process.Pid), 0o644)
 		return nil, errors.New("the program was started")
+	case "nothing is right":
+		buf := make([]byte, 4000)
+		n, err := r.Read(buf)
+		return buf[:n][min(4, n):], err
 	case "os.Exit 0":
 		os.Exit(0)
 	case "log.Fatal":
