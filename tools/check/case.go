@@ -84,9 +84,12 @@ func (c *C) Cuts(pauses ...int) []fault.Cut {
 // here.
 func (c *C) Variation(format string, args ...any) {
 	c.checkFiles()
-	c.steps, c.said = nil, ""
+	c.steps, c.said, c.out.Rule, c.out.Hint = nil, "", "", ""
 	c.step(fmt.Sprintf(format, args...), true)
 }
+
+// Rule replaces the rule and the hint of the case until the next variation, which has a subject of its own.
+func (c *C) Rule(rule, hint string) { c.out.Rule, c.out.Hint = rule, hint }
 
 // Step records what the suite did or saw, for the numbered list in a failure.
 func (c *C) Step(format string, args ...any) {

@@ -16,23 +16,23 @@ import (
 func TestDiffBytes(t *testing.T) {
 	for _, tt := range []struct{ name, got, want, diff string }{
 		{"in the middle", "abXd", "abcd", `
-got   61 62 58 64  "abXd" (the end: 4 bytes in all)
-want  61 62 63 64  "abcd" (the end: 4 bytes in all)
+got   61 62 58 64  "abXd" (4 bytes in all)
+want  61 62 63 64  "abcd" (4 bytes in all)
             ^^ the first difference: byte 2`},
 		{"nothing", "", "ab", `
 got   (nothing)
-want  61 62  "ab" (the end: 2 bytes in all)
+want  61 62  "ab" (2 bytes in all)
       ^^ the first difference: byte 0`},
 		{"too short", "a", "ab", `
-got   61     "a"  (the end: 1 byte in all)
-want  61 62  "ab" (the end: 2 bytes in all)
+got   61     "a"  (1 byte in all)
+want  61 62  "ab" (2 bytes in all)
          ^^ the first difference: byte 1`},
 		{"far behind", strings.Repeat("x", 1000) + "y", strings.Repeat("x", 1002), `
-got   … 78 78 78 78 78 78 78 78 79     "xxxxxxxxy"  (the end: 1001 bytes in all)
-want  … 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxx" (the end: 1002 bytes in all)
+got   … 78 78 78 78 78 78 78 78 79     "xxxxxxxxy"  (1001 bytes in all)
+want  … 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxx" (1002 bytes in all)
                                 ^^ the first difference: byte 1000`},
 		{"only the length", strings.Repeat("x", 1000), strings.Repeat("x", 5000), `
-got   … 78 78 78 78 78 78 78 78                          "xxxxxxxx"         (the end: 1000 bytes in all)
+got   … 78 78 78 78 78 78 78 78                          "xxxxxxxx"         (1000 bytes in all)
 want  … 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxxxxxxxx" … (5000 bytes in all)
                                 ^^ the first difference: byte 1000`},
 	} {
@@ -45,15 +45,15 @@ want  … 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxxxxxxxx" �
 func TestDiffText(t *testing.T) {
 	for _, tt := range []struct{ name, got, want, diff string }{
 		{"an escape before the place", "a\nX", "a\nb", `
-got   "a\nX"
-want  "a\nb"
+got   "a\nX" (3 characters in all)
+want  "a\nb" (3 characters in all)
           ^ the first difference: character 2`},
 		{"nothing", "", "ab", `
 got   (nothing)
-want  "ab"
+want  "ab" (2 characters in all)
        ^ the first difference: character 0`},
 		{"far behind", strings.Repeat("x", 100) + "y", strings.Repeat("x", 200), `
-got   … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy"
+got   … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy" (101 characters in all)
 want  … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" … (200 characters in all)
                                        ^ the first difference: character 100`},
 	} {
@@ -174,7 +174,7 @@ func TestPrintsKeepBothEnds(t *testing.T) {
 	for _, s := range []string{"begin", strings.Repeat("x", 1<<20), "end"} {
 		b.Write([]byte(s))
 	}
-	text := b.String()
+	text := string(b.text)
 	require.True(t, strings.HasPrefix(text, "begin"))
 	require.True(t, strings.HasSuffix(text, "end"))
 	require.Less(t, len(text), 6*keptPrints)
@@ -327,7 +327,9 @@ func TestUnmetNeeds(t *testing.T) {
 	lab := Lab{Number: "00", Cases: []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}, {Name: "d"}}}
 	for how, want := range map[string]string{Failed: `not run because "a" failed`, Error: "no room", Passed: ""} {
 		g := &grading{lab: lab, outcomes: make([]*outcome, 4)}
-		g.run = func(i int) outcome { return outcome{Outcome: []string{how, Passed, Passed, Passed}[i], Message: []string{want, "", "", ""}[i]} }
+		g.run = func(i int) outcome {
+			return outcome{Outcome: []string{how, Passed, Passed, Passed}[i], Message: []string{want, "", "", ""}[i]}
+		}
 		for i := range lab.Cases {
 			g.outcome(i)
 		}

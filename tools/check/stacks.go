@@ -1,14 +1,13 @@
 package check
 
 import (
-	"bytes"
 	"fmt"
 	"path"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // goroutine is one goroutine as the runtime prints it.
@@ -26,39 +25,37 @@ type frame struct {
 
 // snapshot stops the world for a moment and returns all goroutines.
 func snapshot() []goroutine {
-	buf := stacks.Get().(*[]byte)
-	defer stacks.Put(buf)
-	for {
-		n := runtime.Stack(*buf, true)
-		if n < len(*buf) {
-			return parseStacks((*buf)[:n])
+	for buf := make([]byte, 256<<10); ; buf = make([]byte, 2*len(buf)) {
+		if n := runtime.Stack(buf, true); n < len(buf) {
+			return parseStacks(buf[:n])
 		}
-		*buf = make([]byte, 2*len(*buf))
 	}
 }
 
-// stacks are buffers for snapshot, which is called often.
-var stacks = sync.Pool{New: func() any {
-	buf := make([]byte, 256<<10)
-	return &buf
-}}
+// What the runtime prints of a goroutine: a line such as "goroutine 34 gp=0x1 [chan receive, 2 minutes]:", then
+// two for each frame, a function with its arguments and "\t/home/student/labs/05/framing.go:42 +0x1d", and in the
+// end "created by … in goroutine 7" with its place.
+var (
+	headLine    = regexp.MustCompile(`^goroutine (\d+) [^\[]*\[([^,\]]+)`)
+	placeLine   = regexp.MustCompile(`^\t(.+):(\d+)`)
+	creatorLine = regexp.MustCompile(`^created by .* in goroutine (\d+)`)
+)
 
-func parseStacks(text []byte) []goroutine {
-	var all []goroutine
+func parseStacks(text []byte) (all []goroutine) {
 	for block := range strings.SplitSeq(string(text), "\n\n") {
 		lines := strings.Split(strings.TrimSpace(block), "\n")
-		g, ok := parseHead(lines[0])
-		if !ok {
+		head := headLine.FindStringSubmatch(lines[0])
+		if head == nil {
 			continue
 		}
+		g := goroutine{id: number(head[1]), state: head[2]}
 		for i := 1; i+1 < len(lines); i++ {
-			if strings.HasPrefix(lines[i], "created by ") {
-				_, id, _ := strings.Cut(lines[i], " in goroutine ")
-				g.creator, _ = strconv.Atoi(id)
+			if creator := creatorLine.FindStringSubmatch(lines[i]); creator != nil {
+				g.creator = number(creator[1])
 				break
 			}
-			if file, line, ok := parseFile(lines[i+1]); ok {
-				g.frames = append(g.frames, frame{functionName(lines[i]), file, line})
+			if place := placeLine.FindStringSubmatch(lines[i+1]); place != nil {
+				g.frames = append(g.frames, frame{functionName(lines[i]), place[1], number(place[2])})
 				i++
 			}
 		}
@@ -67,34 +64,13 @@ func parseStacks(text []byte) []goroutine {
 	return all
 }
 
-// parseHead takes a line such as "goroutine 34 [chan receive, 2 minutes]:" apart; newer versions of Go put more between the
-// number and the bracket.
-func parseHead(line string) (g goroutine, ok bool) {
-	rest, ok := strings.CutPrefix(line, "goroutine ")
-	if !ok {
-		return g, false
-	}
-	id, rest, _ := strings.Cut(rest, " ")
-	_, rest, _ = strings.Cut(rest, "[")
-	g.state = rest[:max(0, strings.IndexAny(rest, ",]"))]
-	var err error
-	g.id, err = strconv.Atoi(id)
-	return g, err == nil && g.state != ""
+func number(digits string) int {
+	n, _ := strconv.Atoi(digits) // too many of them: none that we look for
+	return n
 }
 
-// parseFile takes a line such as "\t/home/student/labs/05/framing.go:42 +0x1d" apart.
-func parseFile(line string) (file string, number int, ok bool) {
-	rest, ok := strings.CutPrefix(line, "\t")
-	colon := strings.LastIndex(rest, ":")
-	if !ok || colon < 0 {
-		return "", 0, false
-	}
-	digits, _, _ := strings.Cut(rest[colon+1:], " ")
-	number, err := strconv.Atoi(digits)
-	return rest[:colon], number, err == nil
-}
-
-// functionName cuts the arguments off "socketbook/labs/05.ReadMessage({0x1, 0x2}, 0x400)"; a method's receiver stays.
+// functionName cuts the arguments off "socketbook/labs/05.ReadMessage({0x1, 0x2}, 0x400)"; a method's receiver
+// stays.
 func functionName(s string) string {
 	if i := strings.LastIndex(s, "("); i > 0 && s[len(s)-1] == ')' {
 		return s[:i]
@@ -104,9 +80,7 @@ func functionName(s string) string {
 
 func goroutineID() int {
 	buf := make([]byte, 64)
-	buf = buf[:runtime.Stack(buf, false)]
-	id, _ := strconv.Atoi(string(bytes.Fields(buf)[1]))
-	return id
+	return parseStacks(buf[:runtime.Stack(buf, false)])[0].id
 }
 
 // suitePackages are those whose frames are never the student's.

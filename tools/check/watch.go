@@ -17,6 +17,8 @@ const (
 	// much and return.
 	memoryLimit = 512 << 20
 	aMoment     = 300 * time.Millisecond
+
+	late = 100 * time.Millisecond
 )
 
 // notStarted is what the functions of a starter panic with.
@@ -54,14 +56,12 @@ func (call *Call) run(f func()) {
 
 // Wait waits for the call to return. It ends the case when the call panics, hangs or is stuck in a loop.
 func (call *Call) Wait() {
-	call.c.await(call.what+" to return", call.Ended)
+	call.c.Await(call.what+" to return", call.Ended)
 }
 
 // Await waits for cond, which is asked again whenever something has moved. It ends the case when a call panics
 // or is stuck in a loop, when the calls have returned and nothing can move any more, or when the time is up.
-func (c *C) Await(what string, cond func() bool) { c.await(what, cond) }
-
-func (c *C) await(what string, cond func() bool) {
+func (c *C) Await(what string, cond func() bool) {
 	var watch stopwatch
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		met := cond()
@@ -85,6 +85,12 @@ func (c *C) await(what string, cond func() bool) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// Late lets a tenth of a second pass, so that what comes then is late: code that gives up early is found.
+func (c *C) Late() {
+	c.Step("the suite lets %v pass", late)
+	<-time.After(late)
 }
 
 // Settle waits until everything that was sent on either side has arrived.

@@ -56,10 +56,10 @@ func runInWorker(test string, i int, o options, until time.Time, env ...string) 
 	case ctx.Err() != nil:
 		out.Message = "was still running when the time for the whole lab was up"
 	default:
-		out.died(err, prints.String())
+		out.died(err, string(prints.text))
 	}
 	if out.Prints == "" {
-		out.Prints = prints.String()
+		out.Prints = string(prints.text)
 	}
 	if out.Outcome == Passed && strings.Contains(out.Prints, "WARNING: DATA RACE") {
 		out.Outcome, out.Message = Failed, "the race detector found a data race"
@@ -138,27 +138,15 @@ func (m *messages) Write(p []byte) (int, error) {
 }
 
 // bothEnds keeps the beginning and the end of what is written to it.
-type bothEnds struct {
-	first, last []byte
-	all         int // bytes written
-}
+type bothEnds struct{ text []byte }
 
 func (b *bothEnds) Write(p []byte) (int, error) {
-	b.all += len(p)
-	n := min(len(p), keptPrints-len(b.first))
-	b.first = append(b.first, p[:n]...)
-	b.last = append(b.last, p[n:]...)
-	if len(b.last) > 4*keptPrints {
-		b.last = slices.Clone(b.last[len(b.last)-2*keptPrints:])
+	b.text = append(b.text, p...)
+	if len(b.text) > 4*keptPrints {
+		left := []byte("\n… a part is left out …\n")
+		b.text = slices.Concat(b.text[:keptPrints], left, b.text[len(b.text)-2*keptPrints:])
 	}
 	return len(p), nil
-}
-
-func (b *bothEnds) String() string {
-	if b.all > len(b.first)+len(b.last) {
-		return string(b.first) + "\n… a part is left out …\n" + string(b.last)
-	}
-	return string(b.first) + string(b.last)
 }
 
 // work is what a worker does: it runs its case, tells how it went, and ends the process.

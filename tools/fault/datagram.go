@@ -3,23 +3,22 @@ package fault
 import (
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"time"
 )
 
 const (
 	maxFlood        = time.Second // after a Write for which a flood goes on; the code under test waits far less
+	maxPostponed    = 20          // times that it may put its deadline off meanwhile; correct code does so once
 	refusalDeadline = time.Second // for the kernel to say that nobody has the port; it does so at once
 )
 
 // post is what the two ends of a UDP conversation know of each other. The datagrams themselves go through the
 // kernel.
 type post struct {
-	watch
+	side
 	suite  net.PacketConn
 	client net.Addr
-	did    Did
 
 	requests [][]byte // that the peer has received
 	answer   func(i int, request []byte) [][]byte
@@ -28,16 +27,13 @@ type post struct {
 	handled  int // of those, the ones that have been answered or dropped
 	ready    int // datagrams in the queue of the code under test
 
-	read, write time.Time // the deadlines
-	alarm       *time.Timer
-	rung        time.Time     // the read deadline whose alarm has gone off
-	passed      time.Time     // the last read deadline that a Read has reported
-	longest     time.Duration // that a deadline gave a Read
-	asked       time.Time     // when the last Write began
-	endless     bool          // a flood has lasted for maxFlood
-
-	gone    bool // the peer's socket is closed
-	refused bool // a datagram was sent since then, which the kernel has not reported yet
+	passed  time.Time     // the last read deadline that a Read has reported
+	longest time.Duration // that a deadline gave a Read
+	asked   time.Time     // when the last Write began
+	later   int           // how often the read deadline was put off since then
+	endless bool          // no deadline has ended a flood
+	gone    bool          // the peer's socket is closed
+	refused bool          // a datagram was sent since then, which the kernel has not reported yet
 }
 
 // DatagramConn is the end of a UDP conversation that the code under test gets. Its time is the real one, with
@@ -45,7 +41,7 @@ type post struct {
 // busy the machine is. A write deadline passes when a Read has reported that one had passed.
 type DatagramConn struct {
 	net.Conn
-	w       *post
+	*post
 	reading sync.Mutex
 }
 
@@ -61,15 +57,14 @@ func (c *DatagramConn) Read(p []byte) (n int, err error) {
 	} else {
 		err = c.timeout("read")
 	}
-	c.w.change(func() { c.w.did.read(n, err) })
-	c.w.count(err)
+	c.hasRead(n, err, func() {})
 	return n, err
 }
 
 // await waits until the socket has a datagram or an error, and reports whether it has; otherwise the deadline
 // has passed.
 func (c *DatagramConn) await() bool {
-	w := c.w
+	w := c.post
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.did.Reads++
@@ -103,17 +98,12 @@ func (w *post) over(deadline time.Time) bool {
 	return !deadline.IsZero() && !deadline.After(w.passed)
 }
 
-// late reports whether the read deadline has passed.
-func (w *post) late() bool {
-	return !w.read.IsZero() && (w.rung == w.read || time.Until(w.read) <= 0)
-}
-
 // floods reports whether a flood goes on.
 func (w *post) floods() bool {
 	if w.flood == nil || w.endless {
 		return false
 	}
-	w.endless = time.Since(w.asked) > maxFlood
+	w.endless = time.Since(w.asked) > maxFlood || w.later > maxPostponed
 	return !w.endless
 }
 
@@ -123,10 +113,10 @@ func (c *DatagramConn) timeout(op string) error {
 
 // Write sends a datagram.
 func (c *DatagramConn) Write(p []byte) (n int, err error) {
-	w, late, gone := c.w, false, false
+	w, late, gone := c.post, false, false
 	w.change(func() {
 		w.did.Writes++
-		w.asked = time.Now()
+		w.asked, w.later = time.Now(), 0
 		late, gone = w.over(w.write), w.gone
 		if !late && !gone {
 			w.sent++
@@ -144,7 +134,7 @@ func (c *DatagramConn) Write(p []byte) (n int, err error) {
 			w.sent--
 		}
 		w.did.Written += n
-		w.did.met(err)
+		w.met(err)
 	})
 	w.count(err)
 	return n, err
@@ -152,74 +142,62 @@ func (c *DatagramConn) Write(p []byte) (n int, err error) {
 
 // Close closes the socket of the code under test.
 func (c *DatagramConn) Close() error {
-	err := c.Conn.Close()
-	c.w.change(func() { c.w.did.Closed = "Close" })
-	return err
+	defer c.closes("Close")
+	return c.Conn.Close()
 }
 
 // SetDeadline sets both deadlines.
-func (c *DatagramConn) SetDeadline(t time.Time) error {
-	c.SetWriteDeadline(t)
-	return c.SetReadDeadline(t)
-}
+func (c *DatagramConn) SetDeadline(t time.Time) error { return c.allow("SetDeadline", t) }
 
 // SetWriteDeadline sets the deadline of Writes.
-func (c *DatagramConn) SetWriteDeadline(t time.Time) error {
-	c.w.change(func() { c.w.write, c.w.did.Deadline, c.w.failed = t, "SetWriteDeadline", 0 })
-	return nil
-}
+func (c *DatagramConn) SetWriteDeadline(t time.Time) error { return c.allow("SetWriteDeadline", t) }
 
 // SetReadDeadline sets the deadline of Reads, those that wait already among them.
-func (c *DatagramConn) SetReadDeadline(t time.Time) error {
-	w := c.w
-	w.change(func() {
-		w.read, w.did.Deadline, w.failed = t, "SetReadDeadline", 0
-		if w.alarm != nil {
-			w.alarm.Stop()
-		}
-		if left := time.Until(t); !t.IsZero() {
-			w.longest = max(w.longest, left)
-			w.alarm = time.AfterFunc(left, func() { w.change(func() { w.rung = t }) })
-		}
-	})
-	return nil
-}
+func (c *DatagramConn) SetReadDeadline(t time.Time) error { return c.allow("SetReadDeadline", t) }
 
-// Did tells what the code under test has done to the connection so far.
-func (c *DatagramConn) Did() (d Did) {
-	c.w.look(func() {
-		d = c.w.did
-		d.Errs = slices.Clone(d.Errs)
-		d.Timed = !c.w.read.IsZero() || !c.w.write.IsZero()
-	})
-	return d
+// allow sets deadlines of ours, and none of the socket's.
+func (c *DatagramConn) allow(method string, t time.Time) error {
+	if !t.IsZero() && method != "SetWriteDeadline" {
+		c.look(func() {
+			c.longest = max(c.longest, time.Until(t))
+			if t.After(c.read) {
+				c.later++
+			}
+		})
+	}
+	c.expire(method, t)
+	return nil
 }
 
 // Longest is the longest time that a read deadline gave a Read, seen from when it was set; 0 if none was set.
 func (c *DatagramConn) Longest() (d time.Duration) {
-	c.w.look(func() { d = c.w.longest })
+	c.look(func() { d = c.longest })
 	return d
 }
 
-// Endless reports whether a flood went on for a second after a Write, because no deadline has ended it.
+// Passed is the last read deadline of which a Read has reported that it had passed.
+func (c *DatagramConn) Passed() (t time.Time) {
+	c.look(func() { t = c.passed })
+	return t
+}
+
+// Endless reports whether a flood had to be ended: it went on for a second after a Write, or the read deadline was
+// put off again and again meanwhile.
 func (c *DatagramConn) Endless() (endless bool) {
-	c.w.look(func() { endless = c.w.endless })
+	c.look(func() { endless = c.endless })
 	return endless
 }
 
 // Quiet reports whether nothing more will happen here on its own: every datagram that was written has been
 // answered or dropped, and no Read waits for its deadline.
 func (c *DatagramConn) Quiet() (quiet bool) {
-	w := c.w
+	w := c.post
 	w.look(func() { quiet = w.handled == w.sent && (w.waiting == 0 || w.read.IsZero()) })
 	return quiet
 }
 
-// Spun is as described at [Writer].
-func (c *DatagramConn) Spun() []byte { return c.w.Spun() }
-
 // Stop ends every goroutine that waits in a Read or comes back for another one, and closes the socket.
 func (c *DatagramConn) Stop() {
-	c.w.stop()
+	c.stop()
 	c.Conn.Close()
 }

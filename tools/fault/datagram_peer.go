@@ -15,7 +15,7 @@ const maxDatagram = 1 << 16 // bytes; more than one carries
 func JoinDatagrams(under net.Conn, suite net.PacketConn, notify func()) (conn *DatagramConn, peer *DatagramPeer) {
 	w := &post{suite: suite, client: under.LocalAddr()}
 	w.init(notify)
-	conn = &DatagramConn{Conn: under, w: w}
+	conn = &DatagramConn{Conn: under, post: w}
 	peer = &DatagramPeer{w: w, under: conn, done: make(chan struct{})}
 	go peer.collect()
 	return conn, peer
@@ -83,11 +83,7 @@ func (p *DatagramPeer) Close() {
 	p.under.Stop()
 	p.w.suite.Close()
 	<-p.done
-	p.w.look(func() {
-		if p.w.alarm != nil {
-			p.w.alarm.Stop()
-		}
-	})
+	p.w.look(p.w.silence)
 }
 
 func (p *DatagramPeer) collect() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,6 +85,8 @@ func TestAReadReturnsOnePiece(t *testing.T) {
 	require.Equal(t, []string{"he", "llo", "world"}, got)
 	require.Equal(t, io.EOF, err)
 	require.Equal(t, 10, conn.Did().Taken)
+	_, offers := any(conn).(syscall.Conn)
+	require.False(t, offers, "nobody gets past the witness, as io.Copy to a file would")
 }
 
 func TestWholeSticks(t *testing.T) {
@@ -176,7 +179,7 @@ func TestResetWaitsForTheReader(t *testing.T) {
 	peer.Send([]byte("ab"))
 	peer.Reset()
 	eventually(t, func() (last bool) {
-		conn.w.look(func() { last = len(conn.w.pieces) == 1 && len(conn.w.queue) == 0 && conn.w.busy })
+		conn.look(func() { last = len(conn.pieces) == 1 && len(conn.queue) == 0 && conn.busy })
 		return last
 	})
 	reset := make(chan error, 1)
@@ -248,16 +251,17 @@ func TestADeadlineIsNoStarvation(t *testing.T) {
 func TestAnOldTimerEndsNothing(t *testing.T) {
 	conn, _ := pair(t)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Hour)))
-	old := conn.w.expiry
+	late := func() (late bool) {
+		conn.look(func() { late = conn.late() })
+		return late
+	}
+	old := conn.alarm
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(2*time.Hour)))
 	old.Reset(0)
 	time.Sleep(10 * time.Millisecond) // in which it goes off
-	conn.w.look(func() { require.False(t, conn.w.expired) })
-	conn.w.expiry.Reset(0)
-	eventually(t, func() (expired bool) {
-		conn.w.look(func() { expired = conn.w.expired })
-		return expired
-	})
+	require.False(t, late())
+	conn.alarm.Reset(0)
+	eventually(t, late)
 }
 
 func TestCirclesAreEnded(t *testing.T) {

@@ -17,7 +17,7 @@ const smallPiece = 16 << 10
 func Join(under, suite net.Conn, notify func()) (conn *Conn, peer *Peer) {
 	w := &wire{before: map[string]func() error{}}
 	w.init(notify)
-	conn = &Conn{Conn: under, w: w}
+	conn = &Conn{Conn: under, wire: w}
 	peer = &Peer{w: w, conn: suite, under: conn}
 	peer.goroutines.Go(peer.collect)
 	peer.goroutines.Go(peer.send)
@@ -87,11 +87,7 @@ func (p *Peer) Close() {
 		p.conn.Close()
 	}
 	p.goroutines.Wait()
-	p.w.look(func() {
-		if p.w.expiry != nil {
-			p.w.expiry.Stop()
-		}
-	})
+	p.w.look(p.w.silence)
 }
 
 func (p *Peer) collect() {

@@ -29,34 +29,87 @@ type Did struct {
 	Closed   string  // the method that closed it last, "Close" or "CloseWrite"; "" for none
 }
 
-func (d *Did) read(n int, err error) {
-	d.Taken += n
-	if n > 0 {
-		d.Brought++
-	}
-	d.met(err)
+// side is the side of the code under test: what it did to its end of a connection, and its deadlines.
+type side struct {
+	watch
+	did         Did
+	read, write time.Time // the deadlines
+	alarm       *time.Timer
+	rung        time.Time // the read deadline whose alarm has gone off
 }
 
-func (d *Did) met(err error) {
+// Did tells what the code under test has done to the connection so far.
+func (s *side) Did() (d Did) {
+	s.look(func() {
+		d = s.did
+		d.Errs = slices.Clone(d.Errs)
+		d.Timed = !s.read.IsZero() || !s.write.IsZero()
+	})
+	return d
+}
+
+// hasRead notes what a Read returns, and ends the goroutine if that is enough. take runs under the lock.
+func (s *side) hasRead(n int, err error, take func()) {
+	s.change(func() {
+		take()
+		s.did.Taken += n
+		if n > 0 {
+			s.did.Brought++
+		}
+		s.met(err)
+	})
+	s.count(err)
+}
+
+func (s *side) met(err error) {
 	if err != nil && err != io.EOF {
-		d.Errs = append(d.Errs, err)
+		s.did.Errs = append(s.did.Errs, err)
+	}
+}
+
+// closes notes a call of Close or CloseWrite.
+func (s *side) closes(method string) { s.change(func() { s.did.Closed = method }) }
+
+// expire sets deadlines; the methods of [net.Conn] are named after what they set.
+func (s *side) expire(method string, t time.Time) {
+	s.change(func() {
+		s.did.Deadline, s.failed = method, 0
+		if method != "SetReadDeadline" {
+			s.write = t
+		}
+		if method == "SetWriteDeadline" {
+			return
+		}
+		s.read = t
+		s.silence()
+		if !t.IsZero() {
+			s.alarm = time.AfterFunc(time.Until(t), func() { s.change(func() { s.rung = t }) })
+		}
+	})
+}
+
+// late reports whether the read deadline has passed, under the lock.
+func (s *side) late() bool {
+	return !s.read.IsZero() && (s.rung == s.read || time.Until(s.read) <= 0)
+}
+
+// silence stops the alarm, under the lock.
+func (s *side) silence() {
+	if s.alarm != nil {
+		s.alarm.Stop()
 	}
 }
 
 // wire is what the two ends of a connection know of each other. The bytes themselves go through the kernel.
 type wire struct {
-	watch
-	did    Did
+	side
 	before map[string]func() error // method of the conn → what is to be done first
 
 	// from the peer to the conn
-	queue       []sending // not yet written into the socket
-	busy        bool      // the sender is at work on one
-	pieces      []int     // lengths of what was sent and not yet read
-	end         End       // met by the reader after the last piece
-	read, write time.Time // the deadlines
-	expiry      *time.Timer
-	expired     bool // the read deadline has passed
+	queue  []sending // not yet written into the socket
+	busy   bool      // the sender is at work on one
+	pieces []int     // lengths of what was sent and not yet read
+	end    End       // met by the reader after the last piece
 
 	// from the conn to the peer
 	received []byte
@@ -71,7 +124,7 @@ type sending struct {
 
 // ready reports whether a Read need not wait, under the lock.
 func (w *wire) ready() bool {
-	return len(w.pieces) > 0 || w.end != Open || w.expired || w.did.Closed == "Close"
+	return len(w.pieces) > 0 || w.end != Open || w.late() || w.did.Closed == "Close"
 }
 
 // first does what Before has asked for.
@@ -94,20 +147,4 @@ func (w *wire) take(n int) {
 			w.pieces = slices.Delete(w.pieces, 0, 1)
 		}
 	}
-}
-
-// expire sets the read deadline, under the lock: when it passes, a Read that waits goes to the socket.
-func (w *wire) expire(t time.Time) {
-	if w.expiry != nil {
-		w.expiry.Stop()
-	}
-	w.read, w.expired, w.expiry, w.failed = t, !t.IsZero() && time.Until(t) <= 0, nil, 0
-	if t.IsZero() || w.expired {
-		return
-	}
-	var mine *time.Timer
-	mine = time.AfterFunc(time.Until(t), func() {
-		w.change(func() { w.expired = w.expired || w.expiry == mine }) // unless another was set since
-	})
-	w.expiry = mine
 }

@@ -42,11 +42,16 @@ func (s suite) write(c *check.C) {
 		c.Step("the suite received %s", check.Bytes(got))
 		c.WantBytes("on the wire", got, frame(payload))
 	}
-	c.Variation("a writer that is no connection, and takes everything")
-	w := c.Writer(&fault.Writer{})
-	c.WantNil("WriteMessage", s.writeMessage(c, w, payloads[5]))
-	c.WantBytes("written", w.Taken(), frame(payloads[5]))
+	for _, payload := range [][]byte{payloads[5], huger} {
+		c.Variation("a writer that is not a connection, and takes everything")
+		w := c.Writer(&fault.Writer{})
+		c.WantNil("WriteMessage", s.writeMessage(c, w, payload))
+		c.WantBytes("written", w.Taken(), frame(payload))
+	}
 }
+
+// huger is a payload that fits no buffer of a size that somebody thought large enough.
+var huger = bytes.Repeat([]byte("sockets "), 300_000)
 
 func (s suite) read(c *check.C) {
 	for _, payload := range samples()[:5] {
@@ -85,6 +90,57 @@ func (s suite) payload(c *check.C) {
 		c.Say("the suite has sent %s", check.Pieces(pieces))
 		peer.Send(pieces...)
 		s.wantMessage(c, conn, payload)
+	}
+}
+
+// longPayloads are read through a reader of the suite's, which has all of them at once.
+func (s suite) longPayloads(c *check.C) {
+	for _, payload := range [][]byte{samples()[5], huger} {
+		c.Variation("a reader that is not a connection, with a message of %d bytes", len(payload))
+		c.Rule("Any length up to limit is read, whatever it is.", "The only bound is limit: make the slice as long as the header says once the length is checked.")
+		got, err := s.readMessage(c, bytes.NewReader(frame(payload)), 2*len(payload))
+		c.WantNil("ReadMessage", err)
+		c.WantBytes("payload", got, payload)
+	}
+}
+
+// script is a reader whose Reads return what it says, one after the other, whatever is asked for.
+type script []result
+
+type result struct {
+	data string
+	err  error
+}
+
+func (s *script) Read(p []byte) (int, error) {
+	if len(*s) == 0 {
+		return 0, io.EOF
+	}
+	next := &(*s)[0]
+	n := copy(p, next.data)
+	if next.data = next.data[n:]; next.data != "" {
+		return n, nil
+	}
+	err := next.err
+	*s = (*s)[1:]
+	return n, err
+}
+
+// oddReads are what io.Reader allows and a connection does not do.
+func (s suite) oddReads(c *check.C) {
+	for _, v := range []struct {
+		says  string
+		reads script
+	}{
+		{"returns the last bytes of the message together with io.EOF", script{{"\x03\x00\x00\x00", nil}, {"hi!", io.EOF}}},
+		{"returns 0 bytes and no error before the header", script{{"", nil}, {"\x03\x00\x00\x00hi!", nil}}},
+		{"returns 0 bytes and no error inside the header", script{{"\x03\x00", nil}, {"", nil}, {"\x00\x00hi!", nil}}},
+		{"returns 0 bytes and no error inside the payload", script{{"\x03\x00\x00\x00h", nil}, {"", nil}, {"i!", nil}}},
+	} {
+		c.Variation("a reader that is not a connection, and %s", v.says)
+		c.Rule("r is any io.Reader: bytes count, whatever error comes with them, and 0 bytes without an error are no end.",
+			"io.ReadFull knows all this. In a loop of your own use the n bytes first, then look at the error, and read on after 0, nil.")
+		s.wantMessage(c, &v.reads, []byte("hi!"))
 	}
 }
 
@@ -236,15 +292,19 @@ func (s suite) badWrite(c *check.C) {
 		}
 		c.WantBytes("taken by the writer", w.Taken(), whole[:room])
 	}
-	for _, most := range []int{1, 3, 5} {
+	for _, room := range []int{4, len(whole)} {
+		c.Variation("a writer that fails with byte %d, and says that it took it", room)
+		w := c.Writer(&fault.Writer{Room: room, Err: broken, Full: true})
+		c.WantError("WriteMessage", s.writeMessage(c, w, payload), broken)
+		if w.Tried() > 0 {
+			c.Fail("after the error WriteMessage offered the writer %d bytes more", w.Tried())
+		}
+	}
+	for _, most := range []int{1, 3, 5, len(payload) - 1, len(whole) - 4, len(whole) - 3, len(whole) - 2, len(whole) - 1} {
 		c.Variation("a writer that takes at most %d bytes a call and returns no error", most)
 		w := c.Writer(&fault.Writer{Most: most})
-		err := s.writeMessage(c, w, payload)
-		taken := w.Taken()
-		if err == nil {
-			c.WantBytes("WriteMessage returned nil; taken by the writer", taken, whole)
-		} else if !bytes.HasPrefix(whole, taken) {
-			c.WantBytes("taken by the writer", taken, whole[:min(len(taken), len(whole))])
+		if s.writeMessage(c, w, payload) == nil {
+			c.WantBytes("WriteMessage returned nil; taken by the writer", w.Taken(), whole)
 		}
 	}
 	s.tooLong(c)
@@ -262,7 +322,7 @@ func (s suite) tooLong(c *check.C) {
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
 	c.Step("WriteMessage(w, payload) returned %s", check.Err(err))
 	if w.Calls() > 0 {
-		c.Fail("WriteMessage began to write a message whose length does not fit the header")
+		c.Fail("WriteMessage began to write a message whose length does not fit the header: compare len(payload) with math.MaxInt32 first")
 	}
 	if err == nil {
 		c.Fail("WriteMessage returned no error, and wrote nothing")
@@ -275,6 +335,9 @@ func (s suite) conversation(c *check.C) {
 	}
 	s.readMeanwhile(c)
 	s.writeMeanwhile(c)
+
+	s.longPayloads(c)
+	s.oddReads(c)
 
 	c.Variation("a new connection, of which ReadMessage is given nothing but Read, as io.Reader says")
 	conn, peer := c.Connect()
@@ -333,6 +396,8 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 // readMeanwhile stops a message in the middle of its header and of its payload, and has others read and written meanwhile.
 func (s suite) readMeanwhile(c *check.C) {
 	c.Variation("two new connections; a message stops half-way on the first one")
+	c.Rule("Calls on different connections, and in the two directions of one, do not wait for each other and share nothing. A message may come late.",
+		"Give every call variables of its own, and hold no lock while it reads. Wait as long as it takes.")
 	payload, short := []byte("a long way to go"), []byte("quick")
 	first, firstPeer := c.Connect()
 	second, secondPeer := c.Connect()
@@ -344,6 +409,7 @@ func (s suite) readMeanwhile(c *check.C) {
 		c.Say("the suite has sent %s on the first connection, on which ReadMessage has begun to read", check.Bytes(piece))
 		firstPeer.Send(piece)
 		c.Await("ReadMessage to wait for more", func() bool { return call.Ended() || c.Resting() })
+		c.Late()
 
 		c.Say("while the first call waits, the suite has sent %s on the second connection", check.Bytes(frame(short)))
 		secondPeer.Send(frame(short))
@@ -405,6 +471,7 @@ func (b *busy) letGo() {
 // writeMeanwhile stops a Write, and has another message written to somebody else meanwhile.
 func (s suite) writeMeanwhile(c *check.C) {
 	c.Variation("two writers; the first one takes its time")
+	c.Rule("Calls on different connections do not wait for each other.", "Let no call hold a lock or a variable that another one needs while it writes.")
 	payload, short := []byte("a long way to go"), []byte("quick")
 	first := &busy{}
 	first.freed.L = &first.mu

@@ -84,11 +84,21 @@ func (s suite) silence(c *check.C) {
 			}
 			return nil
 		})
-		c.Say("the suite lets every request go")
-		_, err := s.exchange(w, hello, roomy, tries, short)
+		c.Say("the suite drops every request")
+		const wait = 3 * short
+		begin := time.Now()
+		_, err := s.exchange(w, hello, roomy, tries, wait)
+		took, all := time.Since(begin), time.Duration(tries)*wait
+		if passed := w.peer.Conn().Passed(); passed.After(begin) { // which a machine that stands still does not move
+			took = passed.Sub(begin)
+		}
 		w.wantRequests(tries, hello)
 		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
-		s.wantDeadlines(w, 0, time.Duration(tries)*short) // the second one may be counted from the beginning
+		if took < all {
+			c.Fail("the call was over after %v, and %d tries of %v take %v: each request is waited for, the last one too",
+				took.Round(time.Millisecond), tries, wait, all)
+		}
+		s.wantDeadlines(w, 0, all) // the second one may be counted from the beginning
 	}
 	c.Variation("a new connection; the suite answers at once")
 	w := s.connect(c, answered(hello))
@@ -101,7 +111,7 @@ func (s suite) silence(c *check.C) {
 func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
 	conn := w.peer.Conn()
 	if got := conn.Longest(); got > 0 && (got < least || got > most) {
-		w.c.Fail("a read deadline gives the answer %v, and not what wait says", got.Round(time.Microsecond))
+		w.c.Fail("the longest read deadline of the call gave the answer %v, and not what wait says", got.Round(time.Microsecond))
 	}
 	w.wantUntimed()
 }
@@ -322,7 +332,7 @@ func (s suite) flood(c *check.C) {
 	})
 	_, err := s.exchange(w, hello, roomy, tries, wait)
 	if w.peer.Conn().Endless() {
-		c.Fail("other datagrams came for a second, and the %v of a try were not over: the wait must not begin anew with each datagram", wait)
+		c.Fail("other datagrams came, one after the other, and the %v of a try were never over: the wait must not begin anew with each of them", wait)
 	}
 	w.wantRequests(tries, hello)
 	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)

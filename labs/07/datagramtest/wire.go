@@ -62,7 +62,7 @@ func (s suite) connect(c *check.C, script func(i int, r request) []datagram) *wi
 		if len(r.id) < idSize {
 			sent, text = nil, text+"cannot answer: it is too short for an id"
 		} else if len(sent) == 0 {
-			text += "let it go"
+			text += "dropped it"
 		} else {
 			text += "sent " + w.list(sent)
 		}
