@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -32,30 +31,27 @@ func snapshot() []goroutine {
 	}
 }
 
-// What the runtime prints of a goroutine: a line such as "goroutine 34 gp=0x1 [chan receive, 2 minutes]:", then
-// two for each frame, a function with its arguments and "\t/home/student/labs/05/framing.go:42 +0x1d", and in the
-// end "created by … in goroutine 7" with its place.
-var (
-	headLine    = regexp.MustCompile(`^goroutine (\d+) [^\[]*\[([^,\]]+)`)
-	placeLine   = regexp.MustCompile(`^\t(.+):(\d+)`)
-	creatorLine = regexp.MustCompile(`^created by .* in goroutine (\d+)`)
-)
-
+// parseStacks reads what the runtime prints of each goroutine: a line such as "goroutine 34 gp=0x1 [chan
+// receive, 2 minutes]:", then two for each frame, a function with its arguments and
+// "\t/home/student/labs/05/framing.go:42 +0x1d", and in the end "created by … in goroutine 7" with its place.
 func parseStacks(text []byte) (all []goroutine) {
 	for block := range strings.SplitSeq(string(text), "\n\n") {
 		lines := strings.Split(strings.TrimSpace(block), "\n")
-		head := headLine.FindStringSubmatch(lines[0])
-		if head == nil {
+		head, ok := strings.CutPrefix(lines[0], "goroutine ")
+		_, state, bracket := strings.Cut(head, "[")
+		if !ok || !bracket {
 			continue
 		}
-		g := goroutine{id: number(head[1]), state: head[2]}
+		g := goroutine{id: number(head), state: state[:max(0, strings.IndexAny(state, ",]"))]}
 		for i := 1; i+1 < len(lines); i++ {
-			if creator := creatorLine.FindStringSubmatch(lines[i]); creator != nil {
-				g.creator = number(creator[1])
+			if strings.HasPrefix(lines[i], "created by ") {
+				_, creator, _ := strings.Cut(lines[i], " in goroutine ")
+				g.creator = number(creator)
 				break
 			}
-			if place := placeLine.FindStringSubmatch(lines[i+1]); place != nil {
-				g.frames = append(g.frames, frame{functionName(lines[i]), place[1], number(place[2])})
+			colon := strings.LastIndex(lines[i+1], ":")
+			if file, ok := strings.CutPrefix(lines[i+1][:max(0, colon)], "\t"); ok {
+				g.frames = append(g.frames, frame{functionName(lines[i]), file, number(lines[i+1][colon+1:])})
 				i++
 			}
 		}
@@ -64,8 +60,10 @@ func parseStacks(text []byte) (all []goroutine) {
 	return all
 }
 
-func number(digits string) int {
-	n, _ := strconv.Atoi(digits) // too many of them: none that we look for
+// number is the number that a text begins with; 0 if there is none.
+func number(text string) int {
+	digits, _, _ := strings.Cut(text, " ")
+	n, _ := strconv.Atoi(digits)
 	return n
 }
 

@@ -43,6 +43,7 @@ type run struct {
 	done     chan struct{} // closed when Serve has returned
 	err      error         // what it returned
 	dialled  int
+	open     []*fault.Peer
 	ending   atomic.Bool   // it does not matter any more how Serve ends
 	patience time.Duration // how long a client waits for an answer; 0 means as long as the watchdog
 
@@ -137,6 +138,14 @@ func (r *run) dial(name string) *client {
 		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
 	r.dialled++
+	r.open = slices.DeleteFunc(r.open, func(p *fault.Peer) bool { // whose goroutines make looks at the stacks slow
+		over := p.Over() != nil && p.Conn().Did().Closed == "Close"
+		if over {
+			p.Close()
+		}
+		return over
+	})
+	r.open = append(r.open, peer)
 	r.c.Step("%s connected", name)
 	return &client{Peer: peer, name: name}
 }
@@ -164,8 +173,10 @@ func (r *run) answer(p *client, want string) {
 	if !came() {
 		r.c.Fail("%s has been waiting for %v: Serve pauses for too long after a temporary error", p.name, r.patience)
 	}
-	if r.call.Ended() {
+	if !came() || r.call.Ended() {
 		r.c.Settle() // an answer may still be on its way
+	} else if len(p.Received())-p.heard < len(want) { // the connection has ended; so, perhaps, has Serve
+		r.c.Await("the end of Serve", func() bool { return r.call.Ended() || r.c.Resting() })
 	}
 	got := string(p.Received()[p.heard:])
 	switch {
@@ -207,6 +218,9 @@ func (r *run) hungUp(p *client, handlerHas string) {
 // ended waits for the end of a connection that has to be closed in the normal way.
 func (r *run) ended(p *client) {
 	r.hungUp(p, "returned")
+	if closed := p.Conn().Did().Closed; closed != "Close" {
+		r.c.Fail("handle has returned, and of the connection of %s only the writing half is closed: call Close", p.name)
+	}
 	r.c.WantError("the end of the connection of "+p.name, p.Over(), io.EOF)
 }
 
@@ -295,6 +309,7 @@ type listener struct {
 	closed     bool                 // by the suite
 	ended      map[string]bool      // goroutines to which Accept has returned an error that is the end
 	again      bool                 // one of them has called it once more
+	closeNext  bool                 // as soon as a client is accepted
 	closing    bool                 // a connection that closes slowly is about to
 
 	released chan struct{} // closed when the calls that are held up may go on
@@ -323,7 +338,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		return nil, err
 	}
-	return l.accepted(caller, conn), nil
+	l.accepted(caller, conn)
+	return conn, nil
 }
 
 // enter compares with the last error that the same goroutine got; for a goroutine that has not called before, with the last error of all.
@@ -341,12 +357,15 @@ func (l *listener) enter(caller string) (ok bool) {
 	return !l.ended[caller]
 }
 
-func (l *listener) accepted(caller string, conn net.Conn) net.Conn {
+func (l *listener) accepted(caller string, conn net.Conn) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.failed[caller] = time.Time{}
 	l.conns = append(l.conns, conn)
-	return conn
+	last := l.closeNext
+	l.mu.Unlock()
+	if last {
+		l.shut()
+	}
 }
 
 func (l *listener) refused(caller string, err error) (toClose bool) {
@@ -386,6 +405,11 @@ func (l *listener) returned(conn net.Conn) (ok bool) {
 // closeAfterErrors makes the listener close when Accept has failed n times more.
 func (l *listener) closeAfterErrors(n int) {
 	l.look(func() { l.closeAfter = n })
+}
+
+// closeAfterClient makes the listener close when a client is accepted.
+func (l *listener) closeAfterClient() {
+	l.look(func() { l.closeNext = true })
 }
 
 // holdClose is what a connection does first that takes its time to close: until release.
