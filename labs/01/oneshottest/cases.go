@@ -78,6 +78,18 @@ func (s suite) oneRead(c *check.C) {
 		c.Variation("a new connection, which the suite leaves open; %s", cut.Name)
 		s.wantFirst(c, cut, []byte("hello"))
 	}
+	c.Variation("a new connection; the message comes late")
+	conn, peer := c.Connect()
+	var err error
+	call := c.Start("Answer(conn)", func() { err = s.lab.Answer(conn) })
+	c.Late()
+	send(c, peer, fault.Whole, []byte("hello"))
+	call.Wait()
+	c.Step("Answer(conn) returned %s", check.Err(err))
+	c.WantNil("Answer", err)
+	c.Settle()
+	c.WantText("answer", string(peer.Received()), "HELLO")
+
 	for _, n := range []int{most, most + 1, 3 * most} {
 		c.Variation("a new connection; %d bytes at once", n)
 		s.wantFirst(c, fault.Whole, bytes.Repeat([]byte("socket "), n)[:n])
@@ -159,7 +171,7 @@ func (s suite) unsent(c *check.C) {
 }
 
 // askFor lets Ask send message, answers it in pieces, and compares both.
-func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answer []byte, cut fault.Cut) *question {
+func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answer []byte, cut fault.Cut, isLate bool) *question {
 	before, writes := len(peer.Received()), peer.Conn().Did().Writes
 	q := s.startAsk(c, conn, message)
 	c.Await("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(message) })
@@ -169,6 +181,10 @@ func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answ
 		c.Fail("Ask has returned before the suite answered")
 	}
 	c.Step("the suite received %s", text(peer.Received()[before:]))
+	if isLate {
+		c.Late()
+	}
+	taken := peer.Conn().Did().Taken
 	first := send(c, peer, cut, answer)
 	q.returns(c)
 	c.WantNil("Ask", q.err)
@@ -179,6 +195,10 @@ func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answ
 		c.Fail("Ask has changed message, which belongs to the caller: it was %s, and is %s now", text(message), text(q.message))
 	}
 	c.WantText("answer", string(q.answer), string(first[:min(len(first), most)]))
+	if taken = peer.Conn().Did().Taken - taken; taken != len(q.answer) {
+		c.Fail("Ask has taken %d bytes from the connection and returned %d: the others belong to the next call", taken, len(q.answer))
+	}
+	c.WantUntimed("Ask", peer.Conn())
 	return q
 }
 
@@ -195,12 +215,15 @@ func (s suite) ask(c *check.C) {
 	} {
 		c.Variation("a new connection; the suite answers in one piece and leaves the connection open")
 		conn, peer := c.Connect()
-		s.askFor(c, conn, peer, x.message, x.answer, fault.Whole)
+		s.askFor(c, conn, peer, x.message, x.answer, fault.Whole, false)
 	}
+	c.Variation("a new connection; the answer comes late")
+	conn, peer := c.Connect()
+	s.askFor(c, conn, peer, []byte("hello"), []byte("HELLO"), fault.Whole, true)
 	for _, cut := range c.Cuts(2)[1:] {
 		c.Variation("a new connection; the suite answers: %s", cut.Name)
 		conn, peer := c.Connect()
-		s.askFor(c, conn, peer, []byte("hello"), []byte("HELLO"), cut)
+		s.askFor(c, conn, peer, []byte("hello"), []byte("HELLO"), cut, false)
 	}
 }
 
@@ -210,9 +233,8 @@ func (s suite) again(c *check.C) {
 	messages := []string{"hello", "a longer message", "bye"}
 	var asked []*question
 	for _, m := range messages {
-		asked = append(asked, s.askFor(c, conn, peer, []byte(m), upper([]byte(m)), fault.Whole))
+		asked = append(asked, s.askFor(c, conn, peer, []byte(m), upper([]byte(m)), fault.Whole, false))
 		c.WantOpen("Ask", peer.Conn())
-		c.WantUntimed("Ask", peer.Conn())
 	}
 	for i, m := range messages {
 		c.WantText(fmt.Sprintf("answer %d, looked at when all were there", i+1), string(asked[i].answer), string(upper([]byte(m))))
@@ -237,6 +259,7 @@ func (s suite) refused(c *check.C) {
 		case n > 0:
 			c.Fail("Ask returned an error, and had sent %d bytes", n)
 		}
+		c.WantOpen("Ask", peer.Conn())
 	}
 }
 
@@ -255,6 +278,7 @@ func (s suite) left(c *check.C) {
 		leave(peer)
 		q.returns(c)
 		want(peer, q.err)
+		c.WantOpen("Ask", peer.Conn())
 
 		c.Variation("a new connection; the suite %s before the question", end)
 		conn, peer = c.Connect()
@@ -263,6 +287,7 @@ func (s suite) left(c *check.C) {
 		q = s.startAsk(c, conn, []byte("hello"))
 		q.returns(c)
 		want(peer, q.err)
+		c.WantOpen("Ask", peer.Conn())
 	}
 	c.Variation("a new connection, on which every Write fails: %v", errUnplugged)
 	conn, peer := c.Connect()
@@ -271,4 +296,5 @@ func (s suite) left(c *check.C) {
 	c.Say("the suite has made Write fail")
 	q.returns(c)
 	c.WantError("Ask", q.err, errUnplugged)
+	c.WantOpen("Ask", peer.Conn())
 }

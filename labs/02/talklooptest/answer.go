@@ -90,8 +90,18 @@ func (s suite) talk(c *check.C) {
 			c.Fail("%d Reads brought bytes, and they were answered in %d calls of Write; a client that reads once may get no more than the first", n.Brought, n.Writes)
 		}
 	}
+	c.Late()
+	c.WantText("answer", a.exchange("a late message"), "A LATE MESSAGE")
 	peer.CloseWrite()
 	a.returns() // whether with an error is another case
+
+	c.Variation("a new connection; the suite sends 102400 bytes at once, and closes its side")
+	conn, peer = c.Connect()
+	peer.Send([]byte(strings.Repeat(string(every), 400)))
+	peer.CloseWrite()
+	s.startAnswer(c, conn, peer).returns()
+	c.Settle()
+	c.WantBytes("all answers together", peer.Received(), []byte(upper(strings.Repeat(string(every), 400))))
 
 	for _, cut := range c.Cuts(2, 1024) {
 		data := strings.Repeat(string(every), 20)
@@ -160,6 +170,13 @@ func (s suite) failure(c *check.C) {
 	conn, peer := c.Connect()
 	a := s.startAnswer(c, conn, peer)
 	conn.Close()
+	c.WantError("Answer", a.returns(), net.ErrClosed)
+
+	c.Variation("a new connection, which is closed in the same way while Answer is about to write")
+	conn, peer = c.Connect()
+	peer.Before("Write", conn.Close)
+	a = s.startAnswer(c, conn, peer)
+	a.send("hello")
 	c.WantError("Answer", a.returns(), net.ErrClosed)
 }
 
