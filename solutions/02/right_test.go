@@ -283,6 +283,7 @@ func converseInTime(conn net.Conn, in io.Reader, out io.Writer) error {
 			continue
 		}
 		conn.SetDeadline(time.Now().Add(time.Minute))
+		defer conn.SetDeadline(time.Time{})
 		_, err := conn.Write(line)
 		if err != nil {
 			return err

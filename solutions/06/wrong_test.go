@@ -47,7 +47,7 @@ var wrong = []check.Answer{
 	sending("the word md5 instead of the sum", sendLiteral, transfertest.Send),
 	sending("all of the payload, whatever was announced", sendEverything, transfertest.Send),
 	sending("a short payload sent as if it were whole", sendShort, transfertest.BadSend),
-	sending("a header of any length", sendAnyHeader, transfertest.BadSend),
+	sending("a header of any length is sent", sendAnyHeader, transfertest.BadSend),
 	sending("a negative size announced", sendNegative, transfertest.BadSend),
 	sending("the error of the header ignored", sendHeaderIgnored, transfertest.BadSend),
 	sending("n of a short Write ignored", sendIgnoresN, transfertest.BadSend),

@@ -23,6 +23,7 @@ var right = append([]check.Answer{
 	answer("the reference", datagram.Exchange),
 	answer("a goroutine reads and a select waits", selecting),
 	answer("one goroutine asks and another one listens", twoGoroutines),
+	answer("deadlines for both directions, set before each Write", bothDirections),
 	answer("a timetable made in advance, and an empty queue before asking", timetable),
 }, rightButOnWindows()...)
 
@@ -231,4 +232,38 @@ func timetable(conn net.Conn, request []byte, limit, tries int, wait time.Durati
 		}
 	}
 	return nil, fmt.Errorf("%d tries: %w", tries, os.ErrDeadlineExceeded)
+}
+
+// bothDirections counts its deadlines from the beginning, and sets them before it writes.
+func bothDirections(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetDeadline(time.Time{})
+	id := binary.BigEndian.AppendUint64(nil, rand.Uint64())
+	start := time.Now()
+	for i := 1; i <= tries; i++ {
+		conn.SetDeadline(start.Add(time.Duration(i) * wait))
+		if _, err := conn.Write(append(id, request...)); err != nil {
+			return nil, err
+		}
+		answer, err := readAnswer(conn, id, limit)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, err
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
+}
+
+func readAnswer(conn net.Conn, id []byte, limit int) ([]byte, error) {
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if answer, ours := bytes.CutPrefix(buf[:n], id); ours {
+			if len(answer) > limit {
+				return nil, errors.New("too long")
+			}
+			return answer, nil
+		}
+	}
 }

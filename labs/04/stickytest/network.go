@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"socketbook/tools/check"
@@ -66,7 +65,7 @@ var errCable = errors.New("the cable is cut")
 func newNetwork(c *check.C, d delivery) *network {
 	client, server, err := loopback.TCP()
 	if err != nil {
-		c.Fail("the suite could not make a connection on 127.0.0.1: %v", err)
+		c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
 	n := &network{delivery: d, client: client, server: server, calls: map[string]int{}}
 	n.changed.L = &n.mu
@@ -163,7 +162,7 @@ func (n *network) queued(want int) error {
 	if err := n.makeSure(want); err != nil {
 		return err
 	}
-	n.note("queued(%d) returned: so many bytes lie in the receive queue", want)
+	n.note("queued(%d) returned: that many bytes are in the receive queue", want)
 	return nil
 }
 
@@ -235,9 +234,7 @@ func (e serverEnd) Read(p []byte) (int, error) {
 	return k, err
 }
 
-func (e end) Close() error                          { return e.n.close(e.Conn) }
-func (e end) SetNoDelay(on bool) error              { return e.Conn.(*net.TCPConn).SetNoDelay(on) }
-func (e end) SyscallConn() (syscall.RawConn, error) { return e.n.syscallConn(e.Conn) }
+func (e end) Close() error { return e.n.close(e.Conn) }
 
 func (e end) SetDeadline(t time.Time) error {
 	e.n.time(t, e.name+"'s Read", e.name+"'s Write")
@@ -271,13 +268,4 @@ func (n *network) close(conn net.Conn) error {
 	n.changed.Broadcast()
 	n.note("Close was called")
 	return conn.Close()
-}
-
-// syscallConn is for those who look into the queues themselves: from now on the network is a fast one.
-func (n *network) syscallConn(conn net.Conn) (syscall.RawConn, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.prompt = true
-	n.deliver(len(n.held))
-	return conn.(syscall.Conn).SyscallConn()
 }

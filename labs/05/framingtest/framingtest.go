@@ -3,6 +3,7 @@
 package framingtest
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"testing"
@@ -104,10 +105,16 @@ func returned(c *check.C, what string, payload []byte, err error) {
 
 // writeMessage calls the student's function and records what it returned.
 func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error) {
-	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
+	lent := append(bytes.Clone(payload), behind...)
+	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lent[:len(payload)]) })
 	c.Step("WriteMessage(w, payload), the payload being %s, returned %s", check.Bytes(payload), check.Err(err))
+	c.WantBytes("the caller's payload, which WriteMessage may not change", lent[:len(payload)], payload)
+	c.WantBytes("the bytes behind the payload in the caller's array", lent[len(payload):], []byte(behind))
 	return err
 }
+
+// behind is in the caller's array, behind the payload.
+const behind = "the caller's"
 
 // send hands data over as cut says.
 func send(c *check.C, peer *fault.Peer, cut fault.Cut, data []byte) {

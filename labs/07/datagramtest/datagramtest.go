@@ -52,7 +52,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "The request is sent tries times at most, and each time the wait for an answer has its own deadline, wait from then on. After the last one the error is os.ErrDeadlineExceeded, and conn has no deadline any more.",
 			Hint: "For each try: Write, SetReadDeadline(time.Now().Add(wait)), Read. In the end SetReadDeadline(time.Time{}), and an error made with %w.",
 		}, {
-			Name: Lost, Points: 1, Run: s.lost, Scene: "overflow", Needs: []string{Silence}, Timers: true,
+			Name: Lost, Points: 1, Run: s.lost, Scene: "overflow", Needs: []string{Silence},
 			Rule: "When the wait for an answer is over, the same datagram is sent again, with the same id, and a new wait begins. An answer counts whichever try it answers.",
 			Hint: "Make the datagram once, before the loop. Set the deadline anew in each try: one that has passed ends every Read at once.",
 		}, {
