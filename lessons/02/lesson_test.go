@@ -107,13 +107,13 @@ func TestFixSwallowed(t *testing.T) {
 func TestBugCloseInside(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "close-inside")
 	require.ErrorIs(t, got.Met, net.ErrClosed)
-	require.Equal(t, []string{"ONE"}, got.Got)
+	require.Equal(t, []string{"FIRST"}, got.Got)
 }
 
 func TestFixCloseInside(t *testing.T) {
 	got := stagetest.Play(t, lesson, "close-inside")
 	require.NoError(t, got.Met)
-	require.Equal(t, []string{"ONE", "TWO"}, got.Got)
+	require.Equal(t, []string{"FIRST", "SECOND"}, got.Got)
 }
 
 func TestPeerGone(t *testing.T) {

@@ -197,7 +197,7 @@ func CloseInside(answer AnswerFunc, talk TalkFunc) Play {
 	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
 		err, _ = both(func() error { return answer(s) }, func() error {
 			defer c.Close()
-			o.Got, o.Met = Talk(rec, "client", talk, c, "one", "two")
+			o.Got, o.Met = Talk(rec, "client", talk, c, "first", "second")
 			return nil
 		})
 		if o.Met != nil {
