@@ -95,6 +95,29 @@ func TestBugNextClient(t *testing.T) {
 	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.Accept), "nobody took it")
 }
 
+func TestBugSwallowed(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "swallowed")
+	require.NoError(t, got.Met, "as if the client had left")
+	require.Zero(t, timeline.Count(got.Events, "server", timeline.EOF), "which it had not")
+}
+
+func TestFixSwallowed(t *testing.T) {
+	got := stagetest.Play(t, lesson, "swallowed")
+	require.ErrorContains(t, got.Met, `"caf\xe9" is not UTF-8`)
+}
+
+func TestBugCloseInside(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "close-inside")
+	require.ErrorIs(t, got.Met, net.ErrClosed)
+	require.Equal(t, []string{"FIRST"}, got.Got)
+}
+
+func TestFixCloseInside(t *testing.T) {
+	got := stagetest.Play(t, lesson, "close-inside")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"FIRST", "SECOND"}, got.Got)
+}
+
 func TestPeerGone(t *testing.T) {
 	for _, gone := range []error{io.EOF, errReset, errBrokenPipe} {
 		require.True(t, peerGone(gone), gone)

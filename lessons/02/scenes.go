@@ -46,6 +46,20 @@ var scenes = []stage.Scene{
 		Run:   scenario.UnreadAnswer(answer),
 	},
 	{
+		Name:      "swallowed",
+		NaiveLine: "a mistake of the server's own is taken for the client's leaving, and hidden",
+		Naive:     scenario.Swallowed(swallowingAnswer),
+		Line:      "a mistake of the server's own is no leaving, and is reported",
+		Run:       scenario.Swallowed(answer),
+	},
+	{
+		Name:      "close-inside",
+		NaiveLine: "the client closes inside its loop; the second message meets a closed connection",
+		Naive:     scenario.CloseInside(answer, closingTalk),
+		Line:      "the client closes after its loop, and both messages are answered",
+		Run:       scenario.CloseInside(answer, talk),
+	},
+	{
 		Name: "next-client",
 		Line: "a second client waits in the queue; the first one leaves, and it is dropped",
 		Run:  scenario.NextClient(programs),

@@ -129,6 +129,64 @@ func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Dur
 	return took[2]
 }
 
+// It is not the sender that joins without Nagle's algorithm, and with it the first message goes alone.
+func TestNagleJoins(t *testing.T) {
+	got := stagetest.Play(t, lesson, "nagle-joins")
+	require.Equal(t, []string{"firstagainthird", "firstagainthird"}, got.Got)
+	if runtime.GOOS == "linux" { // the kernel tells how many segments came
+		require.Equal(t, 1, got.N, "segments fewer with Nagle's algorithm")
+		require.Equal(t, []string{
+			"Nagle's algorithm on: 3 sends arrived as 2 segments",
+			"Nagle's algorithm off: 3 sends arrived as 3 segments",
+		}, got.Verdicts())
+	}
+}
+
+func TestBugOneBehind(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "one-behind")
+	require.Equal(t, []string{"warning: disk is old", "all is well"}, got.Got,
+		"the second one should be: second")
+	require.Equal(t, len("second\n"), got.N, "bytes that the client left in its queue")
+}
+
+func TestBugFullBuffer(t *testing.T) {
+	require.True(t, stagetest.PlayNaive(t, lesson, "full-buffer").Stuck)
+	for size, stuck := range map[int]bool{
+		1: false, maxRead - 1: false, maxRead: true, maxRead + 1: false,
+		2*maxRead - 1: false, 2 * maxRead: true, 2*maxRead + 1: false, 3000: false,
+	} {
+		got, err := scenario.FullBuffer(shortReads, size)(timeline.NewRecorder(t.Name()))
+		require.NoError(t, err)
+		require.Equal(t, stuck, got.Stuck, "an answer of %d bytes", size)
+		if !stuck {
+			require.Equal(t, []string{strings.Repeat("a", size)}, got.Got)
+		}
+	}
+}
+
+func TestBugLongCommand(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "long-command")
+	require.Equal(t, []string{"hello", "gotcha"}, got.Got, "the end of a comment was run as a command")
+}
+
+func TestFixLongCommand(t *testing.T) {
+	got := stagetest.Play(t, lesson, "long-command")
+	require.ErrorContains(t, got.Met, "nothing was run")
+	require.Empty(t, got.Got)
+}
+
+func TestBugPieces(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "pieces").Got
+	require.Len(t, got, 16, "of 15 lines")
+	require.Equal(t, []string{strings.Repeat("k", 24), strings.Repeat("k", 75)}, got[10:12])
+}
+
+func TestFixPieces(t *testing.T) {
+	got := stagetest.Play(t, lesson, "pieces").Got
+	require.Len(t, got, 15)
+	require.Equal(t, strings.Repeat("k", 99), got[10])
+}
+
 func TestBugTwoPipes(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "two-pipes")
 	require.True(t, got.Stuck,

@@ -67,6 +67,42 @@ func TestFixNoDelay(t *testing.T) {
 		"with TCP_NODELAY and without")
 }
 
+func TestFixOneBehind(t *testing.T) {
+	got := stagetest.Play(t, lesson, "one-behind")
+	require.Equal(t, []string{"warning: disk is old", "all is well", "second"}, got.Got)
+	require.Zero(t, got.N, "bytes left in the queue")
+}
+
+func TestFixFullBuffer(t *testing.T) {
+	require.False(t, stagetest.Play(t, lesson, "full-buffer").Stuck)
+	for _, size := range []int{1, maxRead - 1, maxRead, maxRead + 1, 2 * maxRead, 3000} {
+		got, err := scenario.FullBuffer(messages, size)(timeline.NewRecorder(t.Name()))
+		require.NoError(t, err)
+		require.False(t, got.Stuck, "an answer of %d bytes", size)
+		require.Equal(t, []string{strings.Repeat("a", size)}, got.Got)
+	}
+}
+
+// With n pieces of 1024 bytes 1024·n·(n+1)/2 bytes are copied: 8.6 GB for an answer of 4 MiB.
+func TestBugQuadratic(t *testing.T) {
+	copied := func(pieces int) int { return 1024 * pieces * (pieces + 1) / 2 }
+	require.Equal(t, copied(32), stagetest.PlayNaive(t, lesson, "quadratic").N)
+	require.Equal(t, 8_592_031_744, copied(4096), "4 MiB")
+
+	const pieces = 256
+	header, err := encodeHeader(1024 * pieces)
+	require.NoError(t, err)
+	before := allocated()
+	_, counted, err := naiveCollect(io.MultiReader(bytes.NewReader(header[:]), zeros{}))
+	require.NoError(t, err)
+	require.Equal(t, copied(pieces), counted)
+	require.GreaterOrEqual(t, allocated()-before, uint64(counted), "the bytes of the strings that were made")
+}
+
+func TestFixQuadratic(t *testing.T) {
+	require.Equal(t, 32<<10, stagetest.Play(t, lesson, "quadratic").N)
+}
+
 func TestBugSplitHeader(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "split-header")
 	require.NoError(t, got.Met, "it does not even notice")
