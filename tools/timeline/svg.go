@@ -17,7 +17,7 @@ type Scene struct {
 // SVG draws the scenes one below the other as one standalone image: no scripts, no network. It follows
 // the viewer's light or dark theme. Time runs downwards, in equal steps where things happened close
 // together and in proportion where they did not. Each send has a bar as high as its bytes, and a
-// letter; ribbons lead from it to the reads that took its bytes. Two lanes take 960 pixels, more lanes
+// letter; ribbons lead from it to the reads that took its bytes. Two lanes take 992 pixels, more lanes
 // more.
 func SVG(w io.Writer, scenes []Scene) error {
 	var body strings.Builder
@@ -370,7 +370,7 @@ func toneClass(c *Cell) string {
 func (d *drawing) control(e Event, at point) {
 	switch e.Op {
 	case Dial:
-		if _, ok := d.dials[e.Conn]; !ok && e.Conn != "" {
+		if _, ok := d.dials[e.Conn]; !ok && e.Conn != "" && e.Err == "" {
 			d.dials[e.Conn] = at
 		}
 	case Accept:
@@ -397,7 +397,7 @@ func (d *drawing) ending(e Event, at point) {
 	if e.Op == Reset {
 		from = theirs[len(theirs)-1]
 	}
-	if from.y != at.y {
+	if !slices.ContainsFunc(theirs, func(c closing) bool { return c.y == at.y }) { // in the same row
 		d.arrow(from.point, at)
 	}
 	d.closes[e.Conn] = slices.DeleteFunc(d.closes[e.Conn], func(c closing) bool { return !mine(c) })
