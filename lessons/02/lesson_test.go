@@ -139,7 +139,7 @@ func TestNaiveAnswers(t *testing.T) {
 		met    error
 	}{
 		"eofOnly, end":     {eofOnlyAnswer, closes, nil},
-		"eofOnly, reset":   {eofOnlyAnswer, loopback.Abort, syscall.ECONNRESET},
+		"eofOnly, reset":   {eofOnlyAnswer, loopback.Abort, errReset},
 		"resetOnly, end":   {resetOnlyAnswer, closes, nil},
 		"resetOnly, reset": {resetOnlyAnswer, loopback.Abort, nil},
 	} {

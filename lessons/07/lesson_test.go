@@ -111,6 +111,10 @@ func TestNobody(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "nobody")
 	require.True(t, got.Stuck, "a socket that is not connected is told nothing")
 	got = stagetest.Play(t, lesson, "nobody")
+	if runtime.GOOS == "windows" {
+		require.True(t, got.Stuck, "Go switches off, on Windows, the report that a datagram met nobody")
+		return
+	}
 	require.ErrorIs(t, got.Met, syscall.ECONNREFUSED)
 }
 
@@ -166,7 +170,7 @@ func TestLongerThanMaxMessage(t *testing.T) {
 	require.Equal(t, "HELLO\n", out.String())
 	pc.Close()
 	require.NoError(t, <-served, "a closed socket is no error")
-	require.Regexp(t, `^client \[::1\]:\d+: .*, thrown away\n$`, logged.String())
+	require.Regexp(t, `^a message was thrown away: .*\n$`, logged.String())
 }
 
 func TestServeEnds(t *testing.T) {
