@@ -50,7 +50,7 @@ func TestFixSilentCommand(t *testing.T) {
 }
 
 func TestFixCutCharacter(t *testing.T) {
-	require.Equal(t, 1000, stagetest.Play(t, lesson, "cut-character").N)
+	require.Equal(t, 1500, stagetest.Play(t, lesson, "cut-character").N)
 }
 
 func TestFixPause(t *testing.T) {
