@@ -63,10 +63,10 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Ends, Points: 1, Run: s.ends, Lesson: "05", Scene: "cut-short", Needs: []string{Receive},
 			Rule: "When the stream ends before a transfer the error is io.EOF; inside one it is io.ErrUnexpectedEOF; a connection that breaks is its own error. No file stays behind, neither under the name nor under another one. The connection is left to the caller, who closes it.",
-			Hint: "io.ReadFull and io.CopyN return io.EOF when they have read nothing: inside a transfer turn it into io.ErrUnexpectedEOF. Close and remove the file when anything has failed.",
+			Hint: "io.ReadFull returns io.EOF when it has read nothing, and io.CopyN after a part, too: inside a transfer turn it into io.ErrUnexpectedEOF. Close and remove the file when anything has failed.",
 		}, {
 			Name: Refused, Points: 1, Run: s.refused, Scene: "no-size", Needs: []string{Receive}, Memory: true,
-			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused before memory is set aside and before anything more is read; JSON that is none, is not UTF-8, or has no file_name or no total_size of 0 or more, before any of the payload is read. The error is not io.EOF, and the connection stays open.",
+			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused before memory is set aside and before anything more is read; invalid JSON, and JSON that is not an object, is not UTF-8, or has no file_name or no total_size of 0 or more, before any of the payload is read. The error is not io.EOF, and the connection stays open.",
 			Hint: "Test the length before make. Take total_size as an int64: a float64 lets 5.5 pass, and rounds what is large. An absent field looks like 0 in a struct: begin with TotalSize: -1, or use a pointer. json.Unmarshal takes bytes that are not UTF-8: ask utf8.Valid.",
 		}, {
 			Name: Verified, Points: 1, Run: s.verified, Scene: "checksum", Needs: []string{Receive},
