@@ -18,7 +18,7 @@ import (
 
 type exchangeFunc = func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error)
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = append([]check.Answer{
 	answer("the reference", datagram.Exchange),
 	answer("a goroutine reads and a select waits", selecting),

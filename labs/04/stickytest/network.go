@@ -18,7 +18,7 @@ import (
 type delivery struct {
 	name   string
 	prompt bool // into the receive queue, before Write returns
-	most   int  // otherwise: so many bytes are there when a Read begins; 0 stands for those of one Write
+	most   int  // otherwise: that many bytes are there when a Read begins; 0 stands for those of one Write
 }
 
 var (

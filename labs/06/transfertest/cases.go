@@ -435,7 +435,7 @@ func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
 	case check.Is(err, io.EOF):
 		c.Fail("the error is io.EOF, which says that the other side has finished properly")
 	case allocated > much:
-		c.Fail("Receive set aside more than %d MiB before it refused", much>>20)
+		c.Fail("Receive allocated more than %d MiB before it refused", much>>20)
 	case taken > at:
 		c.Fail("Receive has taken %d bytes; it could have refused after %d", taken, at)
 	}
@@ -577,7 +577,7 @@ func (s suite) meanwhile(c *check.C) (names []string) {
 // neighbours are names that people give a file until a.txt is complete.
 var neighbours = []string{".a.txt.part", ".a.txt.tmp", "a.txt.part", "a.txt.temp", "a.txt.tmp", "notes.txt", "temp", "tmp"}
 
-// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not for everybody.
+// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not foreverybody.
 func (s suite) beside(c *check.C) {
 	neighbours := slices.Concat(neighbours, s.meanwhile(c))
 	slices.Sort(neighbours)
@@ -711,6 +711,6 @@ func (s suite) wantPassed(c *check.C, fails string, allocated uint64) {
 	case fails != "":
 		c.Fail("%s", fails)
 	case allocated > much:
-		c.Fail("more than %d MiB of memory were set aside", much>>20)
+		c.Fail("more than %d MiB of memory were allocated", much>>20)
 	}
 }

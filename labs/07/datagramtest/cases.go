@@ -83,7 +83,7 @@ func (s suite) silence(c *check.C) {
 		c.Variation("a new connection")
 		var w *wire
 		w = s.connect(c, func(i int, _ request) []datagram {
-			if i > tries+5 { // it would go on for ever
+			if i > tries+5 { // it would go on forever
 				w.peer.Conn().Close()
 			}
 			return nil
