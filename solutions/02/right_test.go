@@ -17,7 +17,7 @@ import (
 	"socketbook/tools/check"
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("io.Copy, and lines by hand", talklooptest.Lab{Answer: answerCopied, Converse: converseByByte}),

@@ -108,7 +108,7 @@ func upper(b []byte) []byte {
 	return up
 }
 
-// answerWith is a sound Answer with another idea of leaving, and of turning a message into its answer.
+// answerWith is a correct Answer with another idea of leaving, and of turning a message into its answer.
 func answerWith(conn net.Conn, left func(error) bool, turn func([]byte) []byte) error {
 	defer conn.Close()
 	buf := make([]byte, 1024)

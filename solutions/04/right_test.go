@@ -16,7 +16,7 @@ type (
 	provokeFunc  = func(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error)
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("byte by byte, and a writer beside the reader", stickytest.Lab{Diagnose: diagnoseByBytes, Provoke: provokeFromGoroutine}),

@@ -19,7 +19,7 @@ type (
 	writeFunc = func(w io.Writer, payload []byte) error
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("loops of plain Read and Write", framingtest.Lab{WriteMessage: writeInLoops, ReadMessage: readInLoops}),

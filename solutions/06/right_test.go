@@ -26,7 +26,7 @@ type (
 	receiveFunc  = func(r io.Reader, dir string) (name string, verified bool, err error)
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("loops, a temporary file that is renamed, and a sum made afterwards", transfertest.Lab{Describe: describeInLoops, Send: sendInLoops, Receive: receiveInLoops}),

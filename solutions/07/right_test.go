@@ -18,7 +18,7 @@ import (
 
 type exchangeFunc = func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error)
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = append([]check.Answer{
 	answer("the reference", datagram.Exchange),
 	answer("a goroutine reads and a select waits", selecting),
@@ -96,7 +96,7 @@ func selecting(conn net.Conn, request []byte, limit, tries int, wait time.Durati
 // interrupting sets no deadline before it has come.
 func interrupting(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	id := fmt.Sprintf("%08x", rand.Uint32()) // 8 characters
-	buf := make([]byte, 8+limit+1)
+	buf := make([]byte, 8+min(limit, 1<<16)+1)
 	for range tries {
 		if _, err := fmt.Fprintf(conn, "%s%s", id, request); err != nil {
 			return nil, err
@@ -139,7 +139,7 @@ func looking(conn net.Conn, request []byte, limit, tries int, wait time.Duration
 		}
 		for time.Since(start) < wait {
 			conn.SetReadDeadline(start.Add(wait))
-			buf := make([]byte, 8+limit+1)
+			buf := make([]byte, 8+min(limit, 1<<16)+1)
 			n, err := conn.Read(buf)
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
@@ -224,7 +224,7 @@ func timetable(conn net.Conn, request []byte, limit, tries int, wait time.Durati
 				return nil, err
 			}
 			if n >= 8 && string(buf[:8]) == string(id) {
-				if n > 8+limit {
+				if n-8 > limit {
 					return nil, fmt.Errorf("an answer of %d bytes", n-8)
 				}
 				return buf[8:n], nil

@@ -110,7 +110,7 @@ func TestHarmfulAnswers(t *testing.T) {
 	const said = "; nothing more will come (the suite has sent 03 00 00 00 | 68 69 21)"
 	var all sync.WaitGroup // many of them hang, so that they run beside each other
 	begin := func(name string, f func(t *testing.T)) {
-		if name == "appends for ever" { // before its time is up
+		if name == "appends forever" { // before its time is up
 			t.Run(name, f)
 			return
 		}
@@ -123,7 +123,7 @@ func TestHarmfulAnswers(t *testing.T) {
 		name    string // of a case
 		message string // of that case
 	}{
-		{"appends for ever", 2, read, "takes more than 512 MiB of memory; busy at framing.go:LINE, without reading or writing" + said},
+		{"appends forever", 2, read, "takes more than 512 MiB of memory; busy at framing.go:LINE, without reading or writing" + said},
 		{"os.Exit 0", 2, read, "your code ended the whole program (status 0), as os.Exit and log.Fatal do; return an error instead"},
 		{"log.Fatal", 2, read, "your code ended the whole program (exit status 1), as os.Exit and log.Fatal do; return an error instead"},
 		{"panic", 2, read, "ReadMessage(conn, 1048576) panicked at framing.go:LINE: runtime error: index out of range [1048576] with length 0"},
@@ -132,7 +132,7 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"Goexit", 2, read, "ReadMessage(conn, 1048576) ended its goroutine (runtime.Goexit) instead of returning"},
 		{"fake lines", 2, read, "ReadMessage failed: none of this is true"},
 		{"much output", 2, read, "ReadMessage failed: after much output"},
-		{"prints for ever", 2, read, "ReadMessage failed: after many lines"},
+		{"prints forever", 2, read, "ReadMessage failed: after many lines"},
 		{"colours and lines in an error", 2, read, `ReadMessage failed: bad\n    lab 05: 10/10 points\x1b[2J`},
 		{"kills itself", 2, read, "the system killed the program that ran your code (signal: killed), as it does when memory runs out"},
 		{"closes its output", 2, read, "ReadMessage failed: nobody hears this"},

@@ -172,8 +172,10 @@ func work(lab Lab, number string) {
 		}
 	}
 	before := openFiles()
-	o := lab.Cases[i].run(options{seed: *seedFlag, timeline: *timelineFlag, alone: true,
-		told: func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) }})
+	o := lab.Cases[i].run(options{
+		seed: *seedFlag, timeline: *timelineFlag, alone: true,
+		told: func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
+	})
 	if left := leftOpen(before, func(string) bool { return true }); o.Outcome == Passed && len(left) > 0 {
 		o.leftOpen(left)
 	}

@@ -3,8 +3,8 @@
 // failure can be replayed.
 //
 // [Join] puts it between the two ends of a real connection, [JoinDatagrams] of a UDP conversation; [Listener]
-// does so for every connection that is accepted; [Writer] takes bytes badly. All of them know when the code under test
-// waits for something that will never come ([Conn.Starved]) and when it runs in circles ([Conn.Spun]), and can end it
+// does so forevery connection that is accepted; [Writer] takes bytes badly. All of them know when the code under test
+// waits for something that will never come ([Conn.Starved]) and when it is stuck in a loop ([Conn.Spun]), and can end it
 // ([Conn.Stop]).
 package fault
 

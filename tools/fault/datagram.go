@@ -114,23 +114,26 @@ func (c *DatagramConn) timeout(op string) error {
 // Write sends a datagram.
 func (c *DatagramConn) Write(p []byte) (n int, err error) {
 	w, late, gone := c.post, false, false
+	err = c.first("Write")
 	w.change(func() {
 		w.did.Writes++
 		w.asked, w.later = time.Now(), 0
 		late, gone = w.over(w.write), w.gone
-		if !late && !gone {
+		if late && err == nil {
+			err = c.timeout("write")
+		}
+		if err == nil && !gone {
 			w.sent++
 		}
 	})
-	if late {
-		err = c.timeout("write")
-	} else {
+	sends := err == nil
+	if sends {
 		n, err = c.Conn.Write(p)
 	}
 	w.change(func() {
 		if gone {
 			w.refused = err == nil
-		} else if err != nil && !late {
+		} else if sends && err != nil {
 			w.sent--
 		}
 		w.did.Written += n

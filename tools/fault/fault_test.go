@@ -117,10 +117,10 @@ func TestReadOfNoBytes(t *testing.T) {
 // What the code under test has done is all told.
 func TestDid(t *testing.T) {
 	conn, peer := pair(t)
-	peer.Before("Write", func() error { return io.ErrNoProgress })
+	peer.Conn().Before("Write", func() error { return io.ErrNoProgress })
 	_, err := conn.Write([]byte("x"))
 	require.Equal(t, io.ErrNoProgress, err)
-	peer.Before("Write", nil)
+	peer.Conn().Before("Write", nil)
 	conn.Write(nil)
 	conn.Write([]byte("two"))
 	peer.Send([]byte("hi"))
@@ -142,7 +142,7 @@ func TestDid(t *testing.T) {
 // A write to a connection that has died meanwhile comes too late.
 func TestBeforeWrite(t *testing.T) {
 	conn, peer := pair(t)
-	peer.Before("Write", peer.Dead)
+	peer.Conn().Before("Write", peer.Dead)
 	peer.Reset()
 	_, err := conn.Write([]byte("x"))
 	require.Error(t, err)

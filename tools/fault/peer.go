@@ -15,7 +15,7 @@ const smallPiece = 16 << 10
 //
 // notify, which may be nil, is called without locks held whenever something changes on either side.
 func Join(under, suite net.Conn, notify func()) (conn *Conn, peer *Peer) {
-	w := &wire{before: map[string]func() error{}}
+	w := &wire{}
 	w.init(notify)
 	conn = &Conn{Conn: under, wire: w}
 	peer = &Peer{w: w, conn: suite, under: conn}
@@ -55,12 +55,6 @@ func (p *Peer) Reset() { p.order(sending{end: Reset}) }
 
 func (p *Peer) order(s sending) {
 	p.w.change(func() { p.w.queue = append(p.w.queue, s) })
-}
-
-// Before makes f run at the beginning of each call of a method of the other side, "Write" or "Close". An error
-// of f is what that call returns, without any effect.
-func (p *Peer) Before(method string, f func() error) {
-	p.w.look(func() { p.w.before[method] = f })
 }
 
 // Dead waits until the kernel has given the connection up, as it does after Reset. With Before it makes a

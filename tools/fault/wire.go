@@ -36,6 +36,8 @@ type side struct {
 	read, write time.Time // the deadlines
 	alarm       *time.Timer
 	rung        time.Time // the read deadline whose alarm has gone off
+
+	before map[string]func() error // method → what is to be done first
 }
 
 // Did tells what the code under test has done to the connection so far.
@@ -65,6 +67,27 @@ func (s *side) met(err error) {
 	if err != nil && err != io.EOF {
 		s.did.Errs = append(s.did.Errs, err)
 	}
+}
+
+// Before makes f run at the beginning of each call of a method of the code under test, "Write" or "Close". An
+// error of f is what that call returns, without any effect.
+func (s *side) Before(method string, f func() error) {
+	s.look(func() {
+		if s.before == nil {
+			s.before = map[string]func() error{}
+		}
+		s.before[method] = f
+	})
+}
+
+// first does what Before has asked for.
+func (s *side) first(method string) error {
+	var f func() error
+	s.look(func() { f = s.before[method] })
+	if f == nil {
+		return nil
+	}
+	return f()
 }
 
 // closes notes a call of Close or CloseWrite.
@@ -103,7 +126,6 @@ func (s *side) silence() {
 // wire is what the two ends of a connection know of each other. The bytes themselves go through the kernel.
 type wire struct {
 	side
-	before map[string]func() error // method of the conn → what is to be done first
 
 	// from the peer to the conn
 	queue  []sending // not yet written into the socket
@@ -125,16 +147,6 @@ type sending struct {
 // ready reports whether a Read need not wait, under the lock.
 func (w *wire) ready() bool {
 	return len(w.pieces) > 0 || w.end != Open || w.late() || w.did.Closed == "Close"
-}
-
-// first does what Before has asked for.
-func (w *wire) first(method string) error {
-	var f func() error
-	w.look(func() { f = w.before[method] })
-	if f == nil {
-		return nil
-	}
-	return f()
 }
 
 // take notes that n bytes of the first pieces were read.

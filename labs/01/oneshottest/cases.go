@@ -160,7 +160,7 @@ func (s suite) unsent(c *check.C) {
 			peer.CloseWrite()
 		}
 		peer.Reset()
-		peer.Before("Write", peer.Dead)
+		peer.Conn().Before("Write", peer.Dead)
 		err := s.answer(c, conn)
 		if err == nil {
 			c.Fail("the answer could not be sent, and Answer returned nil")
@@ -291,7 +291,7 @@ func (s suite) left(c *check.C) {
 	}
 	c.Variation("a new connection, on which every Write fails: %v", errUnplugged)
 	conn, peer := c.Connect()
-	peer.Before("Write", func() error { return errUnplugged })
+	peer.Conn().Before("Write", func() error { return errUnplugged })
 	q := s.startAsk(c, conn, []byte("hello"))
 	c.Say("the suite has made Write fail")
 	q.returns(c)

@@ -138,7 +138,7 @@ func (s suite) reset(c *check.C) {
 // it is read at once.
 func (s suite) gone(c *check.C, closes bool) *answering {
 	conn, peer := c.Connect()
-	peer.Before("Write", peer.Dead)
+	peer.Conn().Before("Write", peer.Dead)
 	a := s.startAnswer(c, conn, peer)
 	a.send("x")
 	how := "resets the connection"
@@ -174,7 +174,7 @@ func (s suite) failure(c *check.C) {
 
 	c.Variation("a new connection, which is closed in the same way while Answer is about to write")
 	conn, peer = c.Connect()
-	peer.Before("Write", conn.Close)
+	peer.Conn().Before("Write", conn.Close)
 	a = s.startAnswer(c, conn, peer)
 	a.send("hello")
 	c.WantError("Answer", a.returns(), net.ErrClosed)

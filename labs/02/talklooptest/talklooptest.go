@@ -28,8 +28,8 @@ const (
 	End        = "a client that closes ends the loop without an error"
 	Talk       = "every message is answered as it comes"
 	Reset      = "a client that resets the connection has left, too"
-	BrokenPipe = "a client that is gone before its answer has left, too"
-	Failure    = "an error that is no leaving is returned"
+	BrokenPipe = "a client that disconnects before its answer is sent has left, too"
+	Failure    = "any other error is returned"
 	Closed     = "the connection is closed however the loop ends"
 	Lines      = "each line is sent and its answer printed"
 	Empty      = "an empty line is never sent"
@@ -44,7 +44,7 @@ func Suite(lab Lab) check.Lab {
 		{
 			Name: End, Points: 1, Run: s.end, Scene: "spin",
 			Rule: "A client that closes its side has finished: Read returns io.EOF, then and every time after it. Answer stops, and returns nil.",
-			Hint: "Look at the error of Read in every round, and return nil when it is io.EOF. A loop that ignores it reads 0 bytes for ever.",
+			Hint: "Look at the error of Read in every round, and return nil when it is io.EOF. A loop that ignores it reads 0 bytes forever.",
 		}, {
 			Name: Talk, Points: 1, Run: s.talk, Scene: "talk",
 			Rule: "What a Read brings is answered before the next Read: the same bytes, a to z in upper case, in one call of Write. This goes on until the client leaves.",
@@ -60,7 +60,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Failure, Points: 1, Run: s.failure,
 			Rule: "Every other error is returned, alone or wrapped: one of Read, and one of Write. The suite lets a deadline pass, which is os.ErrDeadlineExceeded, and closes the connection on your side, which is net.ErrClosed.",
-			Hint: "Look at the error of Write as well as at that of Read. Return nil for the three ways of leaving only, and err for everything else. That Read brought 0 bytes does not tell why.",
+			Hint: "Look at the error of Write as well as at that of Read. Return nil for the three ways of leaving only, and err foreverything else. That Read brought 0 bytes does not tell why.",
 		}, {
 			Name: Closed, Points: 1, Run: s.closed, Scene: "unread-answer",
 			Rule: "Answer closes the connection when it is done, whatever has ended it: an orderly end, a reset, a Write that failed, a deadline.",

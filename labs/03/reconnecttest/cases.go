@@ -230,7 +230,7 @@ func (s suite) slowClose(c *check.C) {
 	defer r.ln.release()
 	r.call = r.startServe()
 	p := r.dial("client 1")
-	p.Before("Close", r.ln.holdClose)
+	p.Conn().Before("Close", r.ln.holdClose)
 	r.talk(p, fault.Whole, "hello")
 	r.closeListener()
 	r.closeWrite(p)

@@ -30,7 +30,7 @@ const (
 	Listener  = "a closed listener ends Serve without an error"
 	Finish    = "a client that is being served when the listener closes is served to its end"
 	Temporary = "a temporary accept error is survived"
-	Pause     = "temporary accept errors do not make Serve run in circles"
+	Pause     = "temporary accept errors do not make Serve spin"
 	Permanent = "any other accept error is returned"
 )
 

@@ -18,7 +18,7 @@ import (
 type delivery struct {
 	name   string
 	prompt bool // into the receive queue, before Write returns
-	most   int  // otherwise: so many bytes are there when a Read begins; 0 stands for those of one Write
+	most   int  // otherwise: that many bytes are there when a Read begins; 0 stands for those of one Write
 }
 
 var (
@@ -45,6 +45,7 @@ type network struct {
 	closed  bool     // one of the ends, by the code under test
 	timed   []string // the ends' directions on which it has set a deadline, such as "client's Write"
 	stopped bool
+	altered bool // what a Read returns is not what was sent
 
 	failing string         // "Write", "queued" or "Read": a call that is to fail
 	number  int            // which of them, from 1
@@ -59,7 +60,10 @@ type network struct {
 	happened []string // for the steps of a failure
 }
 
-var errCable = errors.New("the cable is cut")
+var (
+	errCable = errors.New("the cable is cut")
+	errLater = errors.New("the cable was cut before") // of calls that come after the one that failed
+)
 
 // newNetwork makes a connection. It is closed when the case is over.
 func newNetwork(c *check.C, d delivery) *network {
@@ -90,7 +94,7 @@ func (n *network) begin(call string) error {
 		if call != "queued" { // which does no harm
 			n.tooLate = call
 		}
-		return errCable
+		return errLater
 	}
 	n.failed = call == n.failing && n.calls[call] == n.number
 	if n.failed {
@@ -227,6 +231,11 @@ func (e serverEnd) Read(p []byte) (int, error) {
 	}
 	k, err := e.Conn.Read(p)
 	n.ready, n.sure = n.ready-k, n.sure-k
+	for i := range p[:k] {
+		if n.altered {
+			p[i] ^= 0x55
+		}
+	}
 	if k > 0 {
 		n.reads = append(n.reads, bytes.Clone(p[:k]))
 		n.note("Read returned %s", check.Bytes(p[:k]))

@@ -43,7 +43,7 @@ const (
 	SeesGlued   = "messages that share a received one are glued"
 	SeesCut     = "messages that no received one holds as a whole are cut"
 	SeesBoth    = "a message may be glued and cut"
-	SeesMissing = "what did not come is missing, and what was lost is counted"
+	SeesMissing = "messages that never arrived are missing, and lost bytes are counted"
 	SeesForeign = "bytes that nobody sent are counted, and end the comparison"
 	SeesAll     = "any messages, cut anyhow, are diagnosed"
 	Sticks      = "two messages stick"
@@ -70,7 +70,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: SeesBoth, Points: 1, Run: s.both, Scene: "residue", Needs: []string{SeesGlued, SeesCut},
 			Rule: "Glued and cut are two questions, each with its own answer; a message may be both.",
-			Hint: "Work the two out apart from each other, for every piece of the message, and put the word together at the end.",
+			Hint: "Work the two out apart from each other, forevery piece of the message, and put the word together at the end.",
 		}, {
 			Name: SeesMissing, Points: 1, Run: s.missing, Scene: "silent-command", Needs: []string{SeesWhole, SeesCut},
 			Rule: "A message of which no byte has arrived is missing; an empty one always is, because it puts nothing on the connection. One whose end has not arrived is cut. Lost counts the sent bytes that have not arrived.",

@@ -271,7 +271,7 @@ func (s suite) refuse(c *check.C, n int32, limit int) {
 	case check.Is(err, io.EOF) || check.Is(err, io.ErrUnexpectedEOF):
 		c.Fail("a header announced %d bytes, and ReadMessage took it for the end of the stream", n)
 	case allocated > much:
-		c.Fail("a header announced %d bytes, and ReadMessage set aside more than %d MiB before it refused", n, much>>20)
+		c.Fail("a header announced %d bytes, and ReadMessage allocated more than %d MiB before it refused", n, much>>20)
 	case taken != 4:
 		c.Fail("ReadMessage has taken %d bytes, not the 4 of the header", taken)
 	}

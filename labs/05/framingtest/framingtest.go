@@ -72,7 +72,7 @@ func Suite(lab Lab) check.Lab {
 			Hint: "io.ReadFull returns io.EOF when it has read nothing at all: right before a header, wrong between a header and its payload.",
 		}, {
 			Name: Refused, Points: 1, Run: s.refused, Scene: "huge", Needs: []string{Read}, Memory: true,
-			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is set aside for it and before anything more is read. A length equal to limit is allowed. limit may be any int from 0 on; it is a bound, not the size of a buffer.",
+			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is allocated for it and before anything more is read. A length equal to limit is allowed. limit may be any int from 0 on; it is a bound, not the size of a buffer.",
 			Hint: "Read the number as an int32 and compare it as an int, before make and before the next read.",
 		}, {
 			Name: BadWrite, Points: 1, Run: s.badWrite, Scene: "overflow", Needs: []string{Write},

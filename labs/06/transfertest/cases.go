@@ -30,6 +30,7 @@ func (s suite) describe(c *check.C) {
 	}{
 		{"of 5 bytes", &source{data: "hello", endsLate: true}},
 		{"of 0 bytes", &source{}},
+		{"whose md5 begins with a zero", &source{data: zeroFirst(), endsLate: true}},
 		{"of 98000 bytes, at most 1000 in each Read", &source{data: long, most: 1000}},
 		{"of 98000 bytes, the last of which come together with io.EOF", &source{data: long}},
 	} {
@@ -53,6 +54,15 @@ func (s suite) describe(c *check.C) {
 	cannot := errors.New("illegal seek")
 	_, _, err = s.callDescribe(c, &source{data: "hello", seekErr: cannot})
 	c.WantError("Describe", err, cannot)
+}
+
+// zeroFirst is a payload whose md5 begins with a zero.
+func zeroFirst() string {
+	for i := 0; ; i++ {
+		if payload := fmt.Sprint("payload ", i); sumOf(payload)[0] == '0' {
+			return payload
+		}
+	}
 }
 
 func (s suite) callDescribe(c *check.C, payload *source) (size int64, sum string, err error) {
@@ -89,6 +99,8 @@ func (s suite) send(c *check.C) {
 		{"report.txt", "hello", sumOf("hello"), ""},
 		{`a "quoted" name \ 报告.txt`, "hello", sumOf("hello"), ""},
 		{"a\x01\x7f.txt", "hello", sumOf("hello"), ""},
+		{"folder/ Report 1.TXT ", "hello", sumOf("hello"), ""},
+		{strings.Repeat("x", maxHeader-300), "hello", sumOf("hello"), ""}, // a header that is just short enough, however it is written
 		{"empty", "", "", ""},
 		{"long.txt", long, "md5", ""},
 		{"growing.log", "hello", sumOf("hello"), ", and more that was not there when it was described"},
@@ -196,10 +208,26 @@ func (s suite) badSend(c *check.C) {
 		w := c.Writer(&fault.Writer{Most: most})
 		if err := s.callSend(c, w, name, 5, sum, hello()); err == nil {
 			c.WantBytes("Send returned nil; taken by the writer", w.Taken(), whole)
-		} else if !bytes.HasPrefix(whole, w.Taken()) {
-			c.WantBytes("taken by the writer", w.Taken(), whole[:min(len(whole), len(w.Taken()))])
 		}
 	}
+	payload := long[:300]
+	good = c.Writer(&fault.Writer{})
+	c.WantNil("Send", s.callSend(c, good, name, 300, sumOf(payload), &source{data: payload}))
+	whole = good.Taken()
+	for _, most := range []int{200, len(whole) - 1} {
+		c.Variation("a payload of 300 bytes, and a writer that takes at most %d bytes a call and returns no error", most)
+		w := c.Writer(&fault.Writer{Most: most})
+		if s.callSend(c, w, name, 300, sumOf(payload), &source{data: payload}) == nil {
+			c.WantBytes("Send returned nil; taken by the writer", w.Taken(), whole)
+		}
+	}
+	c.Variation("a new connection, and a payload of 5 bytes, where 8 are announced")
+	conn, peer := c.Connect()
+	if s.callSend(c, conn, name, 8, sum, hello()) == nil {
+		c.Fail("Send returned no error, and the other side waits for 3 bytes more")
+	}
+	c.WantOpen("Send", peer.Conn())
+
 	c.Variation("a payload that fails after 3 of 5 bytes")
 	w := c.Writer(&fault.Writer{})
 	c.WantError("Send", s.callSend(c, w, name, 5, sum, &source{data: "hello", fails: errBroken, failsAt: 3}), errBroken)
@@ -261,6 +289,7 @@ func (s suite) receive(c *check.C) {
 	for _, v := range []struct{ says, name, text, payload string }{
 		{"a file", "report.txt", "", "hello"},
 		{"a file of 0 bytes", "empty", "", ""},
+		{"a name with spaces at its ends, and capitals", " Report 1.TXT ", "", "hello"},
 		{"a file of 98000 bytes", "最终 报告.txt", "", long},
 		{"a key that Receive does not know, and another order", "a.txt", fmt.Sprintf(`{"md5":%q,"owner":{"name":["root"]},"total_size":5,"file_name":"a.txt"}`, sumOf("hello")), "hello"},
 		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : \"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
@@ -359,7 +388,9 @@ func (s suite) refused(c *check.C) {
 	for _, v := range []struct{ says, text string }{
 		{"JSON that ends too early", `{"file_name": "a.txt", "total_`},
 		{"no JSON at all", ""},
-		{"JSON that is no object", `["a.txt", 5]`},
+		{"JSON that is not an object", `["a.txt", 5]`},
+		{"an object inside a list", `[{"file_name": "a.txt", "total_size": 5}]`},
+		{"a byte order mark in front of the object", "\ufeff" + `{"file_name": "a.txt", "total_size": 5}`},
 		{"no total_size", `{"file_name": "a.txt", "md5": "md5"}`},
 		{"a total_size of null", `{"file_name": "a.txt", "total_size": null}`},
 		{"a total_size of -5", `{"file_name": "a.txt", "total_size": -5}`},
@@ -404,7 +435,7 @@ func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
 	case check.Is(err, io.EOF):
 		c.Fail("the error is io.EOF, which says that the other side has finished properly")
 	case allocated > much:
-		c.Fail("Receive set aside more than %d MiB before it refused", much>>20)
+		c.Fail("Receive allocated more than %d MiB before it refused", much>>20)
 	case taken > at:
 		c.Fail("Receive has taken %d bytes; it could have refused after %d", taken, at)
 	}
@@ -451,7 +482,7 @@ func (s suite) verified(c *check.C) {
 
 func (s suite) names(c *check.C) {
 	outer, dir := folder(c)
-	for _, name := range []string{"../escaped.txt", "../../escaped.txt", "a/../../escaped.txt", "./../escaped.txt", "/escaped.txt", "..", ".", ""} {
+	for _, name := range []string{"../escaped.txt", "../../escaped.txt", "a/../../escaped.txt", "./../escaped.txt", "../inbox-escaped.txt", "/escaped.txt", "..", ".", ""} {
 		c.Variation("a new connection; a file_name of %q", name)
 		s.refuseName(c, outer, dir, name)
 	}
@@ -510,13 +541,47 @@ func (s suite) link(c *check.C, outer, dir string) {
 	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {
 		c.Fail("Receive wrote ../escaped.txt, through the link")
 	}
+
+	c.Variation("a new connection; a file_name of \"out/escaped.txt\"; in the folder is a link named out, which leads to ..")
+	if os.Symlink("..", filepath.Join(dir, "out")) != nil {
+		return
+	}
+	conn, peer = c.Connect()
+	data, _ = transfer("out/escaped.txt", "hello")
+	send(c, peer, fault.Whole, data)
+	s.callReceive(c, conn, dir)
+	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {
+		c.Fail("Receive wrote ../escaped.txt, through the link")
+	}
+}
+
+// meanwhile receives a.txt, and returns under which other names something was in the folder before it was complete.
+func (s suite) meanwhile(c *check.C) (names []string) {
+	_, dir := folder(c)
+	c.Variation("a new connection; a file_name of \"a.txt\"; the payload comes in two parts")
+	conn, peer := c.Connect()
+	data, at := transfer("a.txt", long[:60])
+	var err error
+	call := c.Start("Receive(conn, dir)", func() { _, _, err = s.lab.Receive(conn, dir) })
+	send(c, peer, fault.Whole, data[:at+30])
+	c.Await("Receive to wait for the rest", func() bool { return call.Ended() || c.Resting() || peer.Conn().Did().Timed })
+	names = slices.DeleteFunc(files(c, dir), func(name string) bool { return name == "a.txt" || strings.Contains(name, "/") })
+	send(c, peer, fault.Whole, data[at+30:])
+	call.Wait()
+	c.Step("Receive(conn, dir) returned %s", check.Err(err))
+	c.WantNil("Receive", err)
+	wantStored(c, dir, "a.txt", long[:60])
+	return names
 }
 
 // neighbours are names that people give a file until a.txt is complete.
-var neighbours = []string{".a.txt.part", ".a.txt.tmp", "a.txt.part", "a.txt.temp", "a.txt.tmp", "temp", "tmp"}
+var neighbours = []string{".a.txt.part", ".a.txt.tmp", "a.txt.part", "a.txt.temp", "a.txt.tmp", "notes.txt", "temp", "tmp"}
 
-// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not for everybody.
+// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not foreverybody.
 func (s suite) beside(c *check.C) {
+	neighbours := slices.Concat(neighbours, s.meanwhile(c))
+	slices.Sort(neighbours)
+	neighbours = slices.Compact(neighbours)
 	outer, dir := folder(c)
 	private, kept := filepath.Join(outer, "private.txt"), "what was there before"
 	place(c, private, kept)
@@ -553,7 +618,7 @@ func (s suite) long(c *check.C) {
 	s.longDescribe(c)
 	s.longSend(c)
 	s.longReceive(c, dir)
-	for _, size := range []int64{math.MaxInt32, math.MaxInt32 + 1, 5 << 30} {
+	for _, size := range []int64{math.MaxInt32, math.MaxInt32 + 1, 5 << 30, 1<<53 + 1} {
 		c.Variation("a new connection; a header announces %d bytes, of which 5 come", size)
 		conn, peer := c.Connect()
 		send(c, peer, fault.Whole, frame(header("film.mkv", size, ""), "hello"))
@@ -646,6 +711,6 @@ func (s suite) wantPassed(c *check.C, fails string, allocated uint64) {
 	case fails != "":
 		c.Fail("%s", fails)
 	case allocated > much:
-		c.Fail("more than %d MiB of memory were set aside", much>>20)
+		c.Fail("more than %d MiB of memory were allocated", much>>20)
 	}
 }

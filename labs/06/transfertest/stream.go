@@ -29,7 +29,7 @@ func length(n int32) []byte {
 	return binary.LittleEndian.AppendUint32(nil, uint32(n))
 }
 
-// header is the JSON as a sound Send writes it.
+// header is the JSON as a correct Send writes it.
 func header(name string, size int64, sum string) string {
 	text, err := json.Marshal(struct {
 		FileName  string `json:"file_name"`

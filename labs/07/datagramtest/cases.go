@@ -3,7 +3,9 @@ package datagramtest
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -24,6 +26,8 @@ const (
 	ages    = time.Hour             // a wait that nobody takes in full
 	largest = 65507 - idSize        // bytes; what a datagram over IPv4 carries behind the id
 )
+
+var errUnplugged = errors.New("the cable is unplugged")
 
 var (
 	hello = []byte("hello")
@@ -79,7 +83,7 @@ func (s suite) silence(c *check.C) {
 		c.Variation("a new connection")
 		var w *wire
 		w = s.connect(c, func(i int, _ request) []datagram {
-			if i > tries+5 { // it would go on for ever
+			if i > tries+5 { // it would go on forever
 				w.peer.Conn().Close()
 			}
 			return nil
@@ -313,11 +317,16 @@ func (s suite) limit(c *check.C) {
 			}
 		}
 	}
+	c.Variation("a new connection; the limit is the largest int")
+	w := s.connect(c, answered(hello))
+	answer, err := s.exchange(w, hello, math.MaxInt, 3, ages)
+	want(c, answer, err, hello)
+
 	c.Variation("a new connection; a datagram over the limit that is not the answer comes before it")
-	w := s.connect(c, func(_ int, r request) []datagram {
+	w = s.connect(c, func(_ int, r request) []datagram {
 		return []datagram{junk(long[:500], "500 bytes without the id"), reply(r, hello)}
 	})
-	answer, err := s.exchange(w, hello, 100, 3, ages)
+	answer, err = s.exchange(w, hello, 100, 3, ages)
 	want(c, answer, err, hello)
 }
 
@@ -360,10 +369,28 @@ func (s suite) broken(c *check.C) {
 	s.wantOneWrite(w)
 	w.wantUntimed()
 
+	c.Variation("a new connection; the first request is lost, and the second Write fails: %v", errUnplugged)
+	w = s.connect(c, func(int, request) []datagram { return nil })
+	writes := 0
+	w.peer.Conn().Before("Write", func() error {
+		if writes++; writes > 1 {
+			return errUnplugged
+		}
+		return nil
+	})
+	_, err = s.exchange(w, hello, roomy, 3, short)
+	c.WantError("the second Write", err, errUnplugged)
+	if n := w.peer.Conn().Did().Writes; n != 2 {
+		c.Fail("your code called Write %d times; the second call failed, and an error ends the call", n)
+	}
+	w.wantUntimed()
+	c.WantOpen("Exchange", w.peer.Conn())
+
 	c.Variation("a new connection; an answer of 101 bytes, where 100 are allowed")
 	w = s.connect(c, answered(long[:101]))
 	s.exchange(w, hello, 100, 3, ages) // what it returns is for another case
 	w.wantUntimed()
+	c.WantOpen("Exchange", w.peer.Conn())
 
 	c.Variation("a new connection that somebody closes while Exchange waits")
 	w = s.connect(c, func(int, request) []datagram {

@@ -72,7 +72,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A try is over wait after its request was sent, however many other datagrams come meanwhile.",
 			Hint: "Set the deadline once a try, before the loop that reads, and not before each Read. A time.After made in the loop begins anew in each round, too.",
 		}, {
-			Name: Broken, Points: 1, Run: s.broken, Scene: "nobody", Needs: []string{Answer},
+			Name: Broken, Points: 1, Run: s.broken, Scene: "nobody", Needs: []string{Silence},
 			Rule: "An error of Write, and one of Read that is no timeout, ends the call at once: it is returned, alone or wrapped with %w, and nothing more is sent. conn has no deadline after any error, that of an answer over the limit included.",
 			Hint: "Look at the error of every Write. After Read, errors.Is(err, os.ErrDeadlineExceeded) tells whether to try again. A defer takes the deadline away on every way out.",
 		}, {

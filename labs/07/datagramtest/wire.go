@@ -142,10 +142,16 @@ func (w *wire) requests() (all []request) {
 // exchange calls the student's function, and records what went back and forth and what it returned.
 func (s suite) exchange(w *wire, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
 	what := fmt.Sprintf("Exchange(conn, %s, limit %d, tries %d, wait %v)", text(request), limit, tries, wait)
-	w.c.Do(what, func() { answer, err = s.lab.Exchange(w.conn, request, limit, tries, wait) })
+	const behind = "the caller's"
+	lent := append(slices.Clone(request), behind...)
+	w.c.Do(what, func() { answer, err = s.lab.Exchange(w.conn, lent[:len(request)], limit, tries, wait) })
 	w.c.Await("what was sent to arrive", w.peer.Rested)
 	w.tell()
 	w.c.Step("%s returned %s, %s", what, text(answer), check.Err(err))
+	w.c.WantBytes("the caller's request and what follows it in its array, which Exchange may not change", lent, append(slices.Clone(request), behind...))
+	if err == nil { // otherwise the suite may have closed it
+		w.c.WantOpen("Exchange", w.peer.Conn())
+	}
 	return answer, err
 }
 

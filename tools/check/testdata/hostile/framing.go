@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -66,10 +65,10 @@ func WriteMessage(w io.Writer, payload []byte) error {
 func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 	switch hostile {
 	case "junk on the worker's output":
-		syscall.Write(1, []byte("noise {\"step\":1}\n[1,2"))
+		os.NewFile(1, "").Write([]byte("noise {\"step\":1}\n[1,2"))
 	case "closes every descriptor":
 		for fd := range 200 {
-			syscall.Close(fd)
+			os.NewFile(uintptr(fd), "").Close()
 		}
 	case "reads standard input":
 		_, err := os.Stdin.Read(make([]byte, 1))
@@ -116,7 +115,7 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		self, _ := os.FindProcess(os.Getpid())
 		self.Kill()
 		select {}
-	case "appends for ever":
+	case "appends forever":
 		var header []byte
 		for i := 0; i < 4; {
 			header = append(header, byte(limit))
@@ -127,7 +126,7 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		for n := range math.MaxInt {
 			total += n
 		}
-	case "prints for ever":
+	case "prints forever":
 		for range 100_000 {
 			println("here")
 		}
