@@ -93,9 +93,13 @@ var Ledger = []Bug{
 	{"overflow", "05", "05", "A length over 2^31-1 turns negative in a careless conversion."},
 	{"no-name", "05", "06", "Only a number fits into the header: no name, no checksum, no size over 2 GiB."},
 	{"split-json", "06", "06", "The JSON comes in pieces, or is longer than one read brings."},
+	{"characters", "06", "06", "The length is counted in characters, and the JSON has more bytes than that."},
 	{"checksum", "06", "06", "A payload is changed on the way, and nobody compares the checksum."},
 	{"truncated", "07", "07", "A buffer shorter than the datagram cuts it, and the rest is gone."},
 	{"overflow", "07", "", "A reader that does not read loses datagrams, and nobody is told."},
 	{"both-wait", "07", "07", "The answer never comes, and without a deadline the client waits forever."},
+	{"doubled", "07", "13", "A datagram that comes twice is answered twice, and the client is one answer behind."},
+	{"overtaken", "07", "13", "The second datagram comes before the first one."},
+	{"echo-loop", "07", "07", "A datagram with the server's own address as its sender is answered without end."},
 	{"forged", "07", "07", "An unconnected client believes whoever answers first."},
 }

@@ -98,6 +98,18 @@ func TestFixLongHeader(t *testing.T) {
 		"bytes allocated, most of them for what the scene sends")
 }
 
+func TestBugCharacters(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "characters")
+	require.ErrorContains(t, got.Met, "unexpected end of JSON input")
+	require.Equal(t, 4, got.N, "bytes more than characters: two of three bytes each")
+}
+
+func TestFixCharacters(t *testing.T) {
+	got := stagetest.Play(t, lesson, "characters")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"all is well"}, got.Got)
+}
+
 func TestFixBadJson(t *testing.T) {
 	refusedScene(t, "bad-json", "not the JSON")
 	for _, text := range []string{``, `[]`, `"hello"`, strings.Repeat("[", maxHeader)} {

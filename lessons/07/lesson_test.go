@@ -142,6 +142,34 @@ func TestFixForged(t *testing.T) {
 	require.Equal(t, []string{"HELLO"}, stagetest.Play(t, lesson, "forged").Got)
 }
 
+func TestBugDoubled(t *testing.T) {
+	got := stagetest.Play(t, lesson, "doubled")
+	require.Equal(t, []string{"ONE", "ONE", "TWO"}, got.Got, "one behind from there on")
+}
+
+func TestBugOvertaken(t *testing.T) {
+	require.Equal(t, []string{"SECOND", "FIRST"}, stagetest.Play(t, lesson, "overtaken").Got)
+}
+
+func TestBugEchoLoop(t *testing.T) {
+	require.Equal(t, 20, stagetest.PlayNaive(t, lesson, "echo-loop").N, "answers: as many as the scene lets it give")
+}
+
+func TestFixEchoLoop(t *testing.T) {
+	got := stagetest.Play(t, lesson, "echo-loop")
+	require.Zero(t, got.N, "answers")
+	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.Recv))
+}
+
+// The source's address does not tell two servers' loop from a conversation; the format does.
+func TestEchoPair(t *testing.T) {
+	require.Equal(t, 20, stagetest.PlayNaive(t, lesson, "echo-pair").N, "answers of the first server")
+	got := stagetest.Play(t, lesson, "echo-pair")
+	require.Equal(t, 1, got.N, "answers of the first server")
+	require.Equal(t, 1, timeline.Count(got.Events, "server 2", timeline.Recv))
+	require.Equal(t, 1, timeline.Count(got.Events, "server 2", timeline.Send), "the question")
+}
+
 func TestFixBadText(t *testing.T) {
 	require.Equal(t, []string{"CAF\xe9 \xff", "HELLO"}, stagetest.Play(t, lesson, "bad-text").Got)
 }

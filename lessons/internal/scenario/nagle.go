@@ -47,11 +47,12 @@ func threeSends(rec *timeline.Recorder, c, s net.Conn, nagle bool) (o Outcome, e
 	}
 	before, serr := loopback.Segments(s)
 	received := make([]byte, 15)
+	messages := []string{"first", "again", "third"}
 	rerr, werr := both(func() error {
 		_, err := io.ReadFull(s, received)
 		return err
 	}, func() error {
-		for _, message := range []string{"first", "again", "third"} {
+		for _, message := range messages {
 			if _, err := c.Write([]byte(message)); err != nil {
 				return err
 			}
@@ -63,7 +64,9 @@ func threeSends(rec *timeline.Recorder, c, s net.Conn, nagle bool) (o Outcome, e
 	}
 	o.Got = []string{string(received)}
 	if after, err := loopback.Segments(s); err == nil && serr == nil {
-		o.N = after - before
+		// A kernel that is not acknowledged at once may send its last segment again (RFC 8985, 7): what
+		// is more than the messages is not new.
+		o.N = min(after-before, len(messages))
 		rec.State(o.N, "the kernel has counted %s with the three messages", plural(o.N, "segment"))
 	}
 	return o, nil
