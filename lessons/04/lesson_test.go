@@ -86,6 +86,13 @@ func TestBugPause(t *testing.T) {
 func TestBugNoDelay(t *testing.T) {
 	got := stagetest.Play(t, lesson, "no-delay")
 	require.Equal(t, []string{"helloworld", "helloworld"}, got.Got, "with TCP_NODELAY and without")
+	var options []string
+	for _, e := range got.Events {
+		if e.Op == timeline.State && e.Side == "client" {
+			options = append(options, e.Text)
+		}
+	}
+	require.Equal(t, []string{"sets TCP_NODELAY on", "sets TCP_NODELAY off"}, options)
 	if runtime.GOOS == "linux" { // the kernel tells how many segments came
 		require.Equal(t, 2, got.N, "segments with TCP_NODELAY: the sender joined nothing")
 	}
@@ -119,7 +126,7 @@ func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Dur
 			}
 		case timeline.Recv:
 			if read += e.N; read == len("HELLO") {
-				took = append(took, time.Duration(e.US-begin)*time.Microsecond)
+				took = append(took, time.Duration(e.End-begin)*time.Microsecond)
 				begin, read = -1, 0
 			}
 		}
