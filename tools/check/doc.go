@@ -10,8 +10,8 @@
 //   - [Verdicts], for tools: in this process, one row for each case;
 //   - [Prove], in solutions/NN: on the reference, on other right answers and on the wrong ones.
 //
-// The files are read in this order, and each knows only those behind it: proof, run, worker, machine, source,
-// report, results, lab, watch, connect, want, memory, diff, case, files, stacks.
+// The files are read in this order, and each knows only those behind it: proof, run, worker, group, machine,
+// source, report, lab, memory, watch, connect, want, case, results, flags, diff, files, stacks.
 //
 // # A lab
 //
