@@ -108,7 +108,7 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// printable shows ASCII as it is and a dot foreverything else, so that a character is a byte.
+// printable shows ASCII as it is and a dot for everything else, so that a character is a byte.
 func printable(b []byte) string {
 	b = slices.Clone(b)
 	for i, x := range b {
