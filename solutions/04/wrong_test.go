@@ -62,7 +62,7 @@ var wrong = []check.Answer{
 	provoking("the errors of Write are ignored", provokeIgnoresWrite, stickytest.Refuses),
 	provoking("the error of queued is ignored", provokeIgnoresQueued, stickytest.Refuses),
 	provoking("the error of Read is ignored", provokeIgnoresRead, stickytest.Refuses),
-	provoking("an error of its own foreverything", provokeHidesCause, stickytest.Refuses),
+	provoking("an error of its own for everything", provokeHidesCause, stickytest.Refuses),
 	provoking("closed when something fails", provokeClosesFailed, stickytest.Refuses),
 	provoking("closed when a message is empty", provokeClosesEmpty, stickytest.Refuses),
 	provoking("a byte with each Write", provokeByBytes, stickytest.Sticks),

@@ -51,7 +51,7 @@ var wrong = []check.Answer{
 	reading("a reset told in other words", readOwnWords, framingtest.EndBetween, framingtest.EndInside),
 	reading("a reset in the payload told in other words", readOwnWordsInside, framingtest.EndInside),
 	reading("a limit besides limit", readOwnLimit, framingtest.EndInside, framingtest.Conversation),
-	reading("a buffer of 1 MiB forevery message", readIntoArray, framingtest.Conversation),
+	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.Conversation),
 	reading("bytes that come with the end are lost", readErrorFirst, framingtest.Conversation),
 	reading("0 bytes taken for the end", readZeroIsEnd, framingtest.Conversation),
 	writing("the count compared with the payload alone", writeCountsPayload, framingtest.BadWrite),

@@ -1,12 +1,15 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -348,10 +351,29 @@ func TestSleeper(t *testing.T) {
 }
 
 func TestTimeIsUp(t *testing.T) {
-	o := runInWorker("TestSleeper", 0, options{}, time.Now().Add(time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	o := runInWorker(ctx, "TestSleeper", 0, options{})
 	require.Equal(t, Failed, o.Outcome)
 	require.Equal(t, "was still running when the time for the whole lab was up", o.Message)
 	require.Equal(t, []string{"asleep"}, o.Steps)
+	require.Equal(t, NotRun, runInWorker(ctx, "TestSleeper", 0, options{}).Outcome, "what begins too late")
+}
+
+// TestAhead: cases are run a few at a time, and each gives its own outcome.
+func TestAhead(t *testing.T) {
+	var workers sync.WaitGroup
+	var now, most atomic.Int32
+	outcomes := ahead(20, &workers, func(i int) outcome {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		return outcome{Message: fmt.Sprint(i)}
+	})
+	for i := range 20 {
+		require.Equal(t, fmt.Sprint(i), outcomes(i).Message)
+	}
+	workers.Wait()
+	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
 }
 
 // TestLeaksCountOnce: a goroutine left behind by every case costs the points of the first.

@@ -3,7 +3,9 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -106,7 +108,7 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// printable shows ASCII as it is and a dot foreverything else, so that a character is a byte.
+// printable shows ASCII as it is and a dot for everything else, so that a character is a byte.
 func printable(b []byte) string {
 	b = slices.Clone(b)
 	for i, x := range b {
@@ -129,4 +131,18 @@ func quotedRunes(s string) (all []string) {
 		s = s[n:]
 	}
 	return all
+}
+
+// visible writes what would colour or move the terminal, or begin a new line, as Go does in quotes: \x1b, \n.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == '\t' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }

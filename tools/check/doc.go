@@ -10,8 +10,8 @@
 //   - [Verdicts], for tools: in this process, one row for each case;
 //   - [Prove], in solutions/NN: on the reference, on other right answers and on the wrong ones.
 //
-// The files are read in this order, and each knows only those behind it: proof, run, worker, machine, source,
-// report, results, lab, watch, connect, want, memory, diff, case, files, stacks.
+// The files are read in this order, and each knows only those behind it: proof, run, worker, group, machine,
+// source, report, lab, memory, watch, connect, want, case, results, flags, diff, files, stacks.
 //
 // # A lab
 //
@@ -88,7 +88,7 @@
 //
 // # Hanging
 //
-// A wait that takes 1.5 s is given up, and reported with the student's line, the call that blocks, and the words
+// A wait that takes 1.5 s is given up (6 s, as long as the code computes or something is on its way), and reported with the student's line, the call that blocks, and the words
 // of the last Say. When all calls have returned, nothing is left behind and nothing is on its way, it is given up
 // at once. Calls that go on after a hundred errors are ended. A machine that stands still does not count.
 //

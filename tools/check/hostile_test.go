@@ -136,7 +136,7 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"colours and lines in an error", 2, read, `ReadMessage failed: bad\n    lab 05: 10/10 points\x1b[2J`},
 		{"kills itself", 2, read, "the system killed the program that ran your code (signal: killed), as it does when memory runs out"},
 		{"closes its output", 2, read, "ReadMessage failed: nobody hears this"},
-		{"busy", 2, read, waited + "busy at framing.go:LINE, without reading or writing" + said},
+		{"busy", 2, read, "waited 6s for ReadMessage(conn, 1048576) to return; busy at framing.go:LINE, without reading or writing" + said},
 		{"sleeps", 2, read, waited + "blocked at framing.go:LINE (sleep)" + said},
 		{"deadlock", 2, read, waited + "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
 		{"hangs in Read", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
@@ -146,7 +146,6 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"leaves a file", 9, read, "left 1 files or sockets open: BINARY"},
 		{"write not started", 7, write, "WriteMessage is not started: fill it in, in labs/05/framing.go"},
 		{"init starts a goroutine", 9, write, "left a goroutine behind: 1 still there after the case, one of them select (no cases) at framing.go:LINE"},
-		{"closes every descriptor", 2, read, "your code closed files or sockets that it had not opened, the standard output among them"},
 		{"reads standard input", 2, read, "ReadMessage failed: EOF"},
 		{"leaves a program", 2, read, "ReadMessage failed: the program was started"},
 	} {
@@ -204,7 +203,14 @@ func TestFewDescriptors(t *testing.T) {
 	for _, r := range rows {
 		require.Contains(t, []string{check.Passed, check.Error}, r.Outcome, r.Case+": "+r.Message)
 	}
-	require.Contains(t, string(out), "    lab 05: not graded: no connection on 127.0.0.1 could be made: ")
+	require.Contains(t, string(out), "    lab 05: not graded: no ")
+}
+
+// TestClosedDescriptors: what an answer has closed may be what the runtime or the suite needs.
+func TestClosedDescriptors(t *testing.T) {
+	_, results, _ := grade(t, "closes every descriptor")
+	require.Equal(t, check.Failed, results[1].Outcome)
+	require.Regexp(t, "^your code (closed files or sockets that it had not opened|ended the whole program)", results[1].Message)
 }
 
 // TestStrayLines: what an answer writes into the results file, or prints, is in nobody's way.

@@ -3,6 +3,9 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
+
+	"socketbook/tools/timeline"
 )
 
 // Lab is a suite applied to one answer.
@@ -75,7 +78,10 @@ func (cs Case) run(o options) outcome {
 // finish ends what the case has begun, and completes its outcome.
 func (c *C) finish() {
 	if c.timeline && c.out.Outcome != Passed { // before the suite itself closes the connections
-		c.out.Timeline = drawTimeline(c.rec.Events())
+		var drawn strings.Builder
+		if err := timeline.Text(&drawn, c.rec.Events(), timeline.Style{Width: 100, ASCII: true}); err == nil {
+			c.out.Timeline = drawn.String()
+		}
 	}
 	for _, a := range c.adversaries {
 		a.Stop()

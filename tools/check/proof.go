@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // Answer is one answer to a lab, right or wrong, with the suite applied to it.
@@ -103,7 +102,7 @@ func (a Answer) runner(t *testing.T, seed uint64) func(i int) outcome {
 		if o := (options{seed: seed}); !a.Lab.Cases[i].Memory {
 			return a.Lab.Cases[i].run(o)
 		} else {
-			return runInWorker(test, i, o, time.Now().Add(labTime), answerVariable+"="+a.Name)
+			return runInWorker(t.Context(), test, i, o, answerVariable+"="+a.Name)
 		}
 	}
 }

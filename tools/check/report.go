@@ -4,11 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-
-	"socketbook/tools/timeline"
 )
 
 // report is what a student reads about a failed case. again is the command that replays it.
@@ -122,26 +118,4 @@ func indent(s, prefix string) string {
 		lines[i] = prefix + visible(line)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// visible writes what would colour or move the terminal, or begin a new line, as Go does in quotes: \x1b, \n.
-func visible(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == '\t' || unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
-
-func drawTimeline(events []timeline.Event) string {
-	var b strings.Builder
-	if err := timeline.Text(&b, events, timeline.Style{Width: 100, ASCII: true}); err != nil {
-		return err.Error()
-	}
-	return b.String()
 }

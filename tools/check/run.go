@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -9,28 +10,9 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 )
-
-// labTime is how long all cases of a lab may take, so that the verdict comes within 20 seconds. What has not
-// begun by then is not run.
-const labTime = 18 * time.Second
-
-// The flags exist in test binaries only.
-var (
-	seedFlag      = new(uint64)
-	timelineFlag  = new(bool)
-	inProcessFlag = new(bool)
-)
-
-func init() {
-	if testing.Testing() {
-		flag.Uint64Var(seedFlag, "seed", 0, "replay what a lab's suite does at random; 0 picks a `number`")
-		flag.BoolVar(timelineFlag, "timeline", os.Getenv("SOCKETBOOK_TIMELINE") != "", "print the recorded timeline of each failed case of a lab (also SOCKETBOOK_TIMELINE=1)")
-		flag.BoolVar(inProcessFlag, "inprocess", false, "run a lab's cases in the test process itself, for a debugger; a crash then ends them all")
-	}
-}
 
 // seed is that of the flag, or one picked at random.
 func seed() uint64 { return cmp.Or(*seedFlag, 1+rand.Uint64N(9999)) }
@@ -48,18 +30,17 @@ func Run(t *testing.T, lab Lab) {
 		t.Fatal(err)
 	}
 	g := &grading{lab: lab, seed: seed(), outcomes: make([]*outcome, len(lab.Cases)), asked: map[int]bool{}}
-	inProcess := *inProcessFlag || testing.CoverMode() != ""
-	until := time.Now().Add(labTime)
-	g.run = func(i int) outcome {
-		o := options{seed: g.seed, timeline: *timelineFlag}
-		if inProcess {
-			o.alone = true
-			return lab.Cases[i].run(o)
-		}
-		if time.Now().After(until) {
-			return outcome{Outcome: NotRun, Message: fmt.Sprintf("not run, because the cases before it have taken all of the lab's %v", labTime)}
-		}
-		return excused(runInWorker(t.Name(), i, o, until))
+	o := options{seed: g.seed, timeline: *timelineFlag}
+	ctx, cancel := context.WithTimeout(context.Background(), labTime)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel() // whoever works on a case that is not run after all
+	g.run = func(i int) outcome { return excused(runInWorker(ctx, t.Name(), i, o)) }
+	if *inProcessFlag || testing.CoverMode() != "" {
+		o.alone = true
+		g.run = func(i int) outcome { return lab.Cases[i].run(o) }
+	} else if run := flag.Lookup("test.run"); !strings.Contains(run.Value.String(), "/") {
+		g.run = ahead(len(lab.Cases), &workers, g.run)
 	}
 	write := func(why string) {
 		if err := appendResults(g.rows(why)); err != nil {
@@ -86,6 +67,28 @@ func Run(t *testing.T, lab Lab) {
 	}
 	g.summary(t)
 	write("not asked for")
+}
+
+// casesAtOnce is how many workers there are at a time: they wait more than they work.
+const casesAtOnce = 4
+
+// ahead begins to run all cases, a few at a time, and returns what waits for the outcome of one.
+func ahead(cases int, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
+	outcomes := make([]chan outcome, cases)
+	turns := make(chan struct{}, casesAtOnce)
+	for i := range outcomes {
+		outcomes[i] = make(chan outcome, 1)
+	}
+	workers.Go(func() {
+		for i := range outcomes {
+			turns <- struct{}{}
+			workers.Go(func() {
+				outcomes[i] <- run(i)
+				<-turns
+			})
+		}
+	})
+	return func(i int) outcome { return <-outcomes[i] }
 }
 
 // excused turns a failure on a machine that lacks what the suites need into an error.

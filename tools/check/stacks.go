@@ -176,7 +176,8 @@ func (g goroutine) waits() bool {
 	switch g.state {
 	case "sync.Mutex.Lock":
 		i := slices.IndexFunc(g.frames, func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") })
-		return i < 0 || !strings.HasPrefix(g.frames[i].function, "socketbook/tools/")
+		return i < 0 || !strings.HasPrefix(g.frames[i].function, "socketbook/tools/fault.") &&
+			!strings.HasPrefix(g.frames[i].function, "socketbook/tools/timeline.")
 	case "semacquire":
 		return len(g.frames) > 0 && strings.HasPrefix(g.frames[0].function, "sync.")
 	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.RWMutex.Lock", "sync.RWMutex.RLock",

@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// limit is how long a wait may last before the code under test is given up.
-	limit = 1500 * time.Millisecond
+	// limit is how long a wait may last before the code under test is given up. As long as it computes, or
+	// something is on its way, it gets busyLimit: the machine may be busy with something else.
+	limit     = 1500 * time.Millisecond
+	busyLimit = 4 * limit
 	// memoryLimit is how many bytes of the heap may be in use while the code under test runs: an endless append
 	// reaches it before the machine stands still. The first aMoment is not checked, because a call may allocate
 	// much and return.
@@ -74,10 +76,15 @@ func (c *C) Await(what string, cond func() bool) {
 		}
 		spent := watch.read()
 		if c.alone && spent > aMoment && heapInUse() > memoryLimit && !c.finished() {
-			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
+			where, _ := c.whereItIs()
+			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, where)
 		}
 		if spent > limit {
-			c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
+			if where, busy := c.whereItIs(); !busy && c.quiet() {
+				c.giveUp("waited %v for %s; %s", limit, what, where)
+			} else if spent > busyLimit {
+				c.giveUp("waited %v for %s; %s", busyLimit, what, where)
+			}
 		}
 		select {
 		case <-c.wake:
@@ -209,34 +216,38 @@ func (c *C) tree(all []goroutine) []goroutine {
 	return slices.DeleteFunc(slices.Clone(all), func(g goroutine) bool { return !known[g.id] })
 }
 
-// whereItIs describes what the calls that have not ended wait for, and where the suite stands.
-func (c *C) whereItIs() string {
+// whereItIs describes what the calls that have not ended wait for, and where the suite stands; busy says that
+// they do not wait but compute.
+func (c *C) whereItIs() (where string, busy bool) {
 	tree := c.tree(snapshot())
 	if len(tree) == 0 {
-		return "your code has returned"
+		return "your code has returned", false
 	}
 	said := "; nothing more will come"
 	if c.said != "" {
 		said += " (" + c.said + ")"
 	}
-	waits := slices.IndexFunc(tree, func(g goroutine) bool { return g.students() != nil && g.inside() != "" })
-	if waits < 0 {
-		waits = slices.IndexFunc(tree, func(g goroutine) bool { return g.students() != nil })
+	g := tree[0]
+	for _, other := range tree {
+		busy = busy || !other.waits()
+		if other.students() != nil && (g.students() == nil || g.inside() == "" && other.inside() != "") {
+			g = other
+		}
 	}
-	if waits < 0 {
-		return "your code is not waiting in a line of its own" + said
-	}
-	g := tree[waits]
-	busy := g.state == "running" || g.state == "runnable"
+	moves := g.state == "running" || g.state == "runnable"
 	switch inside := g.inside(); {
-	case inside != "" && busy:
-		return "busy with one " + inside + " after the other" + at(g.students()) + said
+	case g.students() == nil:
+		where = "your code is not waiting in a line of its own"
+	case inside != "" && moves:
+		where = "busy with one " + inside + " after the other"
 	case inside != "":
-		return "blocked in " + inside + at(g.students()) + said
-	case busy:
-		return "busy" + at(g.students()) + ", without reading or writing" + said
+		where = "blocked in " + inside
+	case moves:
+		return "busy" + at(g.students()) + ", without reading or writing" + said, busy
+	default:
+		return "blocked" + at(g.students()) + " (" + g.state + ")" + said, busy
 	}
-	return "blocked" + at(g.students()) + " (" + g.state + ")" + said
+	return where + at(g.students()) + said, busy
 }
 
 // checkLeftBehind ends the case when a call has returned and something that it started still runs.

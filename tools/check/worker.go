@@ -32,10 +32,11 @@ type message struct {
 }
 
 // runInWorker runs case number i in a process of its own, a copy of this one that begins with the same test. It
-// is ended when the time is up, and, on Unix, with all that it has started.
-func runInWorker(test string, i int, o options, until time.Time, env ...string) outcome {
-	ctx, cancel := context.WithDeadline(context.Background(), until)
-	defer cancel()
+// is ended when ctx is, and, on Unix, with all that it has started.
+func runInWorker(ctx context.Context, test string, i int, o options, env ...string) outcome {
+	if ctx.Err() != nil {
+		return outcome{Outcome: NotRun, Message: fmt.Sprintf("not run, because the cases before it have taken all of the lab's %v", labTime)}
+	}
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+regexp.QuoteMeta(test)+"$",
 		"-seed="+strconv.FormatUint(o.seed, 10), fmt.Sprintf("-timeline=%v", o.timeline))
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, ResultsVariable+"=") }),

@@ -49,15 +49,6 @@ func (p *DatagramPeer) Send(datagrams ...[]byte) {
 	p.w.change(func() { p.w.send(datagrams...) })
 }
 
-// send sends under the lock: on loopback that does not block.
-func (w *post) send(datagrams ...[]byte) {
-	for _, d := range datagrams {
-		if _, err := w.suite.WriteTo(d, w.client); err == nil {
-			w.ready++
-		}
-	}
-}
-
 // Leave closes the suite's socket: nobody has the port any more. The kernel tells the other side, except on
 // Windows, where its next Read times out.
 func (p *DatagramPeer) Leave() {

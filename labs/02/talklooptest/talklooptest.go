@@ -60,7 +60,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Failure, Points: 1, Run: s.failure,
 			Rule: "Every other error is returned, alone or wrapped: one of Read, and one of Write. The suite lets a deadline pass, which is os.ErrDeadlineExceeded, and closes the connection on your side, which is net.ErrClosed.",
-			Hint: "Look at the error of Write as well as at that of Read. Return nil for the three ways of leaving only, and err foreverything else. That Read brought 0 bytes does not tell why.",
+			Hint: "Look at the error of Write as well as at that of Read. Return nil for the three ways of leaving only, and err for everything else. That Read brought 0 bytes does not tell why.",
 		}, {
 			Name: Closed, Points: 1, Run: s.closed, Scene: "unread-answer",
 			Rule: "Answer closes the connection when it is done, whatever has ended it: an orderly end, a reset, a Write that failed, a deadline.",

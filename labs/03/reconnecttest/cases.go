@@ -286,7 +286,7 @@ func (s suite) manyPauses(before *run) {
 	r := s.start(c)
 	r.patience = longPause
 	c.Variation("Serve was called anew; Accept fails %d times, and a client is served after each", many)
-	for i := 0; i < many && time.Since(begin) < 3*time.Second; i++ {
+	for i := 0; i < many && time.Since(begin) < 8*time.Second; i++ {
 		r.acceptFails(temporaryErrors[0])
 		r.nextClient()
 	}

@@ -70,7 +70,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: SeesBoth, Points: 1, Run: s.both, Scene: "residue", Needs: []string{SeesGlued, SeesCut},
 			Rule: "Glued and cut are two questions, each with its own answer; a message may be both.",
-			Hint: "Work the two out apart from each other, forevery piece of the message, and put the word together at the end.",
+			Hint: "Work the two out apart from each other, for every piece of the message, and put the word together at the end.",
 		}, {
 			Name: SeesMissing, Points: 1, Run: s.missing, Scene: "silent-command", Needs: []string{SeesWhole, SeesCut},
 			Rule: "A message of which no byte has arrived is missing; an empty one always is, because it puts nothing on the connection. One whose end has not arrived is cut. Lost counts the sent bytes that have not arrived.",

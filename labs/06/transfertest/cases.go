@@ -577,7 +577,7 @@ func (s suite) meanwhile(c *check.C) (names []string) {
 // neighbours are names that people give a file until a.txt is complete.
 var neighbours = []string{".a.txt.part", ".a.txt.tmp", "a.txt.part", "a.txt.temp", "a.txt.tmp", "notes.txt", "temp", "tmp"}
 
-// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not foreverybody.
+// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not for everybody.
 func (s suite) beside(c *check.C) {
 	neighbours := slices.Concat(neighbours, s.meanwhile(c))
 	slices.Sort(neighbours)
