@@ -96,7 +96,7 @@ func EchoPair(serve func(net.PacketConn) error, message string) Play {
 	}
 }
 
-// A format of the scene's own: the first byte says what a datagram is.
+// The scene's own format: the first byte says what a datagram is.
 const (
 	question = 'q'
 	reply    = 'a'

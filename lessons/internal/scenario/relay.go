@@ -10,7 +10,7 @@ import (
 )
 
 // relay stands between a client and a server of datagrams, as a network does, and passes on what it
-// likes. It is recorded as a side of its own.
+// likes. It is recorded as a third side.
 type relay struct {
 	front  net.PacketConn // the client takes it for the server
 	back   net.Conn       // to the server
