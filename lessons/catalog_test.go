@@ -244,7 +244,7 @@ func requireTable(t *testing.T, name string, rows []string) {
 	require.Equal(t, want, string(text), "%s; go test ./lessons -update writes it anew", name)
 }
 
-var testName = regexp.MustCompile("\\b(Test|Fuzz|Benchmark)[A-Z]\\w+")
+var testName = regexp.MustCompile(`\b(Test|Fuzz|Benchmark)[A-Z]\w+`)
 
 // A lesson's README names only tests that there are, and has a row for each bug that it shows.
 func TestREADMEsNameTests(t *testing.T) {

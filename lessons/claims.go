@@ -212,7 +212,7 @@ var Claims = []Chapter{
 			"000-C05", Partly, "listen(n) sets the connection pool: how many clients can wait.", "",
 			"Connections that wait for accept, not clients that are served. Linux lets n + 1 in, " +
 				"and takes no n above somaxconn.",
-			"listen(2)", "08",
+			"listen(2); Linux include/net/sock.h", "08",
 		},
 		{
 			"001-C30", Partly, "The backlog is how many connections may hang before new ones " +
@@ -321,10 +321,9 @@ var Claims = []Chapter{
 			"01 second-message; RFC 9293 3.8.6", "15",
 		},
 		{
-			"001-C44", Partly, "The timeout should be set right after the socket is made, say 5 " +
-				"s to connect.", "",
-			"It may be set at any time, and anew before each read. Before connect it has to be " +
-				"only for connect.",
+			"001-C44", Partly, "The timeout should be set right after the socket is made, say 5 s to connect.", "",
+			"It may be set at any time, and anew before each read. Only for connect it has to be " +
+				"there before.",
 			"07 TestDeadlineOfEachExchange; Python socket", "15",
 		},
 	}},
@@ -407,10 +406,9 @@ var Claims = []Chapter{
 			"04 glue; 04 no-delay; 04 nagle-joins", "",
 		},
 		{
-			"002-C64", Partly, "Short intervals and little data: TCP's optimisation sends them " +
-				"as one packet.", "",
-			"With Nagle's algorithm, and only while something is not yet acknowledged. Without " +
-				"it they stick just as well.",
+			"002-C64", Partly, "Short intervals and little data: TCP's optimisation sends them as one packet.", "",
+			"It may: with Nagle's algorithm, while something is not yet acknowledged, or when the " +
+				"sender's queue is full. Without either they stick just as well.",
 			"04 nagle-joins; 04 no-delay", "",
 		},
 		{
@@ -423,9 +421,9 @@ var Claims = []Chapter{
 			"04 nagle-joins; RFC 9293 3.7.4", "",
 		},
 		{
-			"003-C34", Partly, "On the sending side TCP collects enough data before it sends a " +
-				"segment.", "",
-			"A segment goes at once, unless Nagle's algorithm holds it back or a window is full.",
+			"003-C34", Partly, "On the sending side TCP collects enough data before it sends a segment.", "",
+			"A segment usually goes at once. Nagle's algorithm, a full window or a busy line may " +
+				"hold it back.",
 			"04 nagle-joins; RFC 9293 3.7.4", "",
 		},
 		{

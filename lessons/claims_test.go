@@ -145,7 +145,7 @@ This course answers five tutorials on Python's sockets, which we call 000 to 004
 Here are the other 129, in the order in which the course gets to them. *Wrong* is what is not so. *Partly* is what leaves
 something out, or holds in one case and is said of all. A *slip* is a line of code that cannot work.
 
-Do not believe us either. What is in the last column you can run:
+Do not believe us either. The scenes and tests in the last column you can run, the references you can read:
 
 ` + "```" + `
 go run ./lessons/04 -scene glue                  # a scene
