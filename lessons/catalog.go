@@ -67,7 +67,7 @@ var Ledger = []Bug{
 	{"spin", "02", "02", "A reader that ignores the end of the stream reads 0 bytes forever."},
 	{"reset", "02", "02", "A client that aborts ends the server with an error."},
 	{"unread-answer", "02", "02", "A write to a client that has left fails with a broken pipe, too, not only a reset."},
-	{"swallowed", "02", "02", "Every error is taken for the client's leaving: the server's own mistakes stay hidden."},
+	{"swallowed", "02", "02", "Every error is taken for a client that has left, and the server's own mistakes stay hidden."},
 	{"close-inside", "02", "02", "The client closes inside its loop, and the second message meets a closed connection."},
 	{"next-client", "02", "03", "A client that waits in the queue is dropped when the first one leaves."},
 	{"never-closed", "03", "03", "A handler returns without closing, and the peer never sees the end."},

@@ -64,7 +64,7 @@ func resetOnlyAnswer(conn net.Conn) error {
 	return err
 }
 
-// swallowingAnswer takes every error for the client's leaving, as Python's "except Exception: break" does.
+// swallowingAnswer takes every error for a client that has left, as Python's "except Exception: break" does.
 func swallowingAnswer(conn net.Conn) error {
 	defer conn.Close()
 	buf := make([]byte, maxRead)

@@ -47,9 +47,9 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name:      "swallowed",
-		NaiveLine: "a mistake of the server's own is taken for the client's leaving, and hidden",
+		NaiveLine: "the server's own mistake is taken for a client that has left, and hidden",
 		Naive:     scenario.Swallowed(swallowingAnswer),
-		Line:      "a mistake of the server's own is no leaving, and is reported",
+		Line:      "the server's own mistake is reported as what it is",
 		Run:       scenario.Swallowed(answer),
 	},
 	{

@@ -224,12 +224,28 @@ func TestRun(t *testing.T) {
 		"cat":                           "",         // nothing to read
 		"printf '\\377\\376'":           "\xff\xfe",
 		"no-such-command-here 2>&1 | :": "",
+		"":                              "", // an empty command line is one, too
 	} {
 		require.Equal(t, want, string(run(command)), command)
 	}
 	require.Contains(t, string(run("no-such-command-here")), "no-such-command-here: ", "the shell says what it has not found, or may not look for")
 	require.Len(t, run("head -c 10485760 /dev/zero"), 10<<20)
 	require.Contains(t, string(run("a\x00b")), "invalid argument", "what cannot be started says so")
+}
+
+// One read takes as much as is there and has room, also more than 8 KiB.
+func TestBigRead(t *testing.T) {
+	const size = 16 << 10
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	defer client.Close()
+	defer server.Close()
+	_, err = client.Write(make([]byte, size))
+	require.NoError(t, err)
+	require.NoError(t, loopback.WaitQueued(server, size))
+	n, err := server.Read(make([]byte, 1<<20))
+	require.NoError(t, err)
+	require.Greater(t, n, 8<<10)
 }
 
 func TestNextClient(t *testing.T) {

@@ -126,7 +126,8 @@ var longFrame = frame(
 func reportHeader(encode func(header) ([]byte, error)) func(payload string) ([]byte, error) {
 	return func(payload string) ([]byte, error) {
 		return encode(header{
-			FileName: "报告.txt", TotalSize: int64(len(payload)), MD5: fmt.Sprintf("%x", md5.Sum([]byte(payload))),
+			FileName: "报告.txt", TotalSize: int64(len(payload)),
+			MD5: fmt.Sprintf("%x", md5.Sum([]byte(payload))),
 		})
 	}
 }

@@ -201,6 +201,21 @@ func TestLongerThanMaxMessage(t *testing.T) {
 	require.Regexp(t, `^a message was thrown away: .*\n$`, logged.String())
 }
 
+// TCP and UDP count ports separately: one program has a socket of each with the same number.
+func TestSamePort(t *testing.T) {
+	for range 100 { // of the free ports of one protocol some are taken in the other
+		ln, err := loopback.Listen()
+		require.NoError(t, err)
+		defer ln.Close()
+		if pc, err := listen(ln.Addr().String()); err == nil {
+			require.Equal(t, ln.Addr().String(), pc.LocalAddr().String())
+			pc.Close()
+			return
+		}
+	}
+	t.Fatal("no port is free in both")
+}
+
 func TestServeEnds(t *testing.T) {
 	pc, err := listen("127.0.0.1:0")
 	require.NoError(t, err)

@@ -225,8 +225,11 @@ func ListeningIsEnough(
 			return o, err
 		}
 		closeWrite(conn)
-		rec.State(0, "the client is connected, has sent and has said goodbye; the server has only called listen")
-		accepted, err := rec.Accept("server", func() (net.Conn, error) { return loopback.AcceptFrom(ln, conn) })
+		rec.State(0, "the client is connected, has sent and has said goodbye; "+
+			"the server has only called listen")
+		accepted, err := rec.Accept("server", func() (net.Conn, error) {
+			return loopback.AcceptFrom(ln, conn)
+		})
 		if err != nil {
 			return o, err
 		}

@@ -42,7 +42,7 @@ func EchoLoop(serve func(net.PacketConn) error) Play {
 			return o, errors.Join(err, socket.Close())
 		}
 		server := StartPacketOn(socket, serve)
-		for sent := int64(-1); sent != socket.sent.Load(); { // until all is read, and nothing comes of it
+		for sent := int64(-1); sent != socket.sent.Load(); { // until all is read, and no answer comes
 			sent = socket.sent.Load()
 			server.Idle(int(sent) + 1)
 		}
@@ -84,7 +84,8 @@ func EchoPair(serve func(net.PacketConn) error, message string) Play {
 			return o, err
 		}
 		one, two := StartPacketOn(first, serve), StartPacketOn(second, serve)
-		for a, b := int64(-1), int64(-1); a != first.sent.Load() || b != second.sent.Load(); { // as in EchoLoop
+		a, b := int64(-1), int64(-1)
+		for a != first.sent.Load() || b != second.sent.Load() { // as in EchoLoop
 			a, b = first.sent.Load(), second.sent.Load()
 			one.Idle(int(b) + 1)
 			two.Idle(int(a) + 1)
@@ -96,7 +97,7 @@ func EchoPair(serve func(net.PacketConn) error, message string) Play {
 	}
 }
 
-// A format of the scene's own: the first byte says what a datagram is.
+// The scene's own format: the first byte says what a datagram is.
 const (
 	question = 'q'
 	reply    = 'a'

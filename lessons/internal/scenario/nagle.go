@@ -25,11 +25,11 @@ func NagleJoins() Play {
 			}
 			o.Got = append(o.Got, part.Got...)
 			o.N = part.N - o.N
+			arrived := "this system does not tell how many segments arrived"
 			if part.N > 0 {
-				rec.Verdict("Nagle's algorithm %s: 3 sends arrived as %s", onOff(nagle), plural(part.N, "segment"))
-			} else {
-				rec.Verdict("Nagle's algorithm %s: this system does not tell how many segments arrived", onOff(nagle))
+				arrived = "3 sends arrived as " + plural(part.N, "segment")
 			}
+			rec.Verdict("Nagle's algorithm %s: %s", onOff(nagle), arrived)
 		}
 		return o, nil
 	}

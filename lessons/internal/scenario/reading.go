@@ -50,7 +50,8 @@ func OneBehind(send TwoPartsFunc, talk TalkFunc) Play {
 			return err
 		})
 		if len(o.Got) > 0 {
-			rec.Verdict("the answer to the last command, echo second, was printed as %q", o.Got[len(o.Got)-1])
+			rec.Verdict("the answer to the last command, echo second, was printed as %q",
+				o.Got[len(o.Got)-1])
 		}
 		return o, errors.Join(serr, cerr)
 	})
@@ -137,8 +138,8 @@ func LongCommand(answer AnswerFunc) Play {
 	})
 }
 
-// Pieces sends 15 lines of 99 characters, each but the last with its end; the client comes when all are in its queue, and prints them with
-// print. Got are the lines that it printed.
+// Pieces sends 15 lines of 99 characters, each but the last with its end. The client comes when all
+// are in its queue, and prints them with print. Got are the lines that it printed.
 func Pieces(print func(r io.Reader, w io.Writer) error) Play {
 	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
 		var lines []string
@@ -158,7 +159,8 @@ func Pieces(print func(r io.Reader, w io.Writer) error) Play {
 			return o, err
 		}
 		o.Got = out.lines()
-		broken := slices.DeleteFunc(slices.Clone(o.Got), func(l string) bool { return slices.Contains(lines, l) })
+		whole := func(line string) bool { return slices.Contains(lines, line) }
+		broken := slices.DeleteFunc(slices.Clone(o.Got), whole)
 		if len(broken) == 0 {
 			rec.Verdict("%d lines were sent and printed", len(lines))
 		} else {

@@ -10,7 +10,7 @@ import (
 )
 
 // relay stands between a client and a server of datagrams, as a network does, and passes on what it
-// likes. It is recorded as a side of its own.
+// likes. It is recorded as a third side.
 type relay struct {
 	front  net.PacketConn // the client takes it for the server
 	back   net.Conn       // to the server
@@ -24,7 +24,9 @@ func startRelay(rec *timeline.Recorder, addr string) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	back, err := rec.Dial("relay", addr, func(addr string) (net.Conn, error) { return net.Dial("udp", addr) })
+	back, err := rec.Dial("relay", addr, func(addr string) (net.Conn, error) {
+		return net.Dial("udp", addr)
+	})
 	if err != nil {
 		front.Close()
 		return nil, err
@@ -69,7 +71,8 @@ func (r *relay) ask(message []byte, copies int) error {
 
 // through plays client against a server behind a relay, which does what pass says.
 func through(
-	p PacketPrograms, pass func(r *relay) error, client func(rec *timeline.Recorder, conn net.Conn) error,
+	p PacketPrograms, pass func(r *relay) error,
+	client func(rec *timeline.Recorder, conn net.Conn) error,
 ) func(rec *timeline.Recorder) error {
 	return func(rec *timeline.Recorder) error {
 		server, err := StartPacket(rec, p.Serve)
