@@ -692,3 +692,40 @@ func TestNotes(t *testing.T) {
 	require.Equal(t, "3 in the queue", events[3].Text)
 	require.Equal(t, "all well", events[4].Text)
 }
+
+// Whoever blocks, nobody else waits: not the other side, not the same end's other half, not a close, not
+// those who look at the events.
+func TestNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := timeline.NewRecorder("scene")
+		stop := rec.Stream(io.Discard)
+		a, b := net.Pipe()
+		client := rec.Conn("client", a)
+		var blocked sync.WaitGroup
+		blocked.Go(func() { client.Read(make([]byte, 1)) })
+		blocked.Go(func() { client.Write([]byte("x")) })
+		answer := make(chan struct{})
+		blocked.Go(func() {
+			rec.Dial("third", "nowhere", func(string) (net.Conn, error) {
+				<-answer
+				return nil, errors.New("ended")
+			})
+		})
+		synctest.Wait()
+		for range 100 {
+			other, peer := net.Pipe()
+			one, two := rec.Conn("one", other), rec.Conn("two", peer)
+			go one.Write([]byte("x"))
+			require.Equal(t, "x", read(t, two, 1))
+			one.Close()
+			two.Close()
+		}
+		require.Equal(t, 100, timeline.Count(rec.Events(), "two", timeline.Recv))
+		require.NoError(t, rec.Wait(t.Context(), "a read", timeline.Happened("two", timeline.Recv, 100)))
+		require.NoError(t, client.Close())
+		close(answer)
+		blocked.Wait()
+		require.NoError(t, stop())
+		b.Close()
+	})
+}
