@@ -290,6 +290,7 @@ func (r *run) finishes(before string) {
 // stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that does not end
 // fails the cases that are, and no other.
 func (r *run) stop() {
+	r.c.Step("the suite has closed the listener, because this case is over")
 	r.ln.Close()
 	select {
 	case <-r.done:
