@@ -264,7 +264,7 @@ func TestIsAsksOnlyUnwrap(t *testing.T) {
 }
 
 func TestLongListsOfStepsAreFolded(t *testing.T) {
-	require.Equal(t, "   1. a\n   2. b\n   3. c  (these two 3 times)\n   8. d  (this 2 times)\n  10. e\n",
+	require.Equal(t, "   1. a\n   2. b\n   3. c  (2 steps, 3 times)\n   8. d  (1 step, 2 times)\n  10. e\n",
 		numbered([]string{"a", "b", "c", "b", "c", "b", "c", "d", "d", "e"}))
 	var steps []string
 	for i := range 80 {

@@ -38,8 +38,8 @@ const (
 	lastSteps  = 10
 )
 
-// numbered writes the steps. Steps that repeat are folded, alone or in pairs, and the middle of a long list is
-// left out.
+// numbered writes the steps. Steps that repeat are folded, alone or a few together, and the middle of a long list
+// is left out.
 func numbered(steps []string) string {
 	var lines []string
 	for i := 0; i < len(steps); {
@@ -48,7 +48,7 @@ func numbered(steps []string) string {
 			lines = append(lines, fmt.Sprintf("  %2d. %s", i+k+1, visible(steps[i+k])))
 		}
 		if times > 1 {
-			lines[len(lines)-1] += fmt.Sprintf("  (%s %d times)", []string{"", "this", "these two"}[size], times)
+			lines[len(lines)-1] += fmt.Sprintf("  (%s, %d times)", count(size, "step"), times)
 		}
 		i += size * times
 	}
@@ -59,10 +59,10 @@ func numbered(steps []string) string {
 	return strings.Join(append(lines, ""), "\n")
 }
 
-// repeats returns how many steps, one or two, the list begins with that come several times in a row, and how
+// repeats returns how many steps, one to five, the list begins with that come several times in a row, and how
 // often.
 func repeats(steps []string) (size, times int) {
-	for size = 1; size <= 2; size++ {
+	for size = 1; size <= 5; size++ {
 		times = 1
 		for len(steps) >= (times+1)*size && slices.Equal(steps[:size], steps[times*size:(times+1)*size]) {
 			times++

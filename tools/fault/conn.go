@@ -62,7 +62,7 @@ func (c *Conn) Close() error {
 	if err := c.first("Close"); err != nil {
 		return err
 	}
-	defer c.closes("Close")
+	c.closes("Close") // before the other side can know
 	return c.Conn.Close()
 }
 
@@ -73,7 +73,7 @@ func (c *Conn) CloseWrite() error {
 		return errors.ErrUnsupported
 	}
 	if c.Did().Closed == "" {
-		defer c.closes("CloseWrite")
+		c.closes("CloseWrite")
 	}
 	return half.CloseWrite()
 }

@@ -200,8 +200,10 @@ func (r *run) closeWrite(p *client) {
 // of all other clients are over, or about to be.
 func (r *run) hungUp(p *client, handlerHas string) {
 	open := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
+	var waited stopwatch
 	forgotten := func() bool { // open is asked again, because Resting has looked at the connections before it looked at the code
-		return int(r.over.Load()) == r.dialled && open() && r.c.Resting() && open()
+		late := int(r.over.Load()) == r.dialled && waited.read() > aMoment // a Close in another process is under way
+		return late && open() && r.c.Resting() && open()
 	}
 	r.c.Await("the end of the connection of "+p.name, func() bool {
 		return r.call.Ended() || p.Over() != nil && r.c.Resting() || forgotten() // Serve may still be about to close, or to return
@@ -288,6 +290,7 @@ func (r *run) finishes(before string) {
 // stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that does not end
 // fails the cases that are, and no other.
 func (r *run) stop() {
+	r.c.Step("the suite has closed the listener, because this case is over")
 	r.ln.Close()
 	select {
 	case <-r.done:
@@ -443,6 +446,8 @@ func goroutine() string {
 	runtime.Stack(line[:], false)
 	return strings.Fields(string(line[:]))[1]
 }
+
+const aMoment = 50 * time.Millisecond
 
 // stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at most. On a busy machine the code under test is
 // kept from running as well, and that is not its fault.
