@@ -78,7 +78,13 @@ func TestFlowsOfDatagrams(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) { checkFlow(t, talk("udp1", test.script), test.says) })
 	}
-	lost := play(on("udp1", fails("client", timeline.Send, "message too long"), send("client", "a"), recv("server", "a"))...)
+	lost := play(
+		on(
+			"udp1",
+			fails("client", timeline.Send, "message too long"),
+			send("client", "a"),
+			recv("server", "a"),
+		)...)
 	checkFlow(t, lost, "1 datagram arrived as 1 read")
 }
 
@@ -98,7 +104,15 @@ func TestFlowsOrder(t *testing.T) {
 	var es []timeline.Event
 	for _, i := range []int{10, 2, 1} {
 		conn := fmt.Sprintf("tcp%d", i)
-		es = append(es, on(conn, send("server", "x"), recv("client", "x"), send("client", "y"), recv("server", "y"))...)
+		es = append(
+			es,
+			on(
+				conn,
+				send("server", "x"),
+				recv("client", "x"),
+				send("client", "y"),
+				recv("server", "y"),
+			)...)
 	}
 	es = append(es, on("tcp11", send("client", "x"))...)
 	es = append(es, on("tcp12", does("client", timeline.Dial), does("server", timeline.Accept))...)
@@ -107,7 +121,18 @@ func TestFlowsOrder(t *testing.T) {
 	for _, f := range timeline.Flows(play(es...)) {
 		got = append(got, f.Conn+" "+f.From)
 	}
-	require.Equal(t, []string{"tcp1 client", "tcp1 server", "tcp2 client", "tcp2 server", "tcp10 client", "tcp10 server"}, got)
+	require.Equal(
+		t,
+		[]string{
+			"tcp1 client",
+			"tcp1 server",
+			"tcp2 client",
+			"tcp2 server",
+			"tcp10 client",
+			"tcp10 server",
+		},
+		got,
+	)
 }
 
 func TestVerdicts(t *testing.T) {
@@ -150,7 +175,10 @@ func TestVerdicts(t *testing.T) {
 		{"a stream's read", play(fails("client", timeline.Recv, "odd")), nil},
 		{"a close", play(fails("client", timeline.Close, "odd")), nil},
 	} {
-		t.Run(test.name, func(t *testing.T) { require.Equal(t, test.says, timeline.Verdicts(test.events)) })
+		t.Run(
+			test.name,
+			func(t *testing.T) { require.Equal(t, test.says, timeline.Verdicts(test.events)) },
+		)
 	}
 }
 
@@ -191,11 +219,20 @@ func TestCompare(t *testing.T) {
 		require.Equal(t, test.says, timeline.Compare(raw(test.sent), raw(test.received)).String())
 	}
 	c := timeline.Compare(raw([]string{"ab", "cd", "ef", "gh"}), raw([]string{"abc", "d", "ef"}))
-	require.Equal(t, []timeline.Fate{{Glued: true}, {Glued: true, Cut: true}, {Whole: true}, {Lost: true}}, c.Fates)
+	require.Equal(
+		t,
+		[]timeline.Fate{{Glued: true}, {Glued: true, Cut: true}, {Whole: true}, {Lost: true}},
+		c.Fates,
+	)
 	require.Equal(t, []int{2}, c.Lost)
 	require.False(t, c.Same)
 	c = timeline.Compare(raw([]string{"", "a"}), raw([]string{"", "a"}))
-	require.Equal(t, []timeline.Fate{{Whole: true}, {Whole: true}}, c.Fates, "an empty one is whole if all are the same")
+	require.Equal(
+		t,
+		[]timeline.Fate{{Whole: true}, {Whole: true}},
+		c.Fates,
+		"an empty one is whole if all are the same",
+	)
 	c = timeline.Compare(raw([]string{"", "ab"}), raw([]string{"a"}))
 	require.Equal(t, []timeline.Fate{{}, {Lost: true}}, c.Fates)
 }

@@ -37,14 +37,24 @@ func FuzzReadJSON(f *testing.F) {
 			out := draw(t, events, st)
 			harmless(t, out)
 			for line := range strings.Lines(out) {
-				require.LessOrEqual(t, timeline.Width(strings.TrimSuffix(line, "\n")), st.Width, "%q", line)
+				require.LessOrEqual(
+					t,
+					timeline.Width(strings.TrimSuffix(line, "\n")),
+					st.Width,
+					"%q",
+					line,
+				)
 			}
 		}
 		checkXML(t, svg(t, events))
 		timeline.Verdicts(events)
 		require.NoError(t, timeline.Agree(events, events))
 		again := decode(t, encode(t, events))
-		require.Equal(t, draw(t, events, timeline.Style{Width: 90}), draw(t, again, timeline.Style{Width: 90}))
+		require.Equal(
+			t,
+			draw(t, events, timeline.Style{Width: 90}),
+			draw(t, again, timeline.Style{Width: 90}),
+		)
 	})
 }
 
@@ -94,7 +104,11 @@ func FuzzMatcher(f *testing.F) {
 				}
 				if stream {
 					before := next[e.Side]
-					require.True(t, p.Sends[0] > before[0] && p.From == 0 || p.Sends[0] == before[0] && p.From == before[1])
+					require.True(
+						t,
+						p.Sends[0] > before[0] && p.From == 0 ||
+							p.Sends[0] == before[0] && p.From == before[1],
+					)
 					next[e.Side] = [2]int{p.Sends[0], p.To}
 				}
 			}

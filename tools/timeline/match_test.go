@@ -155,7 +155,12 @@ func TestMatchSides(t *testing.T) {
 	self = play(on("udp1 to itself", send("client", "ab"), recv("client", "ab"))...)
 	require.Equal(t, "1[0:2]", matched(timeline.Match(self), self))
 	two := play(send("client", "a"), does("server", timeline.Accept))
-	require.Equal(t, "1:lost", matched(timeline.Match(two), two), "it is known that the server was there")
+	require.Equal(
+		t,
+		"1:lost",
+		matched(timeline.Match(two), two),
+		"it is known that the server was there",
+	)
 	m := timeline.Match(play(send("client", "a"), recv("server", "a")))
 	m.Add(timeline.Event{Seq: 9, Side: "third", Conn: "tcp1", Op: timeline.EOF, End: 5})
 	require.Nil(t, m.Took(2), "a third side came later")
@@ -185,8 +190,28 @@ func TestMatchBlocked(t *testing.T) {
 	m.Add(failed)
 	require.Nil(t, m.Readers(failed.Seq), "nothing went out")
 	require.False(t, m.Lost(failed.Seq))
-	m.Add(timeline.Event{Seq: 7, US: 500, End: 510, Side: "client", Conn: "tcp1", Op: timeline.Send, N: 1})
-	m.Add(timeline.Event{Seq: 8, US: 520, End: 530, Side: "server", Conn: "tcp1", Op: timeline.Recv, N: 1})
+	m.Add(
+		timeline.Event{
+			Seq:  7,
+			US:   500,
+			End:  510,
+			Side: "client",
+			Conn: "tcp1",
+			Op:   timeline.Send,
+			N:    1,
+		},
+	)
+	m.Add(
+		timeline.Event{
+			Seq:  8,
+			US:   520,
+			End:  530,
+			Side: "server",
+			Conn: "tcp1",
+			Op:   timeline.Recv,
+			N:    1,
+		},
+	)
 	require.Equal(t, []timeline.Piece{{Sends: []int{7}, From: 0, To: 1}}, m.Took(8))
 
 	datagram := at(100, 0, on("udp1", send("client", "abc"))[0])
@@ -218,7 +243,10 @@ func TestIncremental(t *testing.T) {
 		g := generate(r)
 		want := matched(timeline.Match(g.events), g.events)
 		byReturn := slices.Clone(g.events)
-		slices.SortFunc(byReturn, func(a, b timeline.Event) int { return cmp.Compare(returned(a), returned(b)) })
+		slices.SortFunc(
+			byReturn,
+			func(a, b timeline.Event) int { return cmp.Compare(returned(a), returned(b)) },
+		)
 		for _, order := range [][]timeline.Event{g.events, byReturn} {
 			m := timeline.NewMatcher()
 			for _, e := range order {
