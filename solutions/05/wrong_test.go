@@ -54,6 +54,8 @@ var wrong = []check.Answer{
 	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.Conversation),
 	reading("bytes that come with the end are lost", readErrorFirst, framingtest.Conversation),
 	reading("0 bytes taken for the end", readZeroIsEnd, framingtest.Conversation),
+	reading("an error that says yes to everything", readAgreeing, framingtest.EndBetween, framingtest.EndInside),
+	writing("the payload written after an error of the header", writeOn, framingtest.BadWrite),
 	writing("the count compared with the payload alone", writeCountsPayload, framingtest.BadWrite),
 	writing("an error with a full count dropped", writeCountIsAll, framingtest.BadWrite),
 	writing("long payloads cut", writeCutting, framingtest.Write),
@@ -646,6 +648,37 @@ func writeShifting(w io.Writer, payload []byte) error {
 	binary.LittleEndian.PutUint32(whole, uint32(len(payload)))
 	n, err := w.Write(whole)
 	if err == nil && n < len(whole) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// agreeing is an error that is whatever it is compared with.
+type agreeing struct{}
+
+func (agreeing) Error() string   { return "as you like it" }
+func (agreeing) Is(error) bool   { return true }
+func (agreeing) As(any) bool     { return false }
+func (agreeing) Timeout() bool   { return true }
+func (agreeing) Temporary() bool { return true }
+
+func readAgreeing(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if err != nil {
+		err = agreeing{}
+	}
+	return payload, err
+}
+
+// writeOn returns the right error, and too late.
+func writeOn(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	whole := message(payload)
+	n, err := w.Write(whole[:4])
+	k, perr := w.Write(whole[4:])
+	if err = errors.Join(err, perr); err == nil && n+k < len(whole) {
 		err = io.ErrShortWrite
 	}
 	return err

@@ -39,6 +39,7 @@ var wrong = []check.Answer{
 	answer("tries again when Write fails", writeAgain, datagramtest.Broken),
 	answer("a goroutine left behind", readerLeft, datagramtest.Silence),
 	answer("one deadline for all tries", oneDeadline, datagramtest.Silence),
+	answer("a deadline twice as long as wait", twiceAsLong, datagramtest.Silence),
 	answer("the error of a later Write ignored", laterWriteIgnored, datagramtest.Broken),
 	answer("the request wiped out once it is sent", wiping, datagramtest.Answer),
 	answer("room for limit bytes and the id", roomForAll, datagramtest.Limit),
@@ -623,4 +624,8 @@ func roomForAll(conn net.Conn, request []byte, limit, tries int, wait time.Durat
 			}
 		}
 	})(conn, request, limit, tries, wait)
+}
+
+func twiceAsLong(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, tries, 2*wait)
 }
