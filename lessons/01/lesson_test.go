@@ -100,6 +100,25 @@ func TestNobodyThere(t *testing.T) {
 	require.ErrorContains(t, got.Met, got.Events[dialled].Text, "the error names the address")
 }
 
+// The client's dial and send return before the server's accept begins.
+func TestListeningIsEnough(t *testing.T) {
+	got := stagetest.Play(t, lesson, "listening-is-enough")
+	require.Equal(t, []string{"HELLO"}, got.Got)
+	require.Equal(t, len("hello"), got.N, "bytes in the queue before the first read")
+	var accepted int64
+	for _, e := range got.Events {
+		if e.Op == timeline.Accept {
+			accepted = e.US
+		}
+	}
+	require.NotZero(t, accepted)
+	for _, e := range got.Events {
+		if e.Side == "client" && (e.Op == timeline.Dial || e.Op == timeline.Send) {
+			require.Less(t, e.End, accepted, "%s is over when accept begins", e.Op)
+		}
+	}
+}
+
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)

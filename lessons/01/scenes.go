@@ -39,6 +39,10 @@ var scenes = []stage.Scene{
 		Name: "nobody-there", Line: "dialling a port where nobody listens",
 		Run: scenario.NobodyThere(dial),
 	},
+	{
+		Name: "listening-is-enough", Line: "a client connects, sends and leaves before accept is called",
+		Run: scenario.ListeningIsEnough(listen, dial, answer),
+	},
 }
 
 // greet speaks without having been spoken to.

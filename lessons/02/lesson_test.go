@@ -95,6 +95,29 @@ func TestBugNextClient(t *testing.T) {
 	require.Equal(t, 1, timeline.Count(got.Events, "server", timeline.Accept), "nobody took it")
 }
 
+func TestBugSwallowed(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "swallowed")
+	require.NoError(t, got.Met, "as if the client had left")
+	require.Zero(t, timeline.Count(got.Events, "server", timeline.EOF), "which it had not")
+}
+
+func TestFixSwallowed(t *testing.T) {
+	got := stagetest.Play(t, lesson, "swallowed")
+	require.ErrorContains(t, got.Met, `"caf\xe9" is not UTF-8`)
+}
+
+func TestBugCloseInside(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "close-inside")
+	require.ErrorIs(t, got.Met, net.ErrClosed)
+	require.Equal(t, []string{"FIRST"}, got.Got)
+}
+
+func TestFixCloseInside(t *testing.T) {
+	got := stagetest.Play(t, lesson, "close-inside")
+	require.NoError(t, got.Met)
+	require.Equal(t, []string{"FIRST", "SECOND"}, got.Got)
+}
+
 func TestPeerGone(t *testing.T) {
 	for _, gone := range []error{io.EOF, errReset, errBrokenPipe} {
 		require.True(t, peerGone(gone), gone)
@@ -116,7 +139,7 @@ func TestNaiveAnswers(t *testing.T) {
 		met    error
 	}{
 		"eofOnly, end":     {eofOnlyAnswer, closes, nil},
-		"eofOnly, reset":   {eofOnlyAnswer, loopback.Abort, syscall.ECONNRESET},
+		"eofOnly, reset":   {eofOnlyAnswer, loopback.Abort, errReset},
 		"resetOnly, end":   {resetOnlyAnswer, closes, nil},
 		"resetOnly, reset": {resetOnlyAnswer, loopback.Abort, nil},
 	} {
@@ -124,6 +147,7 @@ func TestNaiveAnswers(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, test.leave(client))
 		require.ErrorIs(t, test.answer(server), test.met, name)
+		require.ErrorIs(t, server.Close(), net.ErrClosed, "it has closed the connection")
 	}
 }
 

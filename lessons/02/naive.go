@@ -63,3 +63,36 @@ func resetOnlyAnswer(conn net.Conn) error {
 	}
 	return err
 }
+
+// swallowingAnswer takes every error for a client that has left, as Python's "except Exception: break" does.
+func swallowingAnswer(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, maxRead)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil
+		}
+		if _, err := conn.Write(upper(buf[:n])); err != nil {
+			return nil
+		}
+	}
+}
+
+// closingTalk closes conn at the end of each round, where only the end of the loop should.
+func closingTalk(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	buf := make([]byte, maxRead)
+	for lines.Scan() && lines.Text() != "quit" {
+		if _, err := conn.Write(lines.Bytes()); err != nil {
+			return err
+		}
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s\n", buf[:n])
+		conn.Close()
+	}
+	return lines.Err()
+}

@@ -46,6 +46,20 @@ var scenes = []stage.Scene{
 		Run:   scenario.UnreadAnswer(answer),
 	},
 	{
+		Name:      "swallowed",
+		NaiveLine: "the server's own mistake is taken for a client that has left, and hidden",
+		Naive:     scenario.Swallowed(swallowingAnswer),
+		Line:      "the server's own mistake is reported as what it is",
+		Run:       scenario.Swallowed(answer),
+	},
+	{
+		Name:      "close-inside",
+		NaiveLine: "the client closes inside its loop; the second message meets a closed connection",
+		Naive:     scenario.CloseInside(answer, closingTalk),
+		Line:      "the client closes after its loop, and both messages are answered",
+		Run:       scenario.CloseInside(answer, talk),
+	},
+	{
 		Name: "next-client",
 		Line: "a second client waits in the queue; the first one leaves, and it is dropped",
 		Run:  scenario.NextClient(programs),

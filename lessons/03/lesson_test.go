@@ -66,6 +66,12 @@ func TestBugSecondWaits(t *testing.T) {
 	require.Equal(t, 1, timeline.Count(got.Events, "client 2", timeline.Timeout))
 }
 
+func TestGbkUpper(t *testing.T) {
+	got := stagetest.Play(t, lesson, "gbk-upper")
+	require.Equal(t, []string{"乤", "丄"}, got.Got, "in UTF-8, and in GBK")
+	require.Equal(t, "乤\x81\x41", stagetest.Sent(got.Events, "server"))
+}
+
 // A client that the server fails to answer is one line in the log. The next one is served.
 func TestNextAfterAFailure(t *testing.T) {
 	var logged bytes.Buffer

@@ -40,4 +40,8 @@ var scenes = []stage.Scene{
 		Line: "a second client connects at once, and waits until the first one leaves",
 		Run:  scenario.SecondWaits(programs),
 	},
+	{
+		Name: "gbk-upper", Line: "a Chinese character in UTF-8 and in GBK; upper changes bytes, not characters",
+		Run: scenario.UpperGBK(programs, "乤"),
+	},
 }

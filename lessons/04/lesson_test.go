@@ -50,8 +50,22 @@ func TestBugSplit(t *testing.T) {
 
 func TestBugResidue(t *testing.T) {
 	part := strings.Repeat("0", 1024)
-	require.Equal(t, []string{part, part}, stagetest.Play(t, lesson, "residue").Got,
+	got := stagetest.Play(t, lesson, "residue")
+	require.Equal(t, []string{part, part}, got.Got,
 		"the second one should be: second")
+	reads, second := 0, false
+	for _, row := range timeline.Lay(got.Events).Rows {
+		for _, cell := range row.Cells {
+			switch e := cell.Event; {
+			case e.Side == "client" && e.Op == timeline.Recv:
+				reads++
+			case e.Side == "server" && e.Op == timeline.Send && string(e.Data) == "second\n":
+				require.Equal(t, 2, reads, "the client has taken the rest before the answer is sent")
+				second = true
+			}
+		}
+	}
+	require.True(t, second)
 }
 
 func TestBugTwoCommands(t *testing.T) {
@@ -86,6 +100,13 @@ func TestBugPause(t *testing.T) {
 func TestBugNoDelay(t *testing.T) {
 	got := stagetest.Play(t, lesson, "no-delay")
 	require.Equal(t, []string{"helloworld", "helloworld"}, got.Got, "with TCP_NODELAY and without")
+	var options []string
+	for _, e := range got.Events {
+		if e.Op == timeline.State && e.Side == "client" {
+			options = append(options, e.Text)
+		}
+	}
+	require.Equal(t, []string{"sets TCP_NODELAY on", "sets TCP_NODELAY off"}, options)
 	if runtime.GOOS == "linux" { // the kernel tells how many segments came
 		require.Equal(t, 2, got.N, "segments with TCP_NODELAY: the sender joined nothing")
 	}
@@ -101,6 +122,18 @@ func TestNagle(t *testing.T) {
 	verdict := fmt.Sprintf("takes %.2f ms with Nagle's algorithm, %.2f ms without",
 		float64(got.Took[0].Microseconds())/1000, float64(got.Took[1].Microseconds())/1000)
 	require.Contains(t, got.Verdicts()[0], verdict)
+
+	waited := 0
+	for _, row := range timeline.Lay(got.Events).Rows {
+		for _, cell := range row.Cells {
+			if cell.Tone == timeline.Waiting && cell.Event.Op == timeline.Recv {
+				waited++
+			}
+		}
+	}
+	if runtime.GOOS == "linux" { // which delays acknowledgements by 40 ms
+		require.Positive(t, waited, "a wait stands before a read")
+	}
 }
 
 // medianExchange is the time from the client's first send of an exchange to its last read, as
@@ -119,7 +152,7 @@ func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Dur
 			}
 		case timeline.Recv:
 			if read += e.N; read == len("HELLO") {
-				took = append(took, time.Duration(e.US-begin)*time.Microsecond)
+				took = append(took, time.Duration(e.End-begin)*time.Microsecond)
 				begin, read = -1, 0
 			}
 		}
@@ -127,6 +160,64 @@ func medianExchange(t *testing.T, events []timeline.Event, conn string) time.Dur
 	require.Len(t, took, 5)
 	slices.Sort(took)
 	return took[2]
+}
+
+// It is not the sender that joins without Nagle's algorithm, and with it the first message goes alone.
+func TestNagleJoins(t *testing.T) {
+	got := stagetest.Play(t, lesson, "nagle-joins")
+	require.Equal(t, []string{"firstagainthird", "firstagainthird"}, got.Got)
+	if runtime.GOOS == "linux" { // the kernel tells how many segments came
+		require.Equal(t, 1, got.N, "segments fewer with Nagle's algorithm")
+		require.Equal(t, []string{
+			"Nagle's algorithm on: 3 sends arrived as 2 segments",
+			"Nagle's algorithm off: 3 sends arrived as 3 segments",
+		}, got.Verdicts())
+	}
+}
+
+func TestBugOneBehind(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "one-behind")
+	require.Equal(t, []string{"warning: disk is old", "all is well"}, got.Got,
+		"the second one should be: second")
+	require.Equal(t, len("second\n"), got.N, "bytes that the client left in its queue")
+}
+
+func TestBugFullBuffer(t *testing.T) {
+	require.True(t, stagetest.PlayNaive(t, lesson, "full-buffer").Stuck)
+	for size, stuck := range map[int]bool{
+		1: false, maxRead - 1: false, maxRead: true, maxRead + 1: false,
+		2*maxRead - 1: false, 2 * maxRead: true, 2*maxRead + 1: false, 3000: false,
+	} {
+		got, err := scenario.FullBuffer(shortReads, size)(timeline.NewRecorder(t.Name()))
+		require.NoError(t, err)
+		require.Equal(t, stuck, got.Stuck, "an answer of %d bytes", size)
+		if !stuck {
+			require.Equal(t, []string{strings.Repeat("a", size)}, got.Got)
+		}
+	}
+}
+
+func TestBugLongCommand(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "long-command")
+	require.Equal(t, []string{"hello", "gotcha"}, got.Got, "the end of a comment was run as a command")
+}
+
+func TestFixLongCommand(t *testing.T) {
+	got := stagetest.Play(t, lesson, "long-command")
+	require.ErrorContains(t, got.Met, "nothing was run")
+	require.Empty(t, got.Got)
+}
+
+func TestBugPieces(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "pieces").Got
+	require.Len(t, got, 16, "of 15 lines")
+	require.Equal(t, []string{strings.Repeat("k", 24), strings.Repeat("k", 75)}, got[10:12])
+}
+
+func TestFixPieces(t *testing.T) {
+	got := stagetest.Play(t, lesson, "pieces").Got
+	require.Len(t, got, 15)
+	require.Equal(t, strings.Repeat("k", 99), got[10])
 }
 
 func TestBugTwoPipes(t *testing.T) {
@@ -159,12 +250,28 @@ func TestRun(t *testing.T) {
 		"cat":                           "",         // nothing to read
 		"printf '\\377\\376'":           "\xff\xfe",
 		"no-such-command-here 2>&1 | :": "",
+		"":                              "", // an empty command line is one, too
 	} {
 		require.Equal(t, want, string(run(command)), command)
 	}
 	require.Contains(t, string(run("no-such-command-here")), "no-such-command-here: ", "the shell says what it has not found, or may not look for")
 	require.Len(t, run("head -c 10485760 /dev/zero"), 10<<20)
 	require.Contains(t, string(run("a\x00b")), "invalid argument", "what cannot be started says so")
+}
+
+// One read takes as much as is there and has room, also more than 8 KiB.
+func TestBigRead(t *testing.T) {
+	const size = 16 << 10
+	client, server, err := loopback.TCP()
+	require.NoError(t, err)
+	defer client.Close()
+	defer server.Close()
+	_, err = client.Write(make([]byte, size))
+	require.NoError(t, err)
+	require.NoError(t, loopback.WaitQueued(server, size))
+	n, err := server.Read(make([]byte, 1<<20))
+	require.NoError(t, err)
+	require.Greater(t, n, 8<<10)
 }
 
 func TestNextClient(t *testing.T) {
@@ -309,7 +416,7 @@ func TestRefused(t *testing.T) {
 	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
 	var out strings.Builder
 	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
-	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+	require.Equal(t, longest[len("echo "):]+"\n", strings.ReplaceAll(out.String(), "\r\n", "\n"),
 		"and nothing was sent for the empty lines")
 	conn.Close()
 	require.NoError(t, server.Stop())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -38,4 +39,60 @@ func naiveRun(ctx context.Context, command string) []byte {
 	errs, _ := io.ReadAll(stderr)
 	cmd.Wait()
 	return append(out, errs...)
+}
+
+// sendTwice sends the errors with one write and the output with another, as two calls of Python's send do.
+func sendTwice(w io.Writer, errs, output []byte) error {
+	if len(errs) > 0 {
+		if _, err := w.Write(errs); err != nil {
+			return err
+		}
+	}
+	_, err := w.Write(output)
+	return err
+}
+
+// naiveReadAll takes a read that does not fill the buffer for the last one of an answer.
+func naiveReadAll(r io.Reader) (message []byte, err error) {
+	buf := make([]byte, maxRead)
+	for {
+		n, err := r.Read(buf)
+		message = append(message, buf[:n]...)
+		if err != nil || n < maxRead {
+			return message, err
+		}
+	}
+}
+
+// naiveLoop takes what each read brings for one command, whatever it is.
+func naiveLoop(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, maxRead)
+	for {
+		n, err := conn.Read(buf)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := conn.Write(run(string(buf[:n]))); err != nil {
+			return err
+		}
+	}
+}
+
+// naivePrint prints what each read brings with a line end behind it, as Python's print does.
+func naivePrint(r io.Reader, out io.Writer) error {
+	buf := make([]byte, maxRead)
+	for {
+		n, err := r.Read(buf)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s\n", buf[:n])
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -73,13 +74,45 @@ var scenes = []stage.Scene{
 		Run: scenario.Nagle(),
 	},
 	{
+		Name: "nagle-joins",
+		Line: "three small sends with Nagle's algorithm and without, on a connection that was in use",
+		Run:  scenario.NagleJoins(),
+	},
+	{
 		Name:      "two-pipes",
 		NaiveLine: "a command writes more to standard error than a pipe holds, and nobody reads it",
 		Naive:     scenario.TwoPipes(naiveAnswer, true),
 		Line:      "a command writes more to standard error than a pipe holds, and both are read",
 		Run:       scenario.TwoPipes(answerAs, false),
 	},
+	{
+		Name:  "one-behind",
+		Line:  "an answer in two writes, and one read: from there on the client is one answer behind",
+		Naive: scenario.OneBehind(sendTwice, utf8Client.talk),
+	},
+	{
+		Name:  "full-buffer",
+		Line:  "reading until a read is short: an answer that fills the buffer exactly never ends",
+		Naive: scenario.FullBuffer(shortReads, maxRead),
+	},
+	{
+		Name:      "long-command",
+		NaiveLine: "a command of 1500 bytes, and a server that runs what each read brings: two commands",
+		Naive:     scenario.LongCommand(naiveLoop),
+		Line:      "a command of 1500 bytes is refused, and nothing of it is run",
+		Run:       scenario.LongCommand(answer),
+	},
+	{
+		Name:      "pieces",
+		NaiveLine: "15 lines, printed read by read: the line across byte 1024 is broken in two",
+		Naive:     scenario.Pieces(naivePrint),
+		Line:      "15 lines, printed as they come: a line ends where its sender ended it",
+		Run:       scenario.Pieces(printAll),
+	},
 }
+
+// shortReads sends as messages does, and takes a read that does not fill the buffer for the last one.
+var shortReads = scenario.Messages{Send: send, Receive: naiveReadAll}
 
 const pause = 100 * time.Millisecond
 
@@ -96,5 +129,21 @@ func receive(r io.Reader) ([]byte, error) {
 
 // sendCommand sends a command as talk does.
 func sendCommand(conn net.Conn, command string) error { return send(conn, []byte(command)) }
+
+// printAll prints every piece of what r brings, as talk prints one.
+func printAll(r io.Reader, out io.Writer) error {
+	line := &openLine{Writer: out}
+	var err error
+	for err == nil {
+		err = readMessage(r, line)
+	}
+	if err != io.EOF {
+		return err
+	}
+	if !line.ended {
+		fmt.Fprintln(out)
+	}
+	return nil
+}
 
 func answerAs(_ context.Context, conn net.Conn) error { return answer(conn) }

@@ -50,7 +50,7 @@ func TestFixSilentCommand(t *testing.T) {
 }
 
 func TestFixCutCharacter(t *testing.T) {
-	require.Equal(t, 1000, stagetest.Play(t, lesson, "cut-character").N)
+	require.Equal(t, 1500, stagetest.Play(t, lesson, "cut-character").N)
 }
 
 func TestFixPause(t *testing.T) {
@@ -65,6 +65,42 @@ func TestFixNoDelay(t *testing.T) {
 	want := []string{"hello", "world", "hello", "world"}
 	require.Equal(t, want, stagetest.Play(t, lesson, "no-delay").Got,
 		"with TCP_NODELAY and without")
+}
+
+func TestFixOneBehind(t *testing.T) {
+	got := stagetest.Play(t, lesson, "one-behind")
+	require.Equal(t, []string{"warning: disk is old", "all is well", "second"}, got.Got)
+	require.Zero(t, got.N, "bytes left in the queue")
+}
+
+func TestFixFullBuffer(t *testing.T) {
+	require.False(t, stagetest.Play(t, lesson, "full-buffer").Stuck)
+	for _, size := range []int{1, maxRead - 1, maxRead, maxRead + 1, 2 * maxRead, 3000} {
+		got, err := scenario.FullBuffer(messages, size)(timeline.NewRecorder(t.Name()))
+		require.NoError(t, err)
+		require.False(t, got.Stuck, "an answer of %d bytes", size)
+		require.Equal(t, []string{strings.Repeat("a", size)}, got.Got)
+	}
+}
+
+// With n pieces of 1024 bytes 1024·n·(n+1)/2 bytes are copied: 8.6 GB for an answer of 4 MiB.
+func TestBugQuadratic(t *testing.T) {
+	copied := func(pieces int) int { return 1024 * pieces * (pieces + 1) / 2 }
+	require.Equal(t, copied(32), stagetest.PlayNaive(t, lesson, "quadratic").N)
+	require.Equal(t, 8_592_031_744, copied(4096), "4 MiB")
+
+	const pieces = 256
+	header, err := encodeHeader(1024 * pieces)
+	require.NoError(t, err)
+	before := allocated()
+	_, counted, err := naiveCollect(io.MultiReader(bytes.NewReader(header[:]), zeros{}))
+	require.NoError(t, err)
+	require.Equal(t, copied(pieces), counted)
+	require.GreaterOrEqual(t, allocated()-before, uint64(counted), "the bytes of the strings that were made")
+}
+
+func TestFixQuadratic(t *testing.T) {
+	require.Equal(t, 32<<10, stagetest.Play(t, lesson, "quadratic").N)
 }
 
 func TestBugSplitHeader(t *testing.T) {
@@ -355,7 +391,7 @@ func TestRefused(t *testing.T) {
 	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
 	var out strings.Builder
 	require.NoError(t, utf8Client.talk(conn, strings.NewReader("\n"+longest+"\n\nquit\n"), &out))
-	require.Equal(t, longest[len("echo "):]+"\n", out.String(),
+	require.Equal(t, longest[len("echo "):]+"\n", strings.ReplaceAll(out.String(), "\r\n", "\n"),
 		"and nothing was sent for the empty lines")
 	conn.Close()
 	require.NoError(t, server.Stop())

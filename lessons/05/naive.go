@@ -31,3 +31,23 @@ func naiveEncodeHeader(size int64) (head [headerSize]byte, err error) {
 func naiveDecodeHeader(head [headerSize]byte) (int64, error) {
 	return int64(int32(binary.BigEndian.Uint32(head[:]))), nil
 }
+
+// naiveCollect collects a payload as data += piece does in Python, and in Go: a string cannot grow, so every piece
+// makes a new one, and all that came before is copied into it. It counts the bytes that are copied.
+func naiveCollect(r io.Reader) (size, copied int, err error) {
+	var head [headerSize]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, 0, err
+	}
+	size = int(binary.LittleEndian.Uint32(head[:]))
+	data, piece := "", make([]byte, maxRead)
+	for len(data) < size {
+		n, err := io.ReadFull(r, piece[:min(maxRead, size-len(data))]) // pieces of 1024, whatever a read brings
+		if err != nil {
+			return len(data), copied, err
+		}
+		data += string(piece[:n])
+		copied += len(data)
+	}
+	return size, copied, nil
+}

@@ -57,6 +57,21 @@ var scenes = []stage.Scene{
 		Run: scenario.NoDelay(messages),
 	},
 	{
+		Name: "one-behind", Line: "an answer in two writes is read to its end, and the next answer is the next answer",
+		Run: scenario.OneBehind(sendTwice, utf8Client.talk),
+	},
+	{
+		Name: "full-buffer", Line: "an answer of 1024 bytes ends where its header says",
+		Run: scenario.FullBuffer(messages, maxRead),
+	},
+	{
+		Name:      "quadratic",
+		NaiveLine: "32 KiB collected in pieces, as data += piece does: all that came is copied for each piece",
+		Naive:     scenario.Quadratic(writeMessage, naiveCollect),
+		Line:      "32 KiB handed on in pieces: each byte is copied once",
+		Run:       scenario.Quadratic(writeMessage, handOn),
+	},
+	{
 		Name:      "split-header",
 		NaiveLine: "the header itself comes in two pieces, and one read takes the first for all of it",
 		Naive:     scenario.SplitHeader(naiveMessages),
@@ -120,6 +135,33 @@ func naiveReceive(r io.Reader) ([]byte, error) {
 }
 
 func receiveFrom(conn net.Conn) error { return readMessage(conn, io.Discard) }
+
+// sendTwice sends one message with two writes.
+func sendTwice(w io.Writer, errs, output []byte) error {
+	head, err := encodeHeader(int64(len(errs) + len(output)))
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(append(head[:], errs...)); err != nil {
+		return err
+	}
+	_, err = w.Write(output)
+	return err
+}
+
+// handOn reads one message and hands it on as it comes, and counts the bytes.
+func handOn(r io.Reader) (size, copied int, err error) {
+	var w counter
+	err = readMessage(r, &w)
+	return int(w), int(w), err
+}
+
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
 
 // sendFile sends what fits into this lesson's format: the bytes. There is no place for the name.
 func sendFile(w io.Writer, _ string, payload []byte) error { return writeMessage(w, payload) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/md5"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -47,6 +48,13 @@ var scenes = []stage.Scene{
 		Naive:     scenario.LongJSON(longFrame, naiveMessages),
 		Line:      "a JSON of 300 KB: more than a header needs, and refused",
 		Run:       scenario.LongJSON(longFrame, messages),
+	},
+	{
+		Name:      "characters",
+		NaiveLine: "the length of a JSON in Chinese, counted in characters: the header is cut short",
+		Naive:     scenario.Characters(reportHeader(naiveEncodeHeader), messages),
+		Line:      "the length of a JSON in Chinese, counted in bytes",
+		Run:       scenario.Characters(reportHeader(encodeHeader), messages),
 	},
 	{
 		Name: "bad-json", Line: "a header that is not JSON",
@@ -113,6 +121,16 @@ func frame(text, payload string) []byte {
 
 var longFrame = frame(
 	`{"file_name": "`+strings.Repeat("x", 300_000)+`", "total_size": 5, "md5": ""}`, "hello")
+
+// reportHeader returns what encodes the header of a report with a Chinese name.
+func reportHeader(encode func(header) ([]byte, error)) func(payload string) ([]byte, error) {
+	return func(payload string) ([]byte, error) {
+		return encode(header{
+			FileName: "报告.txt", TotalSize: int64(len(payload)),
+			MD5: fmt.Sprintf("%x", md5.Sum([]byte(payload))),
+		})
+	}
+}
 
 func filmHeader() ([]byte, error) {
 	return encodeHeader(header{FileName: "film.mkv", TotalSize: 5 << 30})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,4 +45,21 @@ func (c naiveConn) RemoteAddr() net.Addr { return c.server }
 func (c naiveConn) Read(p []byte) (int, error) {
 	n, _, err := c.ReadFrom(p)
 	return n, err
+}
+
+// naiveServe answers everything, whoever it comes from.
+func naiveServe(pc net.PacketConn) error {
+	buf := make([]byte, maxMessage)
+	for {
+		n, from, err := pc.ReadFrom(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := pc.WriteTo(upper(buf[:n]), from); err != nil {
+			return err
+		}
+	}
 }

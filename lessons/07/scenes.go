@@ -66,6 +66,28 @@ var scenes = []stage.Scene{
 		Run:       scenario.Forged(servePacket, connected, talk),
 	},
 	{
+		Name: "doubled", Line: "the network doubles a message: from there on each answer is taken for the next one",
+		Run: scenario.Doubled(programs),
+	},
+	{
+		Name: "overtaken", Line: "the network is quicker with the second message than with the first",
+		Run: scenario.Overtaken(programs),
+	},
+	{
+		Name:      "echo-loop",
+		NaiveLine: "one datagram with the server's own address as its sender: it answers itself, forever",
+		Naive:     scenario.EchoLoop(naiveServe),
+		Line:      "one datagram with the server's own address as its sender: thrown away",
+		Run:       scenario.EchoLoop(servePacket),
+	},
+	{
+		Name:      "echo-pair",
+		NaiveLine: "two of our servers, and one datagram from one to the other: the same loop",
+		Naive:     scenario.EchoPair(servePacket, "hello"),
+		Line:      "the same with a format in which an answer is no question: one answer, and silence",
+		Run:       scenario.EchoPair(scenario.ServeTyped, scenario.Question),
+	},
+	{
 		Name: "bad-text", Line: "a message that is not UTF-8, and then one that is",
 		Run: scenario.Converse(programs, "caf\xe9 \xff", "hello"),
 	},

@@ -14,7 +14,7 @@ import (
 	"socketbook/tools/check"
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("bufio and text", oneshottest.Lab{Answer: answerBuffered, Ask: askBuffered}),

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"socketbook/labs/01/oneshottest"
 	oneshot "socketbook/solutions/01"
@@ -55,9 +56,12 @@ var wrong = []check.Answer{
 	asking("the question wiped out once it is sent", askWipes, oneshottest.Ask),
 	asking("the slice of the question is the buffer for the answer", askReadsIntoMessage, oneshottest.Ask),
 	asking("zero bytes are cut off the question", askCutsZeros, oneshottest.Ask),
-	asking("Ask closes the connection", askCloses, oneshottest.Again),
-	asking("Ask closes its half", askHalfCloses, oneshottest.Again),
+	asking("Ask closes the connection", askCloses, oneshottest.Again, oneshottest.Refused, oneshottest.Left),
+	asking("Ask closes its half", askHalfCloses, oneshottest.Again, oneshottest.Left),
 	asking("one buffer for all answers", oneBuffer(), oneshottest.Again),
+	asking("Ask closes the connection after an error", askClosesAfterError, oneshottest.Refused, oneshottest.Left),
+	asking("a bufio.Reader that reads ahead", askBufio, oneshottest.Ask),
+	asking("a deadline left behind", askDeadline, oneshottest.Ask),
 	asking("an empty message is sent", askEmpty, oneshottest.Refused),
 	asking("a long message is cut", askCuts, oneshottest.Refused),
 	asking("no limit", askNoLimit, oneshottest.Refused),
@@ -537,4 +541,28 @@ func askReadsOn(conn net.Conn, message []byte) ([]byte, error) {
 		err = werr
 	}
 	return buf[:n], err
+}
+
+func askClosesAfterError(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if err != nil {
+		conn.Close()
+	}
+	return answer, err
+}
+
+func askBufio(conn net.Conn, message []byte) ([]byte, error) {
+	return oneshot.Ask(readsAhead{conn, bufio.NewReader(conn)}, message)
+}
+
+type readsAhead struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (r readsAhead) Read(p []byte) (int, error) { return r.r.Read(p) }
+
+func askDeadline(conn net.Conn, message []byte) ([]byte, error) {
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	return oneshot.Ask(conn, message)
 }

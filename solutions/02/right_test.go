@@ -17,7 +17,7 @@ import (
 	"socketbook/tools/check"
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("io.Copy, and lines by hand", talklooptest.Lab{Answer: answerCopied, Converse: converseByByte}),
@@ -283,6 +283,7 @@ func converseInTime(conn net.Conn, in io.Reader, out io.Writer) error {
 			continue
 		}
 		conn.SetDeadline(time.Now().Add(time.Minute))
+		defer conn.SetDeadline(time.Time{})
 		_, err := conn.Write(line)
 		if err != nil {
 			return err

@@ -58,6 +58,28 @@ var wrong = []check.Answer{
 	conversing("all lines first, then all answers", converseSendsAll, talklooptest.Lines),
 	conversing("full duplex", converseFullDuplex, talklooptest.Lines),
 	conversing("one read of the input is one line", converseOneRead, talklooptest.Lines),
+	conversing("all carriage returns are trimmed", typing(func(line string) string { return strings.TrimRight(line, "\r") }), talklooptest.Lines),
+	conversing("the answer is a format", printing(func(out io.Writer, answer string) error {
+		printf := fmt.Fprintf // go vet sees through a plain call
+		_, err := printf(out, answer+"\n")
+		return err
+	}), talklooptest.Lines),
+	conversing("a line end only if there is none", printing(func(out io.Writer, answer string) error {
+		_, err := io.WriteString(out, strings.TrimSuffix(answer, "\n")+"\n")
+		return err
+	}), talklooptest.Lines),
+	conversing("answers made valid UTF-8", printing(func(out io.Writer, answer string) error {
+		_, err := io.WriteString(out, strings.ToValidUTF8(answer, "?")+"\n")
+		return err
+	}), talklooptest.Lines),
+	conversing("the error of the line end ignored", printing(func(out io.Writer, answer string) error {
+		_, err := io.WriteString(out, answer)
+		io.WriteString(out, "\n")
+		return err
+	}), talklooptest.Broken),
+	conversing("the connection closed after an error", converseClosesAfterError, talklooptest.Broken),
+	answering("a connection closed by its own side while it writes has left", answerClosedWriteIsGone, talklooptest.Failure),
+	answering("64 KiB are answered, and no more", answerNoMore, talklooptest.Talk),
 	conversing("an empty line is sent", converseSendsEmpty, talklooptest.Empty),
 	conversing("an empty line ends it", converseEmptyEnds, talklooptest.Empty),
 	conversing("an empty line is sent as a space", converseSpace, talklooptest.Empty),
@@ -66,8 +88,8 @@ var wrong = []check.Answer{
 	conversing("what begins with quit is quit", conversePrefix, talklooptest.Quit),
 	conversing("the last line without a line end is lost", converseLosesLast, talklooptest.Quit),
 	conversing("the end of the input is an error", converseEndIsError, talklooptest.Quit),
-	conversing("the connection is closed", converseCloses, talklooptest.Quit),
-	conversing("half of the connection is closed", converseHalfCloses, talklooptest.Quit),
+	conversing("the connection is closed", converseCloses, talklooptest.Quit, talklooptest.Broken),
+	conversing("half of the connection is closed", converseHalfCloses, talklooptest.Quit, talklooptest.Broken),
 	conversing("a server that leaves is as good as quit", converseLeftIsQuit, talklooptest.Broken),
 	conversing("no look at the input's error", converseNoErr, talklooptest.Broken),
 	conversing("no look at the output's error", converseNoOutErr, talklooptest.Broken),
@@ -86,7 +108,7 @@ func upper(b []byte) []byte {
 	return up
 }
 
-// answerWith is a sound Answer with another idea of leaving, and of turning a message into its answer.
+// answerWith is a correct Answer with another idea of leaving, and of turning a message into its answer.
 func answerWith(conn net.Conn, left func(error) bool, turn func([]byte) []byte) error {
 	defer conn.Close()
 	buf := make([]byte, 1024)
@@ -660,7 +682,7 @@ func byReadString(conn net.Conn, in io.Reader, out io.Writer, ended func(error) 
 		if err != nil {
 			return ended(err)
 		}
-		line = strings.TrimRight(line, "\r\n")
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		if line == "quit" {
 			return nil
 		}
@@ -800,4 +822,110 @@ func converseInputIsOwn(conn net.Conn, in io.Reader, out io.Writer) error {
 		return errors.New("cannot read the input")
 	}
 	return nil
+}
+
+type converseFunc = func(conn net.Conn, in io.Reader, out io.Writer) error
+
+// typing and printing are Converse, right but for what becomes of a line or of an answer.
+func typing(change func(line string) string) converseFunc {
+	return conversation{line: change}.converse
+}
+
+func printing(print func(out io.Writer, answer string) error) converseFunc {
+	return conversation{print: print}.converse
+}
+
+type conversation struct {
+	line  func(line string) string
+	print func(out io.Writer, answer string) error
+}
+
+func (c conversation) converse(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines, buf := bufio.NewScanner(in), make([]byte, 1024)
+	for lines.Scan() {
+		line := lines.Text()
+		if c.line != nil {
+			line = c.line(line)
+		}
+		switch line {
+		case "":
+			continue
+		case "quit":
+			return nil
+		}
+		if _, err := io.WriteString(conn, line); err != nil {
+			return err
+		}
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		if c.print == nil {
+			_, err = fmt.Fprintf(out, "%s\n", buf[:n])
+		} else {
+			err = c.print(out, string(buf[:n]))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func converseClosesAfterError(conn net.Conn, in io.Reader, out io.Writer) error {
+	err := talkloop.Converse(conn, in, out)
+	if err != nil {
+		conn.Close()
+	}
+	return err
+}
+
+// answerClosedWriteIsGone believes that whoever cannot be written to has left.
+func answerClosedWriteIsGone(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = conn.Write(upperASCII(buf[:n]))
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func upperASCII(b []byte) []byte {
+	b = bytes.Clone(b)
+	for i, x := range b {
+		if 'a' <= x && x <= 'z' {
+			b[i] = x - 'a' + 'A'
+		}
+	}
+	return b
+}
+
+// answerNoMore has a budget for each client.
+func answerNoMore(conn net.Conn) error {
+	return talkloop.Answer(budget{conn, new(int)})
+}
+
+type budget struct {
+	net.Conn
+	spent *int
+}
+
+func (b budget) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	if *b.spent += n; *b.spent > 64<<10 {
+		return 0, io.EOF
+	}
+	return n, err
 }

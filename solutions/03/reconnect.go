@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	firstPause = 5 * time.Millisecond // after a temporary error; it doubles with every further one in a row
+	firstPause = time.Millisecond // after a temporary error; it doubles with every further one in a row
 	maxPause   = time.Second
 )
 

@@ -16,7 +16,7 @@ import (
 
 type handler = func(net.Conn) error
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reconnect.Serve),
 	answer("a goroutine for each client", serveConcurrently),

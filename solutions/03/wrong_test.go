@@ -29,10 +29,10 @@ var wrong = []check.Answer{
 	answer("closed when the next client comes", serveClosesLast, reconnecttest.Closed, reconnecttest.Panic),
 	answer("a deferred Close in the body of the loop", serveDefersInLoop, reconnecttest.Closed, reconnecttest.Panic),
 	answer("the error of Close ends Serve", serveChecksClose, reconnecttest.Closed),
-	answer("the handler's error is returned", serveReturnsHandlerError, reconnecttest.Error, reconnecttest.BreakOff),
-	answer("only io.EOF counts as leaving", serveKnowsEOF, reconnecttest.Error, reconnecttest.BreakOff),
+	answer("the handler's error is returned", serveReturnsHandlerError, reconnecttest.Closed, reconnecttest.Error, reconnecttest.BreakOff),
+	answer("only io.EOF counts as leaving", serveKnowsEOF, reconnecttest.Closed, reconnecttest.Error, reconnecttest.BreakOff),
 	answer("the handler's net.ErrClosed is taken for the listener's", serveMixesErrors, reconnecttest.Error),
-	answer("the handler is called until it succeeds", serveRetriesHandler, reconnecttest.Error),
+	answer("the handler is called until it succeeds", serveRetriesHandler, reconnecttest.Closed, reconnecttest.Error),
 	answer("an error keeps its place in the WaitGroup", serveErrorSkipsDone, reconnecttest.Error, reconnecttest.BreakOff),
 	answer("one recover around the loop", serveRecoversOutside, reconnecttest.Panic),
 	answer("a panic skips the Close", servePanicSkipsClose, reconnecttest.Panic),
@@ -47,6 +47,16 @@ var wrong = []check.Answer{
 	answer("conversations are cut when the listener closes", serveCuts, reconnecttest.Finish),
 	answer("nobody is waited for after an error", serveWaitsWhenClosed, reconnecttest.Finish),
 	answer("Done before Close", serveDoneBeforeClose, reconnecttest.Finish),
+	answer("an error skips the Close", serveErrorSkipsClose, reconnecttest.Closed),
+	answer("only the writing half is closed", serveHalfCloses, reconnecttest.Closed),
+	answer("closed with a reset", serveAborts, reconnecttest.Closed),
+	answer("the handler is called once more", serveTwice, reconnecttest.Clients),
+	answer("gives up after 100 clients", giveUpAfter(100, nil), reconnecttest.Clients),
+	answer("gives up after 10 errors of handlers", giveUpAfter(10, isError), reconnecttest.Error),
+	answer("gives up after 20 panics", giveUpAfter(20, isPanic), reconnecttest.Panic),
+	answer("clients are counted in their own goroutine", serveAddsLate, reconnecttest.Finish),
+	answer("clients are waited for, but not for long", serveWaitsShortly, reconnecttest.Finish),
+	answer("io.EOF of Accept is the end", serveEOFIsEnd, reconnecttest.Permanent),
 	answer("every accept error is returned", serveReturnsAll, reconnecttest.Temporary),
 	answer("only EMFILE passes", serveKnowsEMFILE, reconnecttest.Temporary),
 	answer("temporary only when not wrapped", serveAsserts, reconnecttest.Temporary),
@@ -55,6 +65,7 @@ var wrong = []check.Answer{
 	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause),
 	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
 	answer("the pause grows and is never reset", serveGrowsPause, reconnecttest.Pause),
+	answer("gives up after 100 temporary errors", serveCountsTo100, reconnecttest.Pause),
 	answer("every accept error is survived", serveContinues, reconnecttest.Listener, reconnecttest.Pause, reconnecttest.Permanent),
 	answer("the error of Accept is not looked at", serveIgnoresErrors, reconnecttest.Listener, reconnecttest.Temporary, reconnecttest.Permanent),
 	answer("every accept error is the end, and none is told", serveHidesErrors, reconnecttest.Temporary, reconnecttest.Permanent),
@@ -604,4 +615,142 @@ func serveHidesCause(ln net.Listener, handle handler) error {
 		return errors.New("the server has stopped")
 	}
 	return nil
+}
+
+func serveErrorSkipsClose(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		panicked := true
+		func() {
+			defer func() {
+				if panicked {
+					_ = recover()
+					conn.Close()
+				}
+			}()
+			err := handle(conn)
+			panicked = false
+			if err != nil {
+				log.Print(err)
+				return
+			}
+			conn.Close()
+		}()
+		return nil
+	})
+}
+
+func serveHalfCloses(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		recovering(conn, handle)
+		conn.(interface{ CloseWrite() error }).CloseWrite()
+		return nil
+	})
+}
+
+func serveAborts(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		recovering(conn, handle)
+		conn.(interface{ SetLinger(int) error }).SetLinger(0)
+		conn.Close()
+		return nil
+	})
+}
+
+func serveTwice(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		if recovering(conn, handle) == nil {
+			recovering(conn, handle)
+		}
+		conn.Close()
+		return nil
+	})
+}
+
+var errEnough = errors.New("that is enough")
+
+func isError(err error, panicked bool) bool { return err != nil && !panicked }
+func isPanic(_ error, panicked bool) bool   { return panicked }
+
+// giveUpAfter counts the clients that count, and has enough after so many.
+func giveUpAfter(most int, counts func(err error, panicked bool) bool) func(net.Listener, handler) error {
+	return func(ln net.Listener, handle handler) error {
+		n := 0
+		return accepting(ln, func(conn net.Conn) error {
+			defer conn.Close()
+			panicked := true
+			err := func() (err error) {
+				defer func() { _ = recover() }()
+				err = handle(conn)
+				panicked = false
+				return err
+			}()
+			if counts == nil || counts(err, panicked) {
+				n++
+			}
+			if n > most {
+				return errEnough
+			}
+			return nil
+		})
+	}
+}
+
+func serveAddsLate(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		count := clients.Add
+		go func() {
+			count(1)
+			defer clients.Done()
+			guard(conn, handle)
+		}()
+		return nil
+	})
+}
+
+func serveWaitsShortly(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer func() {
+		done := make(chan bool)
+		go func() {
+			clients.Wait()
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Millisecond):
+		}
+	}()
+	return accepting(ln, func(conn net.Conn) error {
+		clients.Go(func() { guard(conn, handle) })
+		return nil
+	})
+}
+
+func serveEOFIsEnd(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		switch {
+		case errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF):
+			return false, nil
+		case passes(err):
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveCountsTo100(ln net.Listener, handle handler) error {
+	n := 0
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		if n++; n > 100 || !passes(err) {
+			return false, err
+		}
+		time.Sleep(time.Millisecond)
+		return true, nil
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"socketbook/labs/04/stickytest"
 	sticky "socketbook/solutions/04"
@@ -38,6 +39,9 @@ var wrong = []check.Answer{
 	diagnosing("empty received messages deleted", diagnoseDeletes, stickytest.SeesCut),
 	diagnosing("only the first five hundred messages", diagnoseFew, stickytest.SeesAll),
 	keeping("one slice of fates for all calls", oneSliceOfFates, stickytest.SeesAll),
+	diagnosing("lost characters are counted", diagnoseCharacters, stickytest.SeesMissing),
+	diagnosing("a zero byte ends a message", diagnoseZeroEnds, stickytest.SeesWhole),
+	diagnosing("an empty received message inside a message is glue", diagnoseEmptyGlues, stickytest.SeesCut),
 	provoking("one Write for both", provokeOneWrite, stickytest.Sticks),
 	provoking("glued by hand", provokeByHand, stickytest.Sticks),
 	provoking("nothing is read", provokeReadsNothing, stickytest.Sticks),
@@ -51,6 +55,8 @@ var wrong = []check.Answer{
 	provoking("waited for one byte of the second", provokeWaitsForMore, stickytest.SticksSlow),
 	provoking("io.ReadFull instead of waiting", provokeReadFull, stickytest.SticksSlow),
 	provoking("a goroutine left behind", provokeLeavesReader, stickytest.Sticks),
+	provoking("what was sent is returned", provokeReturnsSent, stickytest.Sticks),
+	provoking("the error of the second Write is ignored", provokeIgnoresSecond, stickytest.Refuses),
 	provoking("an empty message is sent", provokeEmpty, stickytest.Refuses),
 	provoking("only the first message is checked", provokeHalfEmpty, stickytest.Refuses),
 	provoking("the errors of Write are ignored", provokeIgnoresWrite, stickytest.Refuses),
@@ -560,4 +566,56 @@ func oneBuffer() stickytest.Lab {
 		got, err := sticky.Provoke(client, server, queued, first, second)
 		return buf[:copy(buf, got)], err
 	}}
+}
+
+func diagnoseCharacters(sent, received [][]byte) stickytest.Report {
+	r := diagnoseReference(sent, received)
+	all := bytes.Join(sent, nil)
+	r.Lost = utf8.RuneCount(all[len(all)-r.Lost:])
+	return r
+}
+
+// diagnoseZeroEnds compares strings as C does.
+func diagnoseZeroEnds(sent, received [][]byte) stickytest.Report {
+	cut := func(messages [][]byte) (all [][]byte) {
+		for _, m := range messages {
+			m, _, _ = bytes.Cut(m, []byte{0})
+			all = append(all, m)
+		}
+		return all
+	}
+	return diagnoseReference(cut(sent), cut(received))
+}
+
+func diagnoseEmptyGlues(sent, received [][]byte) stickytest.Report {
+	r := diagnoseReference(sent, received)
+	for i, message := range lay(sent) {
+		for _, piece := range lay(received) {
+			if piece.from == piece.to && message.from < piece.from && piece.from < message.to && r.Fates[i] == stickytest.Cut {
+				r.Fates[i] = stickytest.GluedAndCut
+			}
+		}
+	}
+	return r
+}
+
+func provokeReturnsSent(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	_, err := sticky.Provoke(client, server, queued, first, second)
+	return append(bytes.Clone(first), second...), err
+}
+
+func provokeIgnoresSecond(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	if _, err := client.Write(first); err != nil {
+		return nil, err
+	}
+	client.Write(second)
+	both := make([]byte, len(first)+len(second))
+	if err := queued(len(both)); err != nil {
+		return nil, err
+	}
+	n, err := server.Read(both)
+	return both[:n], err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 
 	"socketbook/labs/05/framingtest"
 	"socketbook/tools/check"
@@ -18,11 +19,12 @@ type (
 	writeFunc = func(w io.Writer, payload []byte) error
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("loops of plain Read and Write", framingtest.Lab{WriteMessage: writeInLoops, ReadMessage: readInLoops}),
 	answer("encoding binary and a growing buffer", framingtest.Lab{WriteMessage: writeFromBuffer, ReadMessage: readIntoBuffer}),
+	answer("net.Buffers, and one piece of the payload after the other", framingtest.Lab{WriteMessage: writeNetBuffers, ReadMessage: readByCopying}),
 	answer("bufio and goroutines", framingtest.Lab{WriteMessage: writeBuffered, ReadMessage: readInGoroutine}),
 }
 
@@ -147,4 +149,35 @@ func writeBuffered(w io.Writer, payload []byte) error {
 	buffered.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(payload)))) // errors stay until Flush
 	buffered.Write(payload)
 	return buffered.Flush()
+}
+
+// writeNetBuffers looks at the total afterwards: what a short Write has left out is told then.
+func writeNetBuffers(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	message := net.Buffers{binary.LittleEndian.AppendUint32(nil, uint32(len(payload))), payload}
+	n, err := message.WriteTo(w)
+	if err == nil && n < 4+int64(len(payload)) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// readByCopying lets the payload grow as it comes.
+func readByCopying(r io.Reader, limit int) ([]byte, error) {
+	var size int32
+	if err := binary.Read(r, binary.LittleEndian, &size); err != nil {
+		return nil, err
+	}
+	if size < 0 || int(size) > limit {
+		return nil, fmt.Errorf("%d bytes are announced", size)
+	}
+	var payload bytes.Buffer
+	if _, err := io.CopyN(&payload, r, int64(size)); err == io.EOF {
+		return nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return nil, err
+	}
+	return payload.Bytes(), nil
 }

@@ -28,7 +28,7 @@ var wrong = []check.Answer{
 	reading("every error is the end", readAllErrorsEnd, framingtest.EndBetween, framingtest.EndInside),
 	reading("a cut message returned as if it were whole", readCutIsWhole, framingtest.EndInside),
 	reading("the loop ignores the end", readEndless, framingtest.EndBetween, framingtest.EndInside),
-	reading("memory set aside before the check", readAllocatesFirst, framingtest.Refused),
+	reading("memory allocated before the check", readAllocatesFirst, framingtest.Refused),
 	reading("an unsigned length", readUnsigned, framingtest.Refused),
 	reading("no check of the length", readUnchecked, framingtest.Refused),
 	reading("the limit itself refused", readLimitRefused, framingtest.Refused),
@@ -50,7 +50,17 @@ var wrong = []check.Answer{
 	writing("a deadline for writing", writeDeadline, framingtest.Conversation),
 	reading("a reset told in other words", readOwnWords, framingtest.EndBetween, framingtest.EndInside),
 	reading("a reset in the payload told in other words", readOwnWordsInside, framingtest.EndInside),
-	reading("a limit besides limit", readOwnLimit, framingtest.EndInside),
+	reading("a limit besides limit", readOwnLimit, framingtest.EndInside, framingtest.Conversation),
+	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.Conversation),
+	reading("bytes that come with the end are lost", readErrorFirst, framingtest.Conversation),
+	reading("0 bytes taken for the end", readZeroIsEnd, framingtest.Conversation),
+	reading("an error that says yes to everything", readAgreeing, framingtest.EndBetween, framingtest.EndInside),
+	writing("the payload written after an error of the header", writeOn, framingtest.BadWrite),
+	writing("the count compared with the payload alone", writeCountsPayload, framingtest.BadWrite),
+	writing("an error with a full count dropped", writeCountIsAll, framingtest.BadWrite),
+	writing("long payloads cut", writeCutting, framingtest.Write),
+	writing("the caller's payload wiped out", writeWiping, framingtest.Write),
+	writing("the length put behind the payload's array", writeShifting, framingtest.Write),
 	reading("limit cut to 32 bits", readLimit32, framingtest.Refused),
 	reading("a buffer of limit bytes", readLimitBuffer, framingtest.Refused),
 	reading("a capacity of limit bytes", readLimitCapacity, framingtest.Refused),
@@ -520,4 +530,156 @@ func oneOutBuffer() framingtest.Lab {
 		}
 		return err
 	}}
+}
+
+func readIntoArray(r io.Reader, limit int) ([]byte, error) {
+	var header [4]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return nil, err
+	}
+	n := length(header[:])
+	if err := check32(n, min(limit, 1<<20)); err != nil {
+		return nil, err
+	}
+	return payloadOf(r, n)
+}
+
+// readErrorFirst looks at the error before it uses the bytes.
+func readErrorFirst(r io.Reader, limit int) ([]byte, error) {
+	return readLoop(r, limit, func(n int, err error) (int, error) {
+		if err != nil {
+			return 0, err
+		}
+		return n, nil
+	})
+}
+
+func readZeroIsEnd(r io.Reader, limit int) ([]byte, error) {
+	return readLoop(r, limit, func(n int, err error) (int, error) {
+		if n == 0 && err == nil {
+			err = io.EOF
+		}
+		return n, err
+	})
+}
+
+// readLoop reads with a loop of its own; look is what it makes of the results of a Read.
+func readLoop(r io.Reader, limit int, look func(int, error) (int, error)) ([]byte, error) {
+	fill := func(p []byte) error {
+		for got := 0; got < len(p); {
+			n, err := look(r.Read(p[got:]))
+			if got += n; got == len(p) {
+				break
+			}
+			if err == io.EOF && got > 0 {
+				return io.ErrUnexpectedEOF
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var header [4]byte
+	if err := fill(header[:]); err != nil {
+		return nil, err
+	}
+	n := length(header[:])
+	if err := check32(n, limit); err != nil {
+		return nil, err
+	}
+	payload := make([]byte, n)
+	if err := fill(payload); err == io.EOF {
+		return nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return nil, err
+	}
+	return payload, nil
+}
+
+func message(payload []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(payload))), payload...)
+}
+
+func writeCountsPayload(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	n, err := w.Write(message(payload))
+	if err == nil && n < len(payload) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+func writeCountIsAll(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	n, err := w.Write(message(payload))
+	if n == 4+len(payload) {
+		return nil
+	}
+	return errors.Join(io.ErrShortWrite, err)
+}
+
+func writeCutting(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	return framing.WriteMessage(w, payload[:min(len(payload), 1<<20)])
+}
+
+func writeWiping(w io.Writer, payload []byte) error {
+	err := framing.WriteMessage(w, payload)
+	if err == nil {
+		clear(payload)
+	}
+	return err
+}
+
+// writeShifting makes room for the header in the caller's array, if there is some.
+func writeShifting(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	whole := append(payload, 0, 0, 0, 0)
+	copy(whole[4:], payload)
+	binary.LittleEndian.PutUint32(whole, uint32(len(payload)))
+	n, err := w.Write(whole)
+	if err == nil && n < len(whole) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// agreeing is an error that is whatever it is compared with.
+type agreeing struct{}
+
+func (agreeing) Error() string   { return "as you like it" }
+func (agreeing) Is(error) bool   { return true }
+func (agreeing) As(any) bool     { return false }
+func (agreeing) Timeout() bool   { return true }
+func (agreeing) Temporary() bool { return true }
+
+func readAgreeing(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if err != nil {
+		err = agreeing{}
+	}
+	return payload, err
+}
+
+// writeOn returns the right error, and too late.
+func writeOn(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	whole := message(payload)
+	n, err := w.Write(whole[:4])
+	k, perr := w.Write(whole[4:])
+	if err = errors.Join(err, perr); err == nil && n+k < len(whole) {
+		err = io.ErrShortWrite
+	}
+	return err
 }

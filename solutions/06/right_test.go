@@ -26,10 +26,11 @@ type (
 	receiveFunc  = func(r io.Reader, dir string) (name string, verified bool, err error)
 )
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
 	answer("loops, a temporary file that is renamed, and a sum made afterwards", transfertest.Lab{Describe: describeInLoops, Send: sendInLoops, Receive: receiveInLoops}),
+	answer("a folder for what is not complete yet, and File.ReadFrom", transfertest.Lab{Describe: describeInLoops, Send: sendInLoops, Receive: receiveInFolder}),
 	answer("decoders on limited readers, and a goroutine", transfertest.Lab{Describe: describeBySeeking, Send: sendBuffered, Receive: receiveInGoroutine}),
 	answer("a map for the header, and a goroutine that stores", transfertest.Lab{Describe: describeInLoops, Send: sendByEncoder, Receive: receiveIntoMap}),
 }
@@ -419,4 +420,72 @@ func receiveIntoMap(r io.Reader, dir string) (string, bool, error) {
 		return name, false, err
 	}
 	return name, verified, nil
+}
+
+// receiveInFolder keeps the file in a folder of its own, inside dir, until it is complete.
+func receiveInFolder(r io.Reader, dir string) (name string, verified bool, err error) {
+	text, err := headerOf(r)
+	if err != nil {
+		return "", false, err
+	}
+	h := struct {
+		FileName  string `json:"file_name"`
+		TotalSize int64  `json:"total_size"`
+		MD5       any    `json:"md5"`
+	}{TotalSize: -1}
+	if err := json.Unmarshal(text, &h); err != nil {
+		return "", false, err
+	}
+	if !utf8.Valid(text) || h.TotalSize < 0 || !filepath.IsLocal(h.FileName) || filepath.Base(h.FileName) != h.FileName || h.FileName == "." {
+		return "", false, fmt.Errorf("refused: %.100q", text)
+	}
+	half, err := os.MkdirTemp(dir, "half-")
+	if err != nil {
+		return "", false, err
+	}
+	defer os.RemoveAll(half)
+	file, err := os.Create(filepath.Join(half, "payload"))
+	if err != nil {
+		return "", false, err
+	}
+	defer file.Close()
+	n, err := file.ReadFrom(io.LimitReader(r, h.TotalSize))
+	if err == nil && n < h.TotalSize {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return "", false, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return "", false, err
+	}
+	hash := md5.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", false, err
+	}
+	sum, _ := h.MD5.(string)
+	if want, err := hex.DecodeString(sum); err == nil && len(want) == md5.Size {
+		if verified = bytes.Equal(want, hash.Sum(nil)); !verified {
+			return "", false, errors.New("changed on the way")
+		}
+	}
+	return h.FileName, verified, os.Rename(file.Name(), filepath.Join(dir, h.FileName))
+}
+
+// headerOf reads the length and the JSON.
+func headerOf(r io.Reader) ([]byte, error) {
+	var length int32
+	if err := binary.Read(r, binary.LittleEndian, &length); err != nil {
+		return nil, err
+	}
+	if length < 0 || length > 65536 {
+		return nil, fmt.Errorf("a header of %d bytes", length)
+	}
+	text := make([]byte, length)
+	if _, err := io.ReadFull(r, text); err == io.EOF {
+		return nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return nil, err
+	}
+	return text, nil
 }

@@ -34,6 +34,8 @@ var wrong = []check.Answer{
 	describing("the payload closed when it is described", describeClosing, transfertest.Describe),
 	describing("all of the payload read to sum it", describeWhole, transfertest.Long),
 
+	describing("an md5 without its leading zeros", describeNoZeros, transfertest.Describe),
+
 	sending("the keys of a map, which are sorted", sendMap, transfertest.Send),
 	sending("a big-endian length", sendBigEndian, transfertest.Send),
 	sending("the length counts itself", sendLengthOfAll, transfertest.Send),
@@ -47,11 +49,16 @@ var wrong = []check.Answer{
 	sending("the word md5 instead of the sum", sendLiteral, transfertest.Send),
 	sending("all of the payload, whatever was announced", sendEverything, transfertest.Send),
 	sending("a short payload sent as if it were whole", sendShort, transfertest.BadSend),
-	sending("a header of any length", sendAnyHeader, transfertest.BadSend),
+	sending("a header of any length is sent", sendAnyHeader, transfertest.BadSend),
 	sending("a negative size announced", sendNegative, transfertest.BadSend),
 	sending("the error of the header ignored", sendHeaderIgnored, transfertest.BadSend),
 	sending("n of a short Write ignored", sendIgnoresN, transfertest.BadSend),
 	sending("writes again until it works", sendRetries, transfertest.BadSend),
+	sending("the last element of the name sent", renaming(filepath.Base), transfertest.Send),
+	sending("the name trimmed", renaming(strings.TrimSpace), transfertest.Send),
+	sending("the writer closed when the payload is short", sendClosesShort, transfertest.BadSend),
+	sending("n of a short Write of the payload ignored", sendIgnoresNOfPayload, transfertest.BadSend),
+	sending("a size of float64", sendFloat, transfertest.Long),
 	sending("a size of 32 bits", sendInt32, transfertest.Long),
 	sending("all of the payload read before it is sent", sendWhole, transfertest.Long),
 
@@ -77,6 +84,13 @@ var wrong = []check.Answer{
 	receiving("an md5 that is none refused", receiveAlwaysChecked, transfertest.Verified, transfertest.Long),
 	receiving("the md5 compared as text", receiveCompareText, transfertest.Verified),
 	receiving("the file left when the md5 differs", receiveKeepsChanged, transfertest.Verified),
+	receiving("a byte order mark cut off", changing(func(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }), transfertest.Refused),
+	receiving("the first object of a list taken", changing(func(text []byte) []byte { return bytes.Trim(text, "[]") }), transfertest.Refused),
+	receiving("names in lower case", changing(bytes.ToLower), transfertest.Receive),
+	receiving("other files cleared away", receiveClears, transfertest.Names),
+	receiving("a part name that somebody thought of", receivePartNamed("~a.txt.download"), transfertest.Names),
+	receiving("a prefix without its separator", receivePrefixOfPath, transfertest.Names),
+	receiving("links in folders followed", receiveLinksInside, transfertest.Names),
 	receiving("file_name trusted", receiveTrusting, transfertest.Names),
 	receiving("the last element of the name taken", receiveBase, transfertest.Names),
 	receiving("names that begin with two dots refused", receivePrefix, transfertest.Names),
@@ -1026,4 +1040,118 @@ func receiveBuffer(r io.Reader, dir string) (string, bool, error) {
 		root.Remove(h.FileName)
 	}
 	return h.FileName, verified, err
+}
+
+func describeNoZeros(payload io.ReadSeeker) (int64, string, error) {
+	size, sum, err := transfer.Describe(payload)
+	return size, strings.TrimLeft(sum, "0"), err
+}
+
+func renaming(change func(string) string) sendFunc {
+	return func(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+		return transfer.Send(w, change(name), size, sum, payload)
+	}
+}
+
+func sendClosesShort(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	err := transfer.Send(w, name, size, sum, payload)
+	if closer, ok := w.(io.Closer); ok && errors.Is(err, io.ErrUnexpectedEOF) {
+		closer.Close()
+	}
+	return err
+}
+
+func sendIgnoresNOfPayload(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	return transfer.Send(&forgetful{w: w}, name, size, sum, payload)
+}
+
+// forgetful looks at the count of its first Write only.
+type forgetful struct {
+	w      io.Writer
+	writes int
+}
+
+func (f *forgetful) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	if f.writes++; f.writes > 1 && err == nil {
+		n = len(p)
+	}
+	return n, err
+}
+
+func sendFloat(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	return transfer.Send(w, name, int64(float64(size)), sum, payload)
+}
+
+// changing is Receive, right but for what it does to the JSON first.
+func changing(change func(text []byte) []byte) receiveFunc {
+	return func(r io.Reader, dir string) (string, bool, error) {
+		text, err := readText(r)
+		if err != nil {
+			return "", false, err
+		}
+		text = change(text)
+		return transfer.Receive(io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r), dir)
+	}
+}
+
+// receiveClears takes all that is not the file for leavings.
+func receiveClears(r io.Reader, dir string) (string, bool, error) {
+	name, verified, err := transfer.Receive(r, dir)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() != name {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+	return name, verified, err
+}
+
+// receivePartNamed stores under a name that is always the same until the payload is complete.
+func receivePartNamed(part string) receiveFunc {
+	return func(r io.Reader, dir string) (string, bool, error) {
+		h, err := readHeader(r)
+		if err != nil {
+			return "", false, err
+		}
+		if !local(h.FileName) {
+			return "", false, errors.New("a bad name")
+		}
+		file, err := os.Create(filepath.Join(dir, part))
+		if err != nil {
+			return "", false, err
+		}
+		name, verified, err := into(file, r, h)
+		if err == nil {
+			err = os.Rename(file.Name(), filepath.Join(dir, h.FileName))
+		}
+		return name, verified, err
+	}
+}
+
+func receivePrefixOfPath(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	path := filepath.Join(dir, h.FileName)
+	if !strings.HasPrefix(path, filepath.Clean(dir)) || filepath.IsAbs(h.FileName) || path == filepath.Clean(dir) {
+		return "", false, errors.New("the name leaves the folder")
+	}
+	os.Remove(path) // a link, perhaps
+	return receiveNamed(r, h, path)
+}
+
+// receiveLinksInside looks at the last element of the name alone.
+func receiveLinksInside(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !filepath.IsLocal(h.FileName) || h.FileName == "." {
+		return "", false, errors.New("a bad name")
+	}
+	path := filepath.Join(dir, h.FileName)
+	os.Remove(path)
+	return receiveNamed(r, h, path)
 }

@@ -18,11 +18,12 @@ import (
 
 type exchangeFunc = func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error)
 
-// right are the reference and sound answers in other styles.
+// right are the reference and correct answers in other styles.
 var right = append([]check.Answer{
 	answer("the reference", datagram.Exchange),
 	answer("a goroutine reads and a select waits", selecting),
 	answer("one goroutine asks and another one listens", twoGoroutines),
+	answer("deadlines for both directions, set before each Write", bothDirections),
 	answer("a timetable made in advance, and an empty queue before asking", timetable),
 }, rightButOnWindows()...)
 
@@ -95,7 +96,7 @@ func selecting(conn net.Conn, request []byte, limit, tries int, wait time.Durati
 // interrupting sets no deadline before it has come.
 func interrupting(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	id := fmt.Sprintf("%08x", rand.Uint32()) // 8 characters
-	buf := make([]byte, 8+limit+1)
+	buf := make([]byte, 8+min(limit, 1<<16)+1)
 	for range tries {
 		if _, err := fmt.Fprintf(conn, "%s%s", id, request); err != nil {
 			return nil, err
@@ -138,7 +139,7 @@ func looking(conn net.Conn, request []byte, limit, tries int, wait time.Duration
 		}
 		for time.Since(start) < wait {
 			conn.SetReadDeadline(start.Add(wait))
-			buf := make([]byte, 8+limit+1)
+			buf := make([]byte, 8+min(limit, 1<<16)+1)
 			n, err := conn.Read(buf)
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
@@ -223,7 +224,7 @@ func timetable(conn net.Conn, request []byte, limit, tries int, wait time.Durati
 				return nil, err
 			}
 			if n >= 8 && string(buf[:8]) == string(id) {
-				if n > 8+limit {
+				if n-8 > limit {
 					return nil, fmt.Errorf("an answer of %d bytes", n-8)
 				}
 				return buf[8:n], nil
@@ -231,4 +232,38 @@ func timetable(conn net.Conn, request []byte, limit, tries int, wait time.Durati
 		}
 	}
 	return nil, fmt.Errorf("%d tries: %w", tries, os.ErrDeadlineExceeded)
+}
+
+// bothDirections counts its deadlines from the beginning, and sets them before it writes.
+func bothDirections(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetDeadline(time.Time{})
+	id := binary.BigEndian.AppendUint64(nil, rand.Uint64())
+	start := time.Now()
+	for i := 1; i <= tries; i++ {
+		conn.SetDeadline(start.Add(time.Duration(i) * wait))
+		if _, err := conn.Write(append(id, request...)); err != nil {
+			return nil, err
+		}
+		answer, err := readAnswer(conn, id, limit)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, err
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
+}
+
+func readAnswer(conn net.Conn, id []byte, limit int) ([]byte, error) {
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if answer, ours := bytes.CutPrefix(buf[:n], id); ours {
+			if len(answer) > limit {
+				return nil, errors.New("too long")
+			}
+			return answer, nil
+		}
+	}
 }

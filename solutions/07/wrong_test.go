@@ -33,14 +33,18 @@ var wrong = []check.Answer{
 	answer("the caller's wait ignored", patient, datagramtest.Silence),
 	answer("milliseconds taken for nanoseconds", nanoseconds, datagramtest.Silence),
 	answer("every error counts as a lost answer", listening(readAllErrorsTimeout), datagramtest.Broken),
-	answer("the deadline left on the connection", deadlineLeft, datagramtest.Silence, datagramtest.Broken),
+	answer("the deadline left on the connection", deadlineLeft, datagramtest.Silence),
 	answer("the deadline left after an error", deadlineLeftOnErrors, datagramtest.Broken),
 	answer("the error of Write ignored", writeIgnored, datagramtest.Broken),
 	answer("tries again when Write fails", writeAgain, datagramtest.Broken),
-	answer("a goroutine left behind", readerLeft, datagramtest.Silence, datagramtest.Broken),
-	answer("one deadline for all tries", oneDeadline, datagramtest.Lost),
+	answer("a goroutine left behind", readerLeft, datagramtest.Silence),
+	answer("one deadline for all tries", oneDeadline, datagramtest.Silence),
+	answer("a deadline twice as long as wait", twiceAsLong, datagramtest.Silence),
+	answer("the error of a later Write ignored", laterWriteIgnored, datagramtest.Broken),
+	answer("the request wiped out once it is sent", wiping, datagramtest.Answer),
+	answer("room for limit bytes and the id", roomForAll, datagramtest.Limit),
 	answer("a new id for each try", newIDs, datagramtest.Lost),
-	answer("the answer to the last try not awaited", lastNotAwaited, datagramtest.Lost),
+	answer("the answer to the last try not awaited", lastNotAwaited, datagramtest.Silence),
 	answer("the same id for all calls", sameID, datagramtest.Stale, datagramtest.Forged),
 	answer("ids that count", counting(), datagramtest.Forged),
 	answer("the time as an id", identified(clockBig), datagramtest.Forged),
@@ -63,7 +67,7 @@ var wrong = []check.Answer{
 	answer("the length of a datagram not looked at", listening(readBeyond), datagramtest.Forged),
 	answer("a deadline for each Read", listening(readRenewing), datagramtest.Flood),
 	answer("one buffer for all calls", oneBuffer(), datagramtest.Conversation),
-	answer("the connection closed at the end", closing, datagramtest.Stale, datagramtest.Forged),
+	answer("the connection closed at the end", closing, datagramtest.Answer),
 }
 
 type readFunc = func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error)
@@ -576,4 +580,52 @@ func oneBuffer() exchangeFunc {
 func closing(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	defer conn.Close()
 	return datagram.Exchange(conn, request, limit, tries, wait)
+}
+
+// laterWriteIgnored looks at the error of the first Write only.
+func laterWriteIgnored(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(&laterWrites{Conn: conn}, request, limit, tries, wait)
+}
+
+type laterWrites struct {
+	net.Conn
+	writes int
+}
+
+func (l *laterWrites) Write(p []byte) (int, error) {
+	n, err := l.Conn.Write(p)
+	if l.writes++; l.writes > 1 {
+		return len(p), nil
+	}
+	return n, err
+}
+
+func wiping(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer clear(request)
+	return datagram.Exchange(conn, request, limit, tries, wait)
+}
+
+// roomForAll makes a buffer that an answer of limit bytes just does not fill.
+func roomForAll(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		conn.SetReadDeadline(time.Now().Add(wait))
+		buf := make([]byte, limit+9)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return nil, err
+			}
+			answer, ours := bytes.CutPrefix(buf[:n], id)
+			if ours && len(answer) > limit {
+				return nil, errTooLong
+			}
+			if ours {
+				return answer, nil
+			}
+		}
+	})(conn, request, limit, tries, wait)
+}
+
+func twiceAsLong(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, tries, 2*wait)
 }

@@ -1,13 +1,15 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,24 +19,24 @@ import (
 func TestDiffBytes(t *testing.T) {
 	for _, tt := range []struct{ name, got, want, diff string }{
 		{"in the middle", "abXd", "abcd", `
-got   61 62 58 64  "abXd" (end, 4 bytes)
-want  61 62 63 64  "abcd" (end, 4 bytes)
+got   61 62 58 64  "abXd" (4 bytes in all)
+want  61 62 63 64  "abcd" (4 bytes in all)
             ^^ the first difference: byte 2`},
 		{"nothing", "", "ab", `
 got   (nothing)
-want  61 62  "ab" (end, 2 bytes)
+want  61 62  "ab" (2 bytes in all)
       ^^ the first difference: byte 0`},
 		{"too short", "a", "ab", `
-got   61     "a"  (end, 1 byte)
-want  61 62  "ab" (end, 2 bytes)
+got   61     "a"  (1 byte in all)
+want  61 62  "ab" (2 bytes in all)
          ^^ the first difference: byte 1`},
 		{"far behind", strings.Repeat("x", 1000) + "y", strings.Repeat("x", 1002), `
-got   … 78 78 78 78 78 78 78 78 79     "xxxxxxxxy"  (end, 1001 bytes)
-want  … 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxx" (end, 1002 bytes)
+got   … 78 78 78 78 78 78 78 78 79     "xxxxxxxxy"  (1001 bytes in all)
+want  … 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxx" (1002 bytes in all)
                                 ^^ the first difference: byte 1000`},
 		{"only the length", strings.Repeat("x", 1000), strings.Repeat("x", 5000), `
-got   … 78 78 78 78 78 78 78 78                          "xxxxxxxx"         (end, 1000 bytes)
-want  … 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxxxxxxxx" … (5000 bytes)
+got   … 78 78 78 78 78 78 78 78                          "xxxxxxxx"         (1000 bytes in all)
+want  … 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxxxxxxxx" … (5000 bytes in all)
                                 ^^ the first difference: byte 1000`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,16 +48,16 @@ want  … 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78  "xxxxxxxxxxxxxxxx" �
 func TestDiffText(t *testing.T) {
 	for _, tt := range []struct{ name, got, want, diff string }{
 		{"an escape before the place", "a\nX", "a\nb", `
-got   "a\nX"
-want  "a\nb"
+got   "a\nX" (3 characters in all)
+want  "a\nb" (3 characters in all)
           ^ the first difference: character 2`},
 		{"nothing", "", "ab", `
 got   (nothing)
-want  "ab"
+want  "ab" (2 characters in all)
        ^ the first difference: character 0`},
 		{"far behind", strings.Repeat("x", 100) + "y", strings.Repeat("x", 200), `
-got   … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy"
-want  … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" … (200 characters)
+got   … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy" (101 characters in all)
+want  … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" … (200 characters in all)
                                        ^ the first difference: character 100`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -135,37 +137,6 @@ func TestMistakesInTables(t *testing.T) {
 	}
 }
 
-func TestResultsFileTellsForeignLines(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "results")
-	require.NoError(t, os.WriteFile(file, []byte("{\"lab\":\"05\",\"case\":\"an earlier run\"}\n"), 0o644))
-	open := func(lab string) *resultsFile {
-		t.Setenv(ResultsVariable, file)
-		r, err := openResults(lab)
-		require.NoError(t, err)
-		t.Cleanup(func() { r.close() })
-		return r
-	}
-	five, six := open("05"), open("06")
-	require.NoError(t, five.append([]Result{{Lab: "05", Case: "a"}, {Lab: "05", Case: "b"}}))
-	require.NoError(t, six.append([]Result{{Lab: "06", Case: "a"}}))
-	require.NoError(t, five.append([]Result{{Lab: "05", Case: "a", Points: 1, Outcome: Passed}}))
-	foreign, err := five.foreign()
-	require.NoError(t, err)
-	require.False(t, foreign, "another lab writes its own lines at the same time")
-
-	forged, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
-	require.NoError(t, err)
-	_, err = forged.WriteString("{\"lab\":\"05\",\"case\":\"b\",\"points\":1,\"outcome\":\"passed\"}\n")
-	require.NoError(t, err)
-	require.NoError(t, forged.Close())
-	foreign, err = five.foreign()
-	require.NoError(t, err)
-	require.True(t, foreign)
-	foreign, err = six.foreign()
-	require.NoError(t, err)
-	require.False(t, foreign)
-}
-
 func TestReadResults(t *testing.T) {
 	lines := `{"lab":"05","case":"a","points":0,"of":1,"outcome":"not-run","message":""}
 {"lab":"05","case":"b","points":0,"of":1,"outcome":"not-run","message":""}
@@ -180,127 +151,73 @@ func TestReadResults(t *testing.T) {
 		{Lab: "06", Case: "a", Points: 1, Of: 1, Outcome: Passed},
 	}, got)
 
-	void := `{"lab":"06","case":"a","points":0,"of":1,"outcome":"not-run","message":"tampered","void":true}
-{"lab":"06","case":"a","points":1,"of":1,"outcome":"passed","message":""}
-`
-	got, err = ReadResults(strings.NewReader(lines + void))
+	got, err = ReadResults(strings.NewReader("nonsense" + lines + "{}\n[1]\n" + lines + `{"lab":"07","ca`))
 	require.NoError(t, err)
-	require.Equal(t, Result{Lab: "06", Case: "a", Of: 1, Outcome: NotRun, Message: "tampered", Void: true}, got[2])
-
-	_, err = ReadResults(strings.NewReader(lines + "nonsense\n"))
-	require.ErrorContains(t, err, "results file, line 5")
+	require.Len(t, got, 3, "what is no result is passed over")
+	require.Contains(t, got, Result{Lab: "05", Case: "b", Points: 1, Of: 1, Outcome: Passed})
 }
 
-func TestPrintsKeepsBothEnds(t *testing.T) {
-	p := &prints{over: make(chan struct{})}
-	p.copy(strings.NewReader("begin" + strings.Repeat("x", 1<<20) + "end"))
-	text := p.rest()
+// A line of somebody else's without an end spoils none of ours.
+func TestAppendResults(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results")
+	t.Setenv(ResultsVariable, file)
+	require.NoError(t, os.WriteFile(file, []byte("junk"), 0o644))
+	want := []Result{{Lab: "05", Case: "a", Of: 1, Outcome: Error, Message: "no loopback"}, {Lab: "05", Case: "b", Of: 1, Outcome: Failed}}
+	require.NoError(t, appendResults(want))
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	got, err := ReadResults(f)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+func TestPrintsKeepBothEnds(t *testing.T) {
+	b := &bothEnds{}
+	for _, s := range []string{"begin", strings.Repeat("x", 1<<20), "end"} {
+		b.Write([]byte(s))
+	}
+	text := string(b.text)
 	require.True(t, strings.HasPrefix(text, "begin"))
 	require.True(t, strings.HasSuffix(text, "end"))
-	require.Less(t, len(text), 5*keptPrints)
+	require.Less(t, len(text), 6*keptPrints)
+	require.Contains(t, text, "left out")
+}
+
+func TestMessagesAmongOtherLines(t *testing.T) {
+	m := &messages{}
+	for _, s := range []string{"\n{\"step\":\"one\",\"fresh\":true}\nnoise", "\n{\"st", "ep\":\"two\"}\n", "{\"outcome\":{\"outcome\":\"passed\"}}\n"} {
+		m.Write([]byte(s))
+	}
+	require.Equal(t, []string{"one", "two"}, m.steps[:2])
+	require.Equal(t, Passed, m.outcome.Outcome)
 }
 
 func TestProofWantsTheExactCases(t *testing.T) {
+	verdict := func(name, outcome string) Verdict {
+		return Verdict{Result: Result{Case: name, Outcome: outcome, Message: "why"}, Report: "the text"}
+	}
 	wrong := Answer{Fails: []string{"a", "b"}}
-	require.Empty(t, wrong.problems([]Failure{{Case: "a"}, {Case: "b"}}))
-	require.Equal(t, []string{"passes what it should fail, or does not come to it: b"}, wrong.problems([]Failure{{Case: "a"}}))
-	require.Equal(t, []string{"fails what it should not:\nthe text"}, wrong.problems([]Failure{{Case: "a"}, {Case: "b"}, {Case: "c", Report: "the text"}}))
-	require.Len(t, Answer{}.problems([]Failure{{Case: "a"}}), 1)
-}
-
-func TestMemoryIsMeasuredAlone(t *testing.T) {
-	ordinary := Case{Name: "ordinary"}
-	measuring := Case{Name: "measuring", Memory: true}
-	for _, tt := range []struct {
-		first, second Case
-		waits         string // for what the second one waits; "" if the two run together
-	}{
-		{measuring, ordinary, "sync.RWMutex.RLock"},
-		{measuring, measuring, "sync.Mutex.Lock"},
-		{ordinary, measuring, "sync.RWMutex.Lock"},
-		{ordinary, ordinary, ""},
-	} {
-		t.Run(tt.first.Name+" then "+tt.second.Name, func(t *testing.T) {
-			began, over, id := make(chan struct{}), make(chan struct{}), make(chan int, 1)
-			first, second := tt.first, tt.second
-			second.Run = func(*C) { close(began) }
-			first.Run = func(*C) {
-				go func() {
-					defer close(over)
-					id <- goroutineID()
-					runCase(Lab{}, second, options{})
-				}()
-				if tt.waits == "" {
-					<-began
-				} else {
-					waitForState(t, <-id, tt.waits)
-				}
-			}
-			require.True(t, runCase(Lab{}, first, options{}).Passed)
-			<-over
-			<-began
-		})
-	}
-}
-
-// waitForState waits until the goroutine is in the state.
-func waitForState(t *testing.T, id int, want string) {
-	var state string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
-		for _, g := range snapshot() {
-			if g.id == id {
-				state = g.state
-			}
-		}
-		if state == want {
-			return
-		}
-	}
-	t.Errorf("waited for the second case to be blocked in %s; it is in %s", want, state)
+	require.Empty(t, wrong.problems([]Verdict{verdict("a", Failed), verdict("b", Failed), verdict("c", Passed), verdict("d", NotRun)}))
+	require.Equal(t, []string{"should fail, but the outcome is passed: b"}, wrong.problems([]Verdict{verdict("a", Failed), verdict("b", Passed)}))
+	require.Equal(t, []string{"should fail, but the outcome is not-run: b"}, wrong.problems([]Verdict{verdict("a", Failed), verdict("b", NotRun)}))
+	require.Equal(t, []string{"fails what it should not:\nthe text"}, Answer{}.problems([]Verdict{verdict("c", Failed)}))
+	require.Equal(t, []string{"not graded: why"}, Answer{}.problems([]Verdict{verdict("c", Error)}))
 }
 
 func TestMemoryNeedsItsField(t *testing.T) {
 	const want = `case "a" measures memory, and its Memory field is not set`
-	c := &C{cs: Case{Name: "a"}}
+	c := newC("a", false, options{})
 	require.PanicsWithValue(t, want, func() { c.InUse() })
 	require.PanicsWithValue(t, want, func() { c.Allocated("f()", func() {}) })
-}
-
-// TestAnotherLabIsWriting: a line that another lab is in the middle of writing is waited for.
-func TestAnotherLabIsWriting(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "results")
-	t.Setenv(ResultsVariable, file)
-	ours, err := openResults("05")
-	require.NoError(t, err)
-	t.Cleanup(func() { ours.close() })
-	require.NoError(t, ours.append([]Result{{Lab: "05", Case: "a"}}))
-	other, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { other.Close() })
-	_, err = other.WriteString(`{"lab":"06","ca`)
-	require.NoError(t, err)
-	type answer struct {
-		foreign bool
-		err     error
-	}
-	answers, id := make(chan answer, 1), make(chan int, 1)
-	go func() {
-		id <- goroutineID()
-		foreign, err := ours.foreign()
-		answers <- answer{foreign, err}
-	}()
-	waitForState(t, <-id, "chan receive") // it has read half of the line
-	_, err = other.WriteString("se\":\"a\"}\n")
-	require.NoError(t, err)
-	require.Equal(t, answer{}, <-answers)
 }
 
 func TestErrorWithTheRightWords(t *testing.T) {
 	wantError := func(got error) outcome {
 		cs := Case{Name: "a", Run: func(c *C) { c.WantError("f", got, io.ErrUnexpectedEOF) }}
-		return runCase(Lab{}, cs, options{})
+		return cs.run(options{})
 	}
-	require.True(t, wantError(fmt.Errorf("reading: %w", io.ErrUnexpectedEOF)).Passed)
+	require.Equal(t, Passed, wantError(fmt.Errorf("reading: %w", io.ErrUnexpectedEOF)).Outcome)
 	require.Equal(t, `got   "reading: EOF"
 want  "unexpected EOF", alone or wrapped with %w`, wantError(errors.New("reading: EOF")).Detail)
 	require.Equal(t, `got   "reading: unexpected EOF"
@@ -314,4 +231,156 @@ func TestPrintedKeepsWholeLines(t *testing.T) {
 	require.True(t, strings.HasSuffix(text, "  | x\n  | end\n"), text)
 	require.Less(t, len(printed(strings.Repeat("x", 1<<20))), 3*shownPrints)
 	require.Equal(t, "your code printed:\n  | a\\x1b[2J\n", printed("a\x1b[2J"))
+}
+
+// yes is an error that says yes to whatever it is asked.
+type yes struct{}
+
+func (yes) Error() string   { panic("no words") }
+func (yes) Is(error) bool   { return true }
+func (yes) As(any) bool     { return true }
+func (yes) Unwrap() []error { return []error{yes{}, yes{}} }
+
+// incomparable cannot be compared, and wraps what can.
+type incomparable []int
+
+func (incomparable) Error() string { return "a list" }
+func (incomparable) Unwrap() error { return io.EOF }
+
+func TestIsAsksOnlyUnwrap(t *testing.T) {
+	require.True(t, Is(nil, nil))
+	require.True(t, Is(errors.Join(io.ErrClosedPipe, fmt.Errorf("%w", io.EOF)), io.EOF))
+	require.True(t, Is(incomparable{1}, io.EOF))
+	require.False(t, Is(yes{}, io.EOF))
+	require.False(t, Is(nil, io.EOF))
+	require.False(t, Is((*os.PathError)(nil), io.EOF), "its Unwrap panics")
+	require.Contains(t, Err(yes{}), "its Error method panicked: no words")
+	deep := io.EOF
+	for range maxWrapped - 1 {
+		deep = fmt.Errorf("%w", deep)
+	}
+	require.True(t, Is(deep, io.EOF))
+	require.False(t, Is(fmt.Errorf("%w", deep), io.EOF))
+}
+
+func TestLongListsOfStepsAreFolded(t *testing.T) {
+	require.Equal(t, "   1. a\n   2. b\n   3. c  (2 steps, 3 times)\n   8. d  (1 step, 2 times)\n  10. e\n",
+		numbered([]string{"a", "b", "c", "b", "c", "b", "c", "d", "d", "e"}))
+	var steps []string
+	for i := range 80 {
+		steps = append(steps, fmt.Sprint("step ", i))
+	}
+	text := numbered(steps)
+	require.Equal(t, firstSteps+lastSteps+1, strings.Count(text, "\n"))
+	require.Contains(t, text, "\n      … (64 lines left out)\n")
+	require.True(t, strings.HasSuffix(text, "  80. step 79\n"))
+}
+
+// TestRefusedSources: what a lab may not import is found beside the file that was compiled.
+func TestRefusedSources(t *testing.T) {
+	for source, why := range map[string]string{
+		`import "socketbook/solutions/05"`:     "framing.go imports socketbook/solutions/05; the standard library and golang.org/x/text are all that a lab may use",
+		`import "github.com/stretchr/testify"`: "framing.go imports github.com/stretchr/testify; the standard library and golang.org/x/text are all that a lab may use",
+		`import "C"`:                           "framing.go imports C; the standard library and golang.org/x/text are all that a lab may use",
+		`func init() {}`:                       "framing.go has an init function; a lab needs none, because nothing is to happen before its functions are called",
+		`import ("encoding/binary"; "golang.org/x/text/encoding"); type t int; func (t) init() {}`: "",
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing.go"), []byte("package framing; "+source), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing_test.go"), []byte(`package framing_test; import "socketbook/labs/05/framingtest"`), 0o644))
+		require.Equal(t, why, Lab{File: "framing.go"}.refused(dir))
+		require.Empty(t, Lab{File: "other.go"}.refused(dir), "another folder")
+	}
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	require.Equal(t, here, compiledIn())
+}
+
+func TestMachine(t *testing.T) {
+	require.NoError(t, machine())
+	failed := outcome{Outcome: Failed, Message: "wrong"}
+	require.Equal(t, failed, excused(failed))
+	file := filepath.Join(t.TempDir(), "no folder")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	for _, variable := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(variable, file)
+	}
+	require.ErrorContains(t, machine(), "no temporary file could be made: ")
+	require.Equal(t, Error, excused(failed).Outcome)
+	require.Equal(t, Passed, excused(outcome{Outcome: Passed}).Outcome)
+}
+
+func TestWhyAWorkerDied(t *testing.T) {
+	for _, tt := range []struct{ printed, outcome, message string }{
+		{"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n", Error, "the system gives the program no more threads (on Linux see ulimit -u)"},
+		{"runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n", Error, "the system gives the program no more threads (on Linux see ulimit -u)"},
+		{"hello\npanic: oops [recovered]\n\ngoroutine 1 [running]:\n", Failed, "your code crashed: panic: oops"},
+		{"hello\n", Failed, "your code ended the whole program (status 0), as os.Exit and log.Fatal do; return an error instead"},
+	} {
+		o := outcome{Outcome: Failed}
+		o.died(nil, tt.printed)
+		require.Equal(t, tt.outcome, o.Outcome)
+		require.Equal(t, tt.message, o.Message)
+	}
+}
+
+// TestUnmetNeeds: a case says nothing when one that it needs has not passed.
+func TestUnmetNeeds(t *testing.T) {
+	lab := Lab{Number: "00", Cases: []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}, {Name: "d"}}}
+	for how, want := range map[string]string{Failed: `not run because "a" failed`, Error: "no room", Passed: ""} {
+		g := &grading{lab: lab, outcomes: make([]*outcome, 4)}
+		g.run = func(i int) outcome {
+			return outcome{Outcome: []string{how, Passed, Passed, Passed}[i], Message: []string{want, "", "", ""}[i]}
+		}
+		for i := range lab.Cases {
+			g.outcome(i)
+		}
+		require.Equal(t, want, g.outcomes[1].Message)
+		require.Equal(t, map[string]string{Failed: `not run because "b" was not run`, Error: "no room"}[how], g.outcomes[2].Message)
+		require.Equal(t, map[string]string{Failed: NotRun, Error: Error, Passed: Passed}[how], g.outcomes[2].Outcome)
+		require.Equal(t, Passed, g.outcomes[3].Outcome)
+	}
+}
+
+// TestSleeper is what the worker of the next test begins with.
+func TestSleeper(t *testing.T) {
+	if number, ok := os.LookupEnv(caseVariable); ok {
+		work(Lab{Cases: []Case{{Run: func(c *C) { c.Step("asleep"); select {} }}}}, number)
+	}
+}
+
+func TestTimeIsUp(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	o := runInWorker(ctx, "TestSleeper", 0, options{})
+	require.Equal(t, Failed, o.Outcome)
+	require.Equal(t, "was still running when the time for the whole lab was up", o.Message)
+	require.Equal(t, []string{"asleep"}, o.Steps)
+	require.Equal(t, NotRun, runInWorker(ctx, "TestSleeper", 0, options{}).Outcome, "what begins too late")
+}
+
+// TestAhead: cases are run a few at a time, and each gives its own outcome.
+func TestAhead(t *testing.T) {
+	var workers sync.WaitGroup
+	var now, most atomic.Int32
+	outcomes := ahead(20, &workers, func(i int) outcome {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		return outcome{Message: fmt.Sprint(i)}
+	})
+	for i := range 20 {
+		require.Equal(t, fmt.Sprint(i), outcomes(i).Message)
+	}
+	workers.Wait()
+	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
+}
+
+// TestLeaksCountOnce: a goroutine left behind by every case costs the points of the first.
+func TestLeaksCountOnce(t *testing.T) {
+	lab := Lab{Cases: []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c"}}}
+	leaks := verdicts(lab, 1, func(int) outcome { return outcome{Outcome: Failed, Leak: true} })
+	for i, want := range []string{Failed, Passed, Passed} {
+		require.Equal(t, want, leaks[i].Outcome)
+	}
 }

@@ -2,14 +2,17 @@ package check
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	window   = 16 // bytes shown of each side of a difference, around it
 	longest  = 24 // bytes that Bytes shows in full
-	textSpan = 60 // characters shown of each side of a difference in text
+	byteSpan = 16 // bytes shown of each side of a difference, around it
+	textSpan = 60 // characters, likewise
 )
 
 // Bytes writes bytes for a step: "03 00 00 00 68 69 21", the beginning and the end of long ones, "(nothing)".
@@ -23,7 +26,8 @@ func Bytes(b []byte) string {
 	return fmt.Sprintf("% x … % x (%d bytes)", b[:longest/2], b[len(b)-4:], len(b))
 }
 
-// Pieces writes the pieces of a stream with bars between them: "03 00 | 00 00 68 69 21", and the beginning of a long one.
+// Pieces writes the pieces of a stream with bars between them: "03 00 | 00 00 68 69 21", and the beginning of a
+// long one.
 func Pieces(pieces [][]byte) string {
 	if len(pieces) == 1 {
 		return Bytes(pieces[0])
@@ -44,92 +48,83 @@ func Pieces(pieces [][]byte) string {
 	return text
 }
 
-// Err writes an error for a step, or "nil".
-func Err(err error) string {
-	if err == nil {
-		return "nil"
-	}
-	return fmt.Sprintf("%q", err.Error())
-}
-
 // diffBytes shows got and want around the first byte that differs, with a caret under it.
 func diffBytes(got, want []byte) string {
-	first := 0
-	for first < min(len(got), len(want)) && got[first] == want[first] {
-		first++
-	}
-	from := max(0, first-window/2)
-	caret := strings.Repeat(" ", 3*(first-from)) + "^^ the first difference: byte " + fmt.Sprint(first)
+	first, from := differ(got, want, byteSpan)
+	wide := min(byteSpan, max(len(got), len(want))-from)
+	caret := strings.Repeat(" ", 3*(first-from)) + "^^"
 	if from > 0 {
 		caret = "  " + caret
 	}
-	wide := min(window, max(len(got), len(want))-from)
-	return fmt.Sprintf("got   %s\nwant  %s\n      %s", hexWindow(got, from, wide), hexWindow(want, from, wide), caret)
-}
-
-// hexWindow shows up to wide bytes of b from a place on, in columns as wide as if there were that many.
-func hexWindow(b []byte, from, wide int) string {
-	if len(b) == 0 {
-		return "(nothing)"
+	side := func(b []byte) string {
+		shown := b[min(from, len(b)):min(from+wide, len(b))]
+		return span(len(b), from, wide, "byte", fmt.Sprintf("%-*s  %-*s", 3*wide-1, fmt.Sprintf("% x", shown), wide+2, printable(shown)))
 	}
-	from = min(from, len(b))
-	to := min(len(b), from+wide)
-	lead, tail := "", "(end, "+count(len(b), "byte")+")"
-	if from > 0 {
-		lead = "… "
-	}
-	if to < len(b) {
-		tail = "… (" + count(len(b), "byte") + ")"
-	}
-	return fmt.Sprintf("%s%-*s  %-*s %s", lead, 3*wide-1, fmt.Sprintf("% x", b[from:to]), wide+2, printable(b[from:to]), tail)
-}
-
-// count writes "1 byte" and "2 bytes".
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
-// printable shows ASCII as it is and a dot for everything else, so that a character is a byte.
-func printable(b []byte) string {
-	s := make([]byte, len(b))
-	for i, x := range b {
-		s[i] = '.'
-		if ' ' <= x && x <= '~' {
-			s[i] = x
-		}
-	}
-	return `"` + string(s) + `"`
+	return fmt.Sprintf("got   %s\nwant  %s\n      %s the first difference: byte %d", side(got), side(want), caret, first)
 }
 
 // diffText shows got and want, quoted, around the first character that differs, with a caret under it.
 func diffText(got, want string) string {
 	g, w := quotedRunes(got), quotedRunes(want)
-	first := 0
-	for first < min(len(g), len(w)) && g[first] == w[first] {
+	first, from := differ(g, w, textSpan)
+	caret := strings.Repeat(" ", 1+utf8.RuneCountInString(strings.Join(w[from:min(first, len(w))], ""))) + "^"
+	if from > 0 {
+		caret = "  " + caret
+	}
+	side := func(all []string) string {
+		shown := all[min(from, len(all)):min(from+textSpan, len(all))]
+		return span(len(all), from, textSpan, "character", `"`+strings.Join(shown, "")+`"`)
+	}
+	return fmt.Sprintf("got   %s\nwant  %s\n      %s the first difference: character %d", side(g), side(w), caret, first)
+}
+
+// differ returns where two sides begin to differ, and where to begin to show them.
+func differ[S ~[]E, E comparable](got, want S, wide int) (first, from int) {
+	for first < min(len(got), len(want)) && got[first] == want[first] {
 		first++
 	}
-	from := max(0, first-textSpan/2)
-	width := 0
-	for _, q := range w[from:min(first, len(w))] {
-		width += utf8.RuneCountInString(q)
+	return first, max(0, first-wide/2)
+}
+
+// span writes what is shown of a side of size things, and what is not.
+func span(size, from, wide int, thing, shown string) string {
+	if size == 0 {
+		return "(nothing)"
 	}
 	if from > 0 {
-		width += 2
+		shown = "… " + shown
 	}
-	return fmt.Sprintf("got   %s\nwant  %s\n       %s^ the first difference: character %d",
-		textWindow(g, from), textWindow(w, from), strings.Repeat(" ", width), first)
+	if from+wide < size {
+		return fmt.Sprintf("%s … (%s in all)", shown, count(size, thing))
+	}
+	return fmt.Sprintf("%s (%s in all)", shown, count(size, thing))
+}
+
+// count writes "1 byte" and "2 bytes".
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// printable shows ASCII as it is and a dot for everything else, so that a character is a byte.
+func printable(b []byte) string {
+	b = slices.Clone(b)
+	for i, x := range b {
+		if x < ' ' || x > '~' {
+			b[i] = '.'
+		}
+	}
+	return `"` + string(b) + `"`
 }
 
 // quotedRunes returns each character as it stands inside a quoted string: "\n" is one.
-func quotedRunes(s string) []string {
-	var all []string
+func quotedRunes(s string) (all []string) {
 	for len(s) > 0 {
-		_, n := utf8.DecodeRuneInString(s)
+		r, n := utf8.DecodeRuneInString(s)
 		q := fmt.Sprintf("%+q", s[:n])
-		if r, _ := utf8.DecodeRuneInString(s); r >= 0x80 && r != utf8.RuneError {
+		if r >= utf8.RuneSelf && r != utf8.RuneError {
 			q = `"` + s[:n] + `"`
 		}
 		all = append(all, q[1:len(q)-1])
@@ -138,18 +133,16 @@ func quotedRunes(s string) []string {
 	return all
 }
 
-func textWindow(runes []string, from int) string {
-	if len(runes) == 0 {
-		return "(nothing)"
+// visible writes what would colour or move the terminal, or begin a new line, as Go does in quotes: \x1b, \n.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == '\t' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
 	}
-	from = min(from, len(runes))
-	to := min(len(runes), from+textSpan)
-	lead, tail := "", ""
-	if from > 0 {
-		lead = "… "
-	}
-	if to < len(runes) {
-		tail = fmt.Sprintf(" … (%d characters)", len(runes))
-	}
-	return lead + `"` + strings.Join(runes[from:to], "") + `"` + tail
+	return b.String()
 }

@@ -1,14 +1,17 @@
-// Package check is the engine of the labs' suites: it runs the cases of a lab on an answer, watches over calls that
-// hang, crash or do harm, writes the failures that students read, and counts the points.
+// Package check is the engine of the labs' suites: it runs the cases of a lab on an answer, watches over calls
+// that hang, crash or do harm, writes the failures that students read, and counts the points.
 //
 // # Terms
 //
-// An answer is what somebody hands in: a student's, the reference in solutions/, or a known-wrong one. A [Lab] is a suite, a table
-// of cases, applied to one answer. A [Case] tests one rule. The same table is run by
+// An answer is what somebody hands in: a student's, the reference in solutions/, or a known-wrong one. A [Lab] is
+// a suite, a table of cases, applied to one answer. A [Case] tests one rule. The same table is run by
 //
-//   - [Run], for students: each case a subtest, in a second process, with points and the results file;
-//   - [Failures], for tools and proofs: in this process, returning the cases that fail;
+//   - [Run], for students: each case a subtest, in a process of its own, with points and the results file;
+//   - [Verdicts], for tools: in this process, one row for each case;
 //   - [Prove], in solutions/NN: on the reference, on other right answers and on the wrong ones.
+//
+// The files are read in this order, and each knows only those behind it: proof, run, worker, group, machine,
+// source, report, lab, memory, watch, connect, want, case, results, flags, diff, files, stacks.
 //
 // # A lab
 //
@@ -19,11 +22,32 @@
 //	labs/NN/subjecttest/                Lab (the student's functions), Suite (the table), Run; the cases in cases.go
 //	labs/NN/README.md                   the task, complete without a look at the suite, and the points
 //	solutions/NN/subject.go             the reference, to be read beside the starter
-//	solutions/NN/right_test.go          at least two sound answers in other styles
+//	solutions/NN/right_test.go          at least two right answers in other styles
 //	solutions/NN/wrong_test.go          at least ten wrong ones
 //	solutions/NN/subject_test.go        Run on the reference, and Prove
 //
 // TestSolutionsInPlaceOfStarters and TestStarters of this package find a new lab by its folder.
+//
+// # Across a process boundary
+//
+// A grader of strangers' code makes its verdict in a process where no such code runs: the functions of the Lab
+// struct are then stubs that carry calls to another process, and every object that a call was given is carried
+// back to the suite, method by method. For this to work in every lab:
+//
+//   - A Lab struct has fields of func type only. Their parameters and results are basic types, slices, errors,
+//     time.Time and time.Duration, structs of the suite with exported fields, interfaces of the standard library
+//     or of the suite, and functions of all these. A type of the student's is none of them: where the student
+//     makes something, the field is a constructor that returns functions.
+//   - A suite hands out what it has made (connections, listeners, readers, writers, callbacks, contexts) as
+//     interfaces, and asks for no *net.TCPConn, no descriptor and no SyscallConn. A folder goes by its path.
+//   - What was done to an object is asked of the object, which stays with the suite: [fault.Conn.Did]. A suite
+//     looks at slices up to their length, and at errors with [Is], never at unexported state.
+//   - An error that comes back is the same one if the suite or the standard library made it, and else only a
+//     text that wraps others.
+//   - Time is real. A deadline arrives as a point in time, some microseconds late; a suite that waits has to be
+//     told by the object what the other side waits for, and not by a clock of its own.
+//   - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their length)
+//     is asked through C only: Allocated, InUse, Resting, and what is left behind.
 //
 // # A case
 //
@@ -40,56 +64,53 @@
 //			c.Do("ReadMessage(conn, 100)", func() { _, err = s.lab.ReadMessage(conn, 100) })
 //			c.Step("ReadMessage returned %s", check.Err(err))
 //			c.WantError("inside a message", err, io.ErrUnexpectedEOF)
+//			c.WantOpen("ReadMessage", peer.Conn())
 //		}
 //	}
 //
-// Do waits for the call; Start lets it run, and Await waits for something else meanwhile: an answer in peer.Received(), or
-// the end of the connection in peer.Over(). To see that a call does not return yet, await that it has ended or that the code is
-// Resting, and look which. Every call has to be waited for. C's methods end the case when something
-// is wrong, so there is nothing to return. They are called from the case's own goroutine, never inside Do's function.
-// C.Listen is for code that accepts, C.Datagrams for UDP, C.Writer for an io.Writer that takes bytes badly, C.Cleanup for files.
+// Do waits for the call; Start lets it run, and Await waits for something else meanwhile: an answer in
+// peer.Received(), or the end of the connection in peer.Over(). To see that a call does not return yet, await
+// that it has ended or that the code is Resting, and look which. Every call has to be waited for. C's methods end
+// the case when something is wrong, so there is nothing to return. They are called from the case's own goroutine,
+// never inside Do's function. C.Listen is for code that accepts, C.Datagrams for UDP, C.Writer for an io.Writer
+// that takes bytes badly, C.Cleanup for files. What the suite itself cannot do is NotGraded, not Fail.
 //
-// What has to be random comes from C.Seed. The verdict must not depend on it: a mistake that only some seeds find also needs
-// a variation that always finds it. The rule says what is right, the hint what to do next; neither repeats the
-// message. Needs names earlier cases without which this one says nothing new; a case is then reported as not run.
+// What has to be random comes from C.Seed. The verdict must not depend on it: a mistake that only some seeds find
+// also needs a variation that always finds it. The rule says what is right, the hint what to do next; neither
+// repeats the message. Needs names earlier cases without which this one says nothing new; a case is then reported
+// as not run.
 //
-// C.Allocated and C.InUse measure memory. The runtime counts it for the whole process, and a proof runs several answers in
-// one: a case that measures sets Memory, and then no other case runs beside it.
+// C.Allocated and C.InUse measure memory. The runtime counts it for the whole process: a case that measures sets
+// Memory, and then it has a process of its own in proofs, too.
 //
-// Sleeping is never needed. Send does not block; a Read on the student's side returns at most one piece, so a pause is
-// a cut; Settle waits until both sides have all that was sent.
+// Sleeping is never needed. Send does not block; a Read on the student's side returns at most one piece, so a
+// pause is a cut; Settle waits until both sides have all that was sent.
 //
 // # Hanging
 //
-// A call hangs when its goroutines all wait for each other or in Read or Accept on connections whose peer is at rest.
-// That is seen in the goroutines' stacks and in the adversaries, so it takes no time. It is reported with the student's line, the
-// call that blocks, and the words of the last Say. A select, a sleep or a deadline may end by itself; then the limit of
-// 1.5 s holds. Set Timers in a case whose sound answers may use time.AfterFunc or receive from time.After while they
-// read: there only the limit holds. Reads that go on after a hundred errors are ended as running in circles.
+// A wait that takes 1.5 s is given up (6 s, as long as the code computes or something is on its way), and reported with the student's line, the call that blocks, and the words
+// of the last Say. When all calls have returned, nothing is left behind and nothing is on its way, it is given up
+// at once. Calls that go on after a hundred errors are ended. A machine that stands still does not count.
 //
-// What is left when the calls have returned fails the case too: goroutines that they started, and, in Run, open files.
+// What is left when the calls have returned fails the case too: goroutines that they started, and, in Run, open
+// files. That costs one case, however many see it.
 //
 // # A wrong answer
 //
-// Write the mistake as people make it, ten lines or so, right in everything else, and name the exact cases that must
-// fail. Cases that are not run for want of another are not among them. The order matters in one way: the first answer
-// that is named for a case provides its failure text in testdata/failures (go test ./solutions/NN -update; read
-// the text as a student would before you commit it). Line numbers and ports are masked there.
+// Write the mistake as people make it, ten lines or so, right in everything else, and name the exact cases that
+// must fail. Cases that are not run for want of another are not among them. The order matters in one way: the
+// first answer that is named for a case provides its failure text in testdata/failures (go test ./solutions/NN
+// -update; read the text as a student would before you commit it). Line numbers and ports are masked there.
 //
-// A wrong answer that costs its watchdog 1.5 s is one too many: make it hang in Read, not in a sleep. All answers run
-// in one process, two at a time, so a wrong answer must not exit, panic outside its call, or race; that is tested
-// here, with testdata/hostile.
+// Many answers run in one process at a time, so a wrong answer must not exit, panic outside its call, or race;
+// that is tested here, with testdata/hostile.
 //
-// # What an answer cannot do
+// # What is not defended
 //
-// In Run, the student's code runs in a second process, which is told neither the results file nor the real standard
-// output. It can therefore exit, panic in a goroutine, overflow its stack, fill the memory, print fake lines, close its files or spin: the case
-// that it was in fails, is told why, and the next case gets a fresh process. Zeros are written to the results file first.
-// Imports outside the standard library and golang.org/x/text, and init functions, take all points.
-//
-// The first process contains the student's code as well, but only its package variables are set there. A goroutine that
-// these have started, a line for this lab in the results file that the suite has not written, or another file in its place takes all points. A
-// variable whose value exits with status 0 makes the go command print "ok" without a single line in the results file: for
-// whoever counts points, no lines are no points. Against an answer written to attack the grader itself, only a
-// sandbox around the whole test helps.
+// In Run, a worker runs one case and ends; on Unix all that it has started is ended with it. So a student's code
+// can exit, panic in a goroutine, overflow its stack, fill the memory, print fake lines, close its files or spin:
+// the case that it was in fails, is told why, and no other. But the worker also makes the verdict, and code that
+// runs before anything is called shares the first process with the results file. Run is for code that one
+// trusts. Imports outside the standard library and golang.org/x/text, and init functions, are refused to keep
+// labs simple, not safe.
 package check

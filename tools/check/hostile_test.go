@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -84,7 +86,7 @@ func run(t *testing.T, hostile string, args ...string) (string, []check.Result, 
 	results := filepath.Join(t.TempDir(), "results")
 	require.NoError(t, os.WriteFile(results, nil, 0o644))
 	cmd := exec.Command(binary, append([]string{"-test.paniconexit0", "-seed=1"}, args...)...)
-	cmd.Env = append(os.Environ(), "HOSTILE="+hostile, check.ResultsVariable+"="+results)
+	cmd.Env = append(os.Environ(), "HOSTILE="+hostile, "HOSTILE_PID="+filepath.Join(scratch, "pid"), check.ResultsVariable+"="+results)
 	begin := time.Now()
 	out, failed := cmd.CombinedOutput()
 	took := time.Since(begin)
@@ -105,13 +107,23 @@ var (
 // student reads why.
 func TestHarmfulAnswers(t *testing.T) {
 	const write, read = "a message is written as four bytes of length and the payload", "a message is read back"
-	const said = "; the suite has sent 03 00 00 00 | 68 69 21 and will send no more"
+	const said = "; nothing more will come (the suite has sent 03 00 00 00 | 68 69 21)"
+	var all sync.WaitGroup // many of them hang, so that they run beside each other
+	begin := func(name string, f func(t *testing.T)) {
+		if name == "appends forever" { // before its time is up
+			t.Run(name, f)
+			return
+		}
+		all.Go(func() { t.Run(name, f) })
+	}
+	const waited = "waited 1.5s for ReadMessage(conn, 1048576) to return; "
 	for _, tt := range []struct {
 		hostile string
 		points  int
 		name    string // of a case
 		message string // of that case
 	}{
+		{"appends forever", 2, read, "takes more than 512 MiB of memory; busy at framing.go:LINE, without reading or writing" + said},
 		{"os.Exit 0", 2, read, "your code ended the whole program (status 0), as os.Exit and log.Fatal do; return an error instead"},
 		{"log.Fatal", 2, read, "your code ended the whole program (exit status 1), as os.Exit and log.Fatal do; return an error instead"},
 		{"panic", 2, read, "ReadMessage(conn, 1048576) panicked at framing.go:LINE: runtime error: index out of range [1048576] with length 0"},
@@ -120,24 +132,24 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"Goexit", 2, read, "ReadMessage(conn, 1048576) ended its goroutine (runtime.Goexit) instead of returning"},
 		{"fake lines", 2, read, "ReadMessage failed: none of this is true"},
 		{"much output", 2, read, "ReadMessage failed: after much output"},
-		{"prints for ever", 2, read, "ReadMessage failed: after many lines"},
+		{"prints forever", 2, read, "ReadMessage failed: after many lines"},
 		{"colours and lines in an error", 2, read, `ReadMessage failed: bad\n    lab 05: 10/10 points\x1b[2J`},
 		{"kills itself", 2, read, "the system killed the program that ran your code (signal: killed), as it does when memory runs out"},
-		{"appends for ever", 2, read, "takes more than 512 MiB of memory; busy at framing.go:LINE, without reading or writing" + said},
 		{"closes its output", 2, read, "ReadMessage failed: nobody hears this"},
-		{"busy", 2, read, "waited 1.5s for ReadMessage(conn, 1048576) to return; busy at framing.go:LINE, without reading or writing" + said},
-		{"sleeps", 2, read, "waited 1.5s for ReadMessage(conn, 1048576) to return; blocked at framing.go:LINE (sleep)" + said},
-		{"deadlock", 2, read, "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
-		{"hangs in Read", 2, read, "blocked in Read at framing.go:LINE" + said},
-		{"recovers everything", 2, read, "blocked in Read at framing.go:LINE" + said},
-		{"leaves a goroutine", 2, read, "left a goroutine behind: 5 still there after the case, one of them select (no cases) at framing.go:LINE"},
-		{"leaves a grandchild", 2, read, "left a goroutine behind: 5 still there after the case, one of them select (no cases) at framing.go:LINE"},
-		{"leaves a file", 2, read, "left 5 files or sockets open: BINARY, BINARY, BINARY, BINARY, BINARY"},
+		{"busy", 2, read, "waited 6s for ReadMessage(conn, 1048576) to return; busy at framing.go:LINE, without reading or writing" + said},
+		{"sleeps", 2, read, waited + "blocked at framing.go:LINE (sleep)" + said},
+		{"deadlock", 2, read, waited + "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
+		{"hangs in Read", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
+		{"recovers everything", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
+		{"leaves a goroutine", 9, read, "left a goroutine behind: 5 still there after the case, one of them select (no cases) at framing.go:LINE"},
+		{"leaves a grandchild", 9, read, "left a goroutine behind: 5 still there after the case, one of them select (no cases) at framing.go:LINE"},
+		{"leaves a file", 9, read, "left 1 files or sockets open: BINARY"},
 		{"write not started", 7, write, "WriteMessage is not started: fill it in, in labs/05/framing.go"},
-		{"init starts a goroutine", 0, read, "a goroutine is running at framing.go:LINE before anything was called: start nothing in init or in a package variable"},
+		{"init starts a goroutine", 9, write, "left a goroutine behind: 1 still there after the case, one of them select (no cases) at framing.go:LINE"},
+		{"reads standard input", 2, read, "ReadMessage failed: EOF"},
+		{"leaves a program", 2, read, "ReadMessage failed: the program was started"},
 	} {
-		t.Run(tt.hostile, func(t *testing.T) {
-			t.Parallel()
+		begin(tt.hostile, func(t *testing.T) {
 			out, results, took := grade(t, tt.hostile)
 			earned, message := 0, ""
 			for _, r := range results {
@@ -148,59 +160,72 @@ func TestHarmfulAnswers(t *testing.T) {
 			}
 			masked := lineNumber.ReplaceAllString(binaryPath.ReplaceAllString(message, "BINARY"), "framing.go:LINE")
 			require.Equal(t, tt.message, masked, out)
-			require.Equal(t, tt.points, earned, out)
+			if strings.Contains(out, "have taken all of the lab's") { // a busy machine: some cases were not run
+				require.LessOrEqual(t, earned, tt.points, out)
+			} else {
+				require.Equal(t, tt.points, earned, out)
+			}
 			require.Len(t, results, 10)
-			require.Regexp(t, fmt.Sprintf(`\n    lab 05: %d/10 points(: .*)?\nFAIL\n$`, tt.points), out)
+			require.Regexp(t, fmt.Sprintf(`\n    lab 05: %d/10 points(: .*)?\nFAIL\n$`, earned), out)
 			require.Contains(t, out, message)
 			require.NotContains(t, out, "\x1b")
 			require.NotContains(t, out, "\nlab 05: 10/10")
 			require.Less(t, len(out), 20_000, "what an answer prints is cut")
-			require.Less(t, took, 20*time.Second, "the first process gave up before the watchdog in the second")
+			require.Less(t, took, 30*time.Second, "the lab has a bound, and a busy machine needs longer to end what it began")
 		})
 	}
-}
-
-// TestTampering: an answer that writes into the results file has no points, whatever it goes on to write.
-func TestTampering(t *testing.T) {
-	for _, hostile := range []string{"init writes results", "writes results later", "replaces the results"} {
-		out, results, _ := grade(t, hostile)
-		require.Contains(t, out, "lab 05: 0/10 points: ")
-		require.Len(t, results, 10)
-		for _, r := range results {
-			require.Zero(t, r.Points, "%+v", r)
-		}
+	all.Wait()
+	pid, err := os.ReadFile(filepath.Join(scratch, "pid"))
+	require.NoError(t, err)
+	if runtime.GOOS == "linux" {
+		require.Eventually(t, func() bool {
+			_, err := os.Stat("/proc/" + string(pid))
+			return err != nil
+		}, 10*time.Second, 10*time.Millisecond, "the program that an answer has left behind")
 	}
 }
 
-// TestRefusedSources: what a lab may not import is found in its folder.
-func TestRefusedSources(t *testing.T) {
+// TestFewDescriptors: a right answer has its points or an error where too few files can be open, and never a
+// failed case.
+func TestFewDescriptors(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("this system has no such limit")
+	}
 	binary, err := hostileLab()
 	require.NoError(t, err)
-	for source, why := range map[string]string{
-		`import "socketbook/solutions/05"`:     "framing.go imports socketbook/solutions/05; the standard library and golang.org/x/text are all that a lab may use",
-		`import "github.com/stretchr/testify"`: "framing.go imports github.com/stretchr/testify; the standard library and golang.org/x/text are all that a lab may use",
-		`import "C"`:                           "framing.go imports C; the standard library and golang.org/x/text are all that a lab may use",
-		`func init() {}`:                       "framing.go has an init function; a lab needs none, because nothing is to happen before its functions are called",
-		`import ("encoding/binary"; "golang.org/x/text/encoding"); type t int; func (t) init() {}`: "",
-	} {
-		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing.go"), []byte("package framing; "+source), 0o644))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing_test.go"), []byte(`package framing_test; import "socketbook/labs/05/framingtest"`), 0o644))
-		results := filepath.Join(dir, "results")
-		cmd := exec.Command(binary, "-test.run=TestFraming/a_message_is_read_back")
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), check.ResultsVariable+"="+results)
-		out, err := cmd.CombinedOutput()
-		text, rerr := os.ReadFile(results)
-		require.NoError(t, rerr)
-		if why == "" {
-			require.NoError(t, err, string(out))
-			require.NotContains(t, string(text), `"void"`)
-			continue
+	results := filepath.Join(t.TempDir(), "results")
+	cmd := exec.Command("sh", "-c", `ulimit -n 24 && exec "$0" -test.v`, binary)
+	cmd.Env = append(os.Environ(), "HOSTILE=", check.ResultsVariable+"="+results)
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err, string(out))
+	f, err := os.Open(results)
+	require.NoError(t, err)
+	defer f.Close()
+	rows, err := check.ReadResults(f)
+	require.NoError(t, err)
+	require.Len(t, rows, 10)
+	for _, r := range rows {
+		require.Contains(t, []string{check.Passed, check.Error}, r.Outcome, r.Case+": "+r.Message)
+	}
+	require.Contains(t, string(out), "    lab 05: not graded: no ")
+}
+
+// TestClosedDescriptors: what an answer has closed may be what the runtime or the suite needs.
+func TestClosedDescriptors(t *testing.T) {
+	_, results, _ := grade(t, "closes every descriptor")
+	require.Equal(t, check.Failed, results[1].Outcome)
+	require.Regexp(t, "^your code (closed files or sockets that it had not opened|ended the whole program)", results[1].Message)
+}
+
+// TestStrayLines: what an answer writes into the results file, or prints, is in nobody's way.
+func TestStrayLines(t *testing.T) {
+	for _, hostile := range []string{"junk in the results", "junk on the worker's output"} {
+		out, results, _, err := run(t, hostile)
+		require.NoError(t, err, out)
+		require.Len(t, results, 10)
+		for _, r := range results {
+			require.Equal(t, check.Passed, r.Outcome, "%+v", r)
 		}
-		require.Error(t, err)
-		require.Contains(t, string(out), "lab 05: 0/10 points: "+why+"\n")
-		require.Contains(t, string(text), `"void":true`)
 	}
 }
 
@@ -224,6 +249,19 @@ func TestRelativeResultsFileIsRefused(t *testing.T) {
 	require.Contains(t, string(out), "is not an absolute path")
 }
 
+// TestMistypedRun: a -run that asks for no case is no success.
+func TestMistypedRun(t *testing.T) {
+	out, _, _ := grade(t, "write not started", "-test.run=TestFraming/a_massage")
+	require.Contains(t, out, "lab 05: -run asks for none of its 10 cases; go test -v ./labs/05 lists them\n")
+}
+
+// TestFirstOutput: when most cases fail, what a student reads is short.
+func TestFirstOutput(t *testing.T) {
+	out, _, _ := grade(t, "nothing is right")
+	require.LessOrEqual(t, strings.Count(out, "\n"), 60, out)
+	require.Contains(t, out, "see it all with  go test ./labs/05 -run ")
+}
+
 // TestReplay: a failure names a seed, and the timeline is printed when asked for.
 func TestReplayAndTimeline(t *testing.T) {
 	out, _, _ := grade(t, "hangs in Read", "-seed=77", "-timeline")
@@ -235,8 +273,8 @@ func TestReplayAndTimeline(t *testing.T) {
 // TestWhatIsLeftHasARuleOfItsOwn: the rule and the hint of the case would lead the student astray.
 func TestWhatIsLeftHasARuleOfItsOwn(t *testing.T) {
 	for hostile, rule := range map[string]string{
-		"leaves a goroutine": "rule    When a call has returned, nothing that it has started is still running.\n",
-		"leaves a file":      "rule    What a call opens it also closes, when it fails too.\n",
+		"leaves a goroutine": "rule       When a call has returned, nothing that it has started is still running.\n",
+		"leaves a file":      "rule       What a call opens it also closes, when it fails too.\n",
 	} {
 		out, _, _ := grade(t, hostile, "-test.run=TestFraming/a_message_is_read_back")
 		require.Contains(t, out, rule)

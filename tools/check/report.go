@@ -3,20 +3,15 @@ package check
 import (
 	"cmp"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
-	"unicode"
-
-	"socketbook/tools/timeline"
 )
 
 // report is what a student reads about a failed case. again is the command that replays it.
 func report(lab Lab, cs Case, o outcome, again string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: 0 of %s\n", cs.Name, count(cs.Points, "point"))
-	for i, s := range o.Steps {
-		fmt.Fprintf(&b, "  %2d. %s\n", i+1, s)
-	}
+	b.WriteString(numbered(o.Steps))
 	fmt.Fprintf(&b, "%s\n", o.Message)
 	if o.Detail != "" {
 		b.WriteString(indent(o.Detail, "  ") + "\n")
@@ -27,15 +22,56 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	if o.Timeline != "" {
 		b.WriteString(indent(strings.TrimRight(o.Timeline, "\n"), "  ") + "\n")
 	}
-	fmt.Fprintf(&b, "rule    %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
-	fmt.Fprintf(&b, "next    %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
+	fmt.Fprintf(&b, "rule       %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
+	fmt.Fprintf(&b, "next       %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
 	if cs.Scene != "" {
-		fmt.Fprintf(&b, "reread  lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
+		fmt.Fprintf(&b, "see        lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
 	} else {
-		fmt.Fprintf(&b, "reread  lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
+		fmt.Fprintf(&b, "see        lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
 	}
-	fmt.Fprintf(&b, "again   %s\n\n", again)
+	fmt.Fprintf(&b, "run again  %s\n\n", again)
 	return b.String()
+}
+
+const (
+	firstSteps = 6 // of a long list
+	lastSteps  = 10
+)
+
+// numbered writes the steps. Steps that repeat are folded, alone or a few together, and the middle of a long list
+// is left out.
+func numbered(steps []string) string {
+	var lines []string
+	for i := 0; i < len(steps); {
+		size, times := repeats(steps[i:])
+		for k := range size {
+			lines = append(lines, fmt.Sprintf("  %2d. %s", i+k+1, visible(steps[i+k])))
+		}
+		if times > 1 {
+			lines[len(lines)-1] += fmt.Sprintf("  (%s, %d times)", count(size, "step"), times)
+		}
+		i += size * times
+	}
+	if len(lines) > firstSteps+lastSteps+1 {
+		left := fmt.Sprintf("      … (%d lines left out)", len(lines)-firstSteps-lastSteps)
+		lines = slices.Concat(lines[:firstSteps], []string{left}, lines[len(lines)-lastSteps:])
+	}
+	return strings.Join(append(lines, ""), "\n")
+}
+
+// repeats returns how many steps, one to five, the list begins with that come several times in a row, and how
+// often.
+func repeats(steps []string) (size, times int) {
+	for size = 1; size <= 5; size++ {
+		times = 1
+		for len(steps) >= (times+1)*size && slices.Equal(steps[:size], steps[times*size:(times+1)*size]) {
+			times++
+		}
+		if times > 1 {
+			return size, times
+		}
+	}
+	return 1, 1
 }
 
 // wrap breaks a text into lines of about a hundred columns, the second and later ones under the first.
@@ -45,8 +81,8 @@ func wrap(s string) string {
 	for word := range strings.FieldsSeq(s) {
 		switch {
 		case column == 0:
-		case column+1+len(word) > 90:
-			b.WriteString("\n        ")
+		case column+1+len(word) > 88:
+			b.WriteString("\n           ")
 			column = 0
 		default:
 			b.WriteByte(' ')
@@ -82,26 +118,4 @@ func indent(s, prefix string) string {
 		lines[i] = prefix + visible(line)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// visible writes what would colour or move the terminal, or begin a new line, as Go does in quotes: \x1b, \n.
-func visible(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == '\t' || unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
-
-func drawTimeline(events []timeline.Event) string {
-	var b strings.Builder
-	if err := timeline.Text(&b, events, timeline.Style{Width: 100, ASCII: true}); err != nil {
-		return err.Error()
-	}
-	return b.String()
 }

@@ -3,9 +3,12 @@
 // failure can be replayed.
 //
 // [Join] puts it between the two ends of a real connection, [JoinDatagrams] of a UDP conversation; [Listener]
-// does so for every connection that is accepted; [Writer] takes bytes badly. All of them know when the code under test
-// waits for something that will never come ([Conn.Starved]) and when it runs in circles ([Conn.Spun]), and can end it
-// ([Conn.Stop]).
+// does so for every connection that is accepted; [Writer] takes bytes badly. All of them tell whether anything
+// is still on its way (Quiet), end the code under test when it goes on after a hundred failures (Spun), and all
+// that waits in them (Stop). [Conn] and [DatagramConn] are the witnesses of what was done to them (Did).
+//
+// The files are read in this order, and each knows only those behind it: cut, listener, peer, conn,
+// datagram_peer, datagram, wire, writer, watch.
 package fault
 
 import (

@@ -2,53 +2,41 @@ package fault
 
 import (
 	"net"
-	"runtime"
-	"runtime/debug"
 	"sync"
 
 	"socketbook/tools/loopback"
 )
 
-// Listener is a listener on 127.0.0.1 for the code under test. Only the suite connects to it, with Dial, and each
-// accepted connection is the end of a pair made by [Join].
+// Listener is a listener on 127.0.0.1 for the code under test. Only the suite connects to it, with Dial, and
+// each accepted connection is the end of a pair made by [Join].
 type Listener struct {
 	net.Listener
-	wrap   func(under, suite net.Conn) (net.Conn, *Peer)
-	notify func()
-
+	watch
+	wrap     func(under, suite net.Conn) (net.Conn, *Peer)
 	dialling sync.Mutex // one Dial at a time: it takes the connection that it has made
 
-	mu      sync.Mutex
-	cond    sync.Cond
-	ready   []net.Conn // connected, not yet accepted: the backlog
-	errs    []error
-	waiting int
-	closed  bool
-	failed  int // Accepts after Close
-	spun    []byte
-	stopped bool
+	ready  []net.Conn // connected, not yet accepted: the backlog
+	errs   []error
+	closed bool
 }
 
-// Listen listens on a free port. wrap makes the two ends of each connection; nil means [Join] with notify. The caller
-// calls Stop.
+// Listen listens on a free port. wrap makes the two ends of each connection; nil means [Join] with notify. The
+// caller calls Stop.
 func Listen(notify func(), wrap func(under, suite net.Conn) (net.Conn, *Peer)) (*Listener, error) {
 	ln, err := loopback.Listen()
 	if err != nil {
 		return nil, err
 	}
-	if notify == nil {
-		notify = func() {}
-	}
 	if wrap == nil {
 		wrap = func(under, suite net.Conn) (net.Conn, *Peer) { return Join(under, suite, notify) }
 	}
-	l := &Listener{Listener: ln, wrap: wrap, notify: notify}
-	l.cond.L = &l.mu
+	l := &Listener{Listener: ln, wrap: wrap}
+	l.init(notify)
 	return l, nil
 }
 
-// Dial connects a client. The code under test can accept the other end at once, or later. The caller closes the peer.
-// A stranger who has connected meanwhile is sent away.
+// Dial connects a client. The code under test can accept the other end at once, or later. The caller closes
+// the peer. A stranger who has connected meanwhile is sent away.
 func (l *Listener) Dial() (*Peer, error) {
 	l.dialling.Lock()
 	client, server, err := loopback.Connect(l.Listener)
@@ -66,41 +54,22 @@ func (l *Listener) Fail(errs ...error) {
 	l.change(func() { l.errs = append(l.errs, errs...) })
 }
 
-func (l *Listener) change(f func()) {
-	l.mu.Lock()
-	f()
-	l.cond.Broadcast()
-	l.mu.Unlock()
-	l.notify()
-}
-
 // Accept returns the next connection that was dialled. After Close it fails like any closed listener.
 func (l *Listener) Accept() (net.Conn, error) {
 	conn, err := l.next()
 	if conn != nil || err != nil {
 		return conn, err
 	}
-	if l.circling() {
-		l.notify()
-		runtime.Goexit()
-	}
-	return l.Listener.Accept() // closed: it has the right error
+	conn, err = l.Listener.Accept() // closed: it has the right error
+	l.count(err)
+	return conn, err
 }
 
 // next waits for a connection or an error to hand out; it returns neither when the listener is closed.
 func (l *Listener) next() (conn net.Conn, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.errs) == 0 && len(l.ready) == 0 && !l.closed {
-		l.waiting++
-		l.mu.Unlock()
-		l.notify()
-		l.mu.Lock()
-		if len(l.errs) == 0 && len(l.ready) == 0 && !l.closed {
-			l.cond.Wait()
-		}
-		l.waiting--
-	}
+	l.until(l.moves)
 	switch {
 	case l.closed:
 	case len(l.errs) > 0:
@@ -111,16 +80,8 @@ func (l *Listener) next() (conn net.Conn, err error) {
 	return conn, err
 }
 
-// circling counts an Accept after Close, and reports whether the caller is to be ended.
-func (l *Listener) circling() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.failed++
-	if l.failed > maxFailed && l.spun == nil {
-		l.spun = debug.Stack()
-	}
-	return l.stopped || l.spun != nil
-}
+// moves reports whether an Accept need not wait, under the lock.
+func (l *Listener) moves() bool { return len(l.errs) > 0 || len(l.ready) > 0 || l.closed }
 
 // Close closes the listener: every Accept returns an error that is net.ErrClosed.
 func (l *Listener) Close() error {
@@ -129,32 +90,17 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// Waiting is the number of connections that were dialled and not yet accepted.
-func (l *Listener) Waiting() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.ready)
-}
-
 // Quiet is always true: a listener does nothing on its own.
 func (l *Listener) Quiet() bool { return true }
 
 // Starved reports whether an Accept waits for a client that will not come.
-func (l *Listener) Starved() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.waiting > 0 && len(l.ready) == 0 && len(l.errs) == 0 && !l.closed
-}
-
-// Spun returns the stack of the Accept that was ended because a hundred before it had failed; nil if none was.
-func (l *Listener) Spun() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.spun
+func (l *Listener) Starved() (starved bool) {
+	l.look(func() { starved = l.waiting > 0 && !l.moves() })
+	return starved
 }
 
 // Stop closes the listener and ends every goroutine that waits in Accept or comes back for another one.
 func (l *Listener) Stop() {
 	l.Listener.Close()
-	l.change(func() { l.closed, l.stopped = true, true })
+	l.stop()
 }

@@ -10,8 +10,22 @@ import (
 // smallPiece is what surely fits in the buffers of a socket whose reader does not read, in bytes.
 const smallPiece = 16 << 10
 
-// Peer is the suite's end. It reads all the time, so that the other side is never held up, and sends from a goroutine
-// of its own, so that no method blocks.
+// Join puts the adversary between the two ends of one connection: it returns conn for the code under test and
+// peer for the suite. Closing conn closes under; closing peer closes both and waits for its goroutines.
+//
+// notify, which may be nil, is called without locks held whenever something changes on either side.
+func Join(under, suite net.Conn, notify func()) (conn *Conn, peer *Peer) {
+	w := &wire{}
+	w.init(notify)
+	conn = &Conn{Conn: under, wire: w}
+	peer = &Peer{w: w, conn: suite, under: conn}
+	peer.goroutines.Go(peer.collect)
+	peer.goroutines.Go(peer.send)
+	return conn, peer
+}
+
+// Peer is the suite's end. It reads all the time, so that the other side is never held up, and sends from a
+// goroutine of its own, so that no method blocks.
 type Peer struct {
 	w          *wire
 	conn       net.Conn
@@ -22,28 +36,30 @@ type Peer struct {
 // Conn is the other end, the one of the code under test.
 func (p *Peer) Conn() *Conn { return p.under }
 
-// Send sends the pieces in order. Each is the most that one Read on the other side returns; a piece of at most 16 KiB
-// lies in the receive queue as a whole before it can be read.
+// Send sends the pieces in order. Each is the most that one Read on the other side returns; a piece of at most
+// 16 KiB is in the receive queue as a whole before it can be read.
 func (p *Peer) Send(pieces ...[]byte) {
-	p.w.change(func() {
-		for _, piece := range pieces {
-			if len(piece) > 0 {
-				p.w.queue = append(p.w.queue, sending{piece: piece})
-				p.w.sent += len(piece)
-			}
+	for _, piece := range pieces {
+		if len(piece) > 0 {
+			p.order(sending{piece: piece})
 		}
-	})
+	}
 }
 
 // CloseWrite ends the stream after what was sent: the other side meets io.EOF. It can still be heard.
 func (p *Peer) CloseWrite() { p.order(sending{end: HalfClose}) }
 
-// Reset aborts the connection when everything that was sent has been read: the next call on the other side fails.
+// Reset aborts the connection when everything that was sent has been read: the next call on the other side
+// fails.
 func (p *Peer) Reset() { p.order(sending{end: Reset}) }
 
 func (p *Peer) order(s sending) {
 	p.w.change(func() { p.w.queue = append(p.w.queue, s) })
 }
+
+// Dead waits until the kernel has given the connection up, as it does after Reset. With Before it makes a
+// Write come too late.
+func (p *Peer) Dead() error { return loopback.WaitDead(p.under.Conn) }
 
 // Received returns what the other side has written so far.
 func (p *Peer) Received() (data []byte) {
@@ -51,8 +67,8 @@ func (p *Peer) Received() (data []byte) {
 	return data
 }
 
-// Over returns why nothing more will be received: io.EOF when the other side has closed, another error when the
-// connection broke; nil while it goes on.
+// Over returns why nothing more will be received: io.EOF when the other side has closed, another error when
+// the connection broke; nil while it goes on.
 func (p *Peer) Over() (err error) {
 	p.w.look(func() { err = p.w.over })
 	return err
@@ -65,15 +81,10 @@ func (p *Peer) Close() {
 		p.conn.Close()
 	}
 	p.goroutines.Wait()
-	p.w.look(func() {
-		if p.w.expiry != nil {
-			p.w.expiry.Stop()
-		}
-	})
+	p.w.look(p.w.silence)
 }
 
 func (p *Peer) collect() {
-	defer p.goroutines.Done()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := p.conn.Read(buf)
@@ -88,12 +99,11 @@ func (p *Peer) collect() {
 }
 
 func (p *Peer) send() {
-	defer p.goroutines.Done()
 	w := p.w
 	for {
 		w.mu.Lock()
 		for len(w.queue) == 0 && !w.stopped {
-			w.cond.Wait()
+			w.changed.Wait()
 		}
 		if w.stopped {
 			w.mu.Unlock()
@@ -118,12 +128,12 @@ func (p *Peer) carryOut(s sending) {
 		w.change(func() { w.end = HalfClose })
 	case s.end == Reset:
 		w.mu.Lock()
-		for len(w.pieces) > 0 && !w.stopped && !w.closed {
-			w.cond.Wait()
+		for len(w.pieces) > 0 && !w.stopped && w.did.Closed != "Close" {
+			w.changed.Wait()
 		}
 		w.mu.Unlock()
 		loopback.Abort(p.conn)
-		loopback.WaitDead(p.under.Conn) // fails when the other side has closed already: then there is nothing to wait for
+		p.Dead() // fails when the other side has closed already: then there is nothing to wait for
 		w.change(func() { w.end = Reset })
 	case len(s.piece) <= smallPiece:
 		p.conn.Write(s.piece) // an error shows in collect, as the reason for Over

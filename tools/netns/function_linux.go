@@ -15,7 +15,7 @@ import (
 // play is the function's process.
 func play(c config) {
 	n := &Network{Args: c.Args, ask: func(request, int) (int, error) {
-		return none, errors.New("the private network is sealed: nothing in it can be changed from inside")
+		return none, errors.New("the private network is sealed: it takes no requests")
 	}}
 	fd := 3
 	for range c.Files {
@@ -70,8 +70,8 @@ func asker(socket int) func(request, int) (int, error) {
 	}
 }
 
-// serve is the other end: it carries out requests until the function has gone. What failed says is the function's own
-// error.
+// serve is the other end: it carries out requests until the function has gone. What failed says is
+// the function's own error.
 func serve(socket int, failed chan<- string) {
 	for {
 		var r request

@@ -17,7 +17,8 @@ import (
 
 const reportFD = 3 // in the keeper; o.Files follow
 
-// keep is the keeper's life: set up, start the function, do what it asks, and end with it or with the caller.
+// keep is the keeper's life: set up, start the function, do what it asks, and end with it or with
+// the caller.
 func keep(c config) {
 	for fd := reportFD; fd <= reportFD+c.Files; fd++ {
 		unix.CloseOnExec(fd) // the function gets copies
@@ -28,7 +29,7 @@ func keep(c config) {
 		os.Exit(0)
 	}
 	go func() {
-		io.Copy(io.Discard, out) // nothing is ever sent: it returns when the caller has closed its end, or has died
+		io.Copy(io.Discard, out) // nothing is sent: it returns when the caller has closed it or died
 		os.Exit(1)
 	}()
 	if failed, err := setUp(c); err != nil {
@@ -71,8 +72,8 @@ type step struct {
 	do   func() error
 }
 
-// setUp makes the network ready. It goes through everything that a function may ask for later, so that a refusal
-// comes before the function has started.
+// setUp makes the network ready. It goes through everything that a function may ask for later, so
+// that a refusal comes before the function has started.
 func setUp(c config) (failed string, err error) {
 	const known = "net.ipv4.ip_local_port_range"
 	steps := []step{
@@ -100,7 +101,8 @@ func setUp(c config) (failed string, err error) {
 	}
 	if c.Proc {
 		steps = append(steps, step{"mount /proc", func() error {
-			return unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+			const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+			return unix.Mount("proc", "/proc", "proc", flags, "")
 		}})
 	}
 	if c.Sealed {
@@ -147,8 +149,8 @@ func packetSocket() (int, error) {
 	return unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 }
 
-// setDropping attaches a program of one instruction to a socket, "return 0", or takes it off. Some kernels allow it
-// on a TCP socket only to CAP_NET_ADMIN.
+// setDropping attaches a program of one instruction to a socket, "return 0", or takes it off. Some
+// kernels allow it on a TCP socket only to CAP_NET_ADMIN.
 func setDropping(fd int, on bool) error {
 	if !on {
 		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
@@ -158,7 +160,8 @@ func setDropping(fd int, on bool) error {
 		&unix.SockFprog{Len: 1, Filter: &nothing})
 }
 
-// ofNetwork are the sysctls that belong to a network; the function must not reach another file by one.
+// ofNetwork are the sysctls that belong to a network; the function must not reach another file by
+// one.
 var ofNetwork = regexp.MustCompile(`^net(\.[a-z0-9_]+)+$`)
 
 func sysctlPath(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
@@ -170,8 +173,8 @@ func setSysctl(name, value string) error {
 	return os.WriteFile(sysctlPath(name), []byte(value), 0)
 }
 
-// mountHosts puts a file in front of /etc/hosts. The file lives in a file system in memory, which is mounted on /tmp
-// for as long as that takes: nothing is left on a disk.
+// mountHosts puts a file in front of /etc/hosts. The file lives in a file system in memory, which
+// is mounted on /tmp for as long as that takes: nothing is left on a disk.
 func mountHosts(text string) error {
 	if err := unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755"); err != nil {
 		return err
@@ -183,8 +186,8 @@ func mountHosts(text string) error {
 	return unix.Mount("/tmp/hosts", "/etc/hosts", "", unix.MS_BIND, "")
 }
 
-// start starts the function without capabilities. requests is the keeper's end of the socket on which it asks; none in
-// a sealed network.
+// start starts the function without capabilities. requests is the keeper's end of the socket on
+// which it asks; none in a sealed network.
 func start(c config) (pid, requests int, err error) {
 	arg, err := json.Marshal(c)
 	if err != nil {
@@ -206,7 +209,7 @@ func start(c config) (pid, requests int, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // the thread ends with the goroutine: it alone gives up what children inherit
+		runtime.LockOSThread() // the thread, which gives up what children inherit, ends with it
 		if err = dropInherited(); err == nil {
 			pid, err = syscall.ForkExec(self, []string{functionArg, string(arg)},
 				&syscall.ProcAttr{Env: os.Environ(), Files: files})
@@ -216,11 +219,12 @@ func start(c config) (pid, requests int, err error) {
 	return pid, requests, err
 }
 
-// dropInherited makes the children of this thread ordinary processes: without ambient and inheritable capabilities an
-// execve leaves none to a user other than 0, and with no_new_privs no file gives one back (capabilities(7)).
+// dropInherited makes the children of this thread ordinary processes: without ambient and
+// inheritable capabilities an execve leaves none to a user other than 0, and with no_new_privs no
+// file gives one back (capabilities(7)).
 //
-// The process itself cannot do this: each thread has capabilities of its own, and Go cannot change all of them in a
-// program that uses cgo (syscall.AllThreadsSyscall).
+// The process itself cannot do this: each thread has capabilities of its own, and Go cannot change
+// all of them in a program that uses cgo (syscall.AllThreadsSyscall).
 func dropInherited() error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return err
@@ -259,7 +263,8 @@ func ending(status unix.WaitStatus) string {
 	return ""
 }
 
-// carryOut does what a function asks for, with the keeper's capabilities. fd stays the caller's; opened becomes it.
+// carryOut does what a function asks for, with the keeper's capabilities. fd stays the caller's;
+// opened becomes it.
 func carryOut(r request, fd int) (opened int, err error) {
 	switch r.Op {
 	case opSysctl:

@@ -9,11 +9,12 @@ import (
 	"syscall"
 )
 
-// refusing are the numbers by which a system says that it does not allow, or does not have, something. Others, such as
-// EAGAIN or a value that a sysctl does not take (EINVAL), are no refusals.
+// refusing are the numbers by which a system says that it does not allow, or does not have,
+// something. Others, such as EAGAIN or a value that a sysctl does not take (EINVAL), are not
+// refusals.
 var refusing = []syscall.Errno{
-	syscall.EPERM, syscall.EACCES, syscall.ENOSPC, syscall.EROFS, syscall.ENOENT, syscall.ENOSYS, syscall.ENODEV,
-	syscall.EUSERS, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT,
+	syscall.EPERM, syscall.EACCES, syscall.ENOSPC, syscall.EROFS, syscall.ENOENT, syscall.ENOSYS,
+	syscall.ENODEV, syscall.EUSERS, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT,
 }
 
 // failedStep is the error of a step of the set-up.
@@ -37,10 +38,13 @@ func set(name, value string) bool {
 	return err == nil && strings.TrimSpace(string(text)) == value
 }
 
-// hint says who forbids a step, as far as the system tells (user_namespaces(7); sysctl names beginning with kernel are
-// additions of Ubuntu and Debian).
+// hint says who forbids a step, as far as the system tells (user_namespaces(7); sysctl names
+// beginning with kernel are additions of Ubuntu and Debian).
 func hint(step string, errno syscall.Errno) string {
-	const apparmor, debian = "kernel.apparmor_restrict_unprivileged_userns", "kernel.unprivileged_userns_clone"
+	const (
+		apparmor = "kernel.apparmor_restrict_unprivileged_userns"
+		debian   = "kernel.unprivileged_userns_clone"
+	)
 	denied := errno == syscall.EPERM || errno == syscall.EACCES
 	allow := func(name, value string) string {
 		return fmt.Sprintf("until the next start, this allows it: sudo sysctl -w %s=%s", name, value)
@@ -57,8 +61,10 @@ func hint(step string, errno syscall.Errno) string {
 			}
 		}
 		return "a limit user.max_…_namespaces is reached"
+	case errno == syscall.EACCES && step == "clone":
+		return fmt.Sprintf("user %d must be able to execute the program's file", nobody)
 	case denied && step == "clone":
-		return "a container's seccomp filter or a chroot forbids user namespaces; outside of it they may be allowed"
+		return "a container's seccomp filter or a chroot forbids it; outside it may be allowed"
 	case denied && strings.HasPrefix(step, "mount"):
 		return "a container that hides parts of /proc forbids it"
 	case errno == syscall.EINVAL || errno == syscall.ENOSYS:

@@ -37,8 +37,8 @@ type config struct {
 
 func (c config) mounts() bool { return c.Hosts != "" || c.Proc || c.Setup != "" || c.Sealed }
 
-// report is what the keeper tells whoever started it, once: a step of the set-up that failed, or how the function
-// ended.
+// report is what the keeper tells whoever started it, once: a step of the set-up that failed, or
+// how the function ended.
 type report struct {
 	Step  string        `json:",omitempty"`
 	Errno syscall.Errno `json:",omitempty"` // of Step
@@ -48,8 +48,9 @@ type report struct {
 
 var hooked bool // Main has been called: the program may start itself again
 
-// Main turns the process into the keeper or the function when it is one that [Run] has started, and then does not
-// return. Otherwise it returns at once. Call it first in main and in TestMain, before flags are parsed.
+// Main turns the process into the keeper or the function when it is one that [Run] has started, and
+// then does not return. Otherwise it returns at once. Call it first in main and in TestMain, before
+// flags are parsed.
 func Main() {
 	hooked = true
 	if len(os.Args) != 2 {
@@ -70,9 +71,9 @@ func Main() {
 	play(c)
 }
 
-// Probe says whether a private network is to be had: it makes one, brings lo up, opens a packet socket, sets a sysctl
-// and ends it. It returns nil or a [*Refusal], or another error if the machine has no room for a process.
-// It takes some milliseconds.
+// Probe says whether the system allows a private network: it makes one, brings lo up, opens a packet
+// socket, sets a sysctl and ends it. It returns nil or a [*Refusal], or another error if the
+// machine has no room for a process. It takes some milliseconds.
 func Probe() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -83,12 +84,14 @@ const probe = "netns.Probe"
 
 func init() { Register(probe, func(*Network) error { return nil }) }
 
-// Run makes a private network, calls the registered function o.Func in a process inside, and returns when everything
-// inside has ended. It returns nil if the function returned nil; the function's error as a text of its own; a
-// [*Refusal] if a private network is not to be had; ctx's cause if ctx was over first.
+// Run makes a private network, calls the registered function o.Func in a process inside, and
+// returns when everything inside has ended. It returns nil if the function returned nil; an error
+// with the text of the function's error; a [*Refusal] if the system does not allow a private
+// network; ctx's cause if ctx was over first.
 //
-// When ctx is over, or the calling process ends in whatever way, all processes inside are killed, also those that
-// left their session or their parent. The network goes with them, in the background of the kernel.
+// When ctx is over, or the calling process ends in whatever way, all processes inside are killed,
+// also those that left their session or their parent. The kernel removes the network afterwards, in
+// the background.
 //
 // The processes inside have a session of their own: a terminal's interrupt reaches the caller only.
 func Run(ctx context.Context, o Options) error {
@@ -115,7 +118,8 @@ func Run(ctx context.Context, o Options) error {
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Args = []string{keeperArg, string(arg)}
 	cmd.ExtraFiles = append([]*os.File{theirs}, o.Files...)
-	cmd.Env = append(os.Environ(), "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0") // else a second with -race
+	// A program built with -race waits a second at its exit, unless it is told not to.
+	cmd.Env = append(os.Environ(), "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	cmd.SysProcAttr = attributes(c)
 	cmd.Stderr = o.Stderr
 	if o.Stderr == nil {
@@ -164,8 +168,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// attributes are those of the keeper: its namespaces, who it is there, and the capabilities that survive its execve
-// (the ambient set, capabilities(7)).
+// attributes are those of the keeper: its namespaces, who it is there, and the capabilities that
+// survive its execve (the ambient set, capabilities(7)).
 func attributes(c config) *syscall.SysProcAttr {
 	uid, gid := os.Getuid(), os.Getgid()
 	a := &syscall.SysProcAttr{
@@ -195,8 +199,8 @@ func attributes(c config) *syscall.SysProcAttr {
 	return a
 }
 
-// withoutCapabilities is set by a test to get what AppArmor's rule on Ubuntu does: namespaces, but nothing that is
-// allowed in them.
+// withoutCapabilities is set by a test to get what AppArmor's rule on Ubuntu does: namespaces, but
+// nothing that is allowed in them.
 var withoutCapabilities bool
 
 func ordinary(id int) int {
@@ -205,6 +209,10 @@ func ordinary(id int) int {
 	}
 	return id
 }
+
+// maxLine bounds a line of standard output in bytes, so that what runs inside cannot use up the
+// memory outside.
+const maxLine = 1 << 20
 
 // lines hands over line after line until the end of r; a last line without an end counts.
 func lines(r io.Reader, line func([]byte)) error {

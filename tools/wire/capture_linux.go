@@ -17,7 +17,8 @@ import (
 	"socketbook/tools/netns"
 )
 
-// Capture records the segments of a private network's lo. Its methods may be called from any goroutine.
+// Capture records the segments of a private network's lo. Its methods may be called from any
+// goroutine.
 type Capture struct {
 	file  *os.File
 	raw   syscall.RawConn
@@ -33,11 +34,13 @@ type Capture struct {
 	changed  chan struct{} // closed and replaced when there are more segments, or an error
 }
 
-// Open begins to record. start is what [Segment.At] counts from: a time.Now of the same process. When Open returns, the
-// kernel stamps every segment as it comes. Open one Capture before the programs start, and close it after them.
+// Open begins to record. start is what [Segment.At] counts from: a time.Now of the same process.
+// When Open returns, the kernel stamps every segment as it comes. Open one Capture before the
+// programs start, and close it after them.
 //
-// The packet socket ignores what goes out, because lo would show each segment twice, going out and coming in
-// (PACKET_IGNORE_OUTGOING, packet(7)). A segment that is lost because lo is down is not seen.
+// The packet socket ignores what goes out, because lo would show each segment twice, going out and
+// coming in (PACKET_IGNORE_OUTGOING, packet(7)). A segment that is lost because lo is down is not
+// seen.
 func Open(n *netns.Network, start time.Time) (*Capture, error) {
 	file, err := n.Packet()
 	if err != nil {
@@ -92,8 +95,9 @@ func prepare(fd int) error {
 	return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: lo.Index})
 }
 
-// wallClock turns a time into what the system's clock says at that moment. The two parts of a time.Now are read one
-// after the other, and the machine may do something else in between; of a few readings the closest is taken.
+// wallClock turns a time into what the system's clock says at that moment. The two parts of a
+// time.Now are read one after the other, and the machine may do something else in between; of a few
+// readings the closest is taken.
 func wallClock(start time.Time) time.Time {
 	var best time.Time
 	for range 5 {
@@ -105,9 +109,9 @@ func wallClock(start time.Time) time.Time {
 	return best
 }
 
-// warmUp waits until the kernel stamps what it receives. It switches that on in the background after the first socket
-// has asked for it, and until then a segment gets the time at which it is read. So a datagram is sent, and must have
-// a stamp from before it was read.
+// warmUp waits until the kernel stamps what it receives. It switches that on in the background
+// after the first socket has asked for it, and until then a segment gets the time at which it is
+// read. So a datagram is sent, and must have a stamp from before it was read.
 func (c *Capture) warmUp() error {
 	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -115,20 +119,24 @@ func (c *Capture) warmUp() error {
 	}
 	defer udp.Close()
 	self := udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	for give := time.Now().Add(5 * time.Second); time.Now().Before(give); {
+	deadline := time.Now().Add(5 * time.Second)
+	if err := udp.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	for time.Now().Before(deadline) {
 		sent := time.Now().Round(0)
 		if _, err := udp.WriteToUDPAddrPort([]byte("warm"), self); err != nil {
 			return err
 		}
-		if _, _, err := udp.ReadFromUDPAddrPort(c.buf); err != nil { // it has come, and has been recorded before
+		if _, _, err := udp.ReadFromUDPAddrPort(c.buf); err != nil {
 			return err
 		}
-		come := time.Now().Round(0)
+		received := time.Now().Round(0) // and recorded before
 		frames, err := c.drain()
 		if err != nil {
 			return err
 		}
-		if len(frames) == 1 && !frames[0].at.Before(sent) && frames[0].at.Before(come) {
+		if len(frames) == 1 && !frames[0].at.Before(sent) && frames[0].at.Before(received) {
 			return nil
 		}
 	}
@@ -217,8 +225,8 @@ func stamp(control []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Segments returns what has been recorded so far, in the order of time. lo delivers in the moment of sending: what a
-// call has sent that has returned is there.
+// Segments returns what has been recorded so far, in the order of time. lo delivers in the moment
+// of sending: what a call has sent that has returned is there.
 //
 // The error says that something is missing: segments came faster than they were read.
 func (c *Capture) Segments() ([]Segment, error) {
@@ -240,15 +248,16 @@ func (c *Capture) Segments() ([]Segment, error) {
 	return sorted(c.segments), err
 }
 
-// sorted returns a copy in the order of time. Two processors may put what they stamped into the queue in another order.
+// sorted returns a copy in the order of time. Two processors may put what they stamped into the
+// queue in another order.
 func sorted(segments []Segment) []Segment {
 	s := slices.Clone(segments)
 	slices.SortStableFunc(s, func(a, b Segment) int { return a.Time.Compare(b.Time) })
 	return s
 }
 
-// Wait blocks until the segments recorded so far fulfil the condition. When ctx ends first the error says what was
-// waited for.
+// Wait blocks until the segments recorded so far fulfil the condition. When ctx ends first the
+// error says what was waited for.
 func (c *Capture) Wait(ctx context.Context, what string, cond func([]Segment) bool) error {
 	for {
 		c.mu.Lock()

@@ -79,6 +79,13 @@ func newDecoder() *decoder {
 	return &decoder{numbers: map[path]int{}, directions: map[path]*direction{}}
 }
 
+var (
+	portUnreachable4 = layers.CreateICMPv4TypeCode(
+		layers.ICMPv4TypeDestinationUnreachable, layers.ICMPv4CodePort)
+	portUnreachable6 = layers.CreateICMPv6TypeCode(
+		layers.ICMPv6TypeDestinationUnreachable, layers.ICMPv6CodePortUnreachable)
+)
+
 // decode says what is in a frame. Frames are given in the order in which they were received.
 func (d *decoder) decode(frame []byte, at time.Time) Segment {
 	s := Segment{Time: at, Frame: frame}
@@ -103,14 +110,13 @@ func (d *decoder) decode(frame []byte, at time.Time) Segment {
 			s.Dst = netip.AddrPortFrom(dst, uint16(l.DstPort))
 		case *layers.ICMPv4:
 			s.Proto, s.Len = "icmp", len(l.Payload)
-			if l.TypeCode == layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, layers.ICMPv4CodePort) {
+			if l.TypeCode == portUnreachable4 {
 				s.Unreachable = quoted(l.Payload, layers.LayerTypeIPv4)
 			}
 		case *layers.ICMPv6:
 			s.Proto, s.Len = "icmp", len(l.Payload)
 			const unused = 4 // bytes before the packet that is quoted (RFC 4443, section 3.1)
-			if l.TypeCode == layers.CreateICMPv6TypeCode(layers.ICMPv6TypeDestinationUnreachable, layers.ICMPv6CodePortUnreachable) &&
-				len(l.Payload) > unused {
+			if l.TypeCode == portUnreachable6 && len(l.Payload) > unused {
 				s.Unreachable = quoted(l.Payload[unused:], layers.LayerTypeIPv6)
 			}
 		}
@@ -136,7 +142,7 @@ func (d *decoder) tcp(s *Segment, t *layers.TCP) {
 	s.Proto, s.Len, s.Flags = "tcp", len(t.Payload), flags(t)
 	way := path{s.Src, s.Dst}
 	mine := d.directions[way]
-	opens := t.SYN && !t.ACK && mine != nil && mine.known && t.Seq != mine.base // the same ports again
+	opens := t.SYN && !t.ACK && mine != nil && mine.known && t.Seq != mine.base // same ports again
 	if d.numbers[way] == 0 || opens {
 		d.conns++
 		d.numbers[way], d.numbers[way.back()] = d.conns, d.conns
@@ -179,7 +185,16 @@ func flags(t *layers.TCP) Flags {
 	for _, b := range []struct {
 		set  bool
 		flag Flags
-	}{{t.FIN, FIN}, {t.SYN, SYN}, {t.RST, RST}, {t.PSH, PSH}, {t.ACK, ACK}, {t.URG, URG}, {t.ECE, ECE}, {t.CWR, CWR}} {
+	}{
+		{t.FIN, FIN},
+		{t.SYN, SYN},
+		{t.RST, RST},
+		{t.PSH, PSH},
+		{t.ACK, ACK},
+		{t.URG, URG},
+		{t.ECE, ECE},
+		{t.CWR, CWR},
+	} {
 		if b.set {
 			f |= b.flag
 		}

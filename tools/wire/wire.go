@@ -1,5 +1,6 @@
-// Package wire records what crosses the lo of a private network: every segment once, in both directions, with the time
-// at which the kernel received it. It decodes TCP (RFC 9293), UDP and ICMP, and writes files that Wireshark opens.
+// Package wire records what crosses the lo of a private network: every segment once, in both
+// directions, with the time at which the kernel received it. It decodes TCP (RFC 9293), UDP and
+// ICMP, and writes files that Wireshark opens.
 //
 // A [Capture] belongs to a function that runs inside a private network (tools/netns):
 //
@@ -8,10 +9,11 @@
 //	segments, err := c.Segments()
 //	c.Close()
 //
-// The numbers are relative, as Wireshark shows them: the SYN of each direction is 0, its first byte 1.
+// The numbers are relative, as Wireshark shows them: the SYN of each direction is 0, its first byte
+// 1.
 //
-// lo is not a network card: its maximum segment size is 65495 bytes on IPv4, checksums are left for a card that is not
-// there, and a segment arrives in the moment in which it is sent.
+// lo is not a network card: its maximum segment size is 65495 bytes on IPv4, checksums are left for
+// a card that is not there, and a segment arrives in the moment in which it is sent.
 package wire
 
 import (
@@ -32,20 +34,20 @@ type Segment struct {
 	At   time.Duration `json:"at"`   // the same, since the start that Open was given
 
 	Proto string         `json:"proto"` // "tcp", "udp", "icmp"; "" for anything else
-	Conn  int            `json:"conn"`  // TCP: the connection, from 1 in the order of their first segments
+	Conn  int            `json:"conn"`  // TCP: number of the connection, from 1
 	Src   netip.AddrPort `json:"src"`   // port 0 in ICMP
 	Dst   netip.AddrPort `json:"dst"`
 
 	Flags Flags  `json:"flags,omitempty"` // of TCP
 	Seq   uint32 `json:"seq"`             // relative: 0 is the SYN's
-	Ack   uint32 `json:"ack"`             // relative to the other direction's SYN; 0 without the flag ACK
+	Ack   uint32 `json:"ack"`             // relative to the other side's SYN; 0 without ACK
 	Len   int    `json:"len"`             // bytes of payload
 
-	// Again says that sequence numbers of the segment were seen before: it was sent again. Bytes, a SYN and a FIN have
-	// sequence numbers; a pure ACK has none (RFC 9293, section 3.4).
+	// Again says that sequence numbers of the segment were seen before: it was sent again. Bytes, a
+	// SYN and a FIN have sequence numbers; a pure ACK has none (RFC 9293, section 3.4).
 	Again bool `json:"again,omitempty"`
-	// Probe says that the segment asks for an acknowledgement only: it is empty and one behind, as a keep-alive or
-	// a window probe is (RFC 9293, sections 3.8.4 and 3.8.6.1).
+	// Probe says that the segment asks for an acknowledgement only: it is empty and one behind, as
+	// a keep-alive or a window probe is (RFC 9293, sections 3.8.4 and 3.8.6.1).
 	Probe bool `json:"probe,omitempty"`
 
 	// Unreachable is where nobody listens, in an ICMP "port unreachable" (RFC 792, RFC 4443).
@@ -81,7 +83,16 @@ const (
 var flagNames = []struct {
 	flag Flags
 	name string
-}{{SYN, "SYN"}, {FIN, "FIN"}, {RST, "RST"}, {PSH, "PSH"}, {ACK, "ACK"}, {URG, "URG"}, {ECE, "ECE"}, {CWR, "CWR"}}
+}{
+	{SYN, "SYN"},
+	{FIN, "FIN"},
+	{RST, "RST"},
+	{PSH, "PSH"},
+	{ACK, "ACK"},
+	{URG, "URG"},
+	{ECE, "ECE"},
+	{CWR, "CWR"},
+}
 
 // String lists the flags that are set, such as "SYN ACK".
 func (f Flags) String() string {
@@ -136,8 +147,8 @@ func (s Segment) String() string {
 	return text
 }
 
-// WritePcap writes the segments as a file that Wireshark, tshark and tcpdump read, with times in nanoseconds.
-// The segments need their Frame and Time only.
+// WritePcap writes the segments as a file that Wireshark, tshark and tcpdump read, with times in
+// nanoseconds. The segments need their Frame and Time only.
 func WritePcap(w io.Writer, segments []Segment) error {
 	const snapLen = 1 << 18 // bytes of a frame at most, what tcpdump writes
 	file := pcapgo.NewWriterNanos(w)
@@ -145,7 +156,8 @@ func WritePcap(w io.Writer, segments []Segment) error {
 		return fmt.Errorf("writing the head of the pcap file: %w", err)
 	}
 	for _, s := range segments {
-		info := gopacket.CaptureInfo{Timestamp: s.Time, CaptureLength: len(s.Frame), Length: len(s.Frame)}
+		n := len(s.Frame)
+		info := gopacket.CaptureInfo{Timestamp: s.Time, CaptureLength: n, Length: n}
 		if err := file.WritePacket(info, s.Frame); err != nil {
 			return fmt.Errorf("writing a segment to the pcap file: %w", err)
 		}

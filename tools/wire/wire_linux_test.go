@@ -78,7 +78,8 @@ func half(name string, f func(net1)) string {
 	return name
 }
 
-// inside runs a half. Where no private network is to be had it skips the test; in CI that is a failure.
+// inside runs a half. Where no private network is to be had it skips the test; in CI that is a
+// failure.
 func inside(t *testing.T, o netns.Options) {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), watchdog, errors.New("watchdog of "+o.Func))
@@ -141,8 +142,8 @@ func (t net1) segments() []Segment {
 	return segments
 }
 
-// expect compares the segments with lines such as "> SYN 0 0 0": direction, flags, seq, ack, len. The direction is
-// seen from the side that sent the first one.
+// expect compares the segments with lines such as "> SYN 0 0 0": direction, flags, seq, ack, len.
+// The direction is seen from the side that sent the first one.
 func (t net1) expect(segments []Segment, lines ...string) {
 	require.Equal(t, lines, t.lines(segments))
 }
@@ -299,8 +300,8 @@ var halfClose = half("half-close", func(t net1) {
 
 func TestHalfClose(t *testing.T) { inside(t, netns.Options{Func: halfClose}) }
 
-// farewell plays a close after one echo. "four": the passive side waits until its kernel has acknowledged the FIN;
-// "three": it closes at once, and its FIN carries the acknowledgement.
+// farewell plays a close after one echo. "four": the passive side waits until its kernel has
+// acknowledged the FIN; "three": it closes at once, and its FIN carries the acknowledgement.
 var farewell = half("farewell", func(t net1) {
 	client, server := t.pair()
 	t.write(client, "hello")
@@ -324,8 +325,9 @@ var farewell = half("farewell", func(t net1) {
 	t.expect(got, "> FIN ACK 6 6 0", "< FIN ACK 6 7 0", "> ACK 7 7 0")
 })
 
-// closedAtOnce reports whether the second FIN came before the kernel would have acknowledged the first one alone,
-// which it does after 40 ms (delayed ACK). A busy machine may keep a program from running for longer.
+// closedAtOnce reports whether the second FIN came before the kernel would have acknowledged the
+// first one alone, which it does after 40 ms (delayed ACK). A busy machine may keep a program from
+// running for longer.
 func closedAtOnce(segments []Segment) bool {
 	var fins []Segment
 	for _, s := range segments {
@@ -358,7 +360,8 @@ var refused = half("refused", func(t net1) {
 
 func TestRefused(t *testing.T) { inside(t, netns.Options{Func: refused}) }
 
-// The receiver's kernel drops what comes: the same sequence numbers come again, and the programs notice nothing.
+// The receiver's kernel drops what comes: the same sequence numbers come again, and the programs
+// notice nothing.
 var resent = half("resent", func(t net1) {
 	client, server := t.pair()
 	raw, err := server.SyscallConn()
@@ -453,7 +456,8 @@ func TestDatagrams(t *testing.T) {
 	inside(t, netns.Options{Func: datagrams})
 }
 
-// Ports run out, and come again: a connection between the same two ports is another one, with numbers of its own.
+// Ports run out, and come again: a connection between the same two ports is another one, with
+// numbers of its own.
 var samePorts = half("same ports", func(t net1) {
 	for range 2 {
 		client, server := t.pair()
@@ -497,7 +501,7 @@ func TestUpAndDown(t *testing.T) { inside(t, netns.Options{Func: upAndDown}) }
 
 // Much at once: everything is recorded, or the error says that it is not.
 var flood = half("flood", func(t net1) {
-	const each, size = 200, 60_000 // bytes; a segment that is lost in a full queue is sent again, joined differently
+	const each, size = 200, 60_000 // writes, bytes
 	client, server := t.pair()
 	go func() {
 		for range each {
@@ -565,7 +569,8 @@ var leaks = half("leaks", func(t net1) {
 	require.Equal(t, goroutines, moreGoroutines)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("enough"))
-	require.EqualError(t, t.c.Wait(ctx, "anything", func([]Segment) bool { return false }), "waited for anything: enough")
+	never := func([]Segment) bool { return false }
+	require.EqualError(t, t.c.Wait(ctx, "anything", never), "waited for anything: enough")
 })
 
 func TestNothingLeaks(t *testing.T) { inside(t, netns.Options{Func: leaks}) }

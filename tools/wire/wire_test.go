@@ -48,8 +48,8 @@ func sent(t *testing.T, back bool, f Flags, seq, ack uint32, payload string) []b
 	return buf.Bytes()
 }
 
-// What the kernel cannot be made to do at will: numbers that wrap, a recording that begins in the middle, a segment of
-// which only a part is sent again.
+// What the kernel cannot be made to do at will: numbers that wrap, a recording that begins in the
+// middle, a segment of which only a part is sent again.
 func TestNumbers(t *testing.T) {
 	var isn, peer uint32 = 1<<32 - 3, 1 << 31
 	type segment struct {
@@ -107,7 +107,8 @@ func TestNumbers(t *testing.T) {
 		for i, s := range segments {
 			got := d.decode(sent(t, s.back, s.flags, s.seq, s.ack, s.payload), time.Now())
 			require.Equal(t, []any{1, s.flags, s.wantSeq, s.wantA, s.payload, s.again, s.probe},
-				[]any{got.Conn, got.Flags, got.Seq, got.Ack, string(got.Payload()), got.Again, got.Probe}, "%s: segment %d", name, i)
+				[]any{got.Conn, got.Flags, got.Seq, got.Ack, string(got.Payload()), got.Again, got.Probe},
+				"%s: segment %d", name, i)
 		}
 	}
 }

@@ -6,13 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
-	"sync"
-	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
-	"socketbook/tools/loopback"
 )
 
 const most = 1024 // bytes of a message
@@ -28,97 +24,28 @@ func upper(message []byte) []byte {
 	return up
 }
 
-// watched counts the calls of Write, because the other side takes what one Read brings for the message, and keeps the
-// errors that the code under test has met. Which one is the last does not matter: Ask may read in another goroutine.
-type watched struct {
-	net.Conn
-	mu     sync.Mutex
-	writes int
-	errs   []error // of Read and Write, io.EOF left out
-}
-
-func watch(conn net.Conn) *watched { return &watched{Conn: conn} }
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
-	w.note(0, err)
-	return n, err
-}
-
-func (w *watched) Write(p []byte) (int, error) {
-	n, err := w.Conn.Write(p)
-	w.note(1, err)
-	return n, err
-}
-
-func (w *watched) note(writes int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.writes += writes
-	if err != nil && err != io.EOF {
-		w.errs = append(w.errs, err)
-	}
-}
-
-// met reports whether err is one of the errors that Read and Write have returned.
-func (w *watched) met(err error) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.ContainsFunc(w.errs, func(e error) bool { return errors.Is(err, e) })
-}
-
 // wantOneWrite ends the case if what went out in several calls of Write.
-func (w *watched) wantOneWrite(c *check.C, what, reader string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.writes > 1 {
-		c.Fail("%s went out in %d calls of Write; a %s that reads once may get no more than the first", what, w.writes, reader)
+func wantOneWrite(c *check.C, what, reader string, writes int) {
+	if writes > 1 {
+		c.Fail("%s went out in %d calls of Write; a %s that reads once may get no more than the first", what, writes, reader)
 	}
-}
-
-func (w *watched) CloseWrite() error { return w.Conn.(interface{ CloseWrite() error }).CloseWrite() }
-
-// late holds every Write back until the connection is dead, which the suite has ordered.
-type late struct {
-	net.Conn
-	socket *fault.Conn
-}
-
-func (l late) Write(p []byte) (int, error) {
-	if err := loopback.WaitDead(l.socket); err != nil {
-		return 0, err
-	}
-	return l.Conn.Write(p)
 }
 
 var errUnplugged = errors.New("the cable is unplugged")
-
-// unplugged is a connection on which every Write fails with errUnplugged.
-type unplugged struct {
-	net.Conn
-	out *fault.Writer
-}
-
-func unplug(c *check.C, conn net.Conn) unplugged {
-	return unplugged{conn, c.Writer(&fault.Writer{Err: errUnplugged})}
-}
-
-func (u unplugged) Write(p []byte) (int, error) { return u.out.Write(p) }
 
 // answered sends message in one piece and compares what comes back. The client closes its side at once, so an answer
 // that reads to the end passes too: OneRead is about that.
 func (s suite) answered(c *check.C, message []byte) (got []byte) {
 	c.Variation("a new connection; the suite sends one message and closes its side")
 	conn, peer := c.Connect()
-	w := watch(conn)
 	send(c, peer, fault.Whole, message)
 	peer.CloseWrite()
-	c.WantNil("Answer", s.answer(c, w))
+	c.WantNil("Answer", s.answer(c, conn))
 	c.Settle()
 	got = peer.Received()
 	c.Step("the suite received %s", text(got))
 	if bytes.Equal(got, upper(message)) {
-		w.wantOneWrite(c, "the answer", "client")
+		wantOneWrite(c, "the answer", "client", peer.Conn().Did().Writes)
 	}
 	return got
 }
@@ -151,6 +78,18 @@ func (s suite) oneRead(c *check.C) {
 		c.Variation("a new connection, which the suite leaves open; %s", cut.Name)
 		s.wantFirst(c, cut, []byte("hello"))
 	}
+	c.Variation("a new connection; the message comes late")
+	conn, peer := c.Connect()
+	var err error
+	call := c.Start("Answer(conn)", func() { err = s.lab.Answer(conn) })
+	c.Late()
+	send(c, peer, fault.Whole, []byte("hello"))
+	call.Wait()
+	c.Step("Answer(conn) returned %s", check.Err(err))
+	c.WantNil("Answer", err)
+	c.Settle()
+	c.WantText("answer", string(peer.Received()), "HELLO")
+
 	for _, n := range []int{most, most + 1, 3 * most} {
 		c.Variation("a new connection; %d bytes at once", n)
 		s.wantFirst(c, fault.Whole, bytes.Repeat([]byte("socket "), n)[:n])
@@ -162,13 +101,12 @@ func (s suite) wantFirst(c *check.C, cut fault.Cut, data []byte) {
 	conn, peer := c.Connect()
 	message := send(c, peer, cut, data)
 	message = message[:min(len(message), most)]
-	w := watch(conn)
-	c.WantNil("Answer", s.answer(c, w))
+	c.WantNil("Answer", s.answer(c, conn))
 	c.Settle()
 	got := peer.Received()
 	c.Step("the suite received %s", text(got))
 	c.WantText("answer", string(got), string(upper(message)))
-	w.wantOneWrite(c, "the answer", "client")
+	wantOneWrite(c, "the answer", "client", peer.Conn().Did().Writes)
 }
 
 func (s suite) closes(c *check.C) {
@@ -191,7 +129,7 @@ func (s suite) closes(c *check.C) {
 
 // wantClosed ends the case unless Answer has closed its connection.
 func wantClosed(c *check.C, peer *fault.Peer) {
-	if err := peer.Conn().SetReadDeadline(time.Time{}); !errors.Is(err, net.ErrClosed) {
+	if peer.Conn().Did().Closed != "Close" {
 		c.Fail("Answer has returned, and the connection is still open on its side")
 	}
 }
@@ -209,16 +147,8 @@ func (s suite) silent(c *check.C) {
 	c.Variation("a new connection; the suite resets it without a message")
 	conn, peer = c.Connect()
 	peer.Reset()
-	w := watch(conn)
-	w.wantMet(c, "the connection was reset", s.answer(c, w))
+	c.WantMet("the connection was reset", s.answer(c, conn), peer.Conn())
 	wantClosed(c, peer)
-}
-
-// wantMet ends the case unless err is what a Read or Write has returned that failed.
-func (w *watched) wantMet(c *check.C, what string, err error) {
-	if errors.Is(err, io.EOF) || !w.met(err) {
-		c.Fail("%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w", what, check.Err(err))
-	}
 }
 
 func (s suite) unsent(c *check.C) {
@@ -230,21 +160,20 @@ func (s suite) unsent(c *check.C) {
 			peer.CloseWrite()
 		}
 		peer.Reset()
-		w := watch(late{conn, peer.Conn()})
-		err := s.answer(c, w)
+		peer.Conn().Before("Write", peer.Dead)
+		err := s.answer(c, conn)
 		if err == nil {
 			c.Fail("the answer could not be sent, and Answer returned nil")
 		}
-		w.wantMet(c, "the answer could not be sent", err)
+		c.WantMet("the answer could not be sent", err, peer.Conn())
 		wantClosed(c, peer)
 	}
 }
 
 // askFor lets Ask send message, answers it in pieces, and compares both.
-func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answer []byte, cut fault.Cut) *question {
-	before := len(peer.Received())
-	w := watch(conn)
-	q := s.startAsk(c, w, message)
+func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answer []byte, cut fault.Cut, isLate bool) *question {
+	before, writes := len(peer.Received()), peer.Conn().Did().Writes
+	q := s.startAsk(c, conn, message)
 	c.Await("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(message) })
 	if q.Ended() {
 		q.returns(c)
@@ -252,16 +181,24 @@ func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answ
 		c.Fail("Ask has returned before the suite answered")
 	}
 	c.Step("the suite received %s", text(peer.Received()[before:]))
+	if isLate {
+		c.Late()
+	}
+	taken := peer.Conn().Did().Taken
 	first := send(c, peer, cut, answer)
 	q.returns(c)
 	c.WantNil("Ask", q.err)
 	c.Settle()
 	c.WantText("question", string(peer.Received()[before:]), string(message))
-	w.wantOneWrite(c, "the question", "server")
+	wantOneWrite(c, "the question", "server", peer.Conn().Did().Writes-writes)
 	if !bytes.Equal(q.message, message) {
 		c.Fail("Ask has changed message, which belongs to the caller: it was %s, and is %s now", text(message), text(q.message))
 	}
 	c.WantText("answer", string(q.answer), string(first[:min(len(first), most)]))
+	if taken = peer.Conn().Did().Taken - taken; taken != len(q.answer) {
+		c.Fail("Ask has taken %d bytes from the connection and returned %d: the others belong to the next call", taken, len(q.answer))
+	}
+	c.WantUntimed("Ask", peer.Conn())
 	return q
 }
 
@@ -278,12 +215,15 @@ func (s suite) ask(c *check.C) {
 	} {
 		c.Variation("a new connection; the suite answers in one piece and leaves the connection open")
 		conn, peer := c.Connect()
-		s.askFor(c, conn, peer, x.message, x.answer, fault.Whole)
+		s.askFor(c, conn, peer, x.message, x.answer, fault.Whole, false)
 	}
+	c.Variation("a new connection; the answer comes late")
+	conn, peer := c.Connect()
+	s.askFor(c, conn, peer, []byte("hello"), []byte("HELLO"), fault.Whole, true)
 	for _, cut := range c.Cuts(2)[1:] {
 		c.Variation("a new connection; the suite answers: %s", cut.Name)
 		conn, peer := c.Connect()
-		s.askFor(c, conn, peer, []byte("hello"), []byte("HELLO"), cut)
+		s.askFor(c, conn, peer, []byte("hello"), []byte("HELLO"), cut, false)
 	}
 }
 
@@ -293,13 +233,8 @@ func (s suite) again(c *check.C) {
 	messages := []string{"hello", "a longer message", "bye"}
 	var asked []*question
 	for _, m := range messages {
-		asked = append(asked, s.askFor(c, conn, peer, []byte(m), upper([]byte(m)), fault.Whole))
-		if err := peer.Conn().SetReadDeadline(time.Time{}); err != nil {
-			c.Fail("Ask has closed the connection")
-		}
-		if peer.Over() != nil {
-			c.Fail("Ask has closed its half of the connection: nothing more can be asked")
-		}
+		asked = append(asked, s.askFor(c, conn, peer, []byte(m), upper([]byte(m)), fault.Whole, false))
+		c.WantOpen("Ask", peer.Conn())
 	}
 	for i, m := range messages {
 		c.WantText(fmt.Sprintf("answer %d, looked at when all were there", i+1), string(asked[i].answer), string(upper([]byte(m))))
@@ -324,39 +259,42 @@ func (s suite) refused(c *check.C) {
 		case n > 0:
 			c.Fail("Ask returned an error, and had sent %d bytes", n)
 		}
+		c.WantOpen("Ask", peer.Conn())
 	}
 }
 
 func (s suite) left(c *check.C) {
 	for _, end := range []string{"closes its side", "resets the connection"} {
 		leave := (*fault.Peer).CloseWrite
-		want := func(_ *watched, err error) { c.WantError("Ask", err, io.EOF) }
+		want := func(_ *fault.Peer, err error) { c.WantError("Ask", err, io.EOF) }
 		if end == "resets the connection" {
 			leave = (*fault.Peer).Reset
-			want = func(w *watched, err error) { w.wantMet(c, "the connection was reset", err) }
+			want = func(peer *fault.Peer, err error) { c.WantMet("the connection was reset", err, peer.Conn()) }
 		}
 		c.Variation("a new connection; the suite %s when it has the question", end)
 		conn, peer := c.Connect()
-		w := watch(conn)
-		q := s.startAsk(c, w, []byte("hello"))
+		q := s.startAsk(c, conn, []byte("hello"))
 		c.Await("the question", func() bool { return len(peer.Received()) >= len("hello") })
 		leave(peer)
 		q.returns(c)
-		want(w, q.err)
+		want(peer, q.err)
+		c.WantOpen("Ask", peer.Conn())
 
 		c.Variation("a new connection; the suite %s before the question", end)
 		conn, peer = c.Connect()
 		leave(peer)
 		c.Settle()
-		w = watch(conn)
-		q = s.startAsk(c, w, []byte("hello"))
+		q = s.startAsk(c, conn, []byte("hello"))
 		q.returns(c)
-		want(w, q.err)
+		want(peer, q.err)
+		c.WantOpen("Ask", peer.Conn())
 	}
 	c.Variation("a new connection, on which every Write fails: %v", errUnplugged)
-	conn, _ := c.Connect()
-	q := s.startAsk(c, unplug(c, conn), []byte("hello"))
+	conn, peer := c.Connect()
+	peer.Conn().Before("Write", func() error { return errUnplugged })
+	q := s.startAsk(c, conn, []byte("hello"))
 	c.Say("the suite has made Write fail")
 	q.returns(c)
 	c.WantError("Ask", q.err, errUnplugged)
+	c.WantOpen("Ask", peer.Conn())
 }

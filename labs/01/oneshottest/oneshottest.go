@@ -26,14 +26,14 @@ func Run(t *testing.T, lab Lab) {
 // The names of the cases.
 const (
 	Upper   = "a message is answered in upper case"
-	Others  = "bytes that are no ASCII letters come back as they came"
+	Others  = "bytes that are not ASCII letters come back unchanged"
 	OneRead = "what one read brings is the message"
 	Closes  = "the connection is closed once the answer is out"
 	Silent  = "a client that leaves without a word is reported"
 	Unsent  = "an answer that cannot be sent is reported"
 	Ask     = "a question goes out as it is and its answer is returned"
 	Again   = "the connection stays open for the next question"
-	Refused = "a question that is no message is refused"
+	Refused = "a question that is not a message is refused"
 	Left    = "a server that leaves without an answer is reported"
 )
 
@@ -51,7 +51,7 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Go through the message byte by byte and change only 'a' <= b && b <= 'z'. bytes.ToUpper reads the bytes as UTF-8: it changes other letters too, and what is not UTF-8. Send all of buf[:n], spaces and line ends included.",
 		}, {
 			Name: OneRead, Points: 1, Run: s.oneRead, Scene: "echo", Needs: []string{Upper},
-			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing marks its end, so whoever waits for more may wait for ever. However long it is, its answer goes out in one call of Write.",
+			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing marks its end, so whoever waits for more may wait forever. However long it is, its answer goes out in one call of Write.",
 			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, io.ReadFull and reading to the end of a line wait for something that need not come. Call conn.Write once, too.",
 		}, {
 			Name: Closes, Points: 1, Run: s.closes, Scene: "second-message", Needs: []string{OneRead},

@@ -1,7 +1,6 @@
 package talklooptest
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -10,7 +9,6 @@ import (
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
-	"socketbook/tools/loopback"
 )
 
 // upper is what a message has to become.
@@ -84,17 +82,26 @@ func (s suite) talk(c *check.C) {
 	}
 	c.Variation("a new connection; the suite waits for each answer before it goes on")
 	conn, peer := c.Connect()
-	w := watch(conn)
-	a := s.startAnswer(c, w, peer)
+	a := s.startAnswer(c, conn, peer)
 	for _, message := range []string{"hello", "how are you", "z", "quit", "QUIT", "caf\u00e9, stra\u00dfe, 你好\n", string(every)} {
 		answer := a.exchange(message)
 		c.WantText("answer", answer, upper(message))
-		if n := w.counts(); n.writes > n.brought {
-			c.Fail("%d Reads brought bytes, and they were answered in %d calls of Write; a client that reads once may get no more than the first", n.brought, n.writes)
+		if n := peer.Conn().Did(); n.Writes > n.Brought {
+			c.Fail("%d Reads brought bytes, and they were answered in %d calls of Write; a client that reads once may get no more than the first", n.Brought, n.Writes)
 		}
 	}
+	c.Late()
+	c.WantText("answer", a.exchange("a late message"), "A LATE MESSAGE")
 	peer.CloseWrite()
 	a.returns() // whether with an error is another case
+
+	c.Variation("a new connection; the suite sends 71680 bytes at once, and closes its side")
+	conn, peer = c.Connect()
+	peer.Send([]byte(strings.Repeat(string(every), 280)))
+	peer.CloseWrite()
+	s.startAnswer(c, conn, peer).returns()
+	c.Settle()
+	c.WantBytes("all answers together", peer.Received(), []byte(upper(strings.Repeat(string(every), 280))))
 
 	for _, cut := range c.Cuts(2, 1024) {
 		data := strings.Repeat(string(every), 20)
@@ -126,25 +133,13 @@ func (s suite) reset(c *check.C) {
 	c.WantNil("Answer", a.returns())
 }
 
-// heldBack holds every Write back until the connection is dead, which the suite has ordered.
-type heldBack struct {
-	net.Conn
-	socket *fault.Conn
-}
-
-func (h heldBack) Write(p []byte) (int, error) {
-	if err := loopback.WaitDead(h.socket); err != nil {
-		return 0, err
-	}
-	return h.Conn.Write(p)
-}
-
 // gone starts Answer on a connection with one message, whose client is gone when the answer is written. If the
 // client has closed before, Write meets a broken pipe, otherwise a reset. The message has one byte, so that
 // it is read at once.
 func (s suite) gone(c *check.C, closes bool) *answering {
 	conn, peer := c.Connect()
-	a := s.startAnswer(c, heldBack{conn, peer.Conn()}, peer)
+	peer.Conn().Before("Write", peer.Dead)
+	a := s.startAnswer(c, conn, peer)
 	a.send("x")
 	how := "resets the connection"
 	if closes {
@@ -175,6 +170,13 @@ func (s suite) failure(c *check.C) {
 	conn, peer := c.Connect()
 	a := s.startAnswer(c, conn, peer)
 	conn.Close()
+	c.WantError("Answer", a.returns(), net.ErrClosed)
+
+	c.Variation("a new connection, which is closed in the same way while Answer is about to write")
+	conn, peer = c.Connect()
+	peer.Conn().Before("Write", conn.Close)
+	a = s.startAnswer(c, conn, peer)
+	a.send("hello")
 	c.WantError("Answer", a.returns(), net.ErrClosed)
 }
 
@@ -234,5 +236,5 @@ func (a *answering) wantClosed() {
 
 // open reports whether the code under test has not closed its end.
 func open(peer *fault.Peer) bool {
-	return !errors.Is(peer.Conn().SetReadDeadline(time.Time{}), net.ErrClosed)
+	return peer.Conn().Did().Closed != "Close"
 }

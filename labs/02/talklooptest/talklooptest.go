@@ -28,8 +28,8 @@ const (
 	End        = "a client that closes ends the loop without an error"
 	Talk       = "every message is answered as it comes"
 	Reset      = "a client that resets the connection has left, too"
-	BrokenPipe = "a client that is gone before its answer has left, too"
-	Failure    = "an error that is no leaving is returned"
+	BrokenPipe = "a client that disconnects before its answer is sent has left, too"
+	Failure    = "any other error is returned"
 	Closed     = "the connection is closed however the loop ends"
 	Lines      = "each line is sent and its answer printed"
 	Empty      = "an empty line is never sent"
@@ -44,11 +44,11 @@ func Suite(lab Lab) check.Lab {
 		{
 			Name: End, Points: 1, Run: s.end, Scene: "spin",
 			Rule: "A client that closes its side has finished: Read returns io.EOF, then and every time after it. Answer stops, and returns nil.",
-			Hint: "Look at the error of Read in every round, and return nil when it is io.EOF. A loop that ignores it reads 0 bytes for ever.",
+			Hint: "Look at the error of Read in every round, and return nil when it is io.EOF. A loop that ignores it reads 0 bytes forever.",
 		}, {
 			Name: Talk, Points: 1, Run: s.talk, Scene: "talk",
 			Rule: "What a Read brings is answered before the next Read: the same bytes, a to z in upper case, in one call of Write. This goes on until the client leaves.",
-			Hint: "Inside the loop, read once, write buf[:n] in upper case, and neither close nor return, whatever the message says. Nothing marks the end of a message, so there is nothing to wait for.",
+			Hint: "Inside the loop, read once, write buf[:n] in upper case (only the 26 bytes from a to z change: strings.ToUpper changes letters such as é too), and neither close nor return, whatever the message says. Nothing marks the end of a message, so there is nothing to wait for.",
 		}, {
 			Name: Reset, Points: 1, Run: s.reset, Scene: "reset",
 			Rule: "A client that aborts instead of closing has left as well: Read returns an error that is syscall.ECONNRESET, and Answer returns nil.",
@@ -64,11 +64,11 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Closed, Points: 1, Run: s.closed, Scene: "unread-answer",
 			Rule: "Answer closes the connection when it is done, whatever has ended it: an orderly end, a reset, a Write that failed, a deadline.",
-			Hint: "Begin Answer with defer conn.Close(), before the loop.",
+			Hint: "Begin Answer with defer conn.Close(), before the loop. If it is there, look for a loop that does not end: every error of Read and Write has to end it.",
 		}, {
 			Name: Lines, Points: 1, Run: s.lines, Scene: "talk",
 			Rule: "Each line is one message, without its line end. Its answer, what one Read brings, is printed as a line at once; only then comes the next line.",
-			Hint: "In a loop: one line (bufio.Scanner takes line ends off), one Write of it, one Read, one fmt.Fprintf(out, \"%s\\n\", buf[:n]).",
+			Hint: "In a loop: one line (bufio.Scanner takes line ends off), one Write of it, one Read, one fmt.Fprintf(out, \"%s\\n\", buf[:n]). Print the answer as it is: it is no format, and need not be UTF-8. Take nothing but the line end off.",
 		}, {
 			Name: Empty, Points: 1, Run: s.empty, Scene: "empty-line", Needs: []string{Lines},
 			Rule: "An empty line puts 0 bytes on the wire, which is nothing: the server does not see it, and no answer comes. So it is skipped, and the conversation goes on.",

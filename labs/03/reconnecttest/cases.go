@@ -37,13 +37,23 @@ func (s suite) clients(c *check.C) {
 			r.closeWrite(p)
 		}
 	}
+	c.Variation("Serve is running; %d clients come, one after the other", many)
+	for range many {
+		r.nextClient()
+	}
 	r.calledWell()
 	r.stop()
 }
 
+// Numbers of clients, and of clients that fail, after which somebody might think it enough.
+const (
+	many = 105
+	some = 25
+)
+
 func (s suite) closed(c *check.C) {
 	r := s.start(c)
-	for _, order := range []string{orderReturn, orderClose} {
+	for _, order := range []string{orderReturn, orderClose, orderError} {
 		for _, cut := range c.Cuts(3) {
 			c.Variation("Serve is running; a client sends lines, %s, and leaves its side open", cut.Name)
 			p := r.dial("client 1")
@@ -73,6 +83,11 @@ func (s suite) handlerError(c *check.C) {
 		r.nextClient()
 		r.calledWell()
 	}
+	c.Variation("Serve is running; %d handlers in a row return an error", some)
+	for range some {
+		r.send(r.dial("a client"), fault.Whole, orderError)
+	}
+	r.nextClient()
 	r.finishes("some handlers have returned errors")
 }
 
@@ -94,9 +109,9 @@ func (s suite) handlerPanic(c *check.C) {
 		r.hungUp(p, "panicked")
 		r.nextClient()
 	}
-	c.Variation("Serve is running; ten handlers in a row panic")
-	for i := range 10 {
-		r.send(r.dial(fmt.Sprintf("client %d", i+1)), fault.Whole, orderPanic)
+	c.Variation("Serve is running; %d handlers in a row panic", some)
+	for range some {
+		r.send(r.dial("a client"), fault.Whole, orderPanic)
 	}
 	r.nextClient()
 	r.finishes("some handlers have panicked")
@@ -160,6 +175,7 @@ func (s suite) finish(c *check.C) {
 		r.staysFor(p, cut)
 		r.returned(nil)
 	}
+	s.closedAtOnce(c)
 	c.Variation("Serve is running; a client is being served when Accept fails for good")
 	r := s.start(c)
 	p := r.dial("client 1")
@@ -172,11 +188,37 @@ func (s suite) finish(c *check.C) {
 	s.slowClose(c)
 }
 
+// closedAtOnce closes the listener when a client has just been accepted, so that nobody has had the time to count it,
+// again and again: who counts too late does so sooner or later.
+func (s suite) closedAtOnce(c *check.C) {
+	for range 15 {
+		c.Variation("Serve is running; the listener is closed as soon as Accept has returned a client")
+		r := s.prepare(c)
+		r.ln.closeAfterClient()
+		p := r.dial("client 1")
+		r.serve()
+		c.Say("the suite has closed the listener")
+		c.Await("handle to be called, or Serve to return", func() bool { return r.calls.Load() > 0 || r.call.Ended() })
+		c.Await("Serve to notice it", func() bool { return r.call.Ended() || c.Resting() })
+		if r.call.Ended() {
+			c.Fail("Serve has returned, but handle has not: the client was not counted yet when Serve began to wait (call Add before go)")
+		}
+		r.closeWrite(p)
+		r.returned(nil)
+	}
+}
+
 // staysFor lets Serve notice its end, and looks whether p is served to its own.
 func (r *run) staysFor(p *client, cut fault.Cut) {
 	r.c.Await("Serve to notice it", func() bool { return r.call.Ended() || r.c.Resting() })
 	if r.call.Ended() {
 		r.c.Fail("Serve has returned, but %s has not finished", p.name)
+	}
+	if cut.Name == fault.Whole.Name {
+		r.c.Late()
+	}
+	if r.call.Ended() {
+		r.c.Fail("Serve has returned meanwhile, but %s has not finished: however long it takes, it is waited for", p.name)
 	}
 	r.talk(p, cut, "still here")
 	r.closeWrite(p)
@@ -186,9 +228,9 @@ func (r *run) staysFor(p *client, cut fault.Cut) {
 func (s suite) slowClose(c *check.C) {
 	r := s.prepare(c)
 	defer r.ln.release()
-	r.ln.closeSlowly()
 	r.call = r.startServe()
 	p := r.dial("client 1")
+	p.Conn().Before("Close", r.ln.holdClose)
 	r.talk(p, fault.Whole, "hello")
 	r.closeListener()
 	r.closeWrite(p)
@@ -211,13 +253,13 @@ func (s suite) temporary(c *check.C) {
 }
 
 func (s suite) pause(c *check.C) {
-	const inRow, single = 4, 6
+	const inRow, single = 6, 6
 	r := s.start(c)
 	c.Variation("Serve is running; Accept is going to fail %d times in a row", inRow)
 	r.nextClient()
 	c.Await("Serve to wait for clients", func() bool { return r.ln.Starved() && c.Resting() })
 	r.acceptFails(slices.Repeat(temporaryErrors[:1], inRow)...)
-	r.patience = inRow * longPause
+	r.patience = 4*longPause + (inRow-4)*veryLongPause
 	r.nextClient()
 	if r.ln.tooSoon() > 0 {
 		c.Fail("Accept returned a temporary error, and was called again at once")
@@ -228,6 +270,7 @@ func (s suite) pause(c *check.C) {
 		r.acceptFails(temporaryErrors[0])
 		r.nextClient()
 	}
+	s.manyPauses(r)
 	c.Variation("Serve is running; Accept is going to fail, and then the listener is closed")
 	r.ln.closeAfterErrors(1)
 	r.acceptFails(temporaryErrors[0])
@@ -236,8 +279,24 @@ func (s suite) pause(c *check.C) {
 	r.call.Wait() // once more may be too much, which is another case, as is what it returns; without end fails here
 }
 
-// longPause is what no pause of the 100 ms that are allowed takes.
-const longPause = 250 * time.Millisecond
+// manyPauses lets Accept fail many times, in a Serve of its own, each time before a client; fewer where the pauses
+// are long.
+func (s suite) manyPauses(before *run) {
+	c, begin := before.c, time.Now()
+	r := s.start(c)
+	r.patience = longPause
+	c.Variation("Serve was called anew; Accept fails %d times, and a client is served after each", many)
+	for i := 0; i < many && time.Since(begin) < 8*time.Second; i++ {
+		r.acceptFails(temporaryErrors[0])
+		r.nextClient()
+	}
+	r.stop()
+}
+
+const (
+	longPause     = 250 * time.Millisecond // what no pause of the 100 ms that are allowed takes
+	veryLongPause = 1200 * time.Millisecond
+)
 
 func (s suite) permanent(c *check.C) {
 	for _, err := range permanentErrors {
@@ -271,6 +330,7 @@ var (
 	permanentErrors = []error{
 		errors.New("the network card is on fire"),
 		acceptError(syscall.EBADF),
+		io.EOF,
 	}
 )
 

@@ -30,7 +30,7 @@ const (
 	Listener  = "a closed listener ends Serve without an error"
 	Finish    = "a client that is being served when the listener closes is served to its end"
 	Temporary = "a temporary accept error is survived"
-	Pause     = "temporary accept errors do not make Serve run in circles"
+	Pause     = "temporary accept errors do not make Serve spin"
 	Permanent = "any other accept error is returned"
 )
 
@@ -44,14 +44,14 @@ func Suite(lab Lab) check.Lab {
 			Hint: "Put Accept and the call of handle into a loop, and close the connection only when handle has returned.",
 		}, {
 			Name: Closed, Points: 1, Run: s.closed, Scene: "never-closed", Needs: []string{Clients},
-			Rule: "When handle has returned, Serve closes the connection at once, whether handle has closed it already or not.",
+			Rule: "When handle has returned, with an error or without, Serve closes the connection at once, all of it, whether handle has closed it already or not.",
 			Hint: "Call handle in a small function of its own, with defer conn.Close() in it: a defer in the body of the loop runs only when Serve returns. What Close returns does not matter.",
 		}, {
 			Name: Error, Points: 1, Run: s.handlerError, Scene: "after-reset", Needs: []string{Clients},
 			Rule: "An error of handle concerns one client. It is never the end of Serve, not even io.EOF or net.ErrClosed, and handle is not called again for the same client. Nor does it keep Serve from returning when the listener is closed.",
 			Hint: "Log the error of handle, or ignore it, and go on with the next Accept; look for net.ErrClosed only in what Accept returns.",
 		}, {
-			Name: Panic, Points: 1, Run: s.handlerPanic, Needs: []string{Clients},
+			Name: Panic, Points: 1, Run: s.handlerPanic, Scene: "next-client", Needs: []string{Clients},
 			Rule: "A panic in handle costs its own client the connection, which is closed, and nobody else anything. Nor does it keep Serve from returning when the listener is closed.",
 			Hint: "recover works in a deferred function, in the same goroutine, below the loop: wrap each single call of handle. Defer the Close too, and whatever else must happen after every client, such as the Done of a sync.WaitGroup.",
 		}, {
@@ -63,7 +63,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A closed listener is the order to stop: Serve returns nil, and calls Accept no more.",
 			Hint: "Look at the error of Accept with errors.Is(err, net.ErrClosed); comparing with == misses it, because it comes wrapped.",
 		}, {
-			Name: Finish, Points: 1, Run: s.finish, Needs: []string{Clients, Listener},
+			Name: Finish, Points: 1, Run: s.finish, Scene: "second-waits", Needs: []string{Clients, Listener},
 			Rule: "The end of the listener cuts no conversation, whether it was closed or Accept failed for good: Serve returns when every handle that it has called has returned, and its connection is closed.",
 			Hint: "If each client has a goroutine of its own, count them with a sync.WaitGroup, Done coming after Close (deferred calls run last in first out), and wait before every return. Leave connections alone that are still in use.",
 		}, {

@@ -43,6 +43,7 @@ type run struct {
 	done     chan struct{} // closed when Serve has returned
 	err      error         // what it returned
 	dialled  int
+	open     []*fault.Peer
 	ending   atomic.Bool   // it does not matter any more how Serve ends
 	patience time.Duration // how long a client waits for an answer; 0 means as long as the watchdog
 
@@ -134,9 +135,17 @@ type client struct {
 func (r *run) dial(name string) *client {
 	peer, err := r.ln.Dial()
 	if err != nil {
-		r.c.Fail("the suite could not connect: %v", err)
+		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
 	r.dialled++
+	r.open = slices.DeleteFunc(r.open, func(p *fault.Peer) bool { // whose goroutines make looks at the stacks slow
+		over := p.Over() != nil && p.Conn().Did().Closed == "Close"
+		if over {
+			p.Close()
+		}
+		return over
+	})
+	r.open = append(r.open, peer)
 	r.c.Step("%s connected", name)
 	return &client{Peer: peer, name: name}
 }
@@ -164,8 +173,10 @@ func (r *run) answer(p *client, want string) {
 	if !came() {
 		r.c.Fail("%s has been waiting for %v: Serve pauses for too long after a temporary error", p.name, r.patience)
 	}
-	if r.call.Ended() {
+	if !came() || r.call.Ended() {
 		r.c.Settle() // an answer may still be on its way
+	} else if len(p.Received())-p.heard < len(want) { // the connection has ended; so, perhaps, has Serve
+		r.c.Await("the end of Serve", func() bool { return r.call.Ended() || r.c.Resting() })
 	}
 	got := string(p.Received()[p.heard:])
 	switch {
@@ -188,9 +199,11 @@ func (r *run) closeWrite(p *client) {
 // hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does before that: "returned". Those
 // of all other clients are over, or about to be.
 func (r *run) hungUp(p *client, handlerHas string) {
-	open := func() bool { return p.Over() == nil && !p.Conn().Closed() }
+	open := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
+	var waited stopwatch
 	forgotten := func() bool { // open is asked again, because Resting has looked at the connections before it looked at the code
-		return int(r.over.Load()) == r.dialled && open() && r.c.Resting() && open()
+		late := int(r.over.Load()) == r.dialled && waited.read() > aMoment // a Close in another process is under way
+		return late && open() && r.c.Resting() && open()
 	}
 	r.c.Await("the end of the connection of "+p.name, func() bool {
 		return r.call.Ended() || p.Over() != nil && r.c.Resting() || forgotten() // Serve may still be about to close, or to return
@@ -207,6 +220,9 @@ func (r *run) hungUp(p *client, handlerHas string) {
 // ended waits for the end of a connection that has to be closed in the normal way.
 func (r *run) ended(p *client) {
 	r.hungUp(p, "returned")
+	if closed := p.Conn().Did().Closed; closed != "Close" {
+		r.c.Fail("handle has returned, and of the connection of %s only the writing half is closed: call Close", p.name)
+	}
 	r.c.WantError("the end of the connection of "+p.name, p.Over(), io.EOF)
 }
 
@@ -274,6 +290,7 @@ func (r *run) finishes(before string) {
 // stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that does not end
 // fails the cases that are, and no other.
 func (r *run) stop() {
+	r.c.Step("the suite has closed the listener, because this case is over")
 	r.ln.Close()
 	select {
 	case <-r.done:
@@ -295,8 +312,8 @@ type listener struct {
 	closed     bool                 // by the suite
 	ended      map[string]bool      // goroutines to which Accept has returned an error that is the end
 	again      bool                 // one of them has called it once more
-	slow       bool                 // connections close slowly
-	closing    bool                 // one of them is about to
+	closeNext  bool                 // as soon as a client is accepted
+	closing    bool                 // a connection that closes slowly is about to
 
 	released chan struct{} // closed when the calls that are held up may go on
 	release  func()        // closes it
@@ -324,7 +341,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		return nil, err
 	}
-	return l.accepted(caller, conn), nil
+	l.accepted(caller, conn)
+	return conn, nil
 }
 
 // enter compares with the last error that the same goroutine got; for a goroutine that has not called before, with the last error of all.
@@ -342,15 +360,15 @@ func (l *listener) enter(caller string) (ok bool) {
 	return !l.ended[caller]
 }
 
-func (l *listener) accepted(caller string, conn net.Conn) net.Conn {
+func (l *listener) accepted(caller string, conn net.Conn) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.failed[caller] = time.Time{}
-	if l.slow {
-		conn = &slowConn{conn, l}
-	}
 	l.conns = append(l.conns, conn)
-	return conn
+	last := l.closeNext
+	l.mu.Unlock()
+	if last {
+		l.shut()
+	}
 }
 
 func (l *listener) refused(caller string, err error) (toClose bool) {
@@ -392,9 +410,16 @@ func (l *listener) closeAfterErrors(n int) {
 	l.look(func() { l.closeAfter = n })
 }
 
-// closeSlowly makes the connections that are accepted from now on take their time to close: until release.
-func (l *listener) closeSlowly() {
-	l.look(func() { l.slow = true })
+// closeAfterClient makes the listener close when a client is accepted.
+func (l *listener) closeAfterClient() {
+	l.look(func() { l.closeNext = true })
+}
+
+// holdClose is what a connection does first that takes its time to close: until release.
+func (l *listener) holdClose() error {
+	l.look(func() { l.closing = true })
+	<-l.released
+	return nil
 }
 
 // isClosing reports whether Close of such a connection was called.
@@ -415,24 +440,14 @@ func (l *listener) tooSoon() (n int) {
 	return n
 }
 
-// slowConn takes its time to close.
-type slowConn struct {
-	net.Conn
-	l *listener
-}
-
-func (s *slowConn) Close() error {
-	s.l.look(func() { s.l.closing = true })
-	<-s.l.released
-	return s.Conn.Close()
-}
-
 // goroutine returns the number of the calling goroutine, from the first line of its stack: "goroutine 34 [running]:".
 func goroutine() string {
 	var line [32]byte
 	runtime.Stack(line[:], false)
 	return strings.Fields(string(line[:]))[1]
 }
+
+const aMoment = 50 * time.Millisecond
 
 // stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at most. On a busy machine the code under test is
 // kept from running as well, and that is not its fault.

@@ -101,6 +101,8 @@ func (s suite) whole(c *check.C) {
 		{[]string{"hello"}, []string{"hello"}, Report{[]string{Whole}, 0, 0}},
 		{[]string{"hello", "world"}, []string{"hello", "world"}, Report{[]string{Whole, Whole}, 0, 0}},
 		{[]string{"a", "a", "aa"}, []string{"a", "a", "aa"}, Report{[]string{Whole, Whole, Whole}, 0, 0}},
+		{[]string{"你好", "caf\u00e9"}, []string{"你好", "caf\u00e9"}, Report{[]string{Whole, Whole}, 0, 0}},
+		{[]string{"a\x00b", "\x00", "\xff\xfe"}, []string{"a\x00b", "\x00", "\xff\xfe"}, Report{[]string{Whole, Whole, Whole}, 0, 0}},
 		{nil, nil, Report{}},
 	})
 }
@@ -121,6 +123,9 @@ func (s suite) cut(c *check.C) {
 		{[]string{"hello", "world"}, []string{"hello", "w", "orld"}, Report{[]string{Whole, Cut}, 0, 0}},
 		{[]string{"hello", "world"}, []string{"h", "e", "llo", "world"}, Report{[]string{Cut, Whole}, 0, 0}},
 		{[]string{"aa", "a"}, []string{"a", "a", "a"}, Report{[]string{Cut, Whole}, 0, 0}},
+		{[]string{"hello"}, []string{"hel", "", "lo"}, Report{[]string{Cut}, 0, 0}},
+		{[]string{"\u00e9"}, []string{"\xc3", "\xa9"}, Report{[]string{Cut}, 0, 0}},
+		{[]string{"a\x00b", "c"}, []string{"a\x00", "b", "c"}, Report{[]string{Cut, Whole}, 0, 0}},
 		{[]string{"hello", "world"}, []string{"", "hello", "", "", "world", ""}, Report{[]string{Whole, Whole}, 0, 0}},
 	})
 	long := bytes.Repeat([]byte("sticky "), 500)
@@ -145,6 +150,7 @@ func (s suite) missing(c *check.C) {
 	s.examples(c, []example{
 		{[]string{"hello", "world"}, []string{"hello"}, Report{[]string{Whole, Missing}, 5, 0}},
 		{[]string{"hello", "world"}, nil, Report{[]string{Missing, Missing}, 10, 0}},
+		{[]string{"你好", "\x00x"}, []string{"你"}, Report{[]string{Cut, Missing}, 5, 0}},
 		{[]string{"hello", "world"}, []string{"hello", "wor"}, Report{[]string{Whole, Cut}, 2, 0}},
 		{[]string{"hello", "world", "!"}, []string{"hel", "lo"}, Report{[]string{Cut, Missing, Missing}, 6, 0}},
 		{[]string{"hello", "", "world"}, []string{"hello", "world"}, Report{[]string{Whole, Missing, Whole}, 0, 0}},

@@ -16,7 +16,16 @@ var pairsToStick = [][2][]byte{
 	{bytes.Repeat([]byte("first "), 1365), bytes.Repeat([]byte("second "), 1170)},
 }
 
-func (s suite) sticks(c *check.C) { s.sticksOn(c, promptly) }
+func (s suite) sticks(c *check.C) {
+	s.sticksOn(c, promptly)
+
+	c.Variation("a network that alters what it carries: Provoke has to return what Read has returned")
+	n := newNetwork(c, promptly)
+	n.altered = true
+	got, err := s.provoke(c, n, []byte("hello"), []byte("world"))
+	c.WantNil("Provoke", err)
+	c.WantBytes("what Provoke returned", got, bytes.Join(n.reads, nil))
+}
 
 func (s suite) sticksSlow(c *check.C) {
 	for _, d := range slowly {

@@ -43,7 +43,7 @@ const (
 	SeesGlued   = "messages that share a received one are glued"
 	SeesCut     = "messages that no received one holds as a whole are cut"
 	SeesBoth    = "a message may be glued and cut"
-	SeesMissing = "what did not come is missing, and what was lost is counted"
+	SeesMissing = "messages that never arrived are missing, and lost bytes are counted"
 	SeesForeign = "bytes that nobody sent are counted, and end the comparison"
 	SeesAll     = "any messages, cut anyhow, are diagnosed"
 	Sticks      = "two messages stick"

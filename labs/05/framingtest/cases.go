@@ -8,11 +8,8 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"net"
 	"strconv"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -45,11 +42,16 @@ func (s suite) write(c *check.C) {
 		c.Step("the suite received %s", check.Bytes(got))
 		c.WantBytes("on the wire", got, frame(payload))
 	}
-	c.Variation("a writer that is no connection, and takes everything")
-	w := c.Writer(&fault.Writer{})
-	c.WantNil("WriteMessage", s.writeMessage(c, w, payloads[5]))
-	c.WantBytes("written", w.Taken(), frame(payloads[5]))
+	for _, payload := range [][]byte{payloads[5], huger} {
+		c.Variation("a writer that is not a connection, and takes everything")
+		w := c.Writer(&fault.Writer{})
+		c.WantNil("WriteMessage", s.writeMessage(c, w, payload))
+		c.WantBytes("written", w.Taken(), frame(payload))
+	}
 }
+
+// huger is a payload that fits no buffer of a size that somebody thought large enough.
+var huger = bytes.Repeat([]byte("sockets "), 300_000)
 
 func (s suite) read(c *check.C) {
 	for _, payload := range samples()[:5] {
@@ -58,13 +60,6 @@ func (s suite) read(c *check.C) {
 		data := frame(payload)
 		send(c, peer, fault.After(4), data) // header and payload, neither in pieces
 		s.wantMessage(c, conn, payload)
-	}
-}
-
-// wantOpen ends the case when call has closed the connection.
-func wantOpen(c *check.C, call string, peer *fault.Peer) {
-	if peer.Conn().Closed() {
-		c.Fail("%s closed the connection; it belongs to the caller, who may go on with it", call)
 	}
 }
 
@@ -98,6 +93,57 @@ func (s suite) payload(c *check.C) {
 	}
 }
 
+// longPayloads are read through a reader of the suite's, which has all of them at once.
+func (s suite) longPayloads(c *check.C) {
+	for _, payload := range [][]byte{samples()[5], huger} {
+		c.Variation("a reader that is not a connection, with a message of %d bytes", len(payload))
+		c.Rule("Any length up to limit is read, whatever it is.", "The only bound is limit: make the slice as long as the header says once the length is checked.")
+		got, err := s.readMessage(c, bytes.NewReader(frame(payload)), 2*len(payload))
+		c.WantNil("ReadMessage", err)
+		c.WantBytes("payload", got, payload)
+	}
+}
+
+// script is a reader whose Reads return what it says, one after the other, whatever is asked for.
+type script []result
+
+type result struct {
+	data string
+	err  error
+}
+
+func (s *script) Read(p []byte) (int, error) {
+	if len(*s) == 0 {
+		return 0, io.EOF
+	}
+	next := &(*s)[0]
+	n := copy(p, next.data)
+	if next.data = next.data[n:]; next.data != "" {
+		return n, nil
+	}
+	err := next.err
+	*s = (*s)[1:]
+	return n, err
+}
+
+// oddReads are what io.Reader allows and a connection does not do.
+func (s suite) oddReads(c *check.C) {
+	for _, v := range []struct {
+		says  string
+		reads script
+	}{
+		{"returns the last bytes of the message together with io.EOF", script{{"\x03\x00\x00\x00", nil}, {"hi!", io.EOF}}},
+		{"returns 0 bytes and no error before the header", script{{"", nil}, {"\x03\x00\x00\x00hi!", nil}}},
+		{"returns 0 bytes and no error inside the header", script{{"\x03\x00", nil}, {"", nil}, {"\x00\x00hi!", nil}}},
+		{"returns 0 bytes and no error inside the payload", script{{"\x03\x00\x00\x00h", nil}, {"", nil}, {"i!", nil}}},
+	} {
+		c.Variation("a reader that is not a connection, and %s", v.says)
+		c.Rule("r is any io.Reader: bytes count, whatever error comes with them, and 0 bytes without an error are no end.",
+			"io.ReadFull knows all this. In a loop of your own use the n bytes first, then look at the error, and read on after 0, nil.")
+		s.wantMessage(c, &v.reads, []byte("hi!"))
+	}
+}
+
 func (s suite) pastTheEnd(c *check.C) {
 	messages := [][]byte{[]byte("first"), {}, samples()[4], []byte("last")}
 	stream := bytes.Join([][]byte{frame(messages[0]), frame(messages[1]), frame(messages[2]), frame(messages[3])}, nil)
@@ -108,9 +154,9 @@ func (s suite) pastTheEnd(c *check.C) {
 	end := 0
 	for i, m := range messages {
 		s.wantMessage(c, conn, m)
-		wantOpen(c, "ReadMessage", peer)
+		c.WantOpen("ReadMessage", peer.Conn())
 		end += 4 + len(m)
-		if taken := peer.Conn().Taken(); taken != end {
+		if taken := peer.Conn().Did().Taken; taken != end {
 			c.Fail("message %d ends after byte %d of the stream, but ReadMessage has taken %d bytes", i+1, end, taken)
 		}
 	}
@@ -126,24 +172,24 @@ func (s suite) endBetween(c *check.C) {
 		peer.CloseWrite()
 		for range messages {
 			s.wantMessage(c, conn, []byte("hi!"))
-			wantOpen(c, "ReadMessage", peer)
+			c.WantOpen("ReadMessage", peer.Conn())
 		}
 		_, err := s.readMessage(c, conn, roomy)
 		c.WantError("at the end of the stream", err, io.EOF)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		if check.Is(err, io.ErrUnexpectedEOF) {
 			c.Fail("at the end of the stream: the error is io.ErrUnexpectedEOF, but no message was cut")
 		}
-		wantOpen(c, "ReadMessage", peer)
+		c.WantOpen("ReadMessage", peer.Conn())
 	}
 	c.Variation("a new connection; the suite resets it between two messages")
 	conn, peer := c.Connect()
 	send(c, peer, fault.After(4), frame([]byte("hi!")))
 	s.wantMessage(c, conn, []byte("hi!"))
-	wantOpen(c, "ReadMessage", peer)
+	c.WantOpen("ReadMessage", peer.Conn())
 	peer.Reset()
 	_, err := s.readMessage(c, conn, roomy)
-	wantBroken(c, err, peer)
-	wantOpen(c, "ReadMessage", peer)
+	c.WantMet("the connection was reset", err, peer.Conn())
+	c.WantOpen("ReadMessage", peer.Conn())
 }
 
 func (s suite) endInside(c *check.C) {
@@ -157,7 +203,7 @@ func (s suite) endInside(c *check.C) {
 			c.Step("the suite closed its side")
 			_, err := s.readMessage(c, conn, roomy)
 			c.WantError("inside a message", err, io.ErrUnexpectedEOF)
-			wantOpen(c, "ReadMessage", peer)
+			c.WantOpen("ReadMessage", peer.Conn())
 		}
 		c.Variation("a new connection, reset after %d of %d bytes", at, len(message))
 		conn, peer := c.Connect()
@@ -165,8 +211,8 @@ func (s suite) endInside(c *check.C) {
 		peer.Reset()
 		c.Step("the suite reset the connection when they were read")
 		_, err := s.readMessage(c, conn, roomy)
-		wantBroken(c, err, peer)
-		wantOpen(c, "ReadMessage", peer)
+		c.WantMet("the connection was reset", err, peer.Conn())
+		c.WantOpen("ReadMessage", peer.Conn())
 	}
 	const announced = 300_000 // more than fits a length of two bytes, or a buffer that somebody thought large enough
 	c.Variation("a new connection, closed after 10 of %d bytes of the payload", announced)
@@ -176,15 +222,6 @@ func (s suite) endInside(c *check.C) {
 	c.Step("the suite closed its side")
 	_, err := s.readMessage(c, conn, roomy)
 	c.WantError("inside a message", err, io.ErrUnexpectedEOF)
-}
-
-// wantBroken ends the case unless err is the error that Read has returned when the connection broke.
-func wantBroken(c *check.C, err error, peer *fault.Peer) {
-	cause := peer.Conn().Err()
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || cause == nil {
-		c.Fail("the connection was reset, but the error is %s: pass on what Read returned, alone or wrapped", check.Err(err))
-	}
-	c.WantError("the connection was reset", err, cause)
 }
 
 // much is more memory than the suite itself needs meanwhile, and less than the lengths announced here.
@@ -228,17 +265,17 @@ func (s suite) refuse(c *check.C, n int32, limit int) {
 	what := fmt.Sprintf("ReadMessage(conn, %d)", limit)
 	allocated := c.Allocated(what, func() { payload, err = s.lab.ReadMessage(conn, limit) })
 	returned(c, what, payload, err)
-	switch taken := peer.Conn().Taken(); {
+	switch taken := peer.Conn().Did().Taken; {
 	case err == nil:
 		c.Fail("a header announced %d bytes, and ReadMessage returned no error", n)
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case check.Is(err, io.EOF) || check.Is(err, io.ErrUnexpectedEOF):
 		c.Fail("a header announced %d bytes, and ReadMessage took it for the end of the stream", n)
 	case allocated > much:
-		c.Fail("a header announced %d bytes, and ReadMessage set aside more than %d MiB before it refused", n, much>>20)
+		c.Fail("a header announced %d bytes, and ReadMessage allocated more than %d MiB before it refused", n, much>>20)
 	case taken != 4:
 		c.Fail("ReadMessage has taken %d bytes, not the 4 of the header", taken)
 	}
-	wantOpen(c, "ReadMessage", peer)
+	c.WantOpen("ReadMessage", peer.Conn())
 }
 
 func (s suite) badWrite(c *check.C) {
@@ -255,15 +292,19 @@ func (s suite) badWrite(c *check.C) {
 		}
 		c.WantBytes("taken by the writer", w.Taken(), whole[:room])
 	}
-	for _, most := range []int{1, 3, 5} {
+	for _, room := range []int{4, len(whole)} {
+		c.Variation("a writer that fails with byte %d, and says that it took it", room)
+		w := c.Writer(&fault.Writer{Room: room, Err: broken, Full: true})
+		c.WantError("WriteMessage", s.writeMessage(c, w, payload), broken)
+		if w.Tried() > 0 {
+			c.Fail("after the error WriteMessage offered the writer %d bytes more", w.Tried())
+		}
+	}
+	for _, most := range []int{1, 3, 5, len(payload) - 1, len(whole) - 4, len(whole) - 3, len(whole) - 2, len(whole) - 1} {
 		c.Variation("a writer that takes at most %d bytes a call and returns no error", most)
 		w := c.Writer(&fault.Writer{Most: most})
-		err := s.writeMessage(c, w, payload)
-		taken := w.Taken()
-		if err == nil {
-			c.WantBytes("WriteMessage returned nil; taken by the writer", taken, whole)
-		} else if !bytes.HasPrefix(whole, taken) {
-			c.WantBytes("taken by the writer", taken, whole[:min(len(taken), len(whole))])
+		if s.writeMessage(c, w, payload) == nil {
+			c.WantBytes("WriteMessage returned nil; taken by the writer", w.Taken(), whole)
 		}
 	}
 	s.tooLong(c)
@@ -281,7 +322,7 @@ func (s suite) tooLong(c *check.C) {
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
 	c.Step("WriteMessage(w, payload) returned %s", check.Err(err))
 	if w.Calls() > 0 {
-		c.Fail("WriteMessage began to write a message whose length does not fit the header")
+		c.Fail("WriteMessage began to write a message whose length does not fit the header: compare len(payload) with math.MaxInt32 first")
 	}
 	if err == nil {
 		c.Fail("WriteMessage returned no error, and wrote nothing")
@@ -295,6 +336,9 @@ func (s suite) conversation(c *check.C) {
 	s.readMeanwhile(c)
 	s.writeMeanwhile(c)
 
+	s.longPayloads(c)
+	s.oddReads(c)
+
 	c.Variation("a new connection, of which ReadMessage is given nothing but Read, as io.Reader says")
 	conn, peer := c.Connect()
 	send(c, peer, fault.Whole, frame([]byte("hi!")))
@@ -303,27 +347,6 @@ func (s suite) conversation(c *check.C) {
 
 // onlyReader hides all of a connection but Read.
 type onlyReader struct{ io.Reader }
-
-// timed is a connection that remembers whether a deadline was set on it.
-type timed struct {
-	net.Conn
-	set atomic.Bool
-}
-
-func (t *timed) SetDeadline(d time.Time) error {
-	t.set.Store(true)
-	return t.Conn.SetDeadline(d)
-}
-
-func (t *timed) SetReadDeadline(d time.Time) error {
-	t.set.Store(true)
-	return t.Conn.SetReadDeadline(d)
-}
-
-func (t *timed) SetWriteDeadline(d time.Time) error {
-	t.set.Store(true)
-	return t.Conn.SetWriteDeadline(d)
-}
 
 // echo has 20 messages read, and each written back.
 func (s suite) echo(c *check.C, cut fault.Cut) {
@@ -346,8 +369,7 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 		sent = append(sent, m)
 		stream = append(stream, frame(m)...)
 	}
-	under, peer := c.Connect()
-	conn := &timed{Conn: under}
+	conn, peer := c.Connect()
 	send(c, peer, cut, stream)
 	peer.CloseWrite()
 	c.Step("ReadMessage reads 20 messages, and WriteMessage writes each of them back")
@@ -357,10 +379,8 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 		try := func(function, args string, f func()) { // each call has a time limit of its own
 			c.Do(fmt.Sprintf("%s(%s) for message %d", function, args, i+1), f)
 			c.WantNil(fmt.Sprintf("%s for message %d", function, i+1), err)
-			wantOpen(c, function, peer)
-			if conn.set.Load() {
-				c.Fail("%s set a deadline on the connection; deadlines are set by the caller", function)
-			}
+			c.WantOpen(function, peer.Conn())
+			c.WantNoDeadline(function, peer.Conn())
 		}
 		try("ReadMessage", fmt.Sprintf("conn, %d", roomy), func() { m, err = s.lab.ReadMessage(conn, roomy) })
 		try("WriteMessage", "conn, payload", func() { err = s.lab.WriteMessage(conn, m) })
@@ -376,6 +396,8 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 // readMeanwhile stops a message in the middle of its header and of its payload, and has others read and written meanwhile.
 func (s suite) readMeanwhile(c *check.C) {
 	c.Variation("two new connections; a message stops half-way on the first one")
+	c.Rule("Calls on different connections, and in the two directions of one, do not wait for each other and share nothing. A message may come late.",
+		"Give every call variables of its own, and hold no lock while it reads. Wait as long as it takes.")
 	payload, short := []byte("a long way to go"), []byte("quick")
 	first, firstPeer := c.Connect()
 	second, secondPeer := c.Connect()
@@ -387,6 +409,7 @@ func (s suite) readMeanwhile(c *check.C) {
 		c.Say("the suite has sent %s on the first connection, on which ReadMessage has begun to read", check.Bytes(piece))
 		firstPeer.Send(piece)
 		c.Await("ReadMessage to wait for more", func() bool { return call.Ended() || c.Resting() })
+		c.Late()
 
 		c.Say("while the first call waits, the suite has sent %s on the second connection", check.Bytes(frame(short)))
 		secondPeer.Send(frame(short))
@@ -448,6 +471,7 @@ func (b *busy) letGo() {
 // writeMeanwhile stops a Write, and has another message written to somebody else meanwhile.
 func (s suite) writeMeanwhile(c *check.C) {
 	c.Variation("two writers; the first one takes its time")
+	c.Rule("Calls on different connections do not wait for each other.", "Let no call hold a lock or a variable that another one needs while it writes.")
 	payload, short := []byte("a long way to go"), []byte("quick")
 	first := &busy{}
 	first.freed.L = &first.mu

@@ -3,6 +3,7 @@
 package framingtest
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"testing"
@@ -71,7 +72,7 @@ func Suite(lab Lab) check.Lab {
 			Hint: "io.ReadFull returns io.EOF when it has read nothing at all: right before a header, wrong between a header and its payload.",
 		}, {
 			Name: Refused, Points: 1, Run: s.refused, Scene: "huge", Needs: []string{Read}, Memory: true,
-			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is set aside for it and before anything more is read. A length equal to limit is allowed. limit may be any int from 0 on; it is a bound, not the size of a buffer.",
+			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is allocated for it and before anything more is read. A length equal to limit is allowed. limit may be any int from 0 on; it is a bound, not the size of a buffer.",
 			Hint: "Read the number as an int32 and compare it as an int, before make and before the next read.",
 		}, {
 			Name: BadWrite, Points: 1, Run: s.badWrite, Scene: "overflow", Needs: []string{Write},
@@ -104,10 +105,16 @@ func returned(c *check.C, what string, payload []byte, err error) {
 
 // writeMessage calls the student's function and records what it returned.
 func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error) {
-	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
+	lent := append(bytes.Clone(payload), behind...)
+	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lent[:len(payload)]) })
 	c.Step("WriteMessage(w, payload), the payload being %s, returned %s", check.Bytes(payload), check.Err(err))
+	c.WantBytes("the caller's payload, which WriteMessage may not change", lent[:len(payload)], payload)
+	c.WantBytes("the bytes behind the payload in the caller's array", lent[len(payload):], []byte(behind))
 	return err
 }
+
+// behind is in the caller's array, behind the payload.
+const behind = "the caller's"
 
 // send hands data over as cut says.
 func send(c *check.C, peer *fault.Peer, cut fault.Cut, data []byte) {

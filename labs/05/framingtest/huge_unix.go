@@ -19,7 +19,7 @@ func huge(c *check.C) []byte {
 	size := int64(math.MaxInt32) + 1
 	b, err := syscall.Mmap(-1, 0, int(size), syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		c.Fail("the suite could not map %d bytes: %v", size, err)
+		c.NotGraded("%d bytes of the address space could not be mapped: %v", size, err)
 	}
 	c.Cleanup(func() { syscall.Munmap(b) })
 	return b

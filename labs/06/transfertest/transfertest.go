@@ -31,7 +31,7 @@ const (
 	Pieces   = "a transfer that comes in pieces is put together, and nothing behind it is read"
 	Ends     = "a transfer that is cut is an error and leaves no file"
 	Refused  = "a header that cannot be true is refused before the payload is read"
-	Verified = "an md5 that differs is an error, and a word in its place is not"
+	Verified = "an md5 that differs is an error, and text that is not an md5 is not"
 	Names    = "a name that leaves the folder is refused"
 	Long     = "a payload of any length is announced exactly and never held in memory"
 )
@@ -47,7 +47,7 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Send, Points: 1, Run: s.send, Scene: "no-name",
 			Rule: "A transfer is 4 bytes of length (little-endian) of the JSON in bytes; a JSON object of file_name, total_size and md5, in this order; and exactly total_size bytes of payload. The next one may follow: Send closes nothing and sets no deadline.",
-			Hint: "json.Marshal keeps the order of a struct's fields, sorts the keys of a map, and escapes what needs it. io.CopyN copies so many bytes and no more.",
+			Hint: "json.Marshal keeps the order of a struct's fields, sorts the keys of a map, and escapes what needs it. io.CopyN copies that many bytes and no more.",
 		}, {
 			Name: BadSend, Points: 1, Run: s.badSend, Scene: "long-header", Needs: []string{Send},
 			Rule: "nil means that all of it is written. A payload that fails or ends early is an error, and so is a Write that fails, after which nothing more is written. A negative size, and a header over 65536 bytes, is an error before anything is written.",
@@ -63,10 +63,10 @@ func Suite(lab Lab) check.Lab {
 		}, {
 			Name: Ends, Points: 1, Run: s.ends, Lesson: "05", Scene: "cut-short", Needs: []string{Receive},
 			Rule: "When the stream ends before a transfer the error is io.EOF; inside one it is io.ErrUnexpectedEOF; a connection that breaks is its own error. No file stays behind, neither under the name nor under another one. The connection is left to the caller, who closes it.",
-			Hint: "io.ReadFull and io.CopyN return io.EOF when they have read nothing: inside a transfer turn it into io.ErrUnexpectedEOF. Close and remove the file when anything has failed.",
+			Hint: "io.ReadFull returns io.EOF when it has read nothing, and io.CopyN after a part, too: inside a transfer turn it into io.ErrUnexpectedEOF. Close and remove the file when anything has failed.",
 		}, {
 			Name: Refused, Points: 1, Run: s.refused, Scene: "no-size", Needs: []string{Receive}, Memory: true,
-			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused before memory is set aside and before anything more is read; JSON that is none, is not UTF-8, or has no file_name or no total_size of 0 or more, before any of the payload is read. The error is not io.EOF, and the connection stays open.",
+			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused before memory is allocated and before anything more is read; invalid JSON, and JSON that is not an object, is not UTF-8, or has no file_name or no total_size of 0 or more, before any of the payload is read. The error is not io.EOF, and the connection stays open.",
 			Hint: "Test the length before make. Take total_size as an int64: a float64 lets 5.5 pass, and rounds what is large. An absent field looks like 0 in a struct: begin with TotalSize: -1, or use a pointer. json.Unmarshal takes bytes that are not UTF-8: ask utf8.Valid.",
 		}, {
 			Name: Verified, Points: 1, Run: s.verified, Scene: "checksum", Needs: []string{Receive},

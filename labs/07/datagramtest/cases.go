@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -25,6 +26,8 @@ const (
 	ages    = time.Hour             // a wait that nobody takes in full
 	largest = 65507 - idSize        // bytes; what a datagram over IPv4 carries behind the id
 )
+
+var errUnplugged = errors.New("the cable is unplugged")
 
 var (
 	hello = []byte("hello")
@@ -80,16 +83,26 @@ func (s suite) silence(c *check.C) {
 		c.Variation("a new connection")
 		var w *wire
 		w = s.connect(c, func(i int, _ request) []datagram {
-			if i > tries+5 { // it would go on for ever
+			if i > tries+5 { // it would go on forever
 				w.peer.Conn().Close()
 			}
 			return nil
 		})
-		c.Say("the suite lets every request go")
-		_, err := s.exchange(w, hello, roomy, tries, short)
+		c.Say("the suite drops every request")
+		const wait = 3 * short
+		begin := time.Now()
+		_, err := s.exchange(w, hello, roomy, tries, wait)
+		took, all := time.Since(begin), time.Duration(tries)*wait
+		if passed := w.peer.Conn().Passed(); passed.After(begin) { // which a machine that stands still does not move
+			took = passed.Sub(begin)
+		}
 		w.wantRequests(tries, hello)
 		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
-		s.wantDeadlines(w, 0, time.Duration(tries)*short) // the second one may be counted from the beginning
+		if took < all {
+			c.Fail("the call was over after %v, and %d tries of %v take %v: each request is waited for, the last one too",
+				took.Round(time.Millisecond), tries, wait, all)
+		}
+		s.wantDeadlines(w, 0, all) // the second one may be counted from the beginning
 	}
 	c.Variation("a new connection; the suite answers at once")
 	w := s.connect(c, answered(hello))
@@ -102,16 +115,14 @@ func (s suite) silence(c *check.C) {
 func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
 	conn := w.peer.Conn()
 	if got := conn.Longest(); got > 0 && (got < least || got > most) {
-		w.c.Fail("a read deadline gives the answer %v, and not what wait says", got.Round(time.Microsecond))
+		w.c.Fail("the longest read deadline of the call gave the answer %v, and not what wait says", got.Round(time.Microsecond))
 	}
 	w.wantUntimed()
 }
 
 // wantUntimed ends the case if a deadline is left.
 func (w *wire) wantUntimed() {
-	if w.peer.Conn().Timed() {
-		w.c.Fail("Exchange left a deadline on the connection: it ends what the caller does next")
-	}
+	w.c.WantUntimed("Exchange", w.peer.Conn())
 }
 
 func (s suite) lost(c *check.C) {
@@ -301,21 +312,26 @@ func (s suite) limit(c *check.C) {
 				c.Fail("Exchange returned %d of %d bytes without an error", len(answer), more)
 			case len(w.requests()) > 1:
 				c.Fail("your code asked again, %d times in all; the answer had come", len(w.requests()))
-			case errors.Is(err, os.ErrDeadlineExceeded):
+			case check.Is(err, os.ErrDeadlineExceeded):
 				c.Fail("the error is os.ErrDeadlineExceeded, but the answer had come: it was too long")
 			}
 		}
 	}
+	c.Variation("a new connection; the limit is the largest int")
+	w := s.connect(c, answered(hello))
+	answer, err := s.exchange(w, hello, math.MaxInt, 3, ages)
+	want(c, answer, err, hello)
+
 	c.Variation("a new connection; a datagram over the limit that is not the answer comes before it")
-	w := s.connect(c, func(_ int, r request) []datagram {
+	w = s.connect(c, func(_ int, r request) []datagram {
 		return []datagram{junk(long[:500], "500 bytes without the id"), reply(r, hello)}
 	})
-	answer, err := s.exchange(w, hello, 100, 3, ages)
+	answer, err = s.exchange(w, hello, 100, 3, ages)
 	want(c, answer, err, hello)
 }
 
 func (s suite) flood(c *check.C) {
-	const tries, wait = 2, 5 * time.Millisecond
+	const tries, wait = 2, 40 * time.Millisecond
 	c.Variation("a new connection")
 	w := s.connect(c, func(int, request) []datagram { return nil })
 	c.Say("the suite answers no request, and sends other datagrams, without a pause")
@@ -324,8 +340,8 @@ func (s suite) flood(c *check.C) {
 		return binary.LittleEndian.AppendUint64(nil, n.Add(1))[:n.Load()%9]
 	})
 	_, err := s.exchange(w, hello, roomy, tries, wait)
-	if w.peer.Conn().Extended() {
-		c.Fail("the deadline was set again after each datagram, and never came")
+	if w.peer.Conn().Endless() {
+		c.Fail("other datagrams came, one after the other, and the %v of a try were never over: the wait must not begin anew with each of them", wait)
 	}
 	w.wantRequests(tries, hello)
 	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
@@ -347,16 +363,34 @@ func (s suite) broken(c *check.C) {
 	c.Variation("a new connection; a request of one byte more than fits into a datagram")
 	w = s.connect(c, answered(hello))
 	_, err = s.exchange(w, long[:largest+1], roomy, 3, short)
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil || check.Is(err, os.ErrDeadlineExceeded) {
 		c.Fail("the request was not sent, but the error is %s: pass on what Write returned, alone or wrapped", check.Err(err))
 	}
 	s.wantOneWrite(w)
 	w.wantUntimed()
 
+	c.Variation("a new connection; the first request is lost, and the second Write fails: %v", errUnplugged)
+	w = s.connect(c, func(int, request) []datagram { return nil })
+	writes := 0
+	w.peer.Conn().Before("Write", func() error {
+		if writes++; writes > 1 {
+			return errUnplugged
+		}
+		return nil
+	})
+	_, err = s.exchange(w, hello, roomy, 3, short)
+	c.WantError("the second Write", err, errUnplugged)
+	if n := w.peer.Conn().Did().Writes; n != 2 {
+		c.Fail("your code called Write %d times; the second call failed, and an error ends the call", n)
+	}
+	w.wantUntimed()
+	c.WantOpen("Exchange", w.peer.Conn())
+
 	c.Variation("a new connection; an answer of 101 bytes, where 100 are allowed")
 	w = s.connect(c, answered(long[:101]))
 	s.exchange(w, hello, 100, 3, ages) // what it returns is for another case
 	w.wantUntimed()
+	c.WantOpen("Exchange", w.peer.Conn())
 
 	c.Variation("a new connection that somebody closes while Exchange waits")
 	w = s.connect(c, func(int, request) []datagram {
@@ -380,7 +414,7 @@ func (s suite) broken(c *check.C) {
 }
 
 func (s suite) wantOneWrite(w *wire) {
-	if n := w.conn.Writes(); n != 1 {
+	if n := w.peer.Conn().Did().Writes; n != 1 {
 		w.c.Fail("your code called Write %d times; an error ends the call", n)
 	}
 }

@@ -52,7 +52,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "The request is sent tries times at most, and each time the wait for an answer has its own deadline, wait from then on. After the last one the error is os.ErrDeadlineExceeded, and conn has no deadline any more.",
 			Hint: "For each try: Write, SetReadDeadline(time.Now().Add(wait)), Read. In the end SetReadDeadline(time.Time{}), and an error made with %w.",
 		}, {
-			Name: Lost, Points: 1, Run: s.lost, Scene: "overflow", Needs: []string{Silence}, Timers: true,
+			Name: Lost, Points: 1, Run: s.lost, Scene: "overflow", Needs: []string{Silence},
 			Rule: "When the wait for an answer is over, the same datagram is sent again, with the same id, and a new wait begins. An answer counts whichever try it answers.",
 			Hint: "Make the datagram once, before the loop. Set the deadline anew in each try: one that has passed ends every Read at once.",
 		}, {
@@ -72,7 +72,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A try is over wait after its request was sent, however many other datagrams come meanwhile.",
 			Hint: "Set the deadline once a try, before the loop that reads, and not before each Read. A time.After made in the loop begins anew in each round, too.",
 		}, {
-			Name: Broken, Points: 1, Run: s.broken, Scene: "nobody", Needs: []string{Answer},
+			Name: Broken, Points: 1, Run: s.broken, Scene: "nobody", Needs: []string{Silence},
 			Rule: "An error of Write, and one of Read that is no timeout, ends the call at once: it is returned, alone or wrapped with %w, and nothing more is sent. conn has no deadline after any error, that of an answer over the limit included.",
 			Hint: "Look at the error of every Write. After Read, errors.Is(err, os.ErrDeadlineExceeded) tells whether to try again. A defer takes the deadline away on every way out.",
 		}, {

@@ -19,32 +19,12 @@ const idSize = 8 // bytes in front of every request and every answer
 type wire struct {
 	c    *check.C
 	peer *fault.DatagramPeer
-	conn *counter // the student's
+	conn net.Conn // the student's
 
 	mu   sync.Mutex
 	ids  []string
 	last request
 	log  []string
-}
-
-// counter counts Writes, also those that fail.
-type counter struct {
-	net.Conn
-	mu     sync.Mutex
-	writes int
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	c.writes++
-	c.mu.Unlock()
-	return c.Conn.Write(p)
-}
-
-func (c *counter) Writes() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.writes
 }
 
 // request is a request as the suite has received it; id is shorter than 8 bytes if all of it is.
@@ -68,7 +48,7 @@ type datagram struct {
 // to be called on c in there.
 func (s suite) connect(c *check.C, script func(i int, r request) []datagram) *wire {
 	conn, peer := c.Datagrams()
-	w := &wire{c: c, peer: peer, conn: &counter{Conn: conn}}
+	w := &wire{c: c, peer: peer, conn: conn}
 	peer.Answer(func(i int, data []byte) (answers [][]byte) {
 		r := parse(data)
 		w.mu.Lock()
@@ -82,7 +62,7 @@ func (s suite) connect(c *check.C, script func(i int, r request) []datagram) *wi
 		if len(r.id) < idSize {
 			sent, text = nil, text+"cannot answer: it is too short for an id"
 		} else if len(sent) == 0 {
-			text += "let it go"
+			text += "dropped it"
 		} else {
 			text += "sent " + w.list(sent)
 		}
@@ -162,10 +142,16 @@ func (w *wire) requests() (all []request) {
 // exchange calls the student's function, and records what went back and forth and what it returned.
 func (s suite) exchange(w *wire, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
 	what := fmt.Sprintf("Exchange(conn, %s, limit %d, tries %d, wait %v)", text(request), limit, tries, wait)
-	w.c.Do(what, func() { answer, err = s.lab.Exchange(w.conn, request, limit, tries, wait) })
+	const behind = "the caller's"
+	lent := append(slices.Clone(request), behind...)
+	w.c.Do(what, func() { answer, err = s.lab.Exchange(w.conn, lent[:len(request)], limit, tries, wait) })
 	w.c.Await("what was sent to arrive", w.peer.Rested)
 	w.tell()
 	w.c.Step("%s returned %s, %s", what, text(answer), check.Err(err))
+	w.c.WantBytes("the caller's request and what follows it in its array, which Exchange may not change", lent, append(slices.Clone(request), behind...))
+	if err == nil { // otherwise the suite may have closed it
+		w.c.WantOpen("Exchange", w.peer.Conn())
+	}
 	return answer, err
 }
 

@@ -8,12 +8,13 @@ import sys
 
 
 def read_exactly(conn, n):
-    data = b""
-    while len(data) < n:
-        piece = conn.recv(min(n - len(data), 1024))
-        if not piece:
-            raise EOFError("got %d of %d bytes" % (len(data), n))
-        data += piece
+    data = bytearray(n)  # data += piece would copy all that came before, for each piece
+    got = 0
+    while got < n:
+        received = conn.recv_into(memoryview(data)[got:])
+        if received == 0:
+            raise EOFError("got %d of %d bytes" % (got, n))
+        got += received
     return data
 
 

@@ -2,8 +2,12 @@ package scenario
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"net"
 	"time"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -194,6 +198,85 @@ func NextClient(p Programs) Play {
 		}
 		o.Got = []string{string(buf[:n])}
 		rec.Verdict("the client that waited in the queue is served when the first one has left")
+		return o, nil
+	}
+}
+
+// ListeningIsEnough lets a client connect, send and close its writing half before the server calls
+// Accept, which is only then let in. Got is the answer, and N how many bytes were in the queue when
+// Accept returned, before the server's first read.
+func ListeningIsEnough(
+	listen func(addr string) (net.Listener, error), dial func(addr string) (net.Conn, error),
+	answer AnswerFunc,
+) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		ln, err := listen("127.0.0.1:0")
+		if err != nil {
+			return o, err
+		}
+		defer rec.Listener("server", ln).Close()
+		conn, err := rec.Dial("client", ln.Addr().String(), dial)
+		if err != nil {
+			return o, err
+		}
+		defer conn.Close()
+		const message = "hello"
+		if _, err := conn.Write([]byte(message)); err != nil {
+			return o, err
+		}
+		closeWrite(conn)
+		rec.State(0, "the client is connected, has sent and has said goodbye; "+
+			"the server has only called listen")
+		accepted, err := rec.Accept("server", func() (net.Conn, error) {
+			return loopback.AcceptFrom(ln, conn)
+		})
+		if err != nil {
+			return o, err
+		}
+		if err := Late(rec, accepted, len(message)); err != nil {
+			return o, err
+		}
+		if o.N, err = loopback.Queued(accepted, 1024); err != nil {
+			return o, err
+		}
+		if err := answer(accepted); err != nil {
+			return o, err
+		}
+		output, err := io.ReadAll(conn)
+		if err != nil {
+			return o, err
+		}
+		o.Got = []string{string(output)}
+		rec.Verdict("%d bytes were waiting when accept returned; they were answered: %q", o.N, output)
+		return o, nil
+	}
+}
+
+// UpperGBK lets a client talk to a server twice, with one Chinese text: in UTF-8, and in GBK. Got is
+// what the answers say, each decoded as it was encoded.
+func UpperGBK(p Programs, text string) Play {
+	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		gbk, err := simplifiedchinese.GBK.NewEncoder().String(text)
+		if err != nil {
+			return o, err
+		}
+		answers, err := Talking(p, text, gbk)(rec)
+		if err != nil {
+			return o, err
+		}
+		if len(answers.Got) != 2 {
+			return o, fmt.Errorf("%d answers instead of two: %q", len(answers.Got), answers.Got)
+		}
+		decoded, err := simplifiedchinese.GBK.NewDecoder().String(answers.Got[1])
+		if err != nil {
+			return o, err
+		}
+		o.Got = []string{answers.Got[0], decoded}
+		for i, encoding := range []string{"UTF-8", "GBK"} {
+			sent := []string{text, gbk}[i]
+			rec.Verdict("in %s: %s is % x; % x came back, which is %s",
+				encoding, text, sent, answers.Got[i], o.Got[i])
+		}
 		return o, nil
 	}
 }

@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"encoding/binary"
 	"net"
 	"strings"
+	"unicode/utf8"
 
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -107,4 +109,22 @@ func Big(header func() ([]byte, error), receive func(conn net.Conn) error) Play 
 		}
 		return o, nil
 	})
+}
+
+// Characters sends a frame whose JSON has characters of several bytes. N is how many bytes it has more
+// than characters; Got and Met are those of Understood.
+func Characters(header func(payload string) ([]byte, error), m Messages) Play {
+	return func(rec *timeline.Recorder) (Outcome, error) {
+		const payload = "all is well"
+		head, err := header(payload)
+		if err != nil {
+			return Outcome{}, err
+		}
+		said, text := binary.LittleEndian.Uint32(head), head[4:]
+		rec.State(len(text), "the JSON has %d characters and %d bytes; its length is sent as %d",
+			utf8.RuneCount(text), len(text), said)
+		o, err := Understood(append(head, payload...), m)(rec)
+		o.N = len(text) - utf8.RuneCount(text)
+		return o, err
+	}
 }

@@ -2,11 +2,13 @@ package scenario
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"socketbook/tools/loopback"
 	"socketbook/tools/timeline"
@@ -150,6 +152,60 @@ func judge(rec *timeline.Recorder, ended error) {
 	} else {
 		rec.Verdict("the server ended with an error: %s", reason(ended))
 	}
+}
+
+// Swallowed lets a client send a message that a careful server refuses: it is not UTF-8, and a layer
+// between connection and server says so. Met is what answer returned.
+func Swallowed(answer AnswerFunc) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		answered := make(chan error, 1)
+		go func() { answered <- answer(textConn{s}) }()
+		if _, err := exchange(c, "hello"); err != nil {
+			return o, err
+		}
+		if _, err := c.Write([]byte("caf\xe9")); err != nil {
+			return o, err
+		}
+		o.Met = <-answered
+		if n, err := c.Read(make([]byte, 1024)); err != io.EOF {
+			return o, fmt.Errorf("the client read %d bytes and %v instead of the end", n, err)
+		}
+		if o.Met == nil {
+			rec.Verdict("the server dropped its client, and nobody knows why")
+		} else {
+			rec.Note("server", nil, "ends with: %v", o.Met)
+			rec.Verdict("the server dropped its client, and says why: %v", o.Met)
+		}
+		return o, nil
+	})
+}
+
+// textConn is a connection that text comes from: bytes that are not UTF-8 are an error.
+type textConn struct{ net.Conn }
+
+func (c textConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if !utf8.Valid(p[:n]) {
+		return 0, fmt.Errorf("%q is not UTF-8", p[:n])
+	}
+	return n, err
+}
+
+// CloseInside lets a client talk that is given two lines. Got is what it printed, Met what its talk
+// function returned.
+func CloseInside(answer AnswerFunc, talk TalkFunc) Play {
+	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
+		err, _ = both(func() error { return answer(s) }, func() error {
+			defer c.Close()
+			o.Got, o.Met = Talk(rec, "client", talk, c, "first", "second")
+			return nil
+		})
+		if o.Met != nil {
+			rec.Note("client", nil, "is told: %s", reason(o.Met))
+		}
+		rec.Verdict("2 lines typed, %d answered", len(o.Got))
+		return o, err
+	})
 }
 
 // NeverClosed lets a client send one message, close its writing half and read to the end. Stuck is

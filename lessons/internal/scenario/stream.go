@@ -269,16 +269,17 @@ func TwoCommands(send func(conn net.Conn, command string) error, answer AnswerFu
 	})
 }
 
-// zhong prints x and 1000 times the character 中 in GBK, where it is the bytes D6 D0: 2001 bytes.
-const zhong = `printf x; printf '\326\320%.0s' $(seq 1000)`
+// zhong prints x and 1500 times the character 中 in GBK, where it is the bytes D6 D0: 3001 bytes, more
+// than two reads of 1024 take, so that the next answer is in neither of them.
+const zhong = `printf x; printf '\326\320%.0s' $(seq 1500)`
 
 // CutCharacter asks for an answer in which a two-byte character lies across byte 1024, and then for
-// another one. The client decodes GBK. N is how many of the 1000 characters came out right.
+// another one. The client decodes GBK. N is how many of the 1500 characters came out right.
 func CutCharacter(answer AnswerFunc, talk TalkFunc) Play {
 	return shellTyped(answer, talk, []string{zhong, "echo next"},
 		func(rec *timeline.Recorder, o *Outcome) {
 			o.N = strings.Count(strings.Join(o.Got, ""), "中")
-			rec.Verdict("of 1000 characters 中 that the server sent, %d came out as 中", o.N)
+			rec.Verdict("of 1500 characters 中 that the server sent, %d came out as 中", o.N)
 		})
 }
 

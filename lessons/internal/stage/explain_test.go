@@ -23,6 +23,7 @@ func opError(op string, cause error) error {
 
 // A sentence says what was tried, on which address, why it failed, and what to type next.
 func TestExplain(t *testing.T) {
+	strange := &net.OpError{Op: "listen", Net: "tcp", Addr: &net.TCPAddr{}, Err: errors.New("strange")}
 	s := &session{Lesson: Lesson{Number: "04"}}
 	listen := func(err error) string { return s.explainListen(addr, err) }
 	dial := func(err error) string { return s.explainDial(addr, err) }
@@ -41,6 +42,7 @@ func TestExplain(t *testing.T) {
 		{listen, opError("listen", syscall.EACCES), []string{"listening on " + addr, "not permitted", anyPort}},
 		{listen, opError("listen", syscall.EADDRNOTAVAIL), []string{"does not have that address", anyPort}},
 		{listen, opError("listen", syscall.EMFILE), []string{"listening on " + addr, syscall.EMFILE.Error(), anyPort}},
+		{listen, strange, []string{"listening on " + addr + ": strange; try " + anyPort}},
 		{dial, opError("dial", syscall.ECONNREFUSED), []string{"connecting to " + addr, "nobody listens there", again}},
 		{dial, opError("dial", syscall.ETIMEDOUT), []string{"connecting to " + addr, "no answer in time", again}},
 		{dial, opError("dial", syscall.EHOSTUNREACH), []string{"connecting to " + addr, syscall.EHOSTUNREACH.Error(), again}},

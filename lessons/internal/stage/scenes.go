@@ -77,7 +77,7 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	}
 	if *list {
 		for _, sc := range s.Scenes {
-			fmt.Fprintf(s.out, "%-16s %s\n", sc.Name, cmp.Or(sc.NaiveLine, sc.Line))
+			fmt.Fprintf(s.out, "%-19s %s\n", sc.Name, cmp.Or(sc.NaiveLine, sc.Line))
 		}
 		return done
 	}

@@ -189,7 +189,7 @@ func (s *session) complain(format string, args ...any) {
 		}
 	}
 	if f, ok := s.errs.(*os.File); ok && isTerminal(f) && terminalWidth(f) > 0 {
-		fmt.Fprintln(s.errs, wrapWords(line.String(), "  ", terminalWidth(f)))
+		fmt.Fprintln(s.errs, wrapComplaint(line.String(), terminalWidth(f)))
 		return
 	}
 	fmt.Fprintln(s.errs, line.String())

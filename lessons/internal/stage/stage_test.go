@@ -140,7 +140,7 @@ func TestTitles(t *testing.T) {
 		}
 		require.Equal(t, test.titles, titles.String())
 		out, _, _ = runScenes(t, test.scene, "-list")
-		require.Equal(t, "a                "+test.list+"\n", out)
+		require.Equal(t, "a                   "+test.list+"\n", out)
 	}
 }
 

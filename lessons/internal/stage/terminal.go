@@ -136,3 +136,13 @@ func wrapWords(text, indent string, width int) string {
 	}
 	return out.String()
 }
+
+// toType is a command in a complaint.
+var toType = regexp.MustCompile(`go run [^;,]*`)
+
+// wrapComplaint breaks a complaint between words, and no command that it names: whoever copies that gets one line.
+func wrapComplaint(text string, width int) string {
+	const blank = "\ue000" // for private use, so that no text has it
+	held := toType.ReplaceAllStringFunc(text, func(command string) string { return strings.ReplaceAll(command, " ", blank) })
+	return strings.ReplaceAll(wrapWords(held, "  ", width), blank, " ")
+}

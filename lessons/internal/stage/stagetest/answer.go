@@ -35,6 +35,7 @@ func Leaving(t *testing.T, answer scenario.AnswerFunc, request string) {
 		require.NoError(t, loopback.Abort(client))
 		require.NoError(t, loopback.WaitDead(server))
 		require.NoError(t, answer(server))
+		require.ErrorIs(t, server.Close(), net.ErrClosed, "it has closed the connection")
 	})
 	t.Run("it aborts before the answer", func(t *testing.T) {
 		client, server := pair(t)

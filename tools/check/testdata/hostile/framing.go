@@ -10,6 +10,7 @@ import (
 	"log"
 	"math"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,19 +21,9 @@ var hostile = os.Getenv("HOSTILE")
 
 func init() {
 	switch hostile {
-	case "init writes results":
-		if name := os.Getenv("SOCKETBOOK_RESULTS"); name != "" {
-			go func() {
-				for range 1000 {
-					forge(name)
-					time.Sleep(time.Millisecond)
-				}
-			}()
-		}
-	case "writes results later", "replaces the results":
-		// The environment is that of the process which was started; the suite's second process has no such variable.
-		if name := os.Getenv("SOCKETBOOK_RESULTS"); name != "" {
-			os.Setenv("KEPT", name)
+	case "junk in the results":
+		if name := os.Getenv("SOCKETBOOK_RESULTS"); name != "" { // the worker has no such variable
+			forge(name)
 		}
 	case "init starts a goroutine":
 		go func() { select {} }()
@@ -45,7 +36,7 @@ func forge(name string) {
 		panic(err)
 	}
 	defer f.Close()
-	fmt.Fprintln(f, `{"lab":"05","case":"a message is read back","points":1,"of":1,"outcome":"passed","message":""}`)
+	fmt.Fprint(f, "junk\n{\"lab\":\"05\",\"ca")
 }
 
 var (
@@ -56,6 +47,9 @@ var (
 func WriteMessage(w io.Writer, payload []byte) error {
 	if hostile == "write not started" {
 		panic("not started")
+	}
+	if hostile == "nothing is right" {
+		return nil
 	}
 	if len(payload) > math.MaxInt32 {
 		return errors.New("too long")
@@ -70,12 +64,27 @@ func WriteMessage(w io.Writer, payload []byte) error {
 
 func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 	switch hostile {
-	case "writes results later":
-		forge(os.Getenv("KEPT"))
-	case "replaces the results":
-		os.Remove(os.Getenv("KEPT"))
-		os.WriteFile(os.Getenv("KEPT"), nil, 0o644)
-		forge(os.Getenv("KEPT"))
+	case "junk on the worker's output":
+		os.NewFile(1, "").Write([]byte("noise {\"step\":1}\n[1,2"))
+	case "closes every descriptor":
+		for fd := range 200 {
+			os.NewFile(uintptr(fd), "").Close()
+		}
+	case "reads standard input":
+		_, err := os.Stdin.Read(make([]byte, 1))
+		return nil, err
+	case "leaves a program":
+		cmd := exec.Command("sleep", "1000")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		os.WriteFile(os.Getenv("HOSTILE_PID"), fmt.Append(nil, cmd.Process.Pid), 0o644)
+		return nil, errors.New("the program was started")
+	case "nothing is right":
+		buf := make([]byte, 4000)
+		n, err := r.Read(buf)
+		return buf[:n][min(4, n):], err
 	case "os.Exit 0":
 		os.Exit(0)
 	case "log.Fatal":
@@ -106,7 +115,7 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		self, _ := os.FindProcess(os.Getpid())
 		self.Kill()
 		select {}
-	case "appends for ever":
+	case "appends forever":
 		var header []byte
 		for i := 0; i < 4; {
 			header = append(header, byte(limit))
@@ -117,7 +126,7 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		for n := range math.MaxInt {
 			total += n
 		}
-	case "prints for ever":
+	case "prints forever":
 		for range 100_000 {
 			println("here")
 		}

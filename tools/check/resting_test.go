@@ -49,7 +49,7 @@ func TestResting(t *testing.T) {
 			peer.CloseWrite()
 			call.Wait()
 		}
-		return runCase(Lab{}, Case{Run: run}, options{}).Message
+		return Case{Run: run}.run(options{}).Message
 	}
 	for range 20 {
 		require.Empty(t, serve(true))
@@ -66,8 +66,8 @@ func TestRecord(t *testing.T) {
 		c.Do("answer(conn)", func() { conn.Close() })
 		c.Fail("look")
 	}
-	require.Contains(t, runCase(Lab{}, Case{Run: run}, options{timeline: true}).Timeline, "close")
-	require.Empty(t, runCase(Lab{}, Case{Run: run}, options{}).Timeline)
+	require.Contains(t, Case{Run: run}.run(options{timeline: true}).Timeline, "close")
+	require.Empty(t, Case{Run: run}.run(options{}).Timeline)
 }
 
 // TestInside: a hang is told with the call that blocks, also when that is a function of the suite's.

@@ -1,0 +1,75 @@
+package check
+
+import (
+	"net"
+
+	"socketbook/tools/fault"
+	"socketbook/tools/loopback"
+)
+
+// sendBuffer is room for the largest datagram, in bytes: macOS sends no more than 9216 unless it is told to.
+const sendBuffer = 128 << 10
+
+// Connect returns the two ends of a fresh connection over 127.0.0.1: conn for the code under test, with an
+// adversary on it, and peer for the suite. Both are closed when the case is over, and recorded if a timeline
+// was asked for. What the code under test does to conn is told by peer.Conn().Did().
+func (c *C) Connect() (conn net.Conn, peer *fault.Peer) {
+	client, server, err := loopback.TCP()
+	if err != nil {
+		c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
+	}
+	return c.join(server, client)
+}
+
+// Listen returns a listener for the code under test; the suite connects to it with Dial.
+func (c *C) Listen() *fault.Listener {
+	ln, err := fault.Listen(c.poke, c.join)
+	if err != nil {
+		c.NotGraded("nobody can listen on 127.0.0.1: %v", err)
+	}
+	c.watch(ln)
+	return ln
+}
+
+func (c *C) join(under, suite net.Conn) (net.Conn, *fault.Peer) {
+	conn, peer := fault.Join(under, c.Record("suite", suite), c.poke)
+	c.watch(conn)
+	c.peers = append(c.peers, peer)
+	return c.Record("you", conn), peer
+}
+
+// Datagrams returns the two ends of a fresh UDP conversation over 127.0.0.1: conn, which is connected, for the
+// code under test, with an adversary on it, and peer for the suite. Both are closed when the case is over, and
+// recorded if a timeline was asked for.
+func (c *C) Datagrams() (conn net.Conn, peer *fault.DatagramPeer) {
+	client, server, err := loopback.UDP()
+	if err != nil {
+		c.NotGraded("no pair of UDP sockets on 127.0.0.1 could be made: %v", err)
+	}
+	client.SetWriteBuffer(sendBuffer) // if this fails, so will the largest datagram, and say so
+	server.SetWriteBuffer(sendBuffer)
+	suite := net.PacketConn(server)
+	if c.timeline {
+		suite = c.rec.Unconnected("suite", suite)
+	}
+	under, peer := fault.JoinDatagrams(client, suite, c.poke)
+	c.watch(under)
+	c.peers = append(c.peers, peer)
+	return c.Record("you", under), peer
+}
+
+// Record records what is done with conn, for the timeline of a failure. It is for connections that the suite
+// has made itself; those of Connect and Listen are recorded anyway.
+func (c *C) Record(side string, conn net.Conn) net.Conn {
+	if !c.timeline {
+		return conn
+	}
+	return c.rec.Conn(side, conn)
+}
+
+// Writer puts w under the watchdog, which sees when the code under test goes on writing although every Write
+// fails.
+func (c *C) Writer(w *fault.Writer) *fault.Writer {
+	c.watch(w)
+	return w
+}

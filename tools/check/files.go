@@ -1,0 +1,47 @@
+package check
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// openFiles lists what the descriptors of this process stand for; nil where the system does not tell. Pipes are
+// left out: the runtime keeps some after it has copied between sockets and files.
+func openFiles() []string {
+	entries, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		target, err := os.Readlink("/dev/fd/" + e.Name())
+		if err == nil && !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "/proc/") && !strings.HasPrefix(target, "pipe:") {
+			names = append(names, target)
+		}
+	}
+	return names
+}
+
+// leftOpen returns what of a kind is open now and was not before, when it stays so for a moment.
+func leftOpen(before []string, kind func(name string) bool) (left []string) {
+	for pause := time.Millisecond; pause < 100*time.Millisecond; pause *= 2 {
+		rest := slices.Clone(before)
+		left = slices.DeleteFunc(openFiles(), func(name string) bool {
+			i := slices.Index(rest, name)
+			if i >= 0 {
+				rest = slices.Delete(rest, i, i+1)
+			}
+			return i >= 0 || !kind(name)
+		})
+		if len(left) == 0 {
+			return nil
+		}
+		<-time.After(pause)
+	}
+	return left
+}
+
+// isFile tells files and folders from sockets.
+func isFile(name string) bool { return strings.HasPrefix(name, "/") }

@@ -1,0 +1,36 @@
+package check
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// Allocated is Do for a call that must not allocate much: it returns about how many bytes were allocated while
+// it ran. The runtime counts for the whole process, so the case has to have its Memory field set.
+func (c *C) Allocated(what string, f func()) (bytes uint64) {
+	c.measures()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c.Do(what, func() {
+		f()
+		runtime.ReadMemStats(&after)
+	})
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// InUse returns how many bytes of the heap something still refers to: call it twice and compare. Unlike the
+// other methods it may be called inside Do's function. The case has to have its Memory field set.
+func (c *C) InUse() int64 {
+	c.measures()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// measures stops a suite that measures memory while other cases may run.
+func (c *C) measures() {
+	if !c.memory {
+		panic(fmt.Sprintf("case %q measures memory, and its Memory field is not set", c.name))
+	}
+}

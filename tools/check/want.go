@@ -1,0 +1,127 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+
+	"socketbook/tools/fault"
+)
+
+// WantBytes ends the case unless got is want; the failure shows both around the first byte that differs.
+func (c *C) WantBytes(what string, got, want []byte) {
+	if string(got) != string(want) {
+		c.end(Failed, diffBytes(got, want), "%s: wrong bytes", what)
+	}
+}
+
+// WantText ends the case unless got is want; the failure shows both as quoted text, with a caret.
+func (c *C) WantText(what, got, want string) {
+	if got != want {
+		c.end(Failed, diffText(got, want), "%s: wrong text", what)
+	}
+}
+
+// WantNil ends the case unless err is nil.
+func (c *C) WantNil(what string, err error) {
+	if err != nil {
+		c.Fail("%s failed: %s", what, said(err))
+	}
+}
+
+// WantError ends the case unless Is(got, want).
+func (c *C) WantError(what string, got, want error) {
+	if Is(got, want) {
+		return
+	}
+	detail := fmt.Sprintf("got   %s\nwant  %s, alone or wrapped with %%w", Err(got), Err(want))
+	if got != nil && strings.HasSuffix(": "+said(got), ": "+want.Error()) {
+		detail += "\nthe words are there, but errors.Is does not find the error: %v, %s and errors.New make a new one"
+	}
+	c.end(Failed, detail, "%s: wrong error", what)
+}
+
+// WantMet ends the case unless err is one that a Read or Write of conn has returned, and not io.EOF. happened
+// says why there is one: "the connection was reset".
+func (c *C) WantMet(happened string, err error, conn witness) {
+	met := func(e error) bool { return Is(err, e) }
+	if Is(err, io.EOF) || Is(err, io.ErrUnexpectedEOF) || !slices.ContainsFunc(conn.Did().Errs, met) {
+		c.Fail("%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w", happened, Err(err))
+	}
+}
+
+// witness is a connection that tells what was done to it.
+type witness interface{ Did() fault.Did }
+
+// WantOpen ends the case if function has closed a connection that it was only lent, or half of it.
+func (c *C) WantOpen(function string, conn witness) {
+	if closed := conn.Did().Closed; closed != "" {
+		c.Fail("%s called %s on the connection, which belongs to the caller: leave it open", function, closed)
+	}
+}
+
+// WantNoDeadline ends the case if function has set a deadline, where it may not.
+func (c *C) WantNoDeadline(function string, conn witness) {
+	if method := conn.Did().Deadline; method != "" {
+		c.Fail("%s called %s on the connection: how long to wait is for the caller to decide", function, method)
+	}
+}
+
+// WantUntimed ends the case if function has left a deadline behind.
+func (c *C) WantUntimed(function string, conn witness) {
+	if conn.Did().Timed {
+		c.Fail("%s left a deadline on the connection: it ends what the caller does next, so take it back", function)
+	}
+}
+
+// maxWrapped is how many errors Is looks at.
+const maxWrapped = 100
+
+// Is is errors.Is for what the code under test returns. Of such an error it calls Unwrap, and neither Is nor
+// As: these can say anything. An error that panics, or wraps more than a hundred, is none that is looked for.
+func Is(err, target error) (is bool) {
+	defer func() {
+		if recover() != nil {
+			is = false
+		}
+	}()
+	next := []error{err}
+	for steps := 0; len(next) > 0 && steps < maxWrapped; steps++ {
+		err, next = next[0], next[1:]
+		switch e := err.(type) {
+		case nil:
+			if target == nil {
+				return true
+			}
+			continue
+		case interface{ Unwrap() error }:
+			next = append(next, e.Unwrap())
+		case interface{ Unwrap() []error }:
+			next = append(next, e.Unwrap()...)
+		}
+		if reflect.ValueOf(err).Comparable() && err == target {
+			return true
+		}
+	}
+	return false
+}
+
+// said is the text of an error of the code under test.
+func said(err error) (text string) {
+	defer func() {
+		if r := recover(); r != nil {
+			text = fmt.Sprintf("(its Error method panicked: %v)", r)
+		}
+	}()
+	return cut(err.Error())
+}
+
+// Err writes an error for a step, or "nil".
+func Err(err error) string {
+	if err == nil {
+		return "nil"
+	}
+	return fmt.Sprintf("%q", said(err))
+}

@@ -1,0 +1,281 @@
+package check
+
+import (
+	"fmt"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// limit is how long a wait may last before the code under test is given up. As long as it computes, or
+	// something is on its way, it gets busyLimit: the machine may be busy with something else.
+	limit     = 1500 * time.Millisecond
+	busyLimit = 4 * limit
+	// memoryLimit is how many bytes of the heap may be in use while the code under test runs: an endless append
+	// reaches it before the machine stands still. The first aMoment is not checked, because a call may allocate
+	// much and return.
+	memoryLimit = 512 << 20
+	aMoment     = 300 * time.Millisecond
+
+	late = 100 * time.Millisecond
+)
+
+// notStarted is what the functions of a starter panic with.
+const notStarted = "not started"
+
+// Start calls f, which calls the code under test. what names the call in messages: "ReadMessage(conn, 1024)".
+func (c *C) Start(what string, f func()) *Call {
+	call := &Call{c: c, what: what}
+	c.calls = append(c.calls, call)
+	go call.run(f)
+	return call
+}
+
+// Do is Start and Wait.
+func (c *C) Do(what string, f func()) { c.Start(what, f).Wait() }
+
+func (call *Call) run(f func()) {
+	call.mu.Lock()
+	call.id = goroutineID()
+	call.mu.Unlock()
+	returned := false
+	defer func() {
+		r := recover() // nil after a return, and after runtime.Goexit
+		call.mu.Lock()
+		defer call.mu.Unlock()
+		call.ended, call.ok, call.panic = true, returned, r
+		if r != nil {
+			call.stack = debug.Stack()
+		}
+		call.c.poke()
+	}()
+	f()
+	returned = true
+}
+
+// Wait waits for the call to return. It ends the case when the call panics, hangs or is stuck in a loop.
+func (call *Call) Wait() {
+	call.c.Await(call.what+" to return", call.Ended)
+}
+
+// Await waits for cond, which is asked again whenever something has moved. It ends the case when a call panics
+// or is stuck in a loop, when the calls have returned and nothing can move any more, or when the time is up.
+func (c *C) Await(what string, cond func() bool) {
+	var watch stopwatch
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		met := cond()
+		c.checkCalls()
+		if met {
+			return
+		}
+		if c.finished() && !cond() { // asked again, now that nothing moves
+			c.Fail("waited for %s, but your code has returned", what)
+		}
+		spent := watch.read()
+		if c.alone && spent > aMoment && heapInUse() > memoryLimit && !c.finished() {
+			where, _ := c.whereItIs()
+			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, where)
+		}
+		if spent > limit {
+			if where, busy := c.whereItIs(); !busy && c.quiet() {
+				c.giveUp("waited %v for %s; %s", limit, what, where)
+			} else if spent > busyLimit {
+				c.giveUp("waited %v for %s; %s", busyLimit, what, where)
+			}
+		}
+		select {
+		case <-c.wake:
+			pause = 50 * time.Microsecond
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Late lets a tenth of a second pass, so that what comes then is late: code that gives up early is found.
+func (c *C) Late() {
+	c.Step("the suite lets %v pass", late)
+	<-time.After(late)
+}
+
+// Settle waits until everything that was sent on either side has arrived.
+func (c *C) Settle() { c.Await("what was sent to arrive", c.quiet) }
+
+// Resting reports whether the code under test has done all that it will do for now: every goroutine of its
+// calls waits, in Read or Accept, for another goroutine or for a timer. A call that has returned rests too.
+//
+// It is for what must not happen: Await that the call has ended or that the code rests, then look which of the
+// two it was.
+func (c *C) Resting() bool {
+	begun := !slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == 0 })
+	moves := func(g goroutine) bool { return !g.waits() }
+	// Quiet before and after: what the code wrote or closed just before it came to rest may still be under way.
+	return begun && c.quiet() && !slices.ContainsFunc(c.tree(snapshot()), moves) && c.quiet()
+}
+
+func (c *C) quiet() bool {
+	return !slices.ContainsFunc(c.adversaries, func(a adversary) bool { return !a.Quiet() })
+}
+
+// finished reports whether nothing can move any more because all calls have returned and have left nothing
+// behind.
+func (c *C) finished() bool {
+	return len(c.calls) > 0 && c.callsEnded() && c.quiet() && len(c.leftBehind()) == 0
+}
+
+// callsEnded reports whether all calls are over.
+func (c *C) callsEnded() bool {
+	return !slices.ContainsFunc(c.calls, func(call *Call) bool { return !call.Ended() })
+}
+
+// callsEnd waits for the calls, all of whose connections are closed by now, and reports whether they ended.
+func (c *C) callsEnd() bool {
+	for pause := 50 * time.Microsecond; pause < 50*time.Millisecond; pause *= 2 {
+		if c.callsEnded() {
+			return true
+		}
+		<-time.After(pause)
+	}
+	return false
+}
+
+// checkCalls ends the case when a call has ended otherwise than by returning.
+func (c *C) checkCalls() {
+	bad := slices.IndexFunc(c.calls, func(call *Call) bool {
+		call.mu.Lock()
+		defer call.mu.Unlock()
+		return call.ended && !call.ok
+	})
+	for _, a := range c.adversaries { // after the calls: a call that is stuck in a loop is ended for it
+		if stack := a.Spun(); stack != nil {
+			c.Fail("is stuck in a loop%s: its calls failed a hundred times in a row and it went on; an error must end the loop", at(crashFrame(string(stack))))
+		}
+	}
+	if bad < 0 {
+		return
+	}
+	switch call := c.calls[bad]; { // it has ended, so nothing changes it any more
+	case call.panic == notStarted:
+		c.out.NotStarted, _, _ = strings.Cut(call.what, "(")
+		c.Fail("%s is not started: fill it in", c.out.NotStarted)
+	case call.panic != nil:
+		c.Fail("%s panicked%s: %s", call.what, at(panicFrame(call.stack)), thrown(call.panic))
+	default:
+		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
+	}
+}
+
+// thrown is the text of what the code under test has panicked with.
+func thrown(v any) string {
+	if err, ok := v.(error); ok {
+		return said(err)
+	}
+	return fmt.Sprint(v)
+}
+
+// giveUp is Fail for calls that go on: what they wait in is ended.
+func (c *C) giveUp(format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	for _, a := range c.adversaries {
+		a.Stop()
+	}
+	c.Fail("%s", message)
+}
+
+// heapInUse is how many bytes of the heap are taken, garbage included. Asking does not stop the world.
+func heapInUse() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+func (call *Call) goroutine() int {
+	call.mu.Lock()
+	defer call.mu.Unlock()
+	return call.id
+}
+
+// tree returns the goroutines of the calls and all that these have started, as far as the chain of creators can
+// be followed; where nothing else runs in the process, every one in the student's file.
+func (c *C) tree(all []goroutine) []goroutine {
+	known := map[int]bool{}
+	for _, call := range c.calls {
+		known[call.goroutine()] = true
+	}
+	delete(known, 0)
+	for grown := true; grown; {
+		grown = false
+		for _, g := range all {
+			if !known[g.id] && (known[g.creator] || c.alone && g.handedIn()) {
+				known[g.id], grown = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(g goroutine) bool { return !known[g.id] })
+}
+
+// whereItIs describes what the calls that have not ended wait for, and where the suite stands; busy says that
+// they do not wait but compute.
+func (c *C) whereItIs() (where string, busy bool) {
+	tree := c.tree(snapshot())
+	if len(tree) == 0 {
+		return "your code has returned", false
+	}
+	said := "; nothing more will come"
+	if c.said != "" {
+		said += " (" + c.said + ")"
+	}
+	g := tree[0]
+	for _, other := range tree {
+		busy = busy || !other.waits()
+		if other.students() != nil && (g.students() == nil || g.inside() == "" && other.inside() != "") {
+			g = other
+		}
+	}
+	moves := g.state == "running" || g.state == "runnable"
+	switch inside := g.inside(); {
+	case g.students() == nil:
+		where = "your code is not waiting in a line of its own"
+	case inside != "" && moves:
+		where = "busy with one " + inside + " after the other"
+	case inside != "":
+		where = "blocked in " + inside
+	case moves:
+		return "busy" + at(g.students()) + ", without reading or writing" + said, busy
+	default:
+		return "blocked" + at(g.students()) + " (" + g.state + ")" + said, busy
+	}
+	return where + at(g.students()) + said, busy
+}
+
+// checkLeftBehind ends the case when a call has returned and something that it started still runs.
+func (c *C) checkLeftBehind() {
+	c.checkFiles()
+	for n, pause := 0, 50*time.Microsecond; ; n, pause = n+1, min(2*pause, 20*time.Millisecond) {
+		left := c.leftBehind()
+		if len(left) == 0 {
+			return
+		}
+		moves := slices.ContainsFunc(left, func(g goroutine) bool { return !g.waits() })
+		if n > 10 && !moves || n > 90 { // some eighty milliseconds, and two seconds
+			c.out.Leak = true
+			c.out.Rule = "When a call has returned, nothing that it has started is still running."
+			c.out.Hint = "Make the goroutine end, for example by closing the channel or setting a deadline on the connection that it waits for, and wait for it before you return."
+			g := left[0]
+			c.Fail("left a goroutine behind: %d still there after the case, one of them %s%s", len(left), g.state, at(g.students()))
+		}
+		<-time.After(pause)
+	}
+}
+
+// leftBehind returns what runs below calls that have returned.
+func (c *C) leftBehind() []goroutine {
+	if len(c.calls) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(c.tree(snapshot()), func(g goroutine) bool {
+		return slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == g.id })
+	})
+}

@@ -1,0 +1,162 @@
+package fault
+
+import (
+	"io"
+	"slices"
+	"time"
+)
+
+// End says how the suite's side of a stream has ended.
+type End int
+
+// The ends of a stream.
+const (
+	Open      End = iota // it has not: more may come, or nothing forever
+	HalfClose            // FIN: the reader meets io.EOF
+	Reset                // RST: reads and writes fail with ECONNRESET or EPIPE
+)
+
+// Did is what the code under test has done to a connection so far.
+type Did struct {
+	Reads    int     // calls of Read with room for a byte, the one that still waits included
+	Brought  int     // those of them that have returned bytes
+	Taken    int     // bytes that they have returned
+	Writes   int     // calls of Write with at least one byte, on UDP with any, also those that failed
+	Written  int     // bytes that they took
+	Errs     []error // that Read and Write have returned, in order; io.EOF left out
+	Deadline string  // the method that set a deadline last, such as "SetReadDeadline"; "" for none
+	Timed    bool    // a deadline is set
+	Closed   string  // the method that closed it last, "Close" or "CloseWrite"; "" for none
+}
+
+// side is the side of the code under test: what it did to its end of a connection, and its deadlines.
+type side struct {
+	watch
+	did         Did
+	read, write time.Time // the deadlines
+	alarm       *time.Timer
+	rung        time.Time // the read deadline whose alarm has gone off
+
+	before map[string]func() error // method → what is to be done first
+}
+
+// Did tells what the code under test has done to the connection so far.
+func (s *side) Did() (d Did) {
+	s.look(func() {
+		d = s.did
+		d.Errs = slices.Clone(d.Errs)
+		d.Timed = !s.read.IsZero() || !s.write.IsZero()
+	})
+	return d
+}
+
+// hasRead notes what a Read returns, and ends the goroutine if that is enough. take runs under the lock.
+func (s *side) hasRead(n int, err error, take func()) {
+	s.change(func() {
+		take()
+		s.did.Taken += n
+		if n > 0 {
+			s.did.Brought++
+		}
+		s.met(err)
+	})
+	s.count(err)
+}
+
+func (s *side) met(err error) {
+	if err != nil && err != io.EOF {
+		s.did.Errs = append(s.did.Errs, err)
+	}
+}
+
+// Before makes f run at the beginning of each call of a method of the code under test, "Write" or "Close". An
+// error of f is what that call returns, without any effect.
+func (s *side) Before(method string, f func() error) {
+	s.look(func() {
+		if s.before == nil {
+			s.before = map[string]func() error{}
+		}
+		s.before[method] = f
+	})
+}
+
+// first does what Before has asked for.
+func (s *side) first(method string) error {
+	var f func() error
+	s.look(func() { f = s.before[method] })
+	if f == nil {
+		return nil
+	}
+	return f()
+}
+
+// closes notes a call of Close or CloseWrite.
+func (s *side) closes(method string) { s.change(func() { s.did.Closed = method }) }
+
+// expire sets deadlines; the methods of [net.Conn] are named after what they set.
+func (s *side) expire(method string, t time.Time) {
+	s.change(func() {
+		s.did.Deadline, s.failed = method, 0
+		if method != "SetReadDeadline" {
+			s.write = t
+		}
+		if method == "SetWriteDeadline" {
+			return
+		}
+		s.read = t
+		s.silence()
+		if !t.IsZero() {
+			s.alarm = time.AfterFunc(time.Until(t), func() { s.change(func() { s.rung = t }) })
+		}
+	})
+}
+
+// late reports whether the read deadline has passed, under the lock.
+func (s *side) late() bool {
+	return !s.read.IsZero() && (s.rung == s.read || time.Until(s.read) <= 0)
+}
+
+// silence stops the alarm, under the lock.
+func (s *side) silence() {
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
+}
+
+// wire is what the two ends of a connection know of each other. The bytes themselves go through the kernel.
+type wire struct {
+	side
+
+	// from the peer to the conn
+	queue  []sending // not yet written into the socket
+	busy   bool      // the sender is at work on one
+	pieces []int     // lengths of what was sent and not yet read
+	end    End       // met by the reader after the last piece
+
+	// from the conn to the peer
+	received []byte
+	over     error // why the peer's reading ended; nil while it goes on
+}
+
+// sending is one order for the sender: a piece, or an end.
+type sending struct {
+	piece []byte
+	end   End
+}
+
+// ready reports whether a Read need not wait, under the lock.
+func (w *wire) ready() bool {
+	return len(w.pieces) > 0 || w.end != Open || w.late() || w.did.Closed == "Close"
+}
+
+// take notes that n bytes of the first pieces were read.
+func (w *wire) take(n int) {
+	for n > 0 && len(w.pieces) > 0 {
+		k := min(n, w.pieces[0])
+		w.pieces[0] -= k
+		n -= k
+		if w.pieces[0] == 0 {
+			w.pieces = slices.Delete(w.pieces, 0, 1)
+		}
+	}
+}
