@@ -59,6 +59,9 @@ func NewBuilder(root string) (*Builder, error) {
 	return &Builder{Root: root, tmp: tmp, built: map[string]built{}}, nil
 }
 
+// Folder is where it builds.
+func (b *Builder) Folder() string { return b.tmp }
+
 // Close removes what was built.
 func (b *Builder) Close() error { return os.RemoveAll(b.tmp) }
 
