@@ -1,6 +1,7 @@
 package labrun
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -207,7 +208,7 @@ func (f *Follower) run(ctx context.Context, news chan<- func()) {
 	}
 	o := Options{Seed: 1 + rand.Uint64N(9999)}
 	if f.Seed != nil {
-		o.Seed = f.Seed()
+		o.Seed = cmp.Or(f.Seed(), o.Seed)
 	}
 	running := func() { say(func() { f.state.Phase = Running }) }
 	live := func(c Case) {
