@@ -77,7 +77,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	given, rest, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(g.token)) != 1 {
+	odd := strings.Contains(rest, "..") || strings.Contains("/"+rest, "//")
+	if !ok || odd || subtle.ConstantTimeCompare([]byte(given), []byte(g.token)) != 1 {
 		http.Error(w, "the page's whole address is in the first line that go run ./tools/workbook prints", http.StatusNotFound)
 		return
 	}

@@ -103,7 +103,7 @@ var (
 	labFile    = regexp.MustCompile(`^labs/(\d\d)(?:/.*)?$`)
 )
 
-// link turns a link of a README into one of the page. What the page does not have leads nowhere.
+// link turns a link of a README into one of the page. What the page does not have leads to the nearest that it has.
 func (p *page) link(to string) string {
 	if strings.HasPrefix(to, "https://") || strings.HasPrefix(to, "http://") || strings.HasPrefix(to, "#") {
 		return to
@@ -118,7 +118,7 @@ func (p *page) link(to string) string {
 		return base + "/course"
 	case at == "labs" || at == "labs/README.md":
 		return base + "/labs/"
-	case lessonFile.MatchString(at):
+	case lessonFile.MatchString(at) && p.book.lesson(lessonFile.FindStringSubmatch(at)[1]) != nil:
 		return base + "/lessons/" + lessonFile.FindStringSubmatch(at)[1] + fragment
 	case pictureOf.MatchString(at):
 		return base + "/files/" + pictureOf.FindStringSubmatch(at)[1]
@@ -126,6 +126,9 @@ func (p *page) link(to string) string {
 		m := lessonPart.FindStringSubmatch(at)
 		return base + "/lessons/" + m[1] + "/source#" + m[2]
 	case labFile.MatchString(at):
+		if _, ok := p.book.lab(labFile.FindStringSubmatch(at)[1]); !ok {
+			return base + "/labs/"
+		}
 		return base + "/labs/" + labFile.FindStringSubmatch(at)[1]
 	}
 	return base + "/"

@@ -152,7 +152,7 @@ func screenshot(t *testing.T, ctx context.Context, name string) {
 	if dir == "" {
 		return
 	}
-	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644))
 }
@@ -167,5 +167,11 @@ func TestScene(t *testing.T) {
 	until(t, ctx, "the scene has finished", `document.querySelector("#glue").dataset.phase == "finished"`)
 	require.Contains(t, value[string](t, ctx, `document.querySelector("#glue .view").textContent`), `recv 10 "helloworld"  A+B`)
 	require.Contains(t, value[string](t, ctx, `document.querySelector("#status").textContent`), "scene glue finished, ")
+	do(t, ctx, chromedp.KeyEvent("\t"))
+	value[bool](t, ctx, `document.querySelector("#glue .view").focus(), document.querySelector("#glue").scrollIntoView(), true`)
 	screenshot(t, ctx, "glue")
+	do(t, ctx, chromedp.EmulateViewport(390, 844), media(map[string]string{"prefers-color-scheme": "dark"}))
+	value[bool](t, ctx, `document.querySelector("#glue").scrollIntoView(), true`)
+	time.Sleep(300 * time.Millisecond)
+	screenshot(t, ctx, "glue-phone-dark")
 }

@@ -215,7 +215,8 @@ class Picture {
       for (const c of r.cells) {
         c.y = this.beside ? y : at
         const room = c.lane < 0 ? Math.floor((this.width - 80) / column) : this.room
-        c.lines = c.lane < 0 ? wrap("· " + c.words, room) : cellLines(c, room)
+        const who = this.beside || c.lane < 0 ? "" : cut(this.lanes[c.lane], 10) + ": "
+        c.lines = c.lane < 0 ? wrap("· " + c.words, room) : cellLines({ ...c, words: who + c.words }, room)
         c.bar = this.barHeight(c)
         const height = Math.max(leastRow, c.lines.length * line + 6, c.bar + 8)
         at += height
@@ -309,6 +310,7 @@ class Picture {
       if (remark) under.append(svg("line", { class: "rule", x1: 56, x2: this.width - 8, y1: r.y + 1, y2: r.y + 1 }))
       c.lines.forEach((text, k) => over.append(svg("text", { class: end + (text.startsWith("× ") ? "dim" : c.tone || ""), x, y: c.y + 15 + k * line }, text)))
       if (c.bytes) this.bar(over, c)
+      else if (!remark) over.append(svg("circle", { class: "tip", cx: this.x[c.lane], cy: c.y + 11, r: 3 }))
     }
     if (r.folded) over.append(svg("text", { class: "dim", x: 66, y: r.foldY + 13 }, "⋮ " + r.folded))
   }
@@ -339,7 +341,7 @@ class Picture {
       const s = b.sure && this.sends.get(b.send)
       const h = s ? this.between(s, b.from, b.to)[1] : this.high(b.to - b.from)
       piece(b, y, h, b.sure ? `c${b.send % colours}` : "unsure")
-      if (i > 0) g.append(svg("rect", { fill: "Canvas", x: x - barWidth / 2, y: y - 1.5, width: barWidth, height: 3 }))
+      if (i > 0) g.append(svg("rect", { fill: "Canvas", x: x - barWidth / 2, y: y - 2, width: barWidth, height: 4 }))
       else if (b.from === 0) tick(y)
       y += h
       if (i === c.bytes.length - 1 && b.to === b.of) tick(y)
