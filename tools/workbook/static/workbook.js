@@ -678,6 +678,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) hiding = setTimeout(close, 3000)
   else open()
 })
+addEventListener("pageshow", e => { if (e.persisted) open() })
 open()
 
 // ---- Keys, and the filter of the claims ----
