@@ -188,13 +188,3 @@ func (p *play) snapshot() (phase, string, [][]timeline.Event) {
 	}
 	return p.phase, p.trouble, takes
 }
-
-// ended reports whether the run is over.
-func (p *play) ended() bool {
-	select {
-	case <-p.over:
-		return true
-	default:
-		return false
-	}
-}

@@ -146,6 +146,9 @@ func TestHeadings(t *testing.T) {
 	require.Contains(t, text, `<h1 id="标题">`)
 	require.Contains(t, text, "<details>\n<summary>more of it &amp; &lt;i onclick=x&gt;that&lt;/i&gt;</summary>")
 	require.NotContains(t, text, "iframe")
+	html, err = p.render([]byte("Type it, and\n`second`, `one`\nand\n中文 end\n"))
+	require.NoError(t, err)
+	require.Equal(t, "<p>Type it, and\n<code>second</code>, <code>one</code>\nand\n中文 end</p>\n", string(html))
 	require.NotContains(t, text, "<b>")
 	require.Contains(t, text, `<a href="/T/lessons/05">a</a> <a href="/T/lessons/04/source#server.go">b</a> <a href="/T/">c</a> <a href="https://example.org">d</a>`)
 }

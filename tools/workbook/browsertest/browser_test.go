@@ -350,7 +350,8 @@ func accessible(t *testing.T, ctx context.Context, s *server) {
 		}
 	}
 	do(t, ctx, media(map[string]string{"prefers-color-scheme": "light", "forced-colors": "active"}), chromedp.Navigate(s.url+"/lessons/04#glue"))
-	until(t, ctx, "what was played before", `document.querySelector("#glue .view text")`)
+	value[bool](t, ctx, `document.querySelector("#glue form.play button").click(), true`)
+	until(t, ctx, "the scene", `document.querySelector("#glue .view text")`)
 	value[bool](t, ctx, `document.querySelector("#glue").scrollIntoView(), true`)
 	screenshot(t, ctx, "forced-colours")
 	do(t, ctx, media(map[string]string{"prefers-color-scheme": "light", "forced-colors": "none"}))
