@@ -29,6 +29,9 @@ import (
 // browser starts Chromium, or skips. Each call of the function that it returns opens a tab.
 func browser(t *testing.T) (tab func() context.Context) {
 	t.Helper()
+	if os.Getenv("CI") != "true" && os.Getenv("SOCKETBOOK_BROWSER") == "" {
+		t.Skip("a browser takes two minutes: CI=true or SOCKETBOOK_BROWSER=1 runs this test")
+	}
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {

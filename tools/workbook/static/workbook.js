@@ -216,7 +216,10 @@ class Picture {
         c.y = this.beside ? y : at
         const room = c.lane < 0 ? Math.floor((this.width - 80) / column) : this.room
         const who = this.beside || c.lane < 0 ? "" : cut(this.lanes[c.lane], 10) + ": "
-        c.lines = c.lane < 0 ? wrap("· " + c.words, room) : cellLines({ ...c, words: who + c.words }, room)
+        if (c.room !== room + who) { // otherwise it is as before: rows are many
+          c.room = room + who
+          c.lines = c.lane < 0 ? wrap("· " + c.words, room) : cellLines({ ...c, words: who + c.words }, room)
+        }
         c.bar = this.barHeight(c)
         const height = Math.max(leastRow, c.lines.length * line + 6, c.bar + 8)
         at += height
