@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+)
+
+// relay passes on what a sends to b and what b sends to a, until both have closed their writing halves or
+// one of them fails. It closes a and b.
+func relay(a, b net.Conn) error {
+	defer a.Close()
+	defer b.Close()
+	errs := make(chan error, 2)
+	go func() { errs <- pass(b, a) }()
+	go func() { errs <- pass(a, b) }()
+	if err := <-errs; err != nil { // the closing ends the other direction, too
+		return err
+	}
+	return <-errs
+}
+
+// pass copies until the end of from, and passes on the end as well.
+func pass(to, from net.Conn) error {
+	if _, err := io.Copy(to, from); err != nil {
+		return fmt.Errorf("passing on: %w", err)
+	}
+	return to.(interface{ CloseWrite() error }).CloseWrite()
+}
