@@ -14,7 +14,10 @@ func relay(a, b net.Conn) error {
 	errs := make(chan error, 2)
 	go func() { errs <- pass(b, a) }()
 	go func() { errs <- pass(a, b) }()
-	if err := <-errs; err != nil { // the closing ends the other direction, too
+	if err := <-errs; err != nil { // then the other direction has to end, too
+		a.Close()
+		b.Close()
+		<-errs
 		return err
 	}
 	return <-errs
@@ -25,5 +28,8 @@ func pass(to, from net.Conn) error {
 	if _, err := io.Copy(to, from); err != nil {
 		return fmt.Errorf("passing on: %w", err)
 	}
-	return to.(interface{ CloseWrite() error }).CloseWrite()
+	if err := to.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		return fmt.Errorf("passing on the end: %w", err)
+	}
+	return nil
 }

@@ -55,7 +55,7 @@ func (p *plot) add(name string, x, y float64) {
 
 // The picture is plotWidth pixels wide; the axes leave room for words around them.
 const (
-	plotWidth, plotHeight   = 760.0, 430.0
+	plotWidth, plotHeight   = 620.0, 430.0
 	plotLeft, plotRight     = 80.0, 560.0
 	plotTop, plotBottom     = 60.0, 370.0
 	mostClients             = 4.0 // powers of ten
