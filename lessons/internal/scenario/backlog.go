@@ -50,11 +50,11 @@ func Backlog(
 			return err
 		}
 		defer q.close()
-		for range 3 {
+		for queued := range 3 {
 			if err := connect(); err != nil {
 				return o, err
 			}
-			if err := q.show(); err != nil {
+			if err := q.show(queued + 1); err != nil {
 				return o, err
 			}
 		}
@@ -70,7 +70,7 @@ func Backlog(
 			return o, err
 		}
 		q.conns = append(q.conns, conn)
-		if err := q.show(); err != nil {
+		if err := q.show(2); err != nil {
 			return o, err
 		}
 		queued := o.N
@@ -98,10 +98,17 @@ func (q *queues) close() {
 	}
 }
 
-// show records what TCP_INFO says of the accept queue.
-func (q *queues) show() error {
-	queued, backlog, err := acceptQueue(q.ln)
-	if err == nil {
+// show records what TCP_INFO says of the accept queue, when it has n connections: a dial returns when
+// the SYN ACK has come, perhaps before the listener's kernel has seen the ACK.
+func (q *queues) show(n int) error {
+	var queued, backlog int
+	var err error
+	what := fmt.Sprintf("%s in the accept queue", plural(n, "connection"))
+	perr := pollFor(loopback.Patience, what, func() bool {
+		queued, backlog, err = acceptQueue(q.ln)
+		return err != nil || queued == n
+	})
+	if err = errors.Join(err, perr); err == nil {
 		q.rec.State(queued, "accept queue: %s; backlog: %d", plural(queued, "connection"), backlog)
 	}
 	return err
@@ -129,7 +136,7 @@ func (q *queues) halfOpen(n *netns.Network) error {
 	if err == nil {
 		q.rec.State(half, "SYN queue: %s, of a client that never sees the SYN ACK",
 			plural(half, "half-open connection"))
-		err = q.show()
+		err = q.show(0)
 	}
 	cancel()
 	if derr := <-dialled; derr == nil {
@@ -138,15 +145,17 @@ func (q *queues) halfOpen(n *netns.Network) error {
 	return err
 }
 
-// halfOpenAt counts the connections in state SYN_RECV at a local port (proc_net_tcp).
-func halfOpenAt(port int) (n int) {
+// halfOpenAt counts the connections in state SYN_RECV at a local port (proc_net_tcp). The table changes
+// while it is read, and may show a connection twice.
+func halfOpenAt(port int) int {
 	const synRecv = "03"
+	clients := map[string]bool{}
 	table, _ := os.ReadFile("/proc/self/net/tcp")
 	for row := range strings.Lines(string(table)) {
 		f := strings.Fields(row)
 		if len(f) > 3 && f[3] == synRecv && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
-			n++
+			clients[f[2]] = true
 		}
 	}
-	return n
+	return len(clients)
 }
