@@ -12,8 +12,8 @@ import (
 func TestReplay(t *testing.T) {
 	inner := NewRecorder("inner")
 	inner.State(1, "one")
-	inner.begin(Event{Side: "client", Conn: "tcp1", Op: Recv}, 0) // blocks until the end
-	i := inner.begin(Event{Side: "server", Conn: "tcp1", Op: Send, Data: []byte("hi")}, 2)
+	inner.begin(Event{Side: "client", Conn: "tcp1", Op: Recv}, nil) // blocks until the end
+	i := inner.begin(Event{Side: "server", Conn: "tcp1", Op: Send}, []byte("hi"))
 	inner.end(i, func(e *Event) { e.sent(2, nil) })
 	was, _ := inner.look(func(Event) bool { return true })
 

@@ -135,7 +135,7 @@ func execute(ctx context.Context, root, binary string, lab Lab, o Options, live 
 		if c.Outcome == check.Failed {
 			c.Report = p.report(c.Name)
 		}
-		if line.Void {
+		if c.Outcome == check.Error { // the machine's trouble, not the student's
 			r.Note = line.Message
 		}
 		r.Cases = append(r.Cases, c)
