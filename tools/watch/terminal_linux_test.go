@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"socketbook/tools/internal/coursetest"
-	"socketbook/tools/internal/pty"
+	"socketbook/tools/internal/ptytest"
 	"socketbook/tools/internal/runner"
 )
 
@@ -32,7 +32,7 @@ func TestKeys(t *testing.T) {
 	tmp := t.TempDir()
 	cmd := watch(root, "5")
 	cmd.Env = append(cmd.Env, "VISUAL="+editor+" -w", "TMPDIR="+tmp, "NO_COLOR=1")
-	p := pty.Start(t, cmd, 80)
+	p := ptytest.Start(t, cmd, 80)
 
 	p.Expect("lab 05 is not started: fill in labs/05/framing.go")
 	p.Expect(promptEnd)
@@ -129,17 +129,17 @@ func TestEnds(t *testing.T) {
 	require.NoError(t, err)
 	hanging := strings.Replace(strings.Replace(string(text), "PIDS", pids, 1), `"math"`, "\"math\"\n\t\"os/exec\"", 1)
 	coursetest.Write(t, root, hanging)
-	for name, end := range map[string]func(p *pty.Terminal){
-		"q":        func(p *pty.Terminal) { p.Type("q") },
-		"Ctrl-C":   func(p *pty.Terminal) { p.Type("\x03") },
-		"Ctrl-D":   func(p *pty.Terminal) { p.Type("\x04") },
-		"SIGTERM":  func(p *pty.Terminal) { require.NoError(t, p.Cmd.Process.Signal(syscall.SIGTERM)) },
-		"SIGHUP":   func(p *pty.Terminal) { require.NoError(t, p.Cmd.Process.Signal(syscall.SIGHUP)) },
+	for name, end := range map[string]func(p *ptytest.Terminal){
+		"q":        func(p *ptytest.Terminal) { p.Type("q") },
+		"Ctrl-C":   func(p *ptytest.Terminal) { p.Type("\x03") },
+		"Ctrl-D":   func(p *ptytest.Terminal) { p.Type("\x04") },
+		"SIGTERM":  func(p *ptytest.Terminal) { require.NoError(t, p.Cmd.Process.Signal(syscall.SIGTERM)) },
+		"SIGHUP":   func(p *ptytest.Terminal) { require.NoError(t, p.Cmd.Process.Signal(syscall.SIGHUP)) },
 		"the save": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			_ = os.Remove(pids)
-			p := pty.Start(t, watch(root, "5"), 40)
+			p := ptytest.Start(t, watch(root, "5"), 40)
 			p.Expect("running")
 			var pid int
 			require.Eventually(t, func() bool {
@@ -152,7 +152,7 @@ func TestEnds(t *testing.T) {
 				p.Expect("10/10 points")
 				require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
 				coursetest.Write(t, root, hanging)
-				end = func(p *pty.Terminal) { p.Type("q") }
+				end = func(p *ptytest.Terminal) { p.Type("q") }
 			}
 			end(p)
 			require.Zero(t, p.End())

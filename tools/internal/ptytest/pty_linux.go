@@ -1,5 +1,5 @@
-// Package pty gives tests a pseudo-terminal: pty(7). It exists on Linux only.
-package pty
+// Package ptytest gives tests a pseudo-terminal: pty(7). It exists on Linux only.
+package ptytest
 
 import (
 	"fmt"
