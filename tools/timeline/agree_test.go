@@ -121,6 +121,10 @@ func TestDisagree(t *testing.T) {
 			play(recv("c", "a"), fails("c", timeline.Recv, "x")), play(recv("c", "a")),
 			"c, step 2: recv that failed before, nothing more now",
 		},
+		{
+			play(fails("c", timeline.Recv, "x")), play(fails("c", timeline.Recv, "x"), recv("c", "a")),
+			`c, step 2: nothing more before, recv 1 "a" now`,
+		},
 		{nil, play(note("b", "x")), `b, step 1: nothing more before, note "x" now`},
 		{play(note("a\x1b", "x\x1b")), nil, `a\x1b, step 1: note "x\\x1b" before, nothing more now`},
 	} {

@@ -99,6 +99,18 @@ func checkFlow(t *testing.T, events []timeline.Event, says string) {
 	require.Equal(t, whole, flows[0].Whole() && flows[0].Empty == 0, says)
 }
 
+// The numbers behind the sentences.
+func TestFlowNumbers(t *testing.T) {
+	require.Equal(t, timeline.Flow{
+		Conn: "tcp1", From: "client", To: "server", Sends: []int{5, 5, 1}, Reads: []int{6, 2}, Empty: 1,
+		Lost: []int{5}, Cut: 1, Unread: 3,
+	}, timeline.Flows(talk("tcp1", ">hello >_ >world >x <hellow <or"))[0])
+	require.Equal(t, timeline.Flow{
+		Conn: "udp1", From: "client", To: "server", Packet: true, Sends: []int{4, 1, 1, 1}, Reads: []int{1, 1, 2, 1},
+		Dropped: 1, Truncated: 1, Doubled: 1, Overtaken: 1,
+	}, timeline.Flows(talk("udp1", ">long >a >b >c <a <a <lo <b"))[0])
+}
+
 // Connections stand in the order of their numbers, and of each the left side first. What has one side
 // only, or sends nothing, is not there.
 func TestFlowsOrder(t *testing.T) {

@@ -323,6 +323,8 @@ func TestFailures(t *testing.T) {
 		},
 		body(es),
 	)
+	early := body(play(at(1, 9, part), at(2, 5, recv("s", "he"))))
+	require.Len(t, early, 3, "what came of a send that failed stands apart")
 	p := timeline.Lay(es)
 	require.Equal(t, timeline.Plain, p.Rows[1].Cells[0].Tone)
 	require.Equal(t, timeline.Bad, p.Rows[2].Cells[0].Tone)

@@ -437,6 +437,27 @@ func TestOptions(t *testing.T) {
 	require.Empty(t, events[2].Text)
 }
 
+// Previews of payloads that are not kept as a whole say so, and those that are do not.
+func TestPreviewsOfEvents(t *testing.T) {
+	rec := timeline.NewRecorder("scene")
+	client, server := pair(t, rec)
+	for _, n := range []int{257, 256, 1} {
+		write(t, client, strings.Repeat("x", n))
+		require.NoError(t, loopback.WaitQueued(server, n))
+		require.Len(t, read(t, server, n), n)
+	}
+	for i := range 2 { // the second time they are there
+		events := rec.Events()
+		for k, e := range events {
+			want := []string{strings.Repeat("x", 256) + "…", strings.Repeat("x", 256), "x"}[k/2]
+			require.Equal(t, want, e.Text, "look %d", i)
+		}
+	}
+	part := rec.Conn("client", stubOf(t, stub{write: func([]byte) (int, error) { return 2, io.ErrShortWrite }}))
+	part.Write(make([]byte, 300))
+	require.True(t, strings.HasSuffix(rec.Events()[6].Text, "…"), "what it was given")
+}
+
 // A close that fails says why.
 func TestCloseFails(t *testing.T) {
 	rec := timeline.NewRecorder("scene")

@@ -325,6 +325,7 @@ func TestSVGNeverRead(t *testing.T) {
 	texts := img.texts()
 	require.Contains(t, texts, "3 never read")
 	require.Equal(t, 2, count(texts, "never read"))
+	require.Contains(t, parse(t, svgOf(t, "", talk("tcp1", ">ab <a"))).texts(), "1 never read")
 	require.Empty(t, parse(t, svgOf(t, "", talk("tcp1", ">hello <hello"))).with("path", "cross"))
 }
 
@@ -520,6 +521,9 @@ func TestSVGTexts(t *testing.T) {
 			require.InDelta(t, lanes[1].x+16, s.x, 0.2)
 		}
 	}
+	empty := note("client", "has")
+	empty.Data = []byte{}
+	require.Contains(t, parse(t, svgOf(t, "", play(empty))).texts(), `has ""`)
 	one := parse(t, svgOf(t, "", play(note("only", "x"))))
 	require.Equal(t, "side", one.with("text", "side")[0].class)
 }
