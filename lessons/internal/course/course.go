@@ -96,8 +96,11 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "08", Title: "Many clients at once", BuildsOn: "03",
+		Number: "08", Title: "Many clients at once", BuildsOn: "03", Written: true,
 		Idea: "A goroutine for each client, or a process.",
+		Changes: map[string]string{
+			"serve": "the loop is in serveEach, which answers each client in a goroutine of its own",
+		},
 	},
 	{
 		Number: "09", Title: "A server type", BuildsOn: "08",
