@@ -237,7 +237,7 @@ func TestWriteMessageFails(t *testing.T) {
 
 var errFull = errors.New("no more room")
 
-// shortWriter has room for so many bytes.
+// shortWriter has room for that many bytes.
 type shortWriter struct{ room int }
 
 func (w *shortWriter) Write(p []byte) (int, error) {
@@ -362,7 +362,7 @@ func TestClientMeetsReset(t *testing.T) {
 	require.Equal(t, 1, strings.Count(errs.String(), "\n"), &errs)
 	require.Contains(t, errs.String(), "got 3 of 10 payload bytes: ")
 	require.Contains(t, errs.String(),
-		": the server left without a farewell; start the server again: go run ./lessons/05 server")
+		": the server dropped the connection; start the server again: go run ./lessons/05 server")
 	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()),
 		"the address once for what was tried, once for what to type: %s", &errs)
 }

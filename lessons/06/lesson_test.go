@@ -335,7 +335,7 @@ func TestWriteMessageFails(t *testing.T) {
 
 var errFull = errors.New("no more room")
 
-// shortWriter has room for so many bytes.
+// shortWriter has room for that many bytes.
 type shortWriter struct{ room int }
 
 func (w *shortWriter) Write(p []byte) (int, error) {

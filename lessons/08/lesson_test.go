@@ -487,45 +487,41 @@ func bareServe(ln net.Listener) error {
 	}
 }
 
-// BenchmarkRequests counts requests of 5 bytes per second, one outstanding for each client. The servers
-// are processes of their own.
+// BenchmarkRequests counts requests of 5 bytes per second, one outstanding for each client, and the
+// processor's time that the server takes for each. The servers are processes of their own.
 func BenchmarkRequests(b *testing.B) {
 	servers := []struct {
-		name  string
-		start func(*testing.B) string
+		name    string
+		command func() *exec.Cmd // nil if this machine lacks it
 	}{
-		{"lesson", func(b *testing.B) string { return childServer(b, itself("server")()) }},
-		{"bare", func(b *testing.B) string { return childServer(b, itself("server", "-bare")()) }},
-		{"python", func(b *testing.B) string {
-			if pythonServer() == nil {
-				b.Skip("python3 is not installed")
-			}
-			return childServer(b, pythonServer()())
-		}},
+		{"lesson", itself("server")},
+		{"bare", itself("server", "-bare")},
+		{"python", pythonServer()},
 	}
 	for _, clients := range []int{1, 10, 100} {
 		for _, server := range servers {
 			b.Run(fmt.Sprintf("clients=%d/%s", clients, server.name), func(b *testing.B) {
-				load(b, server.start(b), clients)
+				if server.command == nil {
+					b.Skip("not installed")
+				}
+				cmd := server.command()
+				out, err := cmd.StdoutPipe()
+				require.NoError(b, err)
+				require.NoError(b, cmd.Start())
+				var addr string
+				_, err = fmt.Fscanf(out, "listening on %s\n", &addr)
+				require.NoError(b, err)
+				load(b, addr, clients)
+				cmd.Process.Kill()
+				cmd.Wait()
+				took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+				b.ReportMetric(float64(took.Microseconds())/float64(b.N), "server-µs/request")
 			})
 		}
 	}
 }
 
-// childServer starts a server whose first line says where it listens, and ends it with the benchmark.
-func childServer(b *testing.B, cmd *exec.Cmd) (addr string) {
-	out, err := cmd.StdoutPipe()
-	require.NoError(b, err)
-	require.NoError(b, cmd.Start())
-	b.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	_, err = fmt.Fscanf(out, "listening on %s\n", &addr)
-	require.NoError(b, err)
-	return addr
-}
-
+// load makes b.N requests.
 func load(b *testing.B, addr string, clients int) {
 	var conns []net.Conn
 	for range clients {
@@ -552,6 +548,7 @@ func load(b *testing.B, addr string, clients int) {
 		})
 	}
 	running.Wait()
+	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 	for _, conn := range conns {
 		loopback.Abort(conn)

@@ -695,14 +695,27 @@ func giveUpAfter(most int, counts func(err error, panicked bool) bool) func(net.
 	}
 }
 
+// serveAddsLate has a count under a mutex where others have a WaitGroup, whose Add the race detector would see.
 func serveAddsLate(ln net.Listener, handle handler) error {
-	var clients sync.WaitGroup
-	defer clients.Wait()
+	var mu sync.Mutex
+	clients, gone := 0, sync.NewCond(&mu)
+	count := func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		clients += n
+		gone.Broadcast()
+	}
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for clients > 0 {
+			gone.Wait()
+		}
+	}()
 	return accepting(ln, func(conn net.Conn) error {
-		count := clients.Add
 		go func() {
 			count(1)
-			defer clients.Done()
+			defer count(-1)
 			guard(conn, handle)
 		}()
 		return nil

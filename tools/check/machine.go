@@ -14,9 +14,9 @@ const (
 	neededDisk  = 4 << 20 // bytes
 )
 
-// machine tries what the suites need: loopback, descriptors, and a temporary folder with room in it. It returns
-// a sentence about what is missing, as an error. A case that fails on such a machine says nothing about the
-// answer.
+// machine tries what the suites need: loopback, descriptors, and a temporary folder with room in
+// it. It returns a sentence about what is missing, as an error. A case that fails on such a machine
+// says nothing about the answer.
 func machine() error {
 	client, server, err := loopback.TCP()
 	if err != nil {

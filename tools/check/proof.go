@@ -26,10 +26,11 @@ type Proof struct {
 	Update bool     // write the texts instead of comparing them
 }
 
-// Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers pass, each wrong
-// answer fails the cases named for it and no others, every case fails on some wrong answer, and the failure texts are those in
-// the golden files. It also holds the table against the lab's README (its points) and the lessons (the scenes to reread). It is called by a test in
-// solutions/NN, and finds the other folders from there.
+// Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers
+// pass, each wrong answer fails the cases named for it and no others, every case fails on some
+// wrong answer, and the failure texts are those in the golden files. It also holds the table
+// against the lab's README (its points) and the lessons (the scenes to see). It is called by a
+// test in solutions/NN, and finds the other folders from there.
 func Prove(t *testing.T, p Proof) {
 	t.Helper()
 	if len(p.Right) == 0 {
@@ -68,8 +69,8 @@ func Prove(t *testing.T, p Proof) {
 	all.Wait()
 }
 
-// atOnce is how many answers run beside each other: many of the wrong ones hang, which takes time and nothing
-// else.
+// atOnce is how many answers run beside each other: many of the wrong ones hang, which takes time
+// and nothing else.
 const atOnce = 16
 
 // elsewhere compares the table with what the README promises and with the scenes that there are.
@@ -123,7 +124,8 @@ func (a Answer) problems(got []Verdict) (problems []string) {
 	return problems
 }
 
-// golden compares the text of case i, as the first wrong answer that is named for it provokes it, with the file.
+// golden compares the text of case i, as the first wrong answer that is named for it provokes it,
+// with the file.
 func (p Proof) golden(t *testing.T, i int) {
 	name := p.Right[0].Lab.Cases[i].Name
 	at := slices.IndexFunc(p.Wrong, func(a Answer) bool { return slices.Contains(a.Fails, name) })

@@ -38,8 +38,8 @@ const (
 	lastSteps  = 10
 )
 
-// numbered writes the steps. Steps that repeat are folded, alone or a few together, and the middle of a long list
-// is left out.
+// numbered writes the steps. Steps that repeat are folded, alone or a few together, and the middle
+// of a long list is left out.
 func numbered(steps []string) string {
 	var lines []string
 	for i := 0; i < len(steps); {
@@ -59,8 +59,8 @@ func numbered(steps []string) string {
 	return strings.Join(append(lines, ""), "\n")
 }
 
-// repeats returns how many steps, one to five, the list begins with that come several times in a row, and how
-// often.
+// repeats returns how many steps, one to five, the list begins with that come several times in a
+// row, and how often.
 func repeats(steps []string) (size, times int) {
 	for size = 1; size <= 5; size++ {
 		times = 1
@@ -111,7 +111,8 @@ func printed(s string) string {
 	return "your code printed:\n" + indent(s, "  | ") + "\n"
 }
 
-// indent puts prefix before every line. Control characters that would colour or move the terminal are made visible.
+// indent puts prefix before every line. Control characters that would colour or move the terminal
+// are made visible.
 func indent(s, prefix string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {

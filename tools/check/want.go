@@ -43,8 +43,8 @@ func (c *C) WantError(what string, got, want error) {
 	c.end(Failed, detail, "%s: wrong error", what)
 }
 
-// WantMet ends the case unless err is one that a Read or Write of conn has returned, and not io.EOF. happened
-// says why there is one: "the connection was reset".
+// WantMet ends the case unless err is one that a Read or Write of conn has returned, and not
+// io.EOF. happened says why there is one: "the connection was reset".
 func (c *C) WantMet(happened string, err error, conn witness) {
 	met := func(e error) bool { return Is(err, e) }
 	if Is(err, io.EOF) || Is(err, io.ErrUnexpectedEOF) || !slices.ContainsFunc(conn.Did().Errs, met) {
@@ -79,8 +79,9 @@ func (c *C) WantUntimed(function string, conn witness) {
 // maxWrapped is how many errors Is looks at.
 const maxWrapped = 100
 
-// Is is errors.Is for what the code under test returns. Of such an error it calls Unwrap, and neither Is nor
-// As: these can say anything. An error that panics, or wraps more than a hundred, is none that is looked for.
+// Is is errors.Is for what the code under test returns. Of such an error it calls Unwrap, and
+// neither Is nor As: these can say anything. An error that panics, or wraps more than a hundred, is
+// none that is looked for.
 func Is(err, target error) (is bool) {
 	defer func() {
 		if recover() != nil {

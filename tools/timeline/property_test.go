@@ -19,7 +19,7 @@ func TestRulesOfPictures(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 7))
-	for i := range 40 {
+	for i := range 25 {
 		g := generate(r)
 		if !t.Run(strconv.Itoa(i), func(t *testing.T) { g.check(t) }) {
 			t.Fatalf("seed %d: %s", seed, encode(t, g.events))

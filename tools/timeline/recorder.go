@@ -172,16 +172,16 @@ func (r *Recorder) Replay(events []Event) {
 	defer r.mu.Unlock()
 	shift := r.last
 	for _, e := range events {
-		e.Seq, e.Scene = len(r.events)+1, r.scene
+		e.Seq, e.Scene = r.events.len+1, r.scene
 		e.US += shift
 		if !e.blocks() {
 			e.End += shift
 		}
 		r.last = max(r.last, e.US, e.End)
-		r.events = append(r.events, entry{e, e.N})
+		r.events.add(entry{e, e.N})
 		announce(&r.started)
 		if !e.blocks() {
-			r.finish(len(r.events) - 1)
+			r.finish(r.events.len - 1)
 		}
 	}
 }

@@ -262,6 +262,9 @@ func TestSVGBars(t *testing.T) {
 	require.Equal(t, 12.0, long.bars(0)[1].h)
 	require.InDelta(t, 104*1024/3000.0, long.bars(1)[0].h, 0.2)
 
+	long = draw("tcp1", ">"+strings.Repeat("x", 3000)+" <"+strings.Repeat("x", 3000))
+	require.InDelta(t, 104, long.bars(0)[0].h, 0.2)
+
 	sure := draw("udp1", ">x >x >y <x <y")
 	require.Equal(t, "c0 c1 c2", classes(sure.bars(0)))
 	require.Equal(t, "unsure c2", classes(sure.bars(1)))
@@ -521,7 +524,7 @@ func TestSVGGenerated(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 3))
-	for range 30 {
+	for range 12 {
 		g := generate(r)
 		img := parse(t, svg(t, g.events))
 		g.ribbons(t, img)

@@ -134,7 +134,6 @@ func (p *painter) grid() *grid {
 	for i := range n {
 		g.fill[i], g.gaps[i] = " ", strings.Repeat(" ", gapWidth)
 	}
-	g.gaps[n-1] = ""
 	return g
 }
 

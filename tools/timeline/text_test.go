@@ -140,15 +140,22 @@ func TestWidths(t *testing.T) {
 	for i := range crowded {
 		crowded[i].Seq = i + 1
 	}
-	for _, es := range [][]timeline.Event{story(), crowd(1), crowd(4), crowded, hostile(t)} {
-		for width := 20; width <= 150; width += 1 + width/4 {
+	for _, es := range [][]timeline.Event{story(), crowd(1), crowd(4), crowded} {
+		for _, width := range []int{20, 33, 47, 66, 100, 150} {
 			for _, st := range []timeline.Style{{Width: width}, {Width: width, Box: true}, {Width: width, ASCII: true}} {
-				for line := range strings.Lines(draw(t, es, st)) {
-					line = strings.TrimSuffix(line, "\n")
-					require.LessOrEqual(t, timeline.Width(line), width, "%q", line)
-					require.Equal(t, strings.TrimRight(line, " "), line)
-				}
+				fits(t, draw(t, es, st), width)
 			}
+		}
+	}
+}
+
+// fits fails if a line is wider than the terminal, or ends in blanks.
+func fits(t *testing.T, picture string, width int) {
+	t.Helper()
+	for line := range strings.Lines(picture) {
+		line = strings.TrimSuffix(line, "\n")
+		if timeline.Width(line) > width || strings.HasSuffix(line, " ") {
+			t.Fatalf("%q in %d columns", line, width)
 		}
 	}
 }

@@ -2,9 +2,13 @@
 
 With a word it greets: it sends the word when a client comes and after each message, until it is sent 886.
 """
-import resource
 import socketserver
 import sys
+
+try:
+    import resource
+except ImportError:  # Windows has no such limit
+    resource = None
 
 FAREWELL = b"886"
 
@@ -36,8 +40,9 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if resource:  # as many descriptors as this user may have
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     server = Server(("127.0.0.1", 0), Greeter if len(sys.argv) > 1 else Upper)
     print("listening on %s:%d" % server.server_address, flush=True)
     server.serve_forever()

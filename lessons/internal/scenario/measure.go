@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -151,9 +151,9 @@ func (c *crowd) leave() {
 
 // childServer is a server in a process of its own.
 type childServer struct {
-	cmd  *exec.Cmd
-	addr string
-	out  io.Closer
+	cmd         *exec.Cmd
+	addr        string
+	interrupted chan os.Signal // closed when the server has ended
 }
 
 func startServer(cmd *exec.Cmd) (*childServer, error) {
@@ -165,7 +165,13 @@ func startServer(cmd *exec.Cmd) (*childServer, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &childServer{cmd: cmd, out: out}
+	s := &childServer{cmd: cmd, interrupted: make(chan os.Signal, 1)}
+	signal.Notify(s.interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() { // an interrupted lesson leaves no server behind
+		if _, ok := <-s.interrupted; ok {
+			cmd.Process.Kill()
+		}
+	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if err != nil || !ok {
@@ -182,6 +188,8 @@ func (s *childServer) end() error {
 	err := pollFor(loopback.Patience, "the server's processes to end", func() bool {
 		return len(tree(pid)) == 1
 	})
+	signal.Stop(s.interrupted)
+	close(s.interrupted)
 	s.cmd.Process.Kill()
 	s.cmd.Wait()
 	return err

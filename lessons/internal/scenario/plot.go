@@ -18,7 +18,7 @@ var crowdRow = regexp.MustCompile(`^(.+?) +(\d+) +(\d+\.\d) kB each +\d+\.\d+ ms
 // CrowdPlot draws what Crowd has measured as an SVG: the memory of each server, in kB, against the
 // number of its clients, both on logarithmic scales, from the rows of its table.
 func CrowdPlot(w io.Writer, title string, events []timeline.Event) error {
-	p := plot{title: title}
+	p := plot{title: title, note: "measured in one run, each server in a process of its own"}
 	for _, e := range events {
 		if m := crowdRow.FindStringSubmatch(e.Text); m != nil && e.Op == timeline.Verdict {
 			clients, _ := strconv.Atoi(m[2])
@@ -26,7 +26,7 @@ func CrowdPlot(w io.Writer, title string, events []timeline.Event) error {
 			p.add(m[1], float64(clients), max(1, each*float64(clients)))
 		}
 		if e.Op == timeline.State && strings.HasPrefix(e.Text, "a recording") {
-			p.title += " (" + e.Text + ")"
+			p.note, _, _ = strings.Cut(e.Text, ", because")
 		}
 	}
 	_, err := io.WriteString(w, p.svg())
@@ -35,8 +35,8 @@ func CrowdPlot(w io.Writer, title string, events []timeline.Event) error {
 
 // plot is a diagram of lines.
 type plot struct {
-	title string
-	lines []plotLine
+	title, note string
+	lines       []plotLine
 }
 
 type plotLine struct {
@@ -109,6 +109,7 @@ func (p *plot) axes(b *strings.Builder) {
 	short, _, _ := strings.Cut(p.title, ":")
 	fmt.Fprintf(b, `<text class="title" x="%.0f" y="24">%s: memory of the server (PSS) and its clients</text>`+"\n",
 		plotLeft, escapeXML(short))
+	fmt.Fprintf(b, `<text x="%.0f" y="44">%s</text>`+"\n", plotLeft, escapeXML(p.note))
 	for power := 0.0; power <= mostClients; power++ {
 		x := plotX(math.Pow(10, power))
 		fmt.Fprintf(b, `<line class="grid" x1="%.1f" y1="%.0f" x2="%.1f" y2="%.0f"/>`+"\n", x, plotTop, x, plotBottom)

@@ -39,7 +39,7 @@ func (s *standoff) watch(a, b net.Conn, giveUp ...net.Conn) (net.Conn, net.Conn)
 	return s.ends[0], s.ends[1]
 }
 
-// watchOne is watch for a peer that has sent so many bytes and says no more.
+// watchOne is watch for a peer that has sent that many bytes and says no more.
 func (s *standoff) watchOne(a net.Conn, sent int) net.Conn {
 	watched, _ := s.watch(a, nil, a)
 	s.ends[1].sent, s.ends[1].reading = sent, true
