@@ -13,7 +13,7 @@ import (
 // other users are seen by root only. It does what ss -ltnp does, in two steps.
 func whoHas(port int) (pids []int, err error) {
 	inodes, err := listening(port)
-	if err != nil {
+	if len(inodes) == 0 || err != nil {
 		return nil, err
 	}
 	descriptors, err := filepath.Glob("/proc/[0-9]*/fd/*")

@@ -26,6 +26,9 @@ type Listening struct {
 	Listen func(addr string) (net.Listener, error)
 }
 
+// free is what comes of listening on an address that can be had.
+const free = "free"
+
 // again listens on an address that was in use, records what came of it, and closes the listener.
 func (l Listening) again(rec *timeline.Recorder, addr string) error {
 	ln, err := l.Listen(addr)
@@ -33,7 +36,7 @@ func (l Listening) again(rec *timeline.Recorder, addr string) error {
 		rec.Note("server", nil, "listen on %s %s: %s", addr, l.How, reason(err))
 		return err
 	}
-	rec.Note("server", nil, "listen on %s %s: it succeeds", addr, l.How)
+	rec.Note("server", nil, "listen on %s %s: %s", addr, l.How, free)
 	return ln.Close()
 }
 
@@ -180,7 +183,7 @@ func AtExit(
 				o.Got = append(o.Got, reason(err))
 				return
 			}
-			o.Got = append(o.Got, "free")
+			o.Got = append(o.Got, free)
 		}
 		// A server without a client.
 		server, err := startProgram(program)
