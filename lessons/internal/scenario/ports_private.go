@@ -230,7 +230,11 @@ func familyDial(
 func Wildcard() PrivatePlay {
 	return func(_ *netns.Network, rec *timeline.Recorder) (o Outcome, err error) {
 		for _, c := range []struct{ network, host string }{
-			{"tcp", "0.0.0.0"}, {"tcp", "[::]"}, {"tcp", ""}, {"tcp4", "0.0.0.0"}, {"tcp6", "[::]"},
+			{"tcp", "0.0.0.0"},
+			{"tcp", "[::]"},
+			{"tcp", ""},
+			{"tcp4", "0.0.0.0"},
+			{"tcp6", "[::]"},
 			{"tcp", "127.0.0.1"},
 		} {
 			ln, err := net.Listen(c.network, c.host+":"+serverPort)
