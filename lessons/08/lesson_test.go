@@ -354,7 +354,8 @@ func TestRelayReset(t *testing.T) {
 func TestNoDescriptors(t *testing.T) {
 	stagetest.NeedShell(t)
 	cmd := stagetest.Command(t, "server", "-addr", "127.0.0.1:0")
-	limited := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `ulimit -n 30; exec "$@"`, "sh"}, cmd.Args...)...)
+	script := []string{"-c", `ulimit -n 30; exec "$@"`, "sh"}
+	limited := exec.CommandContext(t.Context(), "sh", append(script, cmd.Args...)...)
 	limited.Env = cmd.Env
 	var errs bytes.Buffer
 	limited.Stderr = &errs

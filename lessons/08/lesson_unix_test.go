@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Handing a connection over makes it blocking, also for whoever keeps it: Read ends at no deadline any more.
+// Handing a connection over makes it blocking, also for whoever keeps it: Read ends at no deadline any
+// more.
 func TestHandedOverIsBlocking(t *testing.T) {
 	client, server := pair(t)
 	require.False(t, blocking(t, server))

@@ -106,7 +106,7 @@ func naiveHandOver(conn net.Conn, cmd *exec.Cmd) error {
 	return cmd.Start()
 }
 
-// naiveRelay passes bytes on in both directions, and closes both sides when one of them has come to its end.
+// naiveRelay passes bytes on in both directions, and closes both sides when one of them has ended.
 func naiveRelay(a, b net.Conn) error {
 	errs := make(chan error, 2)
 	one := func(to, from net.Conn) {

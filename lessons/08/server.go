@@ -32,7 +32,7 @@ func serveEach(ln net.Listener, answer func(conn net.Conn) error) error {
 			return fmt.Errorf("accepting a client: %w", err)
 		}
 		go func() {
-			if err := answer(conn); err != nil { // nobody else is there to hear of it
+			if err := answer(conn); err != nil { // nobody waits for this goroutine
 				log.Printf("client %s: %v", conn.RemoteAddr(), err)
 			}
 		}()

@@ -9,9 +9,9 @@ import (
 	"os/exec"
 )
 
-// serveProcesses accepts clients and gives each of them a process of its own, which program returns, not
-// yet started. It returns nil when ln is closed, and leaves the processes to their clients. The caller
-// closes ln.
+// serveProcesses accepts clients and gives each of them a process of its own, which program returns,
+// not yet started. It returns nil when ln is closed, and leaves the processes to their clients. The
+// caller closes ln.
 func serveProcesses(ln net.Listener, program func() *exec.Cmd) error {
 	for {
 		conn, err := ln.Accept()
@@ -27,11 +27,11 @@ func serveProcesses(ln net.Listener, program func() *exec.Cmd) error {
 	}
 }
 
-// handOver starts cmd with a copy of conn as its descriptor 3. Both copies of this process are closed when
-// it returns: as long as one of them is open, the peer does not see the end.
+// handOver starts cmd with a copy of conn as its descriptor 3. Both copies of this process are closed
+// when it returns: as long as one of them is open, the peer does not see the end.
 func handOver(conn net.Conn, cmd *exec.Cmd) error {
 	defer conn.Close()
-	duplicate, err := conn.(interface{ File() (*os.File, error) }).File() // TCP and Unix sockets have it
+	duplicate, err := conn.(interface{ File() (*os.File, error) }).File() // as TCP and Unix sockets do
 	if err != nil {
 		return fmt.Errorf("copying the connection's descriptor: %w", err)
 	}
@@ -51,7 +51,7 @@ func answerInherited(answer func(conn net.Conn) error) error {
 	conn, err := net.FileConn(inherited)
 	inherited.Close() // FileConn has made a copy
 	if err != nil {
-		return fmt.Errorf("no client on descriptor 3 (a server started with -process puts one there): %w", err)
+		return fmt.Errorf("no client on descriptor 3; server -process puts one there: %w", err)
 	}
 	return answer(conn)
 }

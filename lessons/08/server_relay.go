@@ -6,8 +6,8 @@ import (
 	"net"
 )
 
-// relay passes on what a sends to b and what b sends to a, until both have closed their writing halves or
-// one of them fails. It closes a and b.
+// relay passes on what a sends to b and what b sends to a, until both have closed their writing halves
+// or one of them fails. It closes a and b.
 func relay(a, b net.Conn) error {
 	defer a.Close()
 	defer b.Close()

@@ -60,7 +60,13 @@ type outcome struct {
 }
 
 func newC(name string, memory bool, o options) *C {
-	c := &C{options: o, name: name, memory: memory, rec: timeline.NewRecorder(name), wake: make(chan struct{}, 1)}
+	c := &C{
+		options: o,
+		name:    name,
+		memory:  memory,
+		rec:     timeline.NewRecorder(name),
+		wake:    make(chan struct{}, 1),
+	}
 	if o.alone {
 		c.files = openFiles()
 	}
@@ -167,7 +173,9 @@ func (c *C) checkFiles() {
 // leftOpen fails a case because of files or sockets.
 func (o *outcome) leftOpen(left []string) {
 	o.Outcome, o.Leak = Failed, true
-	o.Message = visible(fmt.Sprintf("left %d files or sockets open: %s", len(left), strings.Join(left, ", ")))
+	o.Message = visible(
+		fmt.Sprintf("left %d files or sockets open: %s", len(left), strings.Join(left, ", ")),
+	)
 	o.Rule = "What a call opens it also closes, when it fails too."
 	o.Hint = "Write defer f.Close() below the lines that open a file, and check the error first; " +
 		"an os.Root has to be closed as well."

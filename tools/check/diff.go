@@ -62,14 +62,23 @@ func diffBytes(got, want []byte) string {
 		columns := fmt.Sprintf("%-*s  %-*s", 3*wide-1, fmt.Sprintf("% x", shown), wide+2, printable(shown))
 		return span(len(b), from, wide, "byte", columns)
 	}
-	return fmt.Sprintf("got   %s\nwant  %s\n      %s the first difference: byte %d", side(got), side(want), caret, first)
+	return fmt.Sprintf(
+		"got   %s\nwant  %s\n      %s the first difference: byte %d",
+		side(got),
+		side(want),
+		caret,
+		first,
+	)
 }
 
 // diffText shows got and want, quoted, around the first character that differs, with a caret under it.
 func diffText(got, want string) string {
 	g, w := quotedRunes(got), quotedRunes(want)
 	first, from := differ(g, w, textSpan)
-	caret := strings.Repeat(" ", 1+utf8.RuneCountInString(strings.Join(w[from:min(first, len(w))], ""))) + "^"
+	caret := strings.Repeat(
+		" ",
+		1+utf8.RuneCountInString(strings.Join(w[from:min(first, len(w))], "")),
+	) + "^"
 	if from > 0 {
 		caret = "  " + caret
 	}
@@ -77,7 +86,13 @@ func diffText(got, want string) string {
 		shown := all[min(from, len(all)):min(from+textSpan, len(all))]
 		return span(len(all), from, textSpan, "character", `"`+strings.Join(shown, "")+`"`)
 	}
-	return fmt.Sprintf("got   %s\nwant  %s\n      %s the first difference: character %d", side(g), side(w), caret, first)
+	return fmt.Sprintf(
+		"got   %s\nwant  %s\n      %s the first difference: character %d",
+		side(g),
+		side(w),
+		caret,
+		first,
+	)
 }
 
 // differ returns where two sides begin to differ, and where to begin to show them.

@@ -20,9 +20,15 @@
 //
 // Copy labs/05 and solutions/05; they are the model.
 //
-//	labs/NN/subject.go                  the starter: documented functions that do panic("not started"), nothing else
+//	labs/NN/subject.go                  the starter: documented functions that do panic("not started"),
+//
+// nothing else
+//
 //	labs/NN/subject_test.go             one call: subjecttest.Run(t, subjecttest.Lab{…})
-//	labs/NN/subjecttest/                Lab (the student's functions), Suite (the table), Run; the cases in cases.go
+//	labs/NN/subjecttest/                Lab (the student's functions), Suite (the table), Run; the cases in
+//
+// cases.go
+//
 //	labs/NN/README.md                   the task, complete without a look at the suite, and the points
 //	solutions/NN/subject.go             the reference, to be read beside the starter
 //	solutions/NN/right_test.go          at least two right answers in other styles
@@ -37,20 +43,27 @@
 // of the Lab struct are then stubs that carry calls to another process, and every object that a
 // call was given is carried back to the suite, method by method. For this to work in every lab:
 //
-//   - A Lab struct has fields of func type only. Their parameters and results are basic types, slices, errors,
-//     time.Time and time.Duration, structs of the suite with exported fields, interfaces of the standard library
-//     or of the suite, and functions of all these. A type of the student's is none of them: where the student
-//     makes something, the field is a constructor that returns functions.
-//   - A suite hands out what it has made (connections, listeners, readers, writers, callbacks, contexts) as
-//     interfaces, and asks for no *net.TCPConn, no descriptor and no SyscallConn. A folder goes by its path.
-//   - What was done to an object is asked of the object, which stays with the suite: [fault.Conn.Did]. A suite
-//     looks at slices up to their length, and at errors with [Is], never at unexported state.
-//   - An error that comes back is the same one if the suite or the standard library made it, and else only a
-//     text that wraps others.
-//   - Time is real. A deadline arrives as a point in time, some microseconds late; a suite that waits has to be
-//     told by the object what the other side waits for, and not by a clock of its own.
-//   - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their length)
-//     is asked through C only: Allocated, InUse, Resting, and what is left behind.
+// - A Lab struct has fields of func type only. Their parameters and results are basic types, slices,
+// errors, time.Time and time.Duration, structs of the suite with exported fields, interfaces of the
+// standard library or of the suite, and functions of all these. A type of the student's is none of them:
+// where the student
+//
+//	  makes something, the field is a constructor that returns functions.
+//	- A suite hands out what it has made (connections, listeners, readers, writers, callbacks, contexts) as
+//
+// interfaces, and asks for no *net.TCPConn, no descriptor and no SyscallConn. A folder goes by its path. -
+// What was done to an object is asked of the object, which stays with the suite: [fault.Conn.Did]. A suite
+//
+//		looks at slices up to their length, and at errors with [Is], never at unexported state.
+//	  - An error that comes back is the same one if the suite or the standard library made it, and else only a
+//	    text that wraps others.
+//	  - Time is real. A deadline arrives as a point in time, some microseconds late; a suite that waits has to
+//
+// be
+//
+//		told by the object what the other side waits for, and not by a clock of its own.
+//	  - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their length)
+//	    is asked through C only: Allocated, InUse, Resting, and what is left behind.
 //
 // # A case
 //

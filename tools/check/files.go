@@ -16,7 +16,8 @@ func openFiles() []string {
 	}
 	var names []string
 	ours := func(name string) bool {
-		return strings.HasPrefix(name, "anon_inode:") || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "pipe:")
+		return strings.HasPrefix(name, "anon_inode:") || strings.HasPrefix(name, "/proc/") ||
+			strings.HasPrefix(name, "pipe:")
 	}
 	for _, e := range entries {
 		target, err := os.Readlink("/dev/fd/" + e.Name())

@@ -31,7 +31,12 @@ func descriptors() error {
 	for n := range neededFiles {
 		f, err := os.Open(os.DevNull)
 		if err != nil {
-			return fmt.Errorf("only %d of the %d files that a suite may need could be opened: %w", n, neededFiles, err)
+			return fmt.Errorf(
+				"only %d of the %d files that a suite may need could be opened: %w",
+				n,
+				neededFiles,
+				err,
+			)
 		}
 		defer f.Close()
 	}

@@ -80,7 +80,14 @@ func (lab Lab) elsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, cs := range lab.Cases {
-		if row := fmt.Sprintf("\n| %d | %s |\n", cs.Points, cs.Name); !strings.Contains(string(readme), row) {
+		if row := fmt.Sprintf(
+			"\n| %d | %s |\n",
+			cs.Points,
+			cs.Name,
+		); !strings.Contains(
+			string(readme),
+			row,
+		) {
 			t.Errorf("the lab's README.md has no row %q", strings.TrimSpace(row))
 		}
 		scenes, err := os.ReadFile(filepath.Join("..", "..", "lessons", cs.lesson(lab), "scenes.go"))
@@ -88,7 +95,12 @@ func (lab Lab) elsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		if cs.Scene != "" && !strings.Contains(string(scenes), `"`+cs.Scene+`"`) {
-			t.Errorf("case %q sends the student to the scene %s, which lesson %s does not have", cs.Name, cs.Scene, cs.lesson(lab))
+			t.Errorf(
+				"case %q sends the student to the scene %s, which lesson %s does not have",
+				cs.Name,
+				cs.Scene,
+				cs.lesson(lab),
+			)
 		}
 	}
 }
@@ -134,7 +146,9 @@ func (p Proof) golden(t *testing.T, i int) {
 	}
 	lab := p.Wrong[at].Lab
 	o := p.Wrong[at].runner(t, 1)(i)
-	got := "On the wrong answer: " + p.Wrong[at].Name + "\n\n" + mask(report(lab, lab.Cases[i], o, again(lab, name, 1)))
+	got := "On the wrong answer: " + p.Wrong[at].Name + "\n\n" + mask(
+		report(lab, lab.Cases[i], o, again(lab, name, 1)),
+	)
 	file := filepath.Join(p.Golden, strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")+".txt")
 	if p.Update {
 		if err := os.MkdirAll(p.Golden, 0o755); err != nil {
@@ -150,7 +164,10 @@ func (p Proof) golden(t *testing.T, i int) {
 		t.Fatalf("%v; run the test with -update", err)
 	}
 	if got != strings.ReplaceAll(string(want), "\r\n", "\n") {
-		t.Errorf("the failure text has changed; look at it and run with -update:\n%s", diffText(got, string(want)))
+		t.Errorf(
+			"the failure text has changed; look at it and run with -update:\n%s",
+			diffText(got, string(want)),
+		)
 		t.Logf("it is now:\n%s", got)
 	}
 }

@@ -25,7 +25,13 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	fmt.Fprintf(&b, "rule       %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
 	fmt.Fprintf(&b, "next       %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
 	if cs.Scene != "" {
-		fmt.Fprintf(&b, "see        lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
+		fmt.Fprintf(
+			&b,
+			"see        lesson %s: go run ./lessons/%s -scene %s\n",
+			cs.lesson(lab),
+			cs.lesson(lab),
+			cs.Scene,
+		)
 	} else {
 		fmt.Fprintf(&b, "see        lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
 	}
@@ -103,7 +109,13 @@ func printed(s string) string {
 	const left = "\n… a part is left out …\n"
 	s = strings.TrimRight(s, "\n")
 	if lines := strings.Split(s, "\n"); len(lines) > 2*shownLines {
-		first, last := strings.Join(lines[:shownLines], "\n"), strings.Join(lines[len(lines)-shownLines:], "\n")
+		first, last := strings.Join(
+			lines[:shownLines],
+			"\n",
+		), strings.Join(
+			lines[len(lines)-shownLines:],
+			"\n",
+		)
 		s = first[:min(len(first), shownPrints)] + left + last[max(0, len(last)-shownPrints):]
 	} else if len(s) > 2*shownPrints {
 		s = s[:shownPrints] + left + s[len(s)-shownPrints:]

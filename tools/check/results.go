@@ -68,7 +68,11 @@ func appendResults(results []Result) error {
 		return nil
 	}
 	if !filepath.IsAbs(name) {
-		return fmt.Errorf("%s=%s is not an absolute path; a test runs in its package's folder, so give the whole path", ResultsVariable, name)
+		return fmt.Errorf(
+			"%s=%s is not an absolute path; a test runs in its package's folder, so give the whole path",
+			ResultsVariable,
+			name,
+		)
 	}
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {

@@ -198,7 +198,13 @@ func again(lab Lab, test string, seed uint64) string {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, detects) {
 		race = "-race "
 	}
-	return fmt.Sprintf("go test %s./labs/%s -run '%s' -seed=%d", race, lab.Number, strings.ReplaceAll(test, " ", "_"), seed)
+	return fmt.Sprintf(
+		"go test %s./labs/%s -run '%s' -seed=%d",
+		race,
+		lab.Number,
+		strings.ReplaceAll(test, " ", "_"),
+		seed,
+	)
 }
 
 // summary prints what was not run, and the points.
@@ -231,7 +237,11 @@ func (g *grading) summary(t *testing.T) {
 		}
 	case n == 0:
 		t.Fail()
-		out("-run asks for none of its %d cases; go test -v ./labs/%s lists them", len(g.lab.Cases), g.lab.Number)
+		out(
+			"-run asks for none of its %d cases; go test -v ./labs/%s lists them",
+			len(g.lab.Cases),
+			g.lab.Number,
+		)
 	case n < len(g.lab.Cases):
 		out("%d/10 points (%d of %d cases were asked for)", earned, n, len(g.lab.Cases))
 	default:

@@ -45,12 +45,20 @@ func (lab Lab) refused(dir string) string {
 		}
 		for _, spec := range file.Imports {
 			if path, _ := strconv.Unquote(spec.Path.Value); !allowed(path) {
-				return fmt.Sprintf("%s imports %s; the standard library and golang.org/x/text are all that a lab may use", filepath.Base(name), path)
+				return fmt.Sprintf(
+					"%s imports %s; the standard library and golang.org/x/text are all that a lab may use",
+					filepath.Base(name),
+					path,
+				)
 			}
 		}
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
-				return fmt.Sprintf("%s has an init function; a lab needs none, because nothing is to happen before its functions are called", filepath.Base(name))
+				return fmt.Sprintf(
+					"%s has an init function; a lab needs none, because nothing is to happen "+
+						"before its functions are called",
+					filepath.Base(name),
+				)
 			}
 		}
 	}

@@ -52,7 +52,10 @@ func parseStacks(text []byte) (all []goroutine) {
 			}
 			colon := strings.LastIndex(lines[i+1], ":")
 			if file, ok := strings.CutPrefix(lines[i+1][:max(0, colon)], "\t"); ok {
-				g.frames = append(g.frames, frame{functionName(lines[i]), file, number(lines[i+1][colon+1:])})
+				g.frames = append(
+					g.frames,
+					frame{functionName(lines[i]), file, number(lines[i+1][colon+1:])},
+				)
 				i++
 			}
 		}
@@ -84,7 +87,10 @@ func goroutineID() int {
 
 // suitePackages are those whose frames are never the student's.
 var suitePackages = []string{
-	"socketbook/tools/check", "socketbook/tools/fault", "socketbook/tools/loopback", "socketbook/tools/timeline",
+	"socketbook/tools/check",
+	"socketbook/tools/fault",
+	"socketbook/tools/loopback",
+	"socketbook/tools/timeline",
 }
 
 // isStudents reports whether a function belongs to the code under test: in this module, and neither
@@ -180,7 +186,10 @@ func (g goroutine) inside() string {
 func (g goroutine) waits() bool {
 	switch g.state {
 	case "sync.Mutex.Lock":
-		i := slices.IndexFunc(g.frames, func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") })
+		i := slices.IndexFunc(
+			g.frames,
+			func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") },
+		)
 		return i < 0 || !strings.HasPrefix(g.frames[i].function, "socketbook/tools/fault.") &&
 			!strings.HasPrefix(g.frames[i].function, "socketbook/tools/timeline.")
 	case "semacquire":

@@ -270,10 +270,16 @@ func (c *C) checkLeftBehind() {
 		if n > 10 && !moves || n > 90 { // some eighty milliseconds, and two seconds
 			c.out.Leak = true
 			c.out.Rule = "When a call has returned, nothing that it has started is still running."
-			c.out.Hint = "Make the goroutine end, for example by closing the channel or setting a deadline on " +
+			c.out.Hint = "Make the goroutine end, for example by closing the channel or setting a " +
+				"deadline on " +
 				"the connection that it waits for, and wait for it before you return."
 			g := left[0]
-			c.Fail("left a goroutine behind: %d still there after the case, one of them %s%s", len(left), g.state, at(g.students()))
+			c.Fail(
+				"left a goroutine behind: %d still there after the case, one of them %s%s",
+				len(left),
+				g.state,
+				at(g.students()),
+			)
 		}
 		<-time.After(pause)
 	}

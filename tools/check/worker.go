@@ -79,7 +79,8 @@ func (o *outcome) died(err error, printed string) {
 	}
 	noThread := []string{"runtime: failed to create new OS thread", "runtime/cgo: pthread_create failed"}
 	if slices.ContainsFunc(noThread, func(s string) bool { return lastLine(printed, s) >= 0 }) {
-		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see ulimit -u)"
+		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see "+
+			"ulimit -u)"
 		return
 	}
 	for _, start := range []string{"panic: ", "fatal error: ", "runtime: out of memory"} {
@@ -89,16 +90,25 @@ func (o *outcome) died(err error, printed string) {
 		}
 		reason, _, _ := strings.Cut(printed[i:], "\n")
 		o.Prints = printed[:i]
-		o.Message = visible("your code crashed" + at(crashFrame(printed[i:])) + ": " + strings.TrimSuffix(reason, " [recovered]"))
+		o.Message = visible(
+			"your code crashed" + at(
+				crashFrame(printed[i:]),
+			) + ": " + strings.TrimSuffix(
+				reason,
+				" [recovered]",
+			),
+		)
 		return
 	}
 	switch {
 	case strings.HasPrefix(status, "signal: killed"):
 		o.Message = "the system killed the program that ran your code (" + status + "), as it does when memory runs out"
 	case exit != nil && exit.ExitCode() == deafWorker:
-		o.Message = "your code closed files or sockets that it had not opened, the standard output among them"
+		o.Message = "your code closed files or sockets that it had not opened, the standard output " +
+			"among them"
 	default:
-		o.Message = "your code ended the whole program (" + status + "), as os.Exit and log.Fatal do; return an error instead"
+		o.Message = "your code ended the whole program (" + status + "), as os.Exit and log.Fatal " +
+			"do; return an error instead"
 	}
 }
 

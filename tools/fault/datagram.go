@@ -91,7 +91,8 @@ func (c *DatagramConn) await() bool {
 
 // moves reports whether a Read need not wait, under the lock.
 func (w *post) moves() bool {
-	return w.over(w.read) || w.refused || w.did.Closed != "" || w.ready > 0 || w.handled == w.sent && (w.late() || w.floods())
+	return w.over(w.read) || w.refused || w.did.Closed != "" || w.ready > 0 ||
+		w.handled == w.sent && (w.late() || w.floods())
 }
 
 // over reports whether a Read has reported that a deadline had passed, or a later one: it stays so.
@@ -109,7 +110,13 @@ func (w *post) floods() bool {
 }
 
 func (c *DatagramConn) timeout(op string) error {
-	return &net.OpError{Op: op, Net: "udp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
+	return &net.OpError{
+		Op:     op,
+		Net:    "udp",
+		Source: c.LocalAddr(),
+		Addr:   c.RemoteAddr(),
+		Err:    os.ErrDeadlineExceeded,
+	}
 }
 
 // send sends under the lock: on loopback that does not block.

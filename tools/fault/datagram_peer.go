@@ -12,7 +12,11 @@ const maxDatagram = 1 << 16 // bytes; more than one carries
 // JoinDatagrams puts the adversary between the two ends of a UDP conversation: under, which is
 // connected, and suite, to which it is. It returns conn for the code under test and peer for the
 // suite, which closes both. notify is as in [Join].
-func JoinDatagrams(under net.Conn, suite net.PacketConn, notify func()) (conn *DatagramConn, peer *DatagramPeer) {
+func JoinDatagrams(
+	under net.Conn,
+	suite net.PacketConn,
+	notify func(),
+) (conn *DatagramConn, peer *DatagramPeer) {
 	w := &post{suite: suite, client: under.LocalAddr()}
 	w.init(notify)
 	conn = &DatagramConn{Conn: under, post: w}
@@ -86,7 +90,8 @@ func (p *DatagramPeer) collect() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil || from.String() != w.client.String() { // what Windows says of a peer that has gone; a stranger
+		if err != nil ||
+			from.String() != w.client.String() { // what Windows says of a peer that has gone; a stranger
 			continue
 		}
 		request := bytes.Clone(buf[:n])

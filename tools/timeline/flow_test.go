@@ -38,6 +38,7 @@ func TestFlows(t *testing.T) {
 			"1 send arrived as 7 reads of 2, 3, 1, 1, 1, 1 … (1 more) bytes",
 		},
 		{"never", ">hello }x {x", "1 send of 5 bytes, never read"},
+		{"a byte, never", ">x }x {x", "1 send of 1 byte, never read"},
 		{"two, never", ">hello >x }x {x", "2 sends of 5 and 1 bytes, never read"},
 		{"nothing", ">_ }x {x", "1 send of 0 bytes put nothing on the wire"},
 		{"nothing, twice", ">_ >_ }x {x", "2 sends of 0 bytes put nothing on the wire"},

@@ -3,10 +3,12 @@ package timeline_test
 import (
 	"encoding/xml"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +59,7 @@ func parse(t *testing.T, s string) image {
 		}
 	}
 	require.Empty(t, open)
+	require.Empty(t, strings.TrimSpace(img.shapes[0].text), "between the elements")
 	img.width, img.height = img.shapes[0].w, img.shapes[0].h
 	return img
 }
@@ -193,6 +196,28 @@ func svgOf(t *testing.T, title string, recordings ...[]timeline.Event) string {
 	var b strings.Builder
 	require.NoError(t, timeline.SVG(&b, scenes))
 	return b.String()
+}
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// The image of a recording with every kind of row, to the byte: look at it before you write it anew.
+func TestSVGGolden(t *testing.T) {
+	long := strings.Repeat("x", 2000)
+	datagrams := talk("udp1", ">a >a <a >_ <_ >"+long+" <"+long[:500]+" }b {b >c >c >c >c >c")
+	slow := play(
+		at(100, 60_000, timeline.Event{Side: "client 10", Conn: "tcp1", Op: timeline.Dial, Text: "127.0.0.1:1"}),
+		at(200, 50_000, timeline.Event{Side: "server", Conn: "tcp1", Op: timeline.Accept}),
+		at(61_000, 90_000, send("client 10", "hi")), at(61_500, 95_000, recv("server", "hi")),
+		at(95_100, 95_100, note("client 2", "looks on")), at(95_200, 0, does("server", timeline.Recv)),
+		at(95_300, 95_400, fails("client 10", timeline.Send, "broken pipe")),
+	)
+	got := svgOf(t, "story", story(), datagrams, slow)
+	if *update {
+		require.NoError(t, os.WriteFile("testdata/story.svg", []byte(got), 0o644))
+	}
+	want, err := os.ReadFile("testdata/story.svg")
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
 }
 
 // bars are the coloured pieces of a lane, from top to bottom.

@@ -501,6 +501,17 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// aligntest compares more of them with a library.
+func TestWidth(t *testing.T) {
+	for s, want := range map[string]int{
+		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "你": 2, "ｆ": 2, "한": 2, "😀": 2, "❤": 1, "❤\ufe0f": 2, "1\ufe0f\u20e3": 2,
+		"#\ufe0f": 2, "↔\ufe0f": 2, "a\ufe0f": 1, "👍\U0001f3fb": 2, "👍\U0001f3ff": 2, "👍\U0001f3fc👍": 4, "👍\U0001f3fa": 4,
+		"a\U0001f3fb": 3, "👍\U0001f400": 4, "\u0301": 0, "\u200d": 0, "\u0300": 0, "\u02ff": 1,
+	} {
+		require.Equal(t, want, timeline.Width(s), "%q", s)
+	}
+}
+
 func TestCut(t *testing.T) {
 	for _, test := range []struct {
 		s       string

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/term"
 
-	"socketbook/tools/check"
 	"socketbook/tools/internal/labrun"
 	"socketbook/tools/internal/progress"
 	"socketbook/tools/timeline"
@@ -163,7 +162,7 @@ func (st style) score(b *strings.Builder, s labrun.State) {
 // failures writes everything about every case that failed.
 func (st style) failures(b *strings.Builder, r labrun.Result) {
 	for _, c := range r.Cases {
-		if c.Outcome == check.Failed {
+		if c.Failed() {
 			fmt.Fprintf(b, "\n%s\n", clean(c.Report))
 		}
 	}
@@ -175,7 +174,7 @@ func (st style) failures(b *strings.Builder, r labrun.Result) {
 func (st style) others(b *strings.Builder, r labrun.Result, shown *labrun.Case) {
 	first := true
 	for _, c := range r.Cases {
-		if c.Passed() || shown == nil && c.Outcome == check.Failed || shown != nil && c.Name == shown.Name || c.Message != "" && strings.HasPrefix(r.Note, c.Message) {
+		if c.Passed() || shown == nil && c.Failed() || shown != nil && c.Name == shown.Name || c.Message != "" && strings.HasPrefix(r.Note, c.Message) {
 			continue
 		}
 		if first {
@@ -183,7 +182,7 @@ func (st style) others(b *strings.Builder, r labrun.Result, shown *labrun.Case) 
 			first = false
 		}
 		sign := st.mark("✘ ", "x ")
-		if c.Outcome == check.NotRun {
+		if !c.Failed() {
 			sign = st.mark("· ", "- ")
 		}
 		fmt.Fprintf(b, "  %s\n", st.paint(dim, st.cut(sign+clean(c.Name+": "+c.Message), st.columns()-3)))

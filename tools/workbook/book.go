@@ -61,6 +61,7 @@ func newBook(ctx context.Context, builder *runner.Builder, store *progress.Store
 		ctx: ctx, builder: builder, store: store, labs: labs, token: token, boot: hex.EncodeToString(boot),
 		tabs: tabs{all: map[string]*tab{}}, followed: map[string]*followed{},
 	}
+	b.tabs.forget = b.forget
 	for _, l := range lessons.Course {
 		if !l.Written {
 			continue

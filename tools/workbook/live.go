@@ -46,8 +46,9 @@ func (t *tab) wake() {
 
 // tabs are all pages.
 type tabs struct {
-	mu  sync.Mutex
-	all map[string]*tab
+	mu     sync.Mutex
+	all    map[string]*tab
+	forget func(*tab)
 }
 
 // get returns the tab of a name, which is made if it is new. It is nil when the name is no name, or there are too many.
@@ -61,6 +62,14 @@ func (ts *tabs) get(name string) *tab {
 	if t == nil && len(ts.all) < mostTabs {
 		t = &tab{changed: make(chan struct{})}
 		ts.all[name] = t
+		time.AfterFunc(3*tabGrace, func() { // for a page that never opens its stream
+			t.mu.Lock()
+			never := t.streams == 0 && t.left == 0
+			t.mu.Unlock()
+			if never {
+				ts.forget(t)
+			}
+		})
 	}
 	return t
 }

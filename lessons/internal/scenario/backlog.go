@@ -15,9 +15,9 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// BacklogSysctls are those of the private network that Backlog plays in: listen asks for 4096 and gets
-// 2, a dial sends its SYN twice more, and not at all the usual six times, and a full accept queue is to
-// reset the last ACK of a handshake, if that ever came to it.
+// BacklogSysctls are those of the private network that Backlog plays in. The backlog is 2 instead of
+// 4096. A dial gives up after about 3 seconds instead of two minutes. A handshake whose last ACK finds
+// the accept queue full is answered with a reset: Backlog shows that a SYN is not.
 var BacklogSysctls = []string{
 	"net.core.somaxconn=2", "net.ipv4.tcp_syn_retries=1", "net.ipv4.tcp_abort_on_overflow=1",
 }

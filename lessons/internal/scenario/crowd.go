@@ -15,9 +15,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// UntilClosed returns a serve function for one that answers its clients in the background: what it
-// returns comes back when the connections that it accepted are closed, too, so that their ends are in
-// the recording.
+// UntilClosed wraps a serve function that answers its clients in the background. The result returns
+// only when the connections that serve accepted are closed, too: their ends are then in the recording.
 func UntilClosed(serve func(net.Listener) error) func(net.Listener) error {
 	return func(ln net.Listener) error {
 		var open sync.WaitGroup
@@ -61,9 +60,9 @@ func (c *countedConn) Close() error {
 }
 
 // MixedLines lets two clients each send a message that a layer between connection and server refuses,
-// so that the server logs a line for each. If the first piece of the log is no whole line, its writer
-// has to wait until the other line is written. Got are the lines, N how many of them speak of one
-// client and say what was wrong.
+// so that the server logs a line for each. If the first write to the log ends no line, it returns only
+// when the other handler has ended one. Got are the lines, N how many of them name one client and say
+// what was wrong.
 func MixedLines(p Programs) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		gate := &lineGate{
@@ -159,7 +158,7 @@ func within(what string, happened <-chan struct{}) error {
 
 // ErrorElsewhere lets a client exchange one message and abort the connection while the server waits
 // for the next one, and then a second client come. Stuck is whether the server left the first one's
-// connection open: it is watched for that long at most. N is how many accepts met an error.
+// connection open for as long as watch. N is how many accepts met an error.
 func ErrorElsewhere(p Programs, watch time.Duration) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		server, err := Start(rec, p.Serve)

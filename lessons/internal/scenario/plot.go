@@ -78,50 +78,54 @@ const plotStyle = `<style>
 .bg { fill: var(--bg) } .grid { stroke: var(--grid) }
 text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: var(--ink) }
 .title { font-size: 14px; font-weight: bold } .end { text-anchor: end } .middle { text-anchor: middle }
-.line { fill: none; stroke-width: 2.5 } .l0 { stroke: var(--a) } .l1 { stroke: var(--b); stroke-dasharray: 8 4 }
-.l2 { stroke: var(--c); stroke-dasharray: 2 4 } .d0 { fill: var(--a) } .d1 { fill: var(--b) } .d2 { fill: var(--c) }
+.line { fill: none; stroke-width: 2.5 } .l0 { stroke: var(--a) }
+.l1 { stroke: var(--b); stroke-dasharray: 8 4 } .l2 { stroke: var(--c); stroke-dasharray: 2 4 }
+.d0 { fill: var(--a) } .d1 { fill: var(--b) } .d2 { fill: var(--c) }
 </style>
 `
 
 func (p *plot) svg() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, timeline.SVGBegin+` width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img">`+"\n",
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say(timeline.SVGBegin+` width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img">`,
 		plotWidth, plotHeight, plotWidth, plotHeight)
-	fmt.Fprintf(&b, "<title>%s</title><desc>%s</desc>\n%s<rect class=\"bg\" width=\"100%%\" height=\"100%%\"/>\n",
-		escapeXML(p.title), escapeXML(p.words()), plotStyle)
-	p.axes(&b)
+	say("<title>%s</title><desc>%s</desc>", escapeXML(p.title), escapeXML(p.words()))
+	say(`%s<rect class="bg" width="100%%" height="100%%"/>`, plotStyle)
+	p.axes(say)
 	for i, l := range p.lines {
 		var at []string
 		for _, point := range l.points {
 			x, y := plotX(point[0]), plotY(point[1])
 			at = append(at, fmt.Sprintf("%.1f,%.1f", x, y))
-			fmt.Fprintf(&b, `<circle class="d%d" cx="%.1f" cy="%.1f" r="4"/>`+"\n", i%3, x, y)
+			say(`<circle class="d%d" cx="%.1f" cy="%.1f" r="4"/>`, i%3, x, y)
 		}
-		fmt.Fprintf(&b, `<polyline class="line l%d" points="%s"/>`+"\n", i%3, strings.Join(at, " "))
+		say(`<polyline class="line l%d" points="%s"/>`, i%3, strings.Join(at, " "))
 		last := l.points[len(l.points)-1]
-		fmt.Fprintf(&b, `<text class="d%d" x="%.1f" y="%.1f">%s</text>`+"\n",
+		say(`<text class="d%d" x="%.1f" y="%.1f">%s</text>`,
 			i%3, plotX(last[0])+10, plotY(last[1])+4, escapeXML(l.name))
 	}
-	return b.String() + "</svg>\n"
+	say("</svg>")
+	return b.String()
 }
 
-func (p *plot) axes(b *strings.Builder) {
+func (p *plot) axes(say func(format string, args ...any)) {
 	short, _, _ := strings.Cut(p.title, ":")
-	fmt.Fprintf(b, `<text class="title" x="%.0f" y="24">%s: memory of the server (PSS) and its clients</text>`+"\n",
+	say(`<text class="title" x="%.0f" y="24">%s: memory of the server (PSS) and its clients</text>`,
 		plotLeft, escapeXML(short))
-	fmt.Fprintf(b, `<text x="%.0f" y="44">%s</text>`+"\n", plotLeft, escapeXML(p.note))
-	for power := 0.0; power <= mostClients; power++ {
-		x := plotX(math.Pow(10, power))
-		fmt.Fprintf(b, `<line class="grid" x1="%.1f" y1="%.0f" x2="%.1f" y2="%.0f"/>`+"\n", x, plotTop, x, plotBottom)
-		fmt.Fprintf(b, `<text class="middle" x="%.1f" y="%.0f">%.0f</text>`+"\n", x, plotBottom+20, math.Pow(10, power))
+	say(`<text x="%.0f" y="44">%s</text>`, plotLeft, escapeXML(p.note))
+	const grid = `<line class="grid" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`
+	for power := range int(mostClients) + 1 {
+		clients := math.Pow(10, float64(power))
+		x := plotX(clients)
+		say(grid, x, plotTop, x, plotBottom)
+		say(`<text class="middle" x="%.1f" y="%.0f">%.0f</text>`, x, plotBottom+20, clients)
 	}
-	fmt.Fprintf(b, `<text class="middle" x="%.0f" y="%.0f">clients connected</text>`+"\n",
+	say(`<text class="middle" x="%.0f" y="%.0f">clients connected</text>`,
 		(plotLeft+plotRight)/2, plotBottom+44)
-	units := []string{"10 kB", "100 kB", "1 MB", "10 MB", "100 MB", "1 GB"}
-	for i, unit := range units {
+	for i, unit := range []string{"10 kB", "100 kB", "1 MB", "10 MB", "100 MB", "1 GB"} {
 		y := plotY(math.Pow(10, leastMemory+float64(i)))
-		fmt.Fprintf(b, `<line class="grid" x1="%.0f" y1="%.1f" x2="%.0f" y2="%.1f"/>`+"\n", plotLeft, y, plotRight, y)
-		fmt.Fprintf(b, `<text class="end" x="%.0f" y="%.1f">%s</text>`+"\n", plotLeft-8, y+4, unit)
+		say(grid, plotLeft, y, plotRight, y)
+		say(`<text class="end" x="%.0f" y="%.1f">%s</text>`, plotLeft-8, y+4, unit)
 	}
 }
 

@@ -241,7 +241,7 @@ func (c Children) handOver(
 		h.close()
 		return nil, err
 	}
-	if h.kept == io.Closer(conn) { // h.server is closed in any case, and no note says that the server does it
+	if h.kept == io.Closer(conn) { // closed as h.server: no note may say that the server does it
 		h.kept = nil
 	}
 	return h, nil
@@ -253,6 +253,7 @@ func onUnix(play Play) Play {
 		return play
 	}
 	return func(*timeline.Recorder) (Outcome, error) {
-		return Outcome{}, fmt.Errorf("a new process inherits no descriptors here: %w", errors.ErrUnsupported)
+		err := fmt.Errorf("a new process inherits no descriptors here: %w", errors.ErrUnsupported)
+		return Outcome{}, err
 	}
 }

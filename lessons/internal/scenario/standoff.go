@@ -26,7 +26,7 @@ type standoff struct {
 type standoffConn struct {
 	net.Conn
 	s       *standoff
-	reading bool // sits in Read
+	reading bool // is blocked in Read
 	sent    int  // bytes
 	got     int
 }
@@ -53,7 +53,7 @@ func (s *standoff) happened() bool {
 	return s.met
 }
 
-// settle waits until the second end has read everything that the first one sent and wants more, or
+// settle waits until the second end has read everything that the first one sent and is blocked in Read, or
 // *over is set; who sets it calls wake. After loopback.Patience it gives up.
 func (s *standoff) settle(over *bool) {
 	expired := false

@@ -31,6 +31,9 @@ type Case struct {
 // Passed reports whether the case passed.
 func (c Case) Passed() bool { return c.Outcome == check.Passed }
 
+// Failed reports whether the case was run and failed; a case may also not have been run.
+func (c Case) Failed() bool { return c.Outcome == check.Failed }
+
 // Result is one run of a suite.
 type Result struct {
 	Cases      []Case
@@ -45,7 +48,7 @@ func (r Result) Perfect() bool { return r.Of > 0 && r.Points == r.Of }
 
 // First is the failure to mend now; nil if there is none. A suite's later cases need its earlier ones.
 func (r Result) First() *Case {
-	i := slices.IndexFunc(r.Cases, func(c Case) bool { return c.Outcome == check.Failed })
+	i := slices.IndexFunc(r.Cases, Case.Failed)
 	if i < 0 {
 		return nil
 	}
@@ -132,7 +135,7 @@ func execute(ctx context.Context, root, binary string, lab Lab, o Options, live 
 			continue
 		}
 		c := Case{line.Case, line.Points, line.Of, line.Outcome, line.Message, ""}
-		if c.Outcome == check.Failed {
+		if c.Failed() {
 			c.Report = p.report(c.Name)
 		}
 		if c.Outcome == check.Error { // the machine's trouble, not the student's

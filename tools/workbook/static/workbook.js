@@ -593,9 +593,9 @@ const result = byId("result")
 
 const outcomes = { passed: "✔ passed", failed: "✘ failed", "not-run": "· not run" }
 
-function caseItem(c, opened) {
+function caseItem(c, opened, note = "") {
   const item = el("li", { class: c.outcome }, el("span", { class: "outcome" }, outcomes[c.outcome] || c.outcome), " " + c.name)
-  if (c.message) item.append(el("p", {}, c.message))
+  if (c.message && !note.startsWith(c.message)) item.append(el("p", {}, c.message))
   if (!c.body) return item
   const hint = (name, ...children) => el("details", { "data-hint": c.name + name, open: opened.has(c.name + name) }, el("summary", {}, "Hint: " + name), ...children)
   const scene = c.link ? el("a", { href: base + c.link }, c.scene) : c.scene
@@ -617,7 +617,7 @@ function showLab(m) {
     box.append(el("p", { class: "score" }, m.stale ? `Before, at ${m.ended}: ${score}` : score))
     if (r.note) box.append(el("p", {}, r.note))
     if (r.printed) box.append(el("pre", { tabindex: "0" }, r.printed))
-    box.append(el("ol", { class: "cases" }, ...r.cases.map(c => caseItem(c, opened))))
+    box.append(el("ol", { class: "cases" }, ...r.cases.map(c => caseItem(c, opened, r.note))))
     parts.push(box)
     if (m.phase === "done") say(`lab ${m.lab}: ${score}`)
   }
