@@ -40,16 +40,18 @@ func (l Listening) again(rec *timeline.Recorder, addr string) error {
 	return ln.Close()
 }
 
-// onPort listens on a port of 127.0.0.1 that no system hands out by itself (32768 and up on Linux, 49152
-// and up elsewhere), so that nobody gets it by chance between two servers.
-func (l Listening) onPort() (ln net.Listener, err error) {
+// quietAddr returns an address of 127.0.0.1 that nobody has, not even a connection in TIME_WAIT. No
+// system hands out its port by itself (32768 and up on Linux, 49152 and up elsewhere), so that nobody
+// gets it by chance between two servers.
+func quietAddr() (addr string, err error) {
 	for range 100 { // some ports are taken
-		ln, err = l.Listen(fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000)))
-		if err == nil {
-			return ln, nil
+		addr = fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		var ln net.Listener
+		if ln, err = loopback.ListenOptions(addr, loopback.Options{NoReuse: true}); err == nil {
+			return addr, ln.Close()
 		}
 	}
-	return nil, err
+	return "", err
 }
 
 // Restart lets a server end while its client is still connected, and then listens on its address in
@@ -57,11 +59,14 @@ func (l Listening) onPort() (ln net.Listener, err error) {
 // one, N how many succeeded.
 func Restart(dial func(addr string) (net.Conn, error), first Listening, next ...Listening) Play {
 	return withTimeWait(func(rec *timeline.Recorder) (o Outcome, err error) {
-		ln, err := first.onPort()
+		addr, err := quietAddr()
 		if err != nil {
 			return o, err
 		}
-		addr := ln.Addr().String()
+		ln, err := first.Listen(addr)
+		if err != nil {
+			return o, err
+		}
 		ln = rec.Listener("server", ln)
 		defer ln.Close()
 		client, err := rec.Dial("client", addr, dial)
@@ -216,7 +221,11 @@ func AtExit(
 		again(with, server.addr)
 
 		// A listener that a child has inherited.
-		ln, err := with.onPort()
+		addr, err := quietAddr()
+		if err != nil {
+			return o, err
+		}
+		ln, err := with.Listen(addr)
 		if err != nil {
 			return o, err
 		}
@@ -226,7 +235,6 @@ func AtExit(
 			return o, err
 		}
 		defer child.end()
-		addr := ln.Addr().String()
 		ln.Close()
 		rec.State(0, "a server has closed its listener; a child that inherited it still runs")
 		again(with, addr)
@@ -255,12 +263,10 @@ type running struct {
 
 // startProgram starts a lesson's server on a port of its own, and waits until it listens.
 func startProgram(program func(args ...string) *exec.Cmd) (*running, error) {
-	ln, err := Listening{Listen: loopbackListen}.onPort()
+	addr, err := quietAddr()
 	if err != nil {
 		return nil, err
 	}
-	addr := ln.Addr().String()
-	ln.Close()
 	cmd := program("server", "-addr", addr)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -276,10 +282,6 @@ func startProgram(program func(args ...string) *exec.Cmd) (*running, error) {
 		return nil, fmt.Errorf("a server said %q and not where it listens: %w", line, err)
 	}
 	return r, nil
-}
-
-func loopbackListen(addr string) (net.Listener, error) {
-	return loopback.ListenOptions(addr, loopback.Options{})
 }
 
 func (r *running) kill() {
@@ -323,7 +325,7 @@ func WhoHasIt(
 		if _, err := whoHas(0); err != nil {
 			return o, err
 		}
-		ln, err := Listening{Listen: listen}.onPort()
+		ln, err := listen("127.0.0.1:0")
 		if err != nil {
 			return o, err
 		}
