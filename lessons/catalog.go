@@ -108,4 +108,7 @@ var Ledger = []Bug{
 	{"zombie", "08", "08", "Nobody waits for a process that has ended, and it stays in the process table."},
 	{"cut-word", "08", "12", "The word that ends the conversation comes in two pieces and ends nothing."},
 	{"relay", "08", "08", "A relay closes both sides at the first end, and the answer is lost."},
+	{"restart", "10", "10", "A server that ended first cannot start again: its connection is in TIME_WAIT."},
+	{"ports-run-out", "10", "10", "A connection for each message uses up the client's ports."},
+	{"two-families", "10", "10", "A client tries one of a name's two addresses, and the server has the other."},
 }

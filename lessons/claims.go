@@ -118,20 +118,20 @@ var Claims = []Chapter{
 			"004-C50", Partly, "Ports go from 0 to 65535; those up to 1024 are reserved by the " +
 				"system.", "",
 			"Those up to 1023. Reserved means privileged, on Unix, and assigned by IANA.",
-			"RFC 6335 6; ip(7)", "10",
+			"10 privileged; RFC 6335 6; ip(7)", "",
 		},
 		{
 			"004-C21", Partly, "A program that uses a well-known port generally needs root.", "",
 			"On Linux: CAP_NET_BIND_SERVICE, which root has, or a lower " +
 				"ip_unprivileged_port_start. " +
 				"Windows has no such rule.",
-			"ip(7); capabilities(7)", "10",
+			"10 privileged; ip(7); capabilities(7)", "",
 		},
 		{
 			"004-C22", Partly, "Dynamic ports are 1024 to 65535.", "",
 			"By IANA's table 49152 to 65535; those from 1024 on are registered. " +
 				"Linux hands out 32768 to 60999 unless it is told otherwise.",
-			"RFC 6335 6; Linux Documentation/networking/ip-sysctl.rst", "10",
+			"10 port-zero; RFC 6335 6; Linux Documentation/networking/ip-sysctl.rst", "",
 		},
 	}},
 	{"Listening and accepting", []Claim{
@@ -387,13 +387,13 @@ var Claims = []Chapter{
 		{
 			"001-C27", Partly, "The client closes first, and then the server.", "",
 			"Either may. The one that closes first has TIME-WAIT afterwards.",
-			"01 second-message; RFC 9293 3.6", "10",
+			"01 second-message; 10 restart; RFC 9293 3.6", "",
 		},
 		{
 			"004-C25", Partly, "The port is released when the program ends.", "",
 			"If its side closed first, a connection stays behind in TIME-WAIT, a minute on " +
 				"Linux, and holds the port.",
-			"RFC 9293 3.6; socket(7)", "10",
+			"10 restart; 10 at-exit; RFC 9293 3.6; socket(7)", "",
 		},
 	}},
 	{"Sticky packets (粘包)", []Claim{

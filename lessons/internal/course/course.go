@@ -107,8 +107,12 @@ var Lessons = withBudgets([]Lesson{
 		Idea: "Handler, Serve, Shutdown: what Python calls socketserver.",
 	},
 	{
-		Number: "10", Title: "Address already in use", BuildsOn: "03",
+		Number: "10", Title: "Address already in use", BuildsOn: "03", Written: true,
 		Idea: "TIME_WAIT, SO_REUSEADDR, and who holds the port.",
+		Changes: map[string]string{
+			"listen": "sets SO_REUSEADDR, which Go does by default",
+			"dial":   "its comment: a name with several addresses",
+		},
 	},
 	{
 		Number: "11", Title: "Handshake and farewell", BuildsOn: "03",

@@ -25,6 +25,17 @@ const privateLimit = 15 * time.Second
 //
 // Met keeps its text only. The events come when the network has ended.
 func InPrivate(name string, sysctls []string, play PrivatePlay) Play {
+	return InPrivateNetwork(name, PrivateNetwork{Sysctls: sysctls}, play)
+}
+
+// PrivateNetwork says what a play finds in its private network.
+type PrivateNetwork struct {
+	Sysctls []string // "net.core.somaxconn=2"
+	Hosts   string   // what /etc/hosts says; "" leaves the system's
+}
+
+// InPrivateNetwork is InPrivate with more to say about the network.
+func InPrivateNetwork(name string, private PrivateNetwork, play PrivatePlay) Play {
 	netns.Register(name, func(n *netns.Network) error { return playInside(n, name, play) })
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), privateLimit,
@@ -32,13 +43,14 @@ func InPrivate(name string, sysctls []string, play PrivatePlay) Play {
 		defer cancel()
 		var result inside
 		var events bytes.Buffer
-		options := netns.Options{Func: name, Sysctls: sysctls, Line: func(line []byte) {
+		options := netns.Options{Func: name, Sysctls: private.Sysctls, Hosts: private.Hosts}
+		options.Line = func(line []byte) {
 			if rest, ok := bytes.CutPrefix(line, []byte(resultMark)); ok {
 				err = json.Unmarshal(rest, &result)
 				return
 			}
 			events.Write(append(line, '\n'))
-		}}
+		}
 		if err := netns.Run(ctx, options); err != nil {
 			return o, err
 		}

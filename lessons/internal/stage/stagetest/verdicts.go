@@ -114,5 +114,6 @@ var varying = []struct {
 	{regexp.MustCompile(` {2,}(\d+(\.\d+)? (ms|kB)\b)`), " $1"}, // a column of a table
 	{regexp.MustCompile(`\b\d+(\.\d+)? (ms|µs)\b`), "N $2"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? kB each\b`), "N kB each"},
+	{regexp.MustCompile(`\bprocess \d+\b`), "process PID"},
 	{regexp.MustCompile(`\b1\d\d\d of 2000 vanished`), "N of 2000 vanished"},
 }
