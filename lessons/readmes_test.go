@@ -155,6 +155,25 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A block with commands that no test runs, because they need a second terminal or a program of the reader's
+// system, has that said just before it.
+func TestCommandsByHand(t *testing.T) {
+	alone := regexp.MustCompile(`^(go (run|test|doc) [^|]*|$)`)
+	role := regexp.MustCompile(`^go run \./lessons/\d\d (server|client)`)
+	for name, text := range texts(t) {
+		for _, m := range block.FindAllStringSubmatchIndex(text, -1) {
+			if m[2] != m[3] { // a language
+				continue
+			}
+			first, _, _ := strings.Cut(text[m[4]:m[5]], "\n")
+			byHand := strings.HasPrefix(first, "$ ") || role.MatchString(first)
+			if byHand || !alone.MatchString(first) && !strings.HasPrefix(first, "'") { // what a program prints
+				require.Contains(t, text[max(0, m[0]-120):m[0]], "terminal", "%s: %s", name, first)
+			}
+		}
+	}
+}
+
 func requireCommand(t *testing.T, name string, c []string) {
 	command := strings.Join(c, " ")
 	switch {

@@ -337,7 +337,7 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
-// A reset in the middle of an answer is told with both numbers, as an end there is.
+// A reset in the middle of an answer is reported with both numbers, as an end there is.
 func TestClientMeetsReset(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
@@ -371,7 +371,7 @@ func TestClientMeetsReset(t *testing.T) {
 func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
 
 // A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
-// client is served. A web page of any origin can make a browser send the first two to a port of the
+// client is served. A web page can make a browser send the first two to a port of the
 // reader's own machine.
 func TestRefused(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
