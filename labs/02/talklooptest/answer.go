@@ -88,7 +88,7 @@ func (s suite) talk(c *check.C) {
 		c.WantText("answer", answer, upper(message))
 		if n := peer.Conn().Did(); n.Writes > n.Brought {
 			c.Fail(
-				"%d Reads brought bytes, and they were answered in %d calls of Write; a client "+
+				"%d calls of Read brought bytes, and %d calls of Write answered them; a client "+
 					"that reads once may get no more than the first",
 				n.Brought,
 				n.Writes,
