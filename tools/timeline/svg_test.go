@@ -360,6 +360,7 @@ func TestSVGTime(t *testing.T) {
 		[]float64{long[1] - long[0], long[2] - long[1], long[3] - long[2]},
 		0.2,
 	)
+	require.Contains(t, parse(t, svgOf(t, "", play(n(60_280)))).texts(), "60.3")
 	edge := clocks(n(100), n(10_100), n(10_200))
 	require.InDeltaSlice(t, []float64{110, 24}, []float64{edge[1] - edge[0], edge[2] - edge[1]}, 0.2)
 }
