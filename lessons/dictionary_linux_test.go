@@ -177,8 +177,11 @@ var dictionary = map[string]func(t *testing.T){
 	},
 	"fileno": func(t *testing.T) {
 		client, server := pair(t)
+		require.True(t, nonblocking(t, client))
 		file, err := client.File()
 		require.NoError(t, err)
+		require.NotZero(t, file.Fd())
+		require.False(t, nonblocking(t, client), "deadlines need it")
 		client.Close()
 		require.NoError(t, server.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 		_, err = server.Read(make([]byte, 1))
@@ -335,6 +338,17 @@ func datagrams(t *testing.T) (client, server *net.UDPConn) {
 	t.Cleanup(func() { pc.Close(); conn.Close() })
 	require.NoError(t, pc.SetDeadline(time.Now().Add(10*time.Second)))
 	return conn.(*net.UDPConn), pc.(*net.UDPConn)
+}
+
+// nonblocking asks the kernel whether a call on a socket returns when there is nothing to do.
+func nonblocking(t *testing.T, socket syscall.Conn) bool {
+	raw, err := socket.SyscallConn()
+	require.NoError(t, err)
+	var flags uintptr
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		flags, _, _ = syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFL, 0)
+	}))
+	return flags&syscall.O_NONBLOCK != 0
 }
 
 // option asks the kernel for an option of a socket.
