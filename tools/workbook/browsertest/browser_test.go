@@ -170,6 +170,15 @@ func screenshot(t *testing.T, ctx context.Context, name string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644))
 }
 
+// play plays a scene of the page, and waits for the end of this run of it.
+func play(t *testing.T, ctx context.Context, scene string) {
+	t.Helper()
+	section := `document.querySelector("#` + scene + `")`
+	before := value[string](t, ctx, section+`.dataset.run ?? ""`)
+	value[bool](t, ctx, section+`.querySelector("form.play button").click(), true`)
+	until(t, ctx, "scene "+scene+" has finished", section+`.dataset.phase == "finished" && `+section+`.dataset.run != `+strconv.Quote(before))
+}
+
 // TestWorkbook opens one workbook; what its parts do to the course does not concern the others.
 func TestWorkbook(t *testing.T) {
 	tab := browser(t)
@@ -334,8 +343,7 @@ func accessible(t *testing.T, ctx context.Context, s *server) {
 			switch name {
 			case "lesson":
 				for _, scene := range []string{"glue", "two-pipes", "residue"} {
-					value[bool](t, ctx, `document.querySelector("#`+scene+` form.play button").click(), true`)
-					until(t, ctx, "the scene has finished", `document.querySelector("#`+scene+`").dataset.phase == "finished"`)
+					play(t, ctx, scene)
 				}
 				value[bool](t, ctx, `document.querySelector("#glue .view").focus(), document.querySelector("#glue details").open = true`)
 				until(t, ctx, "the table", `document.querySelectorAll("#glue table tbody tr").length > 5`)
@@ -371,8 +379,7 @@ func narrow(t *testing.T, ctx context.Context, s *server) {
 			do(t, ctx, chromedp.Navigate(s.url+path))
 			if name == "lesson" {
 				for _, scene := range []string{"residue", "two-pipes"} {
-					value[bool](t, ctx, `document.querySelector("#`+scene+` form.play button").click(), true`)
-					until(t, ctx, "the scene has finished", `document.querySelector("#`+scene+`").dataset.phase == "finished"`)
+					play(t, ctx, scene)
 				}
 				value[bool](t, ctx, `document.querySelector("#residue").scrollIntoView(), document.querySelector("#residue .view").focus(), true`)
 			}

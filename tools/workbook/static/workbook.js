@@ -119,6 +119,7 @@ class Picture {
     this.view.setAttribute("aria-label", `Timeline of ${t.title}: ${t.lanes.join(", ")}. Up and down go from row to row.`)
     this.verdicts.replaceChildren(...(t.unread ? [el("p", { class: "facts" }, "× " + t.unread)] : []), ...(t.verdicts || []).map(v => el("p", { class: "verdict" }, "⇒ " + v)))
     this.change()
+    if (this.table.open && !this.filling) this.filling = setTimeout(() => { this.filling = 0; this.fillTable() }, 400)
   }
 
   // change lays out and paints before the next frame.
@@ -509,6 +510,8 @@ class Scene {
     this.build()
     if (fresh || m.id !== this.run) {
       this.run = m.id
+      this.section.dataset.run = m.id
+      this.opened = this.pictures.map(p => p.table.open)
       this.pictures = []
       this.takes.replaceChildren()
       this.setFollow(true)
@@ -518,6 +521,7 @@ class Scene {
     m.takes.forEach((t, i) => {
       if (!this.pictures[i]) {
         this.pictures[i] = new Picture(this)
+        this.pictures[i].table.open = this.opened[i] || false
         this.takes.append(this.pictures[i].figure)
         this.takes.classList.toggle("two", i > 0)
       }
