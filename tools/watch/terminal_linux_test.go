@@ -59,8 +59,8 @@ func TestKeys(t *testing.T) {
 	p.Type("h")
 	p.Expect("There are no more hints")
 	p.Type("a")
-	p.Expect("rule    One Read may")
-	p.Expect("rule    When the stream ends after the first byte")
+	p.Expect("rule       One Read may")
+	p.Expect("rule       When the stream ends after the first byte")
 	p.Type("t")
 	p.Expect("never read: C") // below the timeline
 	p.Type("s")

@@ -149,7 +149,7 @@ func TestOnce(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Empty(t, errs)
 	require.True(t, strings.HasPrefix(out, "lab 05 message framing, seed 3\n■■■■■■■□□□ 7/10 points\n\na header that comes in pieces is put together: 0 of 1 point\n"), out)
-	require.Contains(t, out, "\nrule    One Read may return fewer bytes")
+	require.Contains(t, out, "\nrule       One Read may return fewer bytes")
 	require.Equal(t, progress.Lab{Points: 7, Of: 10}, progress.Open(root, nil).Load().Labs["05"])
 
 	coursetest.Write(t, root, coursetest.Wrong)

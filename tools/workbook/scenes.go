@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -45,14 +46,27 @@ func scenesOf(files fs.FS, number string) ([]scene, error) {
 				continue
 			}
 			has[key.Name] = true
-			if value, ok := kv.Value.(*ast.BasicLit); ok && value.Kind == token.STRING {
-				text[key.Name], _ = strconv.Unquote(value.Value)
-			}
+			text[key.Name] = constant(kv.Value)
 		}
 		if sceneName.MatchString(text["Name"]) && text["Line"] != "" {
-			scenes = append(scenes, scene{text["Name"], text["Line"], has["Naive"] && has["Run"]})
+			line := cmp.Or(text["NaiveLine"], text["Line"]) // as -list has it
+			scenes = append(scenes, scene{text["Name"], line, has["Naive"] && has["Run"]})
 		}
 		return true
 	})
 	return scenes, nil
+}
+
+// constant returns the text of a string, which may be put together with plus signs; "" for anything else.
+func constant(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		if e.Kind == token.STRING {
+			text, _ := strconv.Unquote(e.Value)
+			return text
+		}
+	case *ast.BinaryExpr:
+		return constant(e.X) + constant(e.Y)
+	}
+	return ""
 }
