@@ -539,6 +539,7 @@ func TestJoined(t *testing.T) {
 		want   []string
 	}{
 		{"close", play(does("c", timeline.Close), does("s", timeline.EOF)), []string{"c close -> s end of file"}},
+		{"both close", play(does("c", timeline.Close), does("s", timeline.Close)), []string{"c close", "s close"}},
 		{
 			"half-close", play(does("c", timeline.CloseWrite), does("s", timeline.EOF)),
 			[]string{"c close the writing half -> s end of file"},

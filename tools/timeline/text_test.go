@@ -127,6 +127,7 @@ func TestListed(t *testing.T) {
 	narrow := draw(t, story(), timeline.Style{Width: 20})
 	require.Equal(t, narrow, draw(t, story(), timeline.Style{Width: -5}), "below 20 counts as 20")
 	require.Contains(t, narrow, "\n-> server: accept\n")
+	require.Equal(t, "60.3 c: x\n", draw(t, play(at(60_280, 60_280, note("c", "x"))), timeline.Style{Width: 20}))
 	lanes := func(width int) bool {
 		return strings.HasPrefix(draw(t, story(), timeline.Style{Width: width}), "     ms")
 	}
@@ -404,6 +405,8 @@ func TestColours(t *testing.T) {
 	}, rows(st, all))
 	require.Equal(t, "⟨dim 0.1 c: ⟩⟨italic says⟩", rows(timeline.Style{Width: 20, Color: true}, all)[0])
 
+	middle := rows(st, talk("tcp1", ">hello >world <he <lloworld"))
+	require.Contains(t, middle[5], `recv 8 "⟨1 llo⟩⟨2 world⟩"`)
 	// Half a character belongs to one send, half to another: no piece of the preview is coloured from there.
 	split := rows(st, talk("tcp1", ">x\xe4\xbd >\xa0y <x\xe4\xbd\xa0y"))
 	require.Contains(t, split[4], `recv 5 "x你y"  ⟨1 A⟩+⟨2 B⟩`)
