@@ -68,9 +68,11 @@ func TestREADMEsAreWhole(t *testing.T) {
 		text := source(t, l.Number+"/README.md")
 		require.Regexp(t, `!\[[^\]]+\]\(testdata/[a-z0-9-]+\.svg\)`, text, "lesson %s", l.Number)
 		require.Contains(t, text, "go run ./tools/diff "+l.Number, "lesson %s", l.Number)
-		if _, err := os.Stat("../labs/" + l.Number); err == nil {
-			require.Contains(t, text, "](../../labs/"+l.Number+"/README.md)", "lesson %s", l.Number)
+		lab := "](../../labs/" + l.Number + "/README.md)"
+		if _, err := os.Stat("../labs/" + l.Number); err != nil { // planned
+			lab = "](../../labs/README.md)"
 		}
+		require.Contains(t, text, lab, "lesson %s", l.Number)
 		section := tried.FindStringSubmatch(text)
 		require.NotNil(t, section, "lesson %s", l.Number)
 		questions := regexp.MustCompile(`(?m)^\d+\. `).FindAllString(details.ReplaceAllString(section[1], ""), -1)

@@ -50,8 +50,22 @@ func TestBugSplit(t *testing.T) {
 
 func TestBugResidue(t *testing.T) {
 	part := strings.Repeat("0", 1024)
-	require.Equal(t, []string{part, part}, stagetest.Play(t, lesson, "residue").Got,
+	got := stagetest.Play(t, lesson, "residue")
+	require.Equal(t, []string{part, part}, got.Got,
 		"the second one should be: second")
+	reads, second := 0, false
+	for _, row := range timeline.Lay(got.Events).Rows {
+		for _, cell := range row.Cells {
+			switch e := cell.Event; {
+			case e.Side == "client" && e.Op == timeline.Recv:
+				reads++
+			case e.Side == "server" && e.Op == timeline.Send && string(e.Data) == "second\n":
+				require.Equal(t, 2, reads, "the client has taken the rest before the answer is sent")
+				second = true
+			}
+		}
+	}
+	require.True(t, second)
 }
 
 func TestBugTwoCommands(t *testing.T) {
@@ -108,6 +122,18 @@ func TestNagle(t *testing.T) {
 	verdict := fmt.Sprintf("takes %.2f ms with Nagle's algorithm, %.2f ms without",
 		float64(got.Took[0].Microseconds())/1000, float64(got.Took[1].Microseconds())/1000)
 	require.Contains(t, got.Verdicts()[0], verdict)
+
+	waited := 0
+	for _, row := range timeline.Lay(got.Events).Rows {
+		for _, cell := range row.Cells {
+			if cell.Tone == timeline.Waiting && cell.Event.Op == timeline.Recv {
+				waited++
+			}
+		}
+	}
+	if runtime.GOOS == "linux" { // which delays acknowledgements by 40 ms
+		require.Positive(t, waited, "a wait stands before a read")
+	}
 }
 
 // medianExchange is the time from the client's first send of an exchange to its last read, as

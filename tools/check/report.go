@@ -25,7 +25,13 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	fmt.Fprintf(&b, "rule       %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
 	fmt.Fprintf(&b, "next       %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
 	if cs.Scene != "" {
-		fmt.Fprintf(&b, "see        lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
+		fmt.Fprintf(
+			&b,
+			"see        lesson %s: go run ./lessons/%s -scene %s\n",
+			cs.lesson(lab),
+			cs.lesson(lab),
+			cs.Scene,
+		)
 	} else {
 		fmt.Fprintf(&b, "see        lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
 	}
@@ -38,8 +44,8 @@ const (
 	lastSteps  = 10
 )
 
-// numbered writes the steps. Steps that repeat are folded, alone or in pairs, and the middle of a long list is
-// left out.
+// numbered writes the steps. Steps that repeat are folded, alone or a few together, and the middle
+// of a long list is left out.
 func numbered(steps []string) string {
 	var lines []string
 	for i := 0; i < len(steps); {
@@ -48,7 +54,7 @@ func numbered(steps []string) string {
 			lines = append(lines, fmt.Sprintf("  %2d. %s", i+k+1, visible(steps[i+k])))
 		}
 		if times > 1 {
-			lines[len(lines)-1] += fmt.Sprintf("  (%s %d times)", []string{"", "this", "these two"}[size], times)
+			lines[len(lines)-1] += fmt.Sprintf("  (%s, %d times)", count(size, "step"), times)
 		}
 		i += size * times
 	}
@@ -59,10 +65,10 @@ func numbered(steps []string) string {
 	return strings.Join(append(lines, ""), "\n")
 }
 
-// repeats returns how many steps, one or two, the list begins with that come several times in a row, and how
-// often.
+// repeats returns how many steps, one to five, the list begins with that come several times in a
+// row, and how often.
 func repeats(steps []string) (size, times int) {
-	for size = 1; size <= 2; size++ {
+	for size = 1; size <= 5; size++ {
 		times = 1
 		for len(steps) >= (times+1)*size && slices.Equal(steps[:size], steps[times*size:(times+1)*size]) {
 			times++
@@ -103,7 +109,13 @@ func printed(s string) string {
 	const left = "\n… a part is left out …\n"
 	s = strings.TrimRight(s, "\n")
 	if lines := strings.Split(s, "\n"); len(lines) > 2*shownLines {
-		first, last := strings.Join(lines[:shownLines], "\n"), strings.Join(lines[len(lines)-shownLines:], "\n")
+		first, last := strings.Join(
+			lines[:shownLines],
+			"\n",
+		), strings.Join(
+			lines[len(lines)-shownLines:],
+			"\n",
+		)
 		s = first[:min(len(first), shownPrints)] + left + last[max(0, len(last)-shownPrints):]
 	} else if len(s) > 2*shownPrints {
 		s = s[:shownPrints] + left + s[len(s)-shownPrints:]
@@ -111,7 +123,8 @@ func printed(s string) string {
 	return "your code printed:\n" + indent(s, "  | ") + "\n"
 }
 
-// indent puts prefix before every line. Control characters that would colour or move the terminal are made visible.
+// indent puts prefix before every line. Control characters that would colour or move the terminal
+// are made visible.
 func indent(s, prefix string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {

@@ -23,7 +23,11 @@ func TestAgree(t *testing.T) {
 	agreed(t, nil, nil)
 	agreed(t, glue, glue)
 	agreed(t, glue, talk("tcp7", ">hello >world <hello <w <orld }HI {H {I"))
-	agreed(t, glue, play(slices.Concat(glue[:3], []timeline.Event{{Op: timeline.Verdict, Text: "x"}}, glue[3:])...))
+	agreed(
+		t,
+		glue,
+		play(slices.Concat(glue[:3], []timeline.Event{{Op: timeline.Verdict, Text: "x"}}, glue[3:])...),
+	)
 	agreed(t, play(send("a", "x"), note("b", "y")), play(note("b", "y"), send("a", "x")))
 	long := strings.Repeat("x", 300)
 	agreed(t, talk("tcp1", ">"+long+" <"+long), talk("tcp1", ">"+long+" <x <"+long[1:]))
@@ -31,12 +35,27 @@ func TestAgree(t *testing.T) {
 
 	dial := func(text string) timeline.Event { return timeline.Event{Side: "c", Op: timeline.Dial, Text: text} }
 	agreed(t, play(dial("127.0.0.1:1")), play(dial("127.0.0.1:2")))
-	agreed(t, play(note("c", "from 127.0.0.1:1 in 3.2 ms")), play(note("c", "from 127.0.0.1:22 in 40 ms")))
+	agreed(
+		t,
+		play(note("c", "from 127.0.0.1:1 in 3.2 ms")),
+		play(note("c", "from 127.0.0.1:22 in 40 ms")),
+	)
 	agreed(t, play(note("c", "at [::1]:80")), play(note("c", "at [::1]:8080")))
 	agreed(t, play(fails("c", timeline.Dial, "refused")), play(fails("c", timeline.Dial, "no")))
-	agreed(t, play(fails("c", timeline.Timeout, "i/o timeout")), play(fails("c", timeline.Timeout, "timed out")))
+	agreed(
+		t,
+		play(fails("c", timeline.Timeout, "i/o timeout")),
+		play(fails("c", timeline.Timeout, "timed out")),
+	)
 	part := func(n int) timeline.Event {
-		return timeline.Event{Side: "c", Conn: "tcp1", Op: timeline.Send, N: n, Err: "reset", Data: []byte("abc")}
+		return timeline.Event{
+			Side: "c",
+			Conn: "tcp1",
+			Op:   timeline.Send,
+			N:    n,
+			Err:  "reset",
+			Data: []byte("abc"),
+		}
 	}
 	agreed(t, play(part(1)), play(part(2)))
 	blocked := at(5, 0, timeline.Event{Side: "c", Conn: "tcp1", Op: timeline.Send, Data: []byte("abc")})
@@ -102,6 +121,10 @@ func TestDisagree(t *testing.T) {
 			play(recv("c", "a"), fails("c", timeline.Recv, "x")), play(recv("c", "a")),
 			"c, step 2: recv that failed before, nothing more now",
 		},
+		{
+			play(fails("c", timeline.Recv, "x")), play(fails("c", timeline.Recv, "x"), recv("c", "a")),
+			`c, step 2: nothing more before, recv 1 "a" now`,
+		},
 		{nil, play(note("b", "x")), `b, step 1: nothing more before, note "x" now`},
 		{play(note("a\x1b", "x\x1b")), nil, `a\x1b, step 1: note "x\\x1b" before, nothing more now`},
 	} {
@@ -119,16 +142,28 @@ func TestAgreeConnections(t *testing.T) {
 	one, two := talkOn("tcp1", "client 1", "one"), talkOn("tcp2", "client 2", "two")
 	a := play(one[0], one[1], two[0], two[1])
 	agreed(t, a, play(one[0], two[0], two[1], one[1]))
-	agreed(t, a, play(slices.Concat(talkOn("tcp8", "client 2", "two"), talkOn("tcp9", "client 1", "one"))...))
+	agreed(
+		t,
+		a,
+		play(slices.Concat(talkOn("tcp8", "client 2", "two"), talkOn("tcp9", "client 1", "one"))...),
+	)
 	err := timeline.Agree(a, play(slices.Concat(one, talkOn("tcp2", "client 2", "2"))...))
 	require.EqualError(t, err, `client 2, step 1: send 3 "two" before, send 1 "2" now`)
 	err = timeline.Agree(a, play(one[0], one[1], two[0], on("tcp2", recv("server", "2"))[0]))
-	require.EqualError(t, err, `server on connection 1 of client 2 and server, step 1: recv 3 "two" before, recv 1 "2" now`)
+	require.EqualError(
+		t,
+		err,
+		`server on connection 1 of client 2 and server, step 1: recv 3 "two" before, recv 1 "2" now`,
+	)
 
 	// Two of one side: the first and the second.
 	three, four := talkOn("tcp3", "c", "3"), talkOn("tcp4", "c", "4")
 	err = timeline.Agree(play(slices.Concat(three, four)...), play(slices.Concat(four, three)...))
-	require.EqualError(t, err, `c on connection 1 of c and server, step 1: send 1 "3" before, send 1 "4" now`)
+	require.EqualError(
+		t,
+		err,
+		`c on connection 1 of c and server, step 1: send 1 "3" before, send 1 "4" now`,
+	)
 	// On one connection with one side more, it is another connection.
 	err = timeline.Agree(play(three...), play(three[0], on("tcp3", recv("x", "3"))[0]))
 	require.EqualError(t, err, `c, step 1: send 1 "3" (1, connection 1 of c and server) before, `+
@@ -149,7 +184,11 @@ func TestAgreeLongReads(t *testing.T) {
 	agreed(t, many, talk("tcp1", ">"+s+" <"+s))
 	agreed(t, many, talk("tcp1", ">"+s+" <"+s[:300]+" <"+s[300:]))
 	other := s[:350] + "x" + s[351:]
-	require.NoError(t, timeline.Agree(many, talk("tcp1", ">"+s+" <"+other)), "byte 350 is not kept there")
+	require.NoError(
+		t,
+		timeline.Agree(many, talk("tcp1", ">"+s+" <"+other)),
+		"byte 350 is not kept there",
+	)
 	other = s[:250] + "x" + s[251:]
 	require.Error(t, timeline.Agree(many, talk("tcp1", ">"+s+" <"+other)))
 	require.Len(t, many[1].Data, 200, "the recordings are as they were")

@@ -26,7 +26,7 @@ func (l *listener) Accept() (net.Conn, error) { return l.r.Accept(l.side, l.List
 
 // Accept calls accept, records it for side, and returns the connection wrapped.
 func (r *Recorder) Accept(side string, accept func() (net.Conn, error)) (net.Conn, error) {
-	i := r.begin(Event{Side: side, Op: Accept}, 0)
+	i := r.begin(Event{Side: side, Op: Accept}, nil)
 	c, err := accept()
 	if err != nil {
 		r.end(i, func(e *Event) {
@@ -53,7 +53,7 @@ func (r *Recorder) closing(once *sync.Once, e Event, call func() error) (err err
 	if !first {
 		return call()
 	}
-	i := r.begin(e, 0)
+	i := r.begin(e, nil)
 	err = call()
 	r.end(i, func(e *Event) { e.Err = reason(err) })
 	return err
@@ -64,7 +64,7 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawConn(l.Lis
 
 // Dial calls dial with addr, records it for side, and returns the connection wrapped.
 func (r *Recorder) Dial(side, addr string, dial func(addr string) (net.Conn, error)) (net.Conn, error) {
-	i := r.begin(Event{Side: side, Op: Dial, Text: addr}, 0)
+	i := r.begin(Event{Side: side, Op: Dial, Text: addr}, nil)
 	c, err := dial(addr)
 	if err != nil {
 		r.end(i, func(e *Event) { e.Err = reason(err) })
@@ -104,10 +104,9 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	c.reads.Lock()
 	defer c.reads.Unlock()
-	i := c.r.begin(Event{Side: c.side, Conn: c.name, Op: Recv}, 0)
+	i := c.r.begin(Event{Side: c.side, Conn: c.name, Op: Recv}, nil)
 	n, err := c.Conn.Read(p)
-	data := head(p[:max(n, 0)])
-	c.r.end(i, func(e *Event) { e.received(n, data, err) })
+	c.r.end(i, func(e *Event) { e.received(n, c.r.keep(p[:max(n, 0)]), err) })
 	return n, err
 }
 
@@ -124,7 +123,7 @@ func (e *Event) received(n int, data []byte, err error) {
 func (c *conn) Write(p []byte) (int, error) {
 	c.writes.Lock()
 	defer c.writes.Unlock()
-	i := c.r.begin(Event{Side: c.side, Conn: c.name, Op: Send, Data: head(p)}, len(p))
+	i := c.r.begin(Event{Side: c.side, Conn: c.name, Op: Send}, p)
 	n, err := c.Conn.Write(p)
 	c.r.end(i, func(e *Event) { e.sent(n, err) })
 	return n, err

@@ -315,7 +315,12 @@ func (w *world) finish() {
 }
 
 func (w *world) result() generated {
-	g := generated{took: map[int][]run{}, left: map[int]int{}, lost: map[int]bool{}, equal: map[int]bool{}}
+	g := generated{
+		took:  map[int][]run{},
+		left:  map[int]int{},
+		lost:  map[int]bool{},
+		equal: map[int]bool{},
+	}
 	for _, p := range w.events {
 		for _, r := range w.truth[p] {
 			g.took[p.Seq] = append(g.took[p.Seq], run{r.send.Seq, r.from, r.to})

@@ -19,8 +19,12 @@ import (
 
 // evil is what a peer or a caller may put into an event.
 var evil = []string{
-	"</text><script>alert(1)</script> & \"'\x00\x1b]0;title\x07\xff]]>", "line\nline\r\n\t\v\u2028", "\x1b[31mred\u009b31m\u202e\u200d",
-	strings.Repeat("long ", 2000), strings.Repeat("\x00", 10_000), strings.Repeat("e\u0301\u0302", 3000), strings.Repeat("W", 10_000),
+	"</text><script>alert(1)</script> & \"'\x00\x1b]0;title\x07\xff]]>", "line\nline\r\n\t\v\u2028",
+	"\x1b[31mred\u009b31m\u202e\u200d",
+	strings.Repeat(
+		"long ",
+		2000,
+	), strings.Repeat("\x00", 10_000), strings.Repeat("e\u0301\u0302", 3000), strings.Repeat("W", 10_000),
 	strings.Repeat("世", 10_000),
 }
 
@@ -33,14 +37,35 @@ func hostile(t *testing.T) []timeline.Event {
 		if i%2 == 1 {
 			side, conn = "client "+s, "udp"+s
 		}
-		es = append(es, on(conn,
-			timeline.Event{Side: side, Op: timeline.Dial, Text: s}, timeline.Event{Side: "server", Op: timeline.Accept, Text: s},
-			send(side, s), send("server", s), recv("server", s[:min(len(s), 200)]), recv(side, s),
-			fails(side, timeline.Send, s), fails(side, timeline.Reset, s), fails("server", timeline.Close, s),
-			timeline.Event{Side: side, Op: timeline.State, Text: s})...)
+		es = append(es, on(
+			conn,
+			timeline.Event{
+				Side: side,
+				Op:   timeline.Dial,
+				Text: s,
+			},
+			timeline.Event{Side: "server", Op: timeline.Accept, Text: s},
+			send(side, s),
+			send("server", s),
+			recv("server", s[:min(len(s), 200)]),
+			recv(side, s),
+			fails(
+				side,
+				timeline.Send,
+				s,
+			),
+			fails(side, timeline.Reset, s),
+			fails("server", timeline.Close, s),
+			timeline.Event{Side: side, Op: timeline.State, Text: s},
+		)...)
 		n := note(side, s)
 		n.Data, n.N = []byte(s[:min(len(s), 256)]), len(s)
-		es = append(es, n, timeline.Event{Op: timeline.State, Text: s}, timeline.Event{Op: timeline.Verdict, Text: s})
+		es = append(
+			es,
+			n,
+			timeline.Event{Op: timeline.State, Text: s},
+			timeline.Event{Op: timeline.Verdict, Text: s},
+		)
 	}
 	return play(es...)
 }
@@ -60,9 +85,12 @@ func harmless(t *testing.T, picture string) {
 // Nothing that a peer or a caller puts into an event controls a terminal, or makes a picture endless.
 func TestHostile(t *testing.T) {
 	es := hostile(t)
-	for _, st := range []timeline.Style{{Width: 20}, {Width: 80, Box: true}, {Width: 1000}, {Width: 100, ASCII: true}} {
+	for _, st := range []timeline.Style{
+		{Width: 20}, {Width: 80, Box: true}, {Width: 1000}, {Width: 100, ASCII: true},
+	} {
 		out := draw(t, es, st)
 		harmless(t, out)
+		fits(t, out, st.Width)
 		require.Less(t, len(out), 1_000_000)
 	}
 	image := svg(t, es)
@@ -95,7 +123,7 @@ func BenchmarkLarge(b *testing.B) {
 // The same with a few events: what is read back agrees, however strange it is.
 func TestLarge(t *testing.T) {
 	for name, make := range large {
-		require.NoError(t, everything(make(1000)), name)
+		require.NoError(t, everything(make(200)), name)
 	}
 }
 
@@ -110,15 +138,23 @@ func everything(es []timeline.Event) error {
 		return err
 	}
 	timeline.Verdicts(back)
-	return errors.Join(timeline.Agree(es, back), timeline.Text(io.Discard, back, timeline.Style{Width: 100}),
-		timeline.SVG(io.Discard, []timeline.Scene{{Events: back}}))
+	return errors.Join(
+		timeline.Agree(es, back),
+		timeline.Text(io.Discard, back, timeline.Style{Width: 100}),
+		timeline.SVG(io.Discard, []timeline.Scene{{Events: back}}),
+	)
 }
 
 var large = map[string]func(many int) []timeline.Event{
 	"echo": func(many int) []timeline.Event {
 		return repeat(many/4, func(i int) []timeline.Event {
 			text := fmt.Sprint(i)
-			return []timeline.Event{send("client", text), recv("server", text), send("server", text), recv("client", text)}
+			return []timeline.Event{
+				send("client", text),
+				recv("server", text),
+				send("server", text),
+				recv("client", text),
+			}
 		})
 	},
 	"a send read byte by byte": func(many int) []timeline.Event {
@@ -131,7 +167,14 @@ var large = map[string]func(many int) []timeline.Event{
 	"many sends in one read": func(many int) []timeline.Event {
 		all := recv("server", "x")
 		all.N = many
-		return play(append(repeat(many, func(int) []timeline.Event { return []timeline.Event{send("client", "x")} }), all)...)
+		return play(
+			append(
+				repeat(
+					many,
+					func(int) []timeline.Event { return []timeline.Event{send("client", "x")} },
+				),
+				all,
+			)...)
 	},
 	"different datagrams": func(many int) []timeline.Event {
 		return datagrams(many, func(i int) (string, string) { return fmt.Sprint(i), fmt.Sprint(i) })
@@ -140,13 +183,22 @@ var large = map[string]func(many int) []timeline.Event{
 		return datagrams(many, func(int) (string, string) { return "x", "x" })
 	},
 	"datagrams of nobody": func(many int) []timeline.Event {
-		return datagrams(many, func(i int) (string, string) { return fmt.Sprint(i), fmt.Sprint("x", i) })
+		return datagrams(
+			many,
+			func(i int) (string, string) { return fmt.Sprint(i), fmt.Sprint("x", i) },
+		)
 	},
 	"datagrams cut short": func(many int) []timeline.Event {
-		return datagrams(many, func(i int) (string, string) { return fmt.Sprintf("%06d and more", i), fmt.Sprintf("%06d", i) })
+		return datagrams(
+			many,
+			func(i int) (string, string) { return fmt.Sprintf("%06d and more", i), fmt.Sprintf("%06d", i) },
+		)
 	},
 	"datagrams cut short, each to another length": func(many int) []timeline.Event {
-		es := datagrams(many, func(i int) (string, string) { return strings.Repeat("x", 256), strings.Repeat("x", 256) })
+		es := datagrams(
+			many,
+			func(i int) (string, string) { return strings.Repeat("x", 256), strings.Repeat("x", 256) },
+		)
 		for i := range es {
 			es[i].N = 300 + i
 			if es[i].Op == timeline.Send {
@@ -169,11 +221,21 @@ var large = map[string]func(many int) []timeline.Event{
 	"connections": func(many int) []timeline.Event {
 		return repeat(many/5, func(i int) []timeline.Event {
 			conn := fmt.Sprint("tcp", i)
-			return on(conn, does("client", timeline.Dial), does("server", timeline.Accept), send("client", "x"), recv("server", "x"), does("client", timeline.Close))
+			return on(
+				conn,
+				does("client", timeline.Dial),
+				does("server", timeline.Accept),
+				send("client", "x"),
+				recv("server", "x"),
+				does("client", timeline.Close),
+			)
 		})
 	},
 	"sides of one connection": func(many int) []timeline.Event {
-		return repeat(many, func(i int) []timeline.Event { return []timeline.Event{send(fmt.Sprint("client ", i%1000), "x")} })
+		return repeat(
+			many,
+			func(i int) []timeline.Event { return []timeline.Event{send(fmt.Sprint("client ", i%1000), "x")} },
+		)
 	},
 }
 

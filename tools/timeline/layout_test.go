@@ -39,7 +39,10 @@ func laid(p timeline.Picture) []string {
 
 // body is a picture without the line that names its connection.
 func body(es []timeline.Event) []string {
-	return slices.DeleteFunc(laid(timeline.Lay(es)), func(s string) bool { return strings.HasPrefix(s, "· a connection") })
+	return slices.DeleteFunc(
+		laid(timeline.Lay(es)),
+		func(s string) bool { return strings.HasPrefix(s, "· a connection") },
+	)
 }
 
 // P1: rows stand in the order of their times, whichever order the events are in, and none is altered.
@@ -129,7 +132,10 @@ func TestLettersAndArrows(t *testing.T) {
 			for i := range es {
 				es[i].Side = es[i].Side[:1]
 			}
-			got := slices.DeleteFunc(laid(timeline.Lay(es)), func(s string) bool { return s[0] != 'c' && s[0] != 's' })
+			got := slices.DeleteFunc(
+				laid(timeline.Lay(es)),
+				func(s string) bool { return s[0] != 'c' && s[0] != 's' },
+			)
 			require.Equal(t, test.want, got)
 		})
 	}
@@ -141,7 +147,9 @@ func TestLetters(t *testing.T) {
 		es = append(es, send("c", fmt.Sprint(i)))
 	}
 	p := timeline.Lay(play(es...))
-	for i, want := range map[int]string{0: "A", 25: "Z", 26: "AA", 27: "AB", 51: "AZ", 52: "BA", 26*27 - 1: "ZZ", 26 * 27: "AAA"} {
+	for i, want := range map[int]string{
+		0: "A", 25: "Z", 26: "AA", 27: "AB", 51: "AZ", 52: "BA", 26*27 - 1: "ZZ", 26 * 27: "AAA",
+	} {
 		require.Equal(t, want, p.Rows[i+1].Cells[0].Label)
 	}
 	require.Equal(t, 27, p.Rows[28].Cells[0].Bytes[0].Send)
@@ -156,7 +164,11 @@ func TestOneOfMany(t *testing.T) {
 	require.Equal(t, "one of A, B, C", read(">a >a >a <a").Label)
 	c := read(">a >a >a >a >a <a")
 	require.Equal(t, "one of A…E", c.Label)
-	require.Equal(t, []timeline.Bytes{{Send: 0, Names: []string{"A", "B", "C", "E"}, To: 1, Of: 1}}, c.Bytes)
+	require.Equal(
+		t,
+		[]timeline.Bytes{{Send: 0, Names: []string{"A", "B", "C", "E"}, To: 1, Of: 1}},
+		c.Bytes,
+	)
 	require.Equal(t, []string{"A", "B", "C", "D"}, read(">a >a >a >a <a").Bytes[0].Names)
 }
 
@@ -169,7 +181,11 @@ func TestNeverRead(t *testing.T) {
 		{Names: []string{"A"}, From: 2, To: 5, Of: 5, Unread: true},
 	}, p.Rows[1].Cells[0].Bytes)
 	require.Equal(t, timeline.Leaves, p.Rows[1].Cells[0].Arrow)
-	require.Equal(t, []timeline.Bytes{{Send: 1, Names: []string{"B"}, To: 1, Of: 1, Unread: true}}, p.Rows[2].Cells[0].Bytes)
+	require.Equal(
+		t,
+		[]timeline.Bytes{{Send: 1, Names: []string{"B"}, To: 1, Of: 1, Unread: true}},
+		p.Rows[2].Cells[0].Bytes,
+	)
 	require.Equal(t, timeline.Lost, p.Rows[2].Cells[0].Arrow)
 
 	require.Empty(t, timeline.Lay(talk("tcp1", ">hello <hello")).Unread)
@@ -179,10 +195,22 @@ func TestNeverRead(t *testing.T) {
 	require.Equal(t, -1, one.Rows[1].Cells[0].Peer)
 	require.Equal(t, "never read: A", timeline.Lay(talk("tcp1", ">hello }x {x")).Unread)
 	require.Equal(t, "never read: A[4]", timeline.Lay(talk("tcp1", ">hello <hell")).Unread)
-	require.Equal(t, "never read: A, B, C, D, E, F and 2 more", timeline.Lay(talk("tcp1", ">1 >2 >3 >4 >5 >6 >7 >8 }x {x")).Unread)
-	require.Equal(t, "never read: A and C[2–3]", timeline.Lay(talk("udp1", ">_ >x >abcd <x <ab")).Unread)
+	require.Equal(
+		t,
+		"never read: A, B, C, D, E, F and 2 more",
+		timeline.Lay(talk("tcp1", ">1 >2 >3 >4 >5 >6 >7 >8 }x {x")).Unread,
+	)
+	require.Equal(
+		t,
+		"never read: A and C[2–3]",
+		timeline.Lay(talk("udp1", ">_ >x >abcd <x <ab")).Unread,
+	)
 	require.Equal(t, "never read: 1 of A, B", timeline.Lay(talk("udp1", ">x >x <x")).Unread)
-	require.Equal(t, "never read: 3 of A…D and E", timeline.Lay(talk("udp1", ">x >x >x >x >y <x")).Unread)
+	require.Equal(
+		t,
+		"never read: 3 of A…D and E",
+		timeline.Lay(talk("udp1", ">x >x >x >x >y <x")).Unread,
+	)
 	require.Empty(t, timeline.Lay(talk("udp1", ">x >x <x <x")).Unread)
 	require.Empty(t, timeline.Lay(talk("udp1", ">x >y <z")).Unread, "one of them may have been changed")
 	c := timeline.Lay(talk("udp1", ">x >x <x")).Rows[1].Cells[0]
@@ -200,34 +228,76 @@ func TestWaits(t *testing.T) {
 		row(hi, at(20*ms+1, 30*ms-1, recv("s", "hi"))))
 	require.Equal(t, []string{`c send 2 "hi" (A) .`, `s recv 2 "hi" (A) <`},
 		row(hi, at(20*ms+1, 30*ms, recv("s", "hi"))))
-	require.Equal(t, []string{"s recv: waiting", `c send 2 "hi" (A) -> s recv 2 "hi" (A, after 20.0 ms)`},
-		row(hi, at(10*ms, 30*ms-1, recv("s", "hi"))))
-	require.Equal(t, []string{"s recv: waiting", `c send 2 "hi" (A) .`, `s recv 2 "hi" (A, after 150 ms) <`},
-		row(hi, at(10*ms, 160*ms, recv("s", "hi"))))
-	require.Equal(t, []string{`c send 2 "hi" (A)`, "c send: all taken, after 40.0 ms"}, row(at(1, 40*ms, send("c", "hi"))))
+	require.Equal(
+		t,
+		[]string{"s recv: waiting", `c send 2 "hi" (A) -> s recv 2 "hi" (A, after 20.0 ms)`},
+		row(hi, at(10*ms, 30*ms-1, recv("s", "hi"))),
+	)
+	require.Equal(
+		t,
+		[]string{"s recv: waiting", `c send 2 "hi" (A) .`, `s recv 2 "hi" (A, after 150 ms) <`},
+		row(hi, at(10*ms, 160*ms, recv("s", "hi"))),
+	)
+	require.Equal(
+		t,
+		[]string{`c send 2 "hi" (A)`, "c send: all taken, after 40.0 ms"},
+		row(at(1, 40*ms, send("c", "hi"))),
+	)
 	require.Equal(t, []string{`c send 2 "hi" (A)`}, row(at(1, 10*ms, send("c", "hi"))))
-	require.Equal(t, []string{`c send 2 "hi" (A)`, "c send: all taken, after 10.0 ms"}, row(at(1, 10*ms+1, send("c", "hi"))))
+	require.Equal(
+		t,
+		[]string{`c send 2 "hi" (A)`, "c send: all taken, after 10.0 ms"},
+		row(at(1, 10*ms+1, send("c", "hi"))),
+	)
 	require.Equal(t, []string{"s recv: waiting", "s recv: nothing until the deadline, after 20.0 ms"},
 		row(at(1, 20*ms, fails("s", timeline.Timeout, "x"))))
-	require.Equal(t, []string{"s recv: waiting", "s recv: gone, after 20.0 ms"}, row(at(1, 20*ms, fails("s", timeline.Reset, "gone"))))
-	require.Equal(t, []string{"s recv: waiting", "s end of file, after 20.0 ms"}, row(at(1, 20*ms, does("s", timeline.EOF))))
-	require.Equal(t, []string{"s accept: waiting", "s accept, after 20.0 ms"}, row(at(1, 20*ms, does("s", timeline.Accept))))
-	require.Equal(t, []string{"s close", "s close returns, after 20.0 ms"}, row(at(1, 20*ms, does("s", timeline.Close))))
+	require.Equal(
+		t,
+		[]string{"s recv: waiting", "s recv: gone, after 20.0 ms"},
+		row(at(1, 20*ms, fails("s", timeline.Reset, "gone"))),
+	)
+	require.Equal(
+		t,
+		[]string{"s recv: waiting", "s end of file, after 20.0 ms"},
+		row(at(1, 20*ms, does("s", timeline.EOF))),
+	)
+	require.Equal(
+		t,
+		[]string{"s accept: waiting", "s accept, after 20.0 ms"},
+		row(at(1, 20*ms, does("s", timeline.Accept))),
+	)
+	require.Equal(
+		t,
+		[]string{"s close", "s close returns, after 20.0 ms"},
+		row(at(1, 20*ms, does("s", timeline.Close))),
+	)
 	dial := timeline.Event{Side: "c", Conn: "tcp1", Op: timeline.Dial, Text: "x"}
 	require.Equal(t, []string{"c dial x", "c dial: connected, after 20.0 ms"}, row(at(1, 20*ms, dial)))
 	accept := at(2, 5, does("s", timeline.Accept))
-	require.Equal(t, []string{"c dial x", "s accept", "c dial: connected, after 20.0 ms"}, row(at(1, 20*ms, dial), accept))
+	require.Equal(
+		t,
+		[]string{"c dial x", "s accept", "c dial: connected, after 20.0 ms"},
+		row(at(1, 20*ms, dial), accept),
+	)
 
 	// A call that has not returned.
 	require.Equal(t, []string{"s recv: waiting"}, row(at(5, 0, does("s", timeline.Recv))))
-	require.Equal(t, []string{"s accept: waiting"}, row(at(5, 0, timeline.Event{Side: "s", Op: timeline.Accept})))
+	require.Equal(
+		t,
+		[]string{"s accept: waiting"},
+		row(at(5, 0, timeline.Event{Side: "s", Op: timeline.Accept})),
+	)
 	require.Equal(t, []string{`c send: waiting "hi" (A)`}, row(at(5, 0, timeline.Event{
 		Side: "c", Conn: "tcp1", Op: timeline.Send, Data: []byte("hi"), Text: "hi",
 	})))
 	require.Equal(t, []string{"c close"}, row(at(5, 0, does("c", timeline.Close))))
 	blocked := at(5, 0, does("c", timeline.Send))
 	got := laid(timeline.Lay(play(blocked, at(6, 9, recv("s", "ab")), at(10, 20, recv("s", "c")))))
-	require.Equal(t, []string{"c send: waiting (A) .", `s recv 2 "ab" (A[0–1]) <`, `s recv 1 "c" (A[2]) <`}, got[1:])
+	require.Equal(
+		t,
+		[]string{"c send: waiting (A) .", `s recv 2 "ab" (A[0–1]) <`, `s recv 1 "c" (A[2]) <`},
+		got[1:],
+	)
 }
 
 // A send or a dial that fails has two rows: it may have had its effect before.
@@ -237,16 +307,34 @@ func TestFailures(t *testing.T) {
 	failed := fails("c", timeline.Send, "broken pipe")
 	failed.Data, failed.Text = []byte("hello"), "hello"
 	part := failed
-	require.Equal(t, []string{`c send "hello"`, "c send: broken pipe"}, body([]timeline.Event{at(1, 2, failed)}))
+	require.Equal(
+		t,
+		[]string{`c send "hello"`, "c send: broken pipe"},
+		body([]timeline.Event{at(1, 2, failed)}),
+	)
 	part.N = 2
 	es := play(at(1, 2, part), recv("s", "h"))
-	require.Equal(t, []string{`c send "hello" (A) .`, "c send: 2 bytes taken, then: broken pipe", `s recv 1 "h" (A[0]) <`}, body(es))
+	require.Equal(
+		t,
+		[]string{
+			`c send "hello" (A) .`,
+			"c send: 2 bytes taken, then: broken pipe",
+			`s recv 1 "h" (A[0]) <`,
+		},
+		body(es),
+	)
+	early := body(play(at(1, 9, part), at(2, 5, recv("s", "he"))))
+	require.Len(t, early, 3, "what came of a send that failed stands apart")
 	p := timeline.Lay(es)
 	require.Equal(t, timeline.Plain, p.Rows[1].Cells[0].Tone)
 	require.Equal(t, timeline.Bad, p.Rows[2].Cells[0].Tone)
 	require.Equal(t, "never read: A[1]", p.Unread)
 	require.Equal(t, []string{"c close: odd"}, body(play(fails("c", timeline.Close, "odd"))))
-	require.Equal(t, []string{"s accept: too many"}, body(play(fails("s", timeline.Accept, "too many"))))
+	require.Equal(
+		t,
+		[]string{"s accept: too many"},
+		body(play(fails("s", timeline.Accept, "too many"))),
+	)
 	require.Equal(t, []string{"s recv: odd"}, body(play(fails("s", timeline.Recv, "odd"))))
 	long := fails("s", timeline.Recv, "message too long")
 	long.Data = []byte("ab")
@@ -293,7 +381,11 @@ func TestFold(t *testing.T) {
 	}
 	p := timeline.Lay(play(es...))
 	require.Len(t, p.Rows, 1)
-	require.Equal(t, []any{9, 1, int64(1000)}, []any{p.Rows[0].Again, p.Rows[0].Period, p.Rows[0].Until})
+	require.Equal(
+		t,
+		[]any{9, 1, int64(1000)},
+		[]any{p.Rows[0].Again, p.Rows[0].Period, p.Rows[0].Until},
+	)
 	require.Equal(t, []string{"c spinsthe same 9 more times, until 1.0 ms"}, laid(p))
 	require.Len(t, timeline.Lay(play(es[:4]...)).Rows, 1)
 	require.Len(t, timeline.Lay(play(es[:3]...)).Rows, 3)
@@ -327,7 +419,12 @@ func TestFold(t *testing.T) {
 		require.Len(t, timeline.Lay(play(es...)).Rows, 9, name)
 	}
 	close := func(i int) timeline.Event { return at(int64(i+1)*9_999, int64(i+1)*9_999, note("s", "x")) }
-	require.Len(t, timeline.Lay(play(close(0), close(1), close(2), close(3))).Rows, 1, "less than 10 ms apart")
+	require.Len(
+		t,
+		timeline.Lay(play(close(0), close(1), close(2), close(3))).Rows,
+		1,
+		"less than 10 ms apart",
+	)
 	var slow []timeline.Event
 	for i := range int64(9) {
 		slow = append(slow, at(i*5_000+1, i*5_000+10_001, does("s", timeline.EOF)))
@@ -369,14 +466,29 @@ func TestConnections(t *testing.T) {
 	}
 	accept := func(conn string) timeline.Event { return on(conn, timeline.Event{Side: "s", Op: timeline.Accept})[0] }
 	talkOn := func(conn string) []timeline.Event { return on(conn, send("c", "x"), recv("s", "x")) }
-	require.Equal(t, []string{"c dial x -> s accept", `c send 1 "x" (A) -> s recv 1 "x" (A)`},
-		laid(timeline.Lay(play(append([]timeline.Event{dial("tcp1"), accept("tcp1")}, talkOn("tcp1")...)...))))
+	require.Equal(
+		t,
+		[]string{"c dial x -> s accept", `c send 1 "x" (A) -> s recv 1 "x" (A)`},
+		laid(
+			timeline.Lay(
+				play(append([]timeline.Event{dial("tcp1"), accept("tcp1")}, talkOn("tcp1")...)...),
+			),
+		),
+	)
 	require.Equal(t, []string{"· a connection between c and s", `c send 1 "x" (A) -> s recv 1 "x" (A)`},
 		laid(timeline.Lay(play(talkOn("tcp1")...))))
 	require.Equal(t, []string{"· datagrams between c and s", `c send 1 "x" (A) -> s recv 1 "x" (A)`},
 		laid(timeline.Lay(play(talkOn("udp1")...))))
-	require.Equal(t, []string{"· a connection of c", `c send 1 "x" (A)`}, laid(timeline.Lay(play(send("c", "x")))))
-	require.Equal(t, "· a connection between s1, s2 and server", laid(timeline.Lay(play(send("server", "x"), send("s2", "x"), send("s1", "x"))))[0])
+	require.Equal(
+		t,
+		[]string{"· a connection of c", `c send 1 "x" (A)`},
+		laid(timeline.Lay(play(send("c", "x")))),
+	)
+	require.Equal(
+		t,
+		"· a connection between s1, s2 and server",
+		laid(timeline.Lay(play(send("server", "x"), send("s2", "x"), send("s1", "x"))))[0],
+	)
 
 	// One after the other.
 	require.Equal(t, []string{
@@ -397,12 +509,18 @@ func TestConnections(t *testing.T) {
 
 	// A long one around two short ones; the other side of one of them has no other.
 	outer := on("tcp1", send("c", "a"), recv("c", "z"))
-	got := laid(timeline.Lay(play(slices.Concat(outer[:1], talkOn("tcp2"), talkOn("tcp3"), outer[1:])...)))
+	got := laid(
+		timeline.Lay(play(slices.Concat(outer[:1], talkOn("tcp2"), talkOn("tcp3"), outer[1:])...)),
+	)
 	require.Equal(t, `c send 1 "x" (B, tcp2) -> s recv 1 "x" (B)`, got[3])
 	require.Equal(t, `c send 1 "x" (C, tcp3) -> s recv 1 "x" (C)`, got[5])
 	require.Equal(t, `c recv 1 "z" (tcp1)`, got[6])
 	// A send that returns late keeps its connection open.
-	got = laid(timeline.Lay(play(at(100, 900, outer[0]), at(150, 200, outer[1]), at(500, 600, talkOn("tcp2")[0]))))
+	got = laid(
+		timeline.Lay(
+			play(at(100, 900, outer[0]), at(150, 200, outer[1]), at(500, 600, talkOn("tcp2")[0])),
+		),
+	)
 	require.Contains(t, got, `c send 1 "x" (B, tcp2)`)
 }
 
@@ -434,11 +552,17 @@ func TestJoined(t *testing.T) {
 			[]string{"c close the writing half", "s recv: reset"},
 		},
 		{
-			"the end is met once", play(does("c", timeline.CloseWrite), does("s", timeline.EOF), does("c", timeline.Close), does("s", timeline.EOF)),
+			"the end is met once", play(
+				does("c", timeline.CloseWrite), does("s", timeline.EOF),
+				does("c", timeline.Close), does("s", timeline.EOF),
+			),
 			[]string{"c close the writing half -> s end of file", "c close", "s end of file"},
 		},
 		{
-			"the end was met elsewhere", play(does("c", timeline.CloseWrite), note("s", "x"), does("s", timeline.EOF), does("c", timeline.Close), does("s", timeline.EOF)),
+			"the end was met elsewhere", play(
+				does("c", timeline.CloseWrite), note("s", "x"), does("s", timeline.EOF),
+				does("c", timeline.Close), does("s", timeline.EOF),
+			),
 			[]string{"c close the writing half", "s x", "s end of file", "c close", "s end of file"},
 		},
 		{
@@ -447,7 +571,10 @@ func TestJoined(t *testing.T) {
 		},
 		{"the same side", play(does("c", timeline.Close), does("c", timeline.EOF)), []string{"c close", "c end of file"}},
 		{
-			"a failed dial", play(timeline.Event{Side: "c", Conn: "tcp1", Op: timeline.Dial, Text: "x", Err: "no"}, does("s", timeline.Accept)),
+			"a failed dial", play(
+				timeline.Event{Side: "c", Conn: "tcp1", Op: timeline.Dial, Text: "x", Err: "no"},
+				does("s", timeline.Accept),
+			),
 			[]string{"c dial x", "c dial: no", "s accept"},
 		},
 		{
@@ -459,7 +586,10 @@ func TestJoined(t *testing.T) {
 			[]string{"c close", "s end of file"},
 		},
 		{
-			"a listener", play(timeline.Event{Side: "s", Op: timeline.Close, Text: "listener"}, timeline.Event{Side: "c", Op: timeline.EOF}),
+			"a listener", play(
+				timeline.Event{Side: "s", Op: timeline.Close, Text: "listener"},
+				timeline.Event{Side: "c", Op: timeline.EOF},
+			),
 			[]string{"s close the listener", "c end of file"},
 		},
 	} {
@@ -472,7 +602,11 @@ func TestJoined(t *testing.T) {
 	}
 	p := timeline.Lay(play(does("c", timeline.Close), does("s", timeline.EOF)))
 	a, b := p.Rows[1].Cells[0], p.Rows[1].Cells[1]
-	require.Equal(t, []any{timeline.NoArrow, 1, timeline.NoArrow, 0}, []any{a.Arrow, a.Peer, b.Arrow, b.Peer})
+	require.Equal(
+		t,
+		[]any{timeline.NoArrow, 1, timeline.NoArrow, 0},
+		[]any{a.Arrow, a.Peer, b.Arrow, b.Peer},
+	)
 }
 
 // P7: lanes stand in natural order; who listens, or is the server, stands to the right.
@@ -484,7 +618,11 @@ func TestLanes(t *testing.T) {
 		}
 		return timeline.Lay(play(append(es, timeline.Event{Op: timeline.State, Text: "x"})...)).Lanes
 	}
-	require.Equal(t, []string{"client 1", "client 2", "client 10"}, lanes("client 10", "client 2", "client 1"))
+	require.Equal(
+		t,
+		[]string{"client 1", "client 2", "client 10"},
+		lanes("client 10", "client 2", "client 1"),
+	)
 	require.Equal(t, []string{"a", "z", "server"}, lanes("server", "z", "a"))
 }
 
@@ -507,7 +645,11 @@ func TestNatural(t *testing.T) {
 	}
 	listening := timeline.Event{Side: "a", Op: timeline.Listen}
 	accepting := timeline.Event{Side: "b", Op: timeline.Accept}
-	require.Equal(t, []string{"c", "a", "b"}, timeline.Lay(play(listening, accepting, note("c", "x"))).Lanes)
+	require.Equal(
+		t,
+		[]string{"c", "a", "b"},
+		timeline.Lay(play(listening, accepting, note("c", "x"))).Lanes,
+	)
 }
 
 // What happens in words, for operations that the other tests do not show.
@@ -531,10 +673,20 @@ func TestWords(t *testing.T) {
 	} {
 		require.Equal(t, []string{test.want}, laid(timeline.Lay(play(test.e))))
 	}
-	p := timeline.Lay(play(timeline.Event{Op: timeline.Verdict, Text: "one"}, note("c", "x"), timeline.Event{Op: timeline.Verdict, Text: "two\n"}))
+	p := timeline.Lay(
+		play(
+			timeline.Event{Op: timeline.Verdict, Text: "one"},
+			note("c", "x"),
+			timeline.Event{Op: timeline.Verdict, Text: "two\n"},
+		),
+	)
 	require.Equal(t, []string{"one", `two\n`}, p.Verdicts)
 	require.Len(t, p.Rows, 1)
 	self := timeline.Lay(play(on("udp1 to itself", send("c", "x"), recv("c", "x"))...))
-	require.Equal(t, []string{"· datagrams of c", `c send 1 "x" (A) .`, `c recv 1 "x" (A) <`}, laid(self))
+	require.Equal(
+		t,
+		[]string{"· datagrams of c", `c send 1 "x" (A) .`, `c recv 1 "x" (A) <`},
+		laid(self),
+	)
 	require.Equal(t, 0, self.Rows[1].Cells[0].Peer)
 }

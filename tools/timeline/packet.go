@@ -30,12 +30,12 @@ type packetConn struct {
 func (p *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	p.reads.Lock()
 	defer p.reads.Unlock()
-	i := p.r.begin(Event{Side: p.side, Op: Recv}, 0)
+	i := p.r.begin(Event{Side: p.side, Op: Recv}, nil)
 	n, from, err := p.PacketConn.ReadFrom(b)
-	name, data := p.r.name(p.LocalAddr(), from), head(b[:max(n, 0)])
+	name := p.r.name(p.LocalAddr(), from)
 	p.r.end(i, func(e *Event) {
 		e.Conn = name
-		e.received(n, data, err)
+		e.received(n, p.r.keep(b[:max(n, 0)]), err)
 	})
 	return n, from, err
 }
@@ -44,7 +44,7 @@ func (p *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	p.writes.Lock()
 	defer p.writes.Unlock()
 	name := p.r.name(p.LocalAddr(), to)
-	i := p.r.begin(Event{Side: p.side, Conn: name, Op: Send, Data: head(b)}, len(b))
+	i := p.r.begin(Event{Side: p.side, Conn: name, Op: Send}, b)
 	n, err := p.PacketConn.WriteTo(b, to)
 	p.r.end(i, func(e *Event) { e.sent(n, err) })
 	return n, err

@@ -19,7 +19,7 @@ func TestRulesOfPictures(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 7))
-	for i := range 40 {
+	for i := range 25 {
 		g := generate(r)
 		if !t.Run(strconv.Itoa(i), func(t *testing.T) { g.check(t) }) {
 			t.Fatalf("seed %d: %s", seed, encode(t, g.events))
@@ -129,7 +129,8 @@ func (g generated) oneRead(t *testing.T, c timeline.Cell, letters map[int]string
 		}
 	}
 	require.NotEqual(t, timeline.Leaves, c.Arrow)
-	if len(truth) == 1 && truth[0].from == 0 && truth[0].to == g.event(truth[0].send).N && !g.equal[truth[0].send] {
+	if len(truth) == 1 && truth[0].from == 0 && truth[0].to == g.event(truth[0].send).N &&
+		!g.equal[truth[0].send] {
 		require.True(t, strings.HasPrefix(c.Label, letters[truth[0].send]), c.Label)
 		require.NotContains(t, c.Label, "[")
 	}
@@ -279,7 +280,14 @@ func (g generated) connections(t *testing.T, p timeline.Picture) {
 			}
 			if e.Op == timeline.Dial || e.Op == timeline.Accept {
 				named[e.Conn] = true
-				require.Equal(t, len(conns) > 1, strings.Contains(c.Label, e.Conn), "%q of %v", c.Label, e)
+				require.Equal(
+					t,
+					len(conns) > 1,
+					strings.Contains(c.Label, e.Conn),
+					"%q of %v",
+					c.Label,
+					e,
+				)
 			} else {
 				require.Equal(t, crossed(e), strings.Contains(c.Label, e.Conn), "%q of %v", c.Label, e)
 			}
@@ -329,7 +337,14 @@ func (g generated) text(t *testing.T, p timeline.Picture) {
 		require.NotContains(t, line, "·")
 		for _, c := range r.Cells {
 			word, _, _ := strings.Cut(c.Words, " ")
-			require.Equal(t, word, atColumn(line, columns[c.Lane], len(word)), "%d in %s", columns[c.Lane], line)
+			require.Equal(
+				t,
+				word,
+				atColumn(line, columns[c.Lane], len(word)),
+				"%d in %s",
+				columns[c.Lane],
+				line,
+			)
 		}
 		g.arrows(t, r, line)
 	}
@@ -350,7 +365,11 @@ func atColumn(line string, column, n int) string {
 
 // arrows reads back whether a line has a whole arrow, or which end of a broken one.
 func (g generated) arrows(t *testing.T, r timeline.Row, line string) {
-	whole, ends := strings.ContainsAny(line, "▶◀") && !strings.Contains(line, "┈"), strings.Contains(line, "┈")
+	whole, ends := strings.ContainsAny(line, "▶◀") &&
+		!strings.Contains(line, "┈"), strings.Contains(
+		line,
+		"┈",
+	)
 	c := r.Cells[0]
 	switch {
 	case len(r.Cells) == 2:

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,8 @@ type Recorder struct {
 
 	mu       sync.Mutex
 	last     int64 // the microsecond that was given out last
-	events   []entry
+	events   log
+	kept     []byte            // memory for the beginnings of payloads
 	returned []int             // places in events, in the order in which the calls returned
 	changed  chan struct{}     // closed at the next return; nil if nobody waits for it
 	started  chan struct{}     // closed at the next begin; nil if nobody waits for it
@@ -35,6 +37,24 @@ type Recorder struct {
 type entry struct {
 	Event
 	size int // bytes of the payload; Text is made from Data and this when somebody reads the event
+}
+
+// log is a list that never moves what it holds: growing holds up nobody for long.
+type log struct {
+	blocks [][]entry
+	len    int
+}
+
+const perBlock = 64
+
+func (l *log) at(i int) *entry { return &l.blocks[i/perBlock][i%perBlock] }
+
+func (l *log) add(e entry) {
+	if l.len%perBlock == 0 {
+		l.blocks = append(l.blocks, make([]entry, perBlock))
+	}
+	l.len++
+	*l.at(l.len - 1) = e
 }
 
 // NewRecorder returns a recorder whose clock starts now.
@@ -61,7 +81,7 @@ func (r *Recorder) Snapshot() []Event {
 // look returns the events that keep picks, and a channel that is closed at the next return.
 func (r *Recorder) look(keep func(Event) bool) (events []Event, changed <-chan struct{}) {
 	r.mu.Lock()
-	entries := slices.Clone(r.events)
+	entries := slices.Concat(r.events.blocks...)[:r.events.len]
 	changed = waitFor(&r.changed)
 	r.mu.Unlock()
 	entries = slices.DeleteFunc(entries, func(e entry) bool {
@@ -85,7 +105,7 @@ func (r *Recorder) previewed(entries []entry) []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range made {
-		r.events[e.Seq-1].Text = e.Text
+		r.events.at(e.Seq - 1).Text = e.Text
 	}
 	return events
 }
@@ -124,11 +144,10 @@ func announce(c *chan struct{}) {
 // Note records what a program made of the bytes: a message that it was handed, an error that it
 // returned. data may be nil; a message of no bytes is not.
 func (r *Recorder) Note(side string, data []byte, format string, args ...any) {
-	e := Event{Side: side, Op: Note, N: len(data), Data: head(data)}
-	if data != nil && e.Data == nil {
-		e.Data = []byte{}
+	e := Event{Side: side, Op: Note, N: len(data), Text: fmt.Sprintf(format, args...)}
+	if data != nil {
+		e.Data = append([]byte{}, data[:min(len(data), previewBytes)]...)
 	}
-	e.Text = fmt.Sprintf(format, args...)
 	r.moment(e)
 }
 
@@ -143,34 +162,73 @@ func (r *Recorder) Verdict(format string, args ...any) {
 	r.moment(Event{Op: Verdict, Text: fmt.Sprintf(format, args...)})
 }
 
+// Replay adds the events of another recording, which ReadJSON returned or another recorder wrote, as
+// they are: made by another process, or long ago. Their times count from the last event of this
+// recording. Their connections keep their names, so this recorder must have named none itself.
+func (r *Recorder) Replay(events []Event) {
+	events = slices.Clone(events)
+	slices.SortFunc(events, func(a, b Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	shift := r.last
+	for _, e := range events {
+		e.Seq, e.Scene = r.events.len+1, r.scene
+		e.US += shift
+		if !e.blocks() {
+			e.End += shift
+		}
+		r.last = max(r.last, e.US, e.End)
+		r.events.add(entry{e, e.N})
+		announce(&r.started)
+		if !e.blocks() {
+			r.finish(r.events.len - 1)
+		}
+	}
+}
+
 // moment records what takes no time: it returns at once.
 func (r *Recorder) moment(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := r.add(e, 0)
-	r.events[i].End = r.events[i].US
+	r.events.at(i).End = r.last
 	r.finish(i)
 }
 
-// begin writes down that a call begins. size is what a write was given.
-func (r *Recorder) begin(e Event, size int) int {
+// begin writes down that a call begins. payload is what a write was given.
+func (r *Recorder) begin(e Event, payload []byte) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.add(e, size)
+	e.Data = r.keep(payload)
+	return r.add(e, len(payload))
+}
+
+// keep copies what an event keeps of a payload. The caller holds mu.
+func (r *Recorder) keep(payload []byte) []byte {
+	n := min(len(payload), previewBytes)
+	if n == 0 {
+		return nil
+	}
+	if cap(r.kept)-len(r.kept) < n {
+		r.kept = make([]byte, 0, perBlock*previewBytes)
+	}
+	at := len(r.kept)
+	r.kept = append(r.kept, payload[:n]...)
+	return r.kept[at : at+n : at+n]
 }
 
 func (r *Recorder) add(e Event, size int) int {
-	e.Seq, e.US, e.Scene = len(r.events)+1, r.tick(), r.scene
-	r.events = append(r.events, entry{e, size})
+	e.Seq, e.US, e.Scene = r.events.len+1, r.tick(), r.scene
+	r.events.add(entry{e, size})
 	announce(&r.started)
-	return len(r.events) - 1
+	return r.events.len - 1
 }
 
 // end writes down that the call at place i has returned, and what came of it.
 func (r *Recorder) end(i int, result func(*Event)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := &r.events[i]
+	e := r.events.at(i)
 	result(&e.Event)
 	if e.Op == Recv {
 		e.size = e.N
@@ -223,14 +281,6 @@ func (r *Recorder) name(local, remote net.Addr) string {
 
 // selfMark ends the name of a socket's way to itself.
 const selfMark = " to itself"
-
-// head copies what an event keeps of a payload.
-func head(b []byte) []byte {
-	if len(b) == 0 {
-		return nil
-	}
-	return slices.Clone(b[:min(len(b), previewBytes)])
-}
 
 // classify turns the error of a read or an accept into an operation and a short reason.
 func classify(op Op, err error) (Op, string) {

@@ -94,8 +94,12 @@ func TestConversation(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 
 	events := rec.Events()
-	require.Equal(t, "server listen, client dial, server accept, client send, server recv, client close-write, "+
-		"server eof, server close, client close, server close", ops(events))
+	require.Equal(
+		t,
+		"server listen, client dial, server accept, client send, server recv, client close-write, "+
+			"server eof, server close, client close, server close",
+		ops(events),
+	)
 	for _, e := range events {
 		require.Equal(t, "scene", e.Scene)
 	}
@@ -166,8 +170,11 @@ func TestCausesBeginFirst(t *testing.T) {
 	write(t, conn, "x")
 	require.NoError(t, conn.(interface{ CloseWrite() error }).CloseWrite())
 	require.NoError(t, conn.Close())
-	require.Equal(t, "client send, server note, client close-write, server note, client close, server note",
-		ops(rec.Events()))
+	require.Equal(
+		t,
+		"client send, server note, client close-write, server note, client close, server note",
+		ops(rec.Events()),
+	)
 	checkClock(t, rec.Events())
 }
 
@@ -210,7 +217,10 @@ func TestKindsOfReads(t *testing.T) {
 		{2, errors.New("message too long"), timeline.Recv, "message too long"},
 	} {
 		rec := timeline.NewRecorder("scene")
-		conn := rec.Conn("client", stubOf(t, stub{read: func(p []byte) (int, error) { return test.n, test.err }}))
+		conn := rec.Conn(
+			"client",
+			stubOf(t, stub{read: func(p []byte) (int, error) { return test.n, test.err }}),
+		)
 		n, err := conn.Read(make([]byte, 5))
 		require.Equal(t, test.n, n)
 		require.Equal(t, test.err, err)
@@ -225,14 +235,22 @@ func TestKindsOfReads(t *testing.T) {
 // A write that failed is a send with its error and the bytes that were taken.
 func TestFailedWrites(t *testing.T) {
 	rec := timeline.NewRecorder("scene")
-	conn := rec.Conn("client", stubOf(t, stub{write: func([]byte) (int, error) { return 2, net.ErrClosed }}))
+	conn := rec.Conn(
+		"client",
+		stubOf(t, stub{write: func([]byte) (int, error) { return 2, net.ErrClosed }}),
+	)
 	_, err := conn.Write([]byte("hello"))
 	require.ErrorIs(t, err, net.ErrClosed)
 	e := rec.Events()[0]
 	require.Equal(t, timeline.Send, e.Op)
 	require.Equal(t, 2, e.N)
 	require.Equal(t, "hello", e.Text, "what it was given")
-	require.Equal(t, "use of closed network connection", e.Err, "even if its own side closed: some may have gone")
+	require.Equal(
+		t,
+		"use of closed network connection",
+		e.Err,
+		"even if its own side closed: some may have gone",
+	)
 }
 
 func TestErrors(t *testing.T) {
@@ -309,7 +327,11 @@ func TestClosedHere(t *testing.T) {
 	require.NoError(t, ln.Close())
 	require.NoError(t, pc.Close())
 	ended.Wait()
-	require.Equal(t, "server listen, server listen, client close, server close, server close", ops(rec.Events()))
+	require.Equal(
+		t,
+		"server listen, server listen, client close, server close, server close",
+		ops(rec.Events()),
+	)
 	require.Equal(t, "socket", rec.Events()[4].Text)
 	require.Equal(t, rec.Events(), rec.Snapshot())
 }
@@ -358,7 +380,12 @@ func TestTransparent(t *testing.T) {
 	require.Equal(t, "ab", string(in[:n]))
 	copy(in, "XY")
 	queued, err := loopback.Queued(conn, 10)
-	require.Equal(t, err, errors.ErrUnsupported, "a spy shows no socket, and the recorder does not invent one")
+	require.Equal(
+		t,
+		err,
+		errors.ErrUnsupported,
+		"a spy shows no socket, and the recorder does not invent one",
+	)
 	require.Zero(t, queued)
 	require.Equal(t, 1, below.reads)
 	require.Equal(t, 2, below.writes)
@@ -379,7 +406,11 @@ func TestUnsupported(t *testing.T) {
 	conn := rec.Conn("client", a)
 	defer conn.Close()
 	require.ErrorIs(t, conn.(interface{ CloseWrite() error }).CloseWrite(), errors.ErrUnsupported)
-	require.ErrorIs(t, conn.(interface{ SetNoDelay(bool) error }).SetNoDelay(true), errors.ErrUnsupported)
+	require.ErrorIs(
+		t,
+		conn.(interface{ SetNoDelay(bool) error }).SetNoDelay(true),
+		errors.ErrUnsupported,
+	)
 	require.ErrorIs(t, conn.(interface{ SetLinger(int) error }).SetLinger(0), errors.ErrUnsupported)
 	_, err := conn.(syscall.Conn).SyscallConn()
 	require.ErrorIs(t, err, errors.ErrUnsupported)
@@ -404,6 +435,27 @@ func TestOptions(t *testing.T) {
 	require.Equal(t, "sets TCP_NODELAY off", events[1].Text)
 	require.Equal(t, "tcp1", events[0].Conn)
 	require.Empty(t, events[2].Text)
+}
+
+// Previews of payloads that are not kept as a whole say so, and those that are do not.
+func TestPreviewsOfEvents(t *testing.T) {
+	rec := timeline.NewRecorder("scene")
+	client, server := pair(t, rec)
+	for _, n := range []int{257, 256, 1} {
+		write(t, client, strings.Repeat("x", n))
+		require.NoError(t, loopback.WaitQueued(server, n))
+		require.Len(t, read(t, server, n), n)
+	}
+	for i := range 2 { // the second time they are there
+		events := rec.Events()
+		for k, e := range events {
+			want := []string{strings.Repeat("x", 256) + "…", strings.Repeat("x", 256), "x"}[k/2]
+			require.Equal(t, want, e.Text, "look %d", i)
+		}
+	}
+	part := rec.Conn("client", stubOf(t, stub{write: func([]byte) (int, error) { return 2, io.ErrShortWrite }}))
+	part.Write(make([]byte, 300))
+	require.True(t, strings.HasSuffix(rec.Events()[6].Text, "…"), "what it was given")
 }
 
 // A close that fails says why.
@@ -583,11 +635,21 @@ func TestAddressesAgain(t *testing.T) {
 	}
 	noDelay := stub{Conn: pipe}
 	ends := func(a, b net.Addr) (string, string) {
-		c, err := rec.Dial("client", b.String(), func(string) (net.Conn, error) { return addressed{noDelay, a, b}, nil })
+		c, err := rec.Dial(
+			"client",
+			b.String(),
+			func(string) (net.Conn, error) { return addressed{noDelay, a, b}, nil },
+		)
 		require.NoError(t, err)
 		return name(c), name(rec.Conn("server", addressed{noDelay, b, a}))
 	}
-	one, two := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2}
+	one, two := &net.TCPAddr{
+		IP:   net.IPv4(127, 0, 0, 1),
+		Port: 1,
+	}, &net.TCPAddr{
+		IP:   net.IPv4(127, 0, 0, 1),
+		Port: 2,
+	}
 	for _, want := range []string{"tcp1", "tcp2"} {
 		a, b := ends(one, two)
 		require.Equal(t, []string{want, want}, []string{a, b})
@@ -640,8 +702,12 @@ func TestUnconnectedSockets(t *testing.T) {
 	require.NotNil(t, raw)
 
 	events := rec.Events()
-	require.Equal(t, "server listen, client send, third send, server recv, client recv, client send, client recv, "+
-		"client send", ops(events))
+	require.Equal(
+		t,
+		"server listen, client send, third send, server recv, client recv, client send, client recv, "+
+			"client send",
+		ops(events),
+	)
 	require.Equal(t, server.LocalAddr().String(), events[0].Text)
 	failed := events[7]
 	require.Zero(t, failed.N, "nothing was sent")
@@ -657,7 +723,12 @@ func TestUnconnectedSockets(t *testing.T) {
 		"client to server: 1 datagram arrived as 1 read", "third to client: 1 datagram arrived as 1 read",
 		"client to client: 1 datagram arrived as 1 read",
 	}, flows)
-	require.Equal(t, []string{"client", "third", "server"}, timeline.Lay(events).Lanes, "who listens stands right")
+	require.Equal(
+		t,
+		[]string{"client", "third", "server"},
+		timeline.Lay(events).Lanes,
+		"who listens stands right",
+	)
 }
 
 // A datagram's read that fails belongs to no connection.
@@ -691,4 +762,44 @@ func TestNotes(t *testing.T) {
 	require.Equal(t, 3, events[3].N)
 	require.Equal(t, "3 in the queue", events[3].Text)
 	require.Equal(t, "all well", events[4].Text)
+}
+
+// Whoever blocks, nobody else waits: not the other side, not the same end's other half, not a close, not
+// those who look at the events.
+func TestNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := timeline.NewRecorder("scene")
+		stop := rec.Stream(io.Discard)
+		a, b := net.Pipe()
+		client := rec.Conn("client", a)
+		var blocked sync.WaitGroup
+		blocked.Go(func() { client.Read(make([]byte, 1)) })
+		blocked.Go(func() { client.Write([]byte("x")) })
+		answer := make(chan struct{})
+		blocked.Go(func() {
+			rec.Dial("third", "nowhere", func(string) (net.Conn, error) {
+				<-answer
+				return nil, errors.New("ended")
+			})
+		})
+		synctest.Wait()
+		for range 100 {
+			other, peer := net.Pipe()
+			one, two := rec.Conn("one", other), rec.Conn("two", peer)
+			go one.Write([]byte("x"))
+			require.Equal(t, "x", read(t, two, 1))
+			one.Close()
+			two.Close()
+		}
+		require.Equal(t, 100, timeline.Count(rec.Events(), "two", timeline.Recv))
+		require.NoError(
+			t,
+			rec.Wait(t.Context(), "a read", timeline.Happened("two", timeline.Recv, 100)),
+		)
+		require.NoError(t, client.Close())
+		close(answer)
+		blocked.Wait()
+		require.NoError(t, stop())
+		b.Close()
+	})
 }

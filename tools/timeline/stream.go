@@ -67,7 +67,7 @@ func (s *stream) take() (lines []entry, next next) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, i := range r.returned[s.written:] {
-		e := r.events[i]
+		e := *r.events.at(i)
 		if e.Err != closedHere || s.told[e.Seq] { // who read that it blocks has to read that it is over
 			lines = append(lines, e)
 		}
@@ -75,8 +75,8 @@ func (s *stream) take() (lines []entry, next next) {
 	}
 	s.written = len(r.returned)
 	next.change = waitFor(&r.changed)
-	for now := r.now(); s.looked < len(r.events); s.looked++ {
-		e := r.events[s.looked]
+	for now := r.now(); s.looked < r.events.len; s.looked++ {
+		e := *r.events.at(s.looked)
 		if !e.blocks() {
 			continue
 		}

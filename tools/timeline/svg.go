@@ -158,18 +158,18 @@ func newDrawing(s Scene, top float64) *drawing {
 // measure finds out how high a byte is, and where the reads cut the sends.
 func (d *drawing) measure() {
 	most := 1
-	for c := range d.cells() {
+	for _, c := range d.cells() {
 		if len(c.Bytes) > 0 {
 			most = max(most, c.Event.N)
 		}
 	}
 	d.perByte = min(svgPerByte, svgSend/float64(most))
-	for c := range d.cells() {
+	for _, c := range d.cells() {
 		if c.Event.Op == Send && len(c.Bytes) > 0 {
 			d.sends[c.Bytes[0].Send] = &bar{cuts: []int{0, c.Bytes[0].Of}}
 		}
 	}
-	for c := range d.cells() {
+	for _, c := range d.cells() {
 		for _, b := range c.Bytes {
 			if s := d.sends[b.Send]; s != nil && len(b.Names) == 1 {
 				s.cuts = append(s.cuts, b.From, b.To)
@@ -189,16 +189,14 @@ func (d *drawing) measure() {
 func (d *drawing) high(bytes int) float64 { return max(svgPiece, float64(bytes)*d.perByte) }
 
 // cells are those of all rows.
-func (d *drawing) cells() func(func(*Cell) bool) {
-	return func(yield func(*Cell) bool) {
-		for i := range d.Rows {
-			for k := range d.Rows[i].Cells {
-				if !yield(&d.Rows[i].Cells[k]) {
-					return
-				}
-			}
+func (d *drawing) cells() []*Cell {
+	var cells []*Cell
+	for _, r := range d.Rows {
+		for k := range r.Cells {
+			cells = append(cells, &r.Cells[k])
 		}
 	}
+	return cells
 }
 
 // between returns where bytes from to to of a send begin, in pixels below its top, and how high they
