@@ -275,7 +275,7 @@ func (s suite) refused(c *check.C) {
 		c.Variation("a new connection; a question of %d bytes", len(message))
 		conn, peer := c.Connect()
 		q := s.startAsk(c, conn, message)
-		c.Say("the suite has received nothing to answer")
+		c.Say("the suite has received no question, and answers nothing")
 		c.Await("an error", func() bool { return q.Ended() || len(peer.Received()) > 0 })
 		if n := len(peer.Received()); n > 0 {
 			c.Fail("Ask sent %d bytes instead of returning an error", n)

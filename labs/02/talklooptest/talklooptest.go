@@ -28,8 +28,8 @@ func Run(t *testing.T, lab Lab) {
 const (
 	End        = "a client that closes ends the loop without an error"
 	Talk       = "every message is answered as it comes"
-	Reset      = "a client that resets the connection has left, too"
-	BrokenPipe = "a client that disconnects before its answer is sent has left, too"
+	Reset      = "a client that resets the connection also counts as having left"
+	BrokenPipe = "a client that disconnects before its answer is sent also counts as having left"
 	Failure    = "any other error is returned"
 	Closed     = "the connection is closed however the loop ends"
 	Lines      = "each line is sent and its answer printed"

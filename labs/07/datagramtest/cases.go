@@ -205,7 +205,7 @@ func (s suite) stale(c *check.C) {
 	if sent := len(w.requests()); sent > 2 {
 		c.Fail(
 			"your code sent %d datagrams for two requests that were answered at once: a stale "+
-				"answer ends no try",
+				"answer does not end a try",
 			sent,
 		)
 	}
