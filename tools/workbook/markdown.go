@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 
+	"socketbook/lessons"
 	"socketbook/tools/internal/gosyntax"
 )
 
@@ -214,54 +214,42 @@ func (p *page) table(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast
 	return ast.WalkContinue, nil
 }
 
-// claim is what a tutorial says, and what is so.
+// claim is a row of the ledger of claims, with what the page can play.
 type claim struct {
-	Lesson *lessonPage
-	HTML   template.HTML
-	Scenes []string // of the lesson, that it names
-	Text   string
+	lessons.Claim
+	Chapter    string
+	Scenes     []evidence
+	References string // tests and texts
 }
 
-// claims collects what the lessons say of the tutorials: the list below that heading.
-func (b *book) claims() ([]claim, error) {
-	var all []claim
-	for _, l := range b.lessons {
-		source := l.readme()
-		p := &page{book: b, dir: "lessons/" + l.Number, lesson: l, placed: map[string]bool{}}
-		md, _ := p.markdown()
-		doc := md.Parser().Parse(text.NewReader(source))
-		under := false
-		for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
-			if n.Kind() == ast.KindHeading {
-				under = strings.Contains(plainText(n, source), "tutorials get wrong")
-			}
-			if !under || n.Kind() != ast.KindList {
-				continue
-			}
-			for item := n.FirstChild(); item != nil; item = item.NextSibling() {
-				c := claim{Lesson: l, Text: plainText(item, source)}
-				var out bytes.Buffer
-				for part := item.FirstChild(); part != nil; part = part.NextSibling() {
-					if err := md.Renderer().Render(&out, source, part); err != nil {
-						return nil, err
+// evidence is a scene that shows what is so.
+type evidence struct{ Lesson, Scene string }
+
+// claims are those of the ledger whose words hold the query, which is in lower case.
+func (b *book) claims(query string) (shown []claim, total int) {
+	for _, chapter := range lessons.Claims {
+		for _, row := range chapter.Claims {
+			total++
+			c := claim{Claim: row, Chapter: chapter.Title}
+			var references []string
+			for _, word := range strings.Split(row.Evidence, "; ") {
+				number, name, _ := strings.Cut(word, " ")
+				if l := b.lesson(number); l != nil {
+					if _, ok := l.scene(name); ok {
+						c.Scenes = append(c.Scenes, evidence{number, name})
+						continue
 					}
-					out.WriteByte('\n')
 				}
-				c.HTML = template.HTML(out.String())
-				_ = ast.Walk(item, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-					if span, ok := n.(*ast.CodeSpan); ok && entering {
-						name := plainText(span, source)
-						if _, ok := l.scene(name); ok && !slices.Contains(c.Scenes, name) {
-							c.Scenes = append(c.Scenes, name)
-						}
-					}
-					return ast.WalkContinue, nil
-				})
-				all = append(all, c)
+				references = append(references, word)
+			}
+			c.References = strings.Join(references, "; ")
+			words := strings.Join([]string{row.ID, row.Said, row.Quote, row.So, row.Evidence, chapter.Title}, " ")
+			if strings.Contains(strings.ToLower(words), query) {
+				shown = append(shown, c)
 			}
 		}
 	}
-	return all, nil
+	return shown, total
 }
 
 // plainText is the text of a node without its marks.

@@ -279,23 +279,14 @@ func (b *book) postLab(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *book) showClaims(w http.ResponseWriter, r *http.Request) error {
-	claims, err := b.claims()
-	if err != nil {
-		return err
-	}
-	query := strings.ToLower(strings.TrimSpace(r.FormValue("q")))
-	shown := claims[:0:0]
-	for _, c := range claims {
-		if strings.Contains(strings.ToLower(c.Text+" "+c.Lesson.Title), query) {
-			shown = append(shown, c)
-		}
-	}
+	query := strings.TrimSpace(r.FormValue("q"))
+	shown, total := b.claims(strings.ToLower(query))
 	return b.write(w, "claims", "What tutorials say", struct {
 		Query  string
 		Total  int
 		Claims []claim
 		Bugs   []lessons.Bug
-	}{query, len(claims), shown, lessons.Ledger})
+	}{query, total, shown, lessons.Ledger})
 }
 
 func (b *book) showSearch(w http.ResponseWriter, r *http.Request) error {
