@@ -369,7 +369,9 @@ func (l *layout) receiving(c *Cell, e Event) {
 	if pieces == nil {
 		return
 	}
-	c.Arrow, c.Peer = Arrives, l.peerOf(e)
+	if c.Peer = l.peerOf(e); c.Peer >= 0 {
+		c.Arrow = Arrives
+	}
 	for _, p := range pieces {
 		first := p.Sends[0]
 		b := Bytes{Send: l.send[first], From: p.From, To: p.To, Of: l.size[first]}
