@@ -102,4 +102,13 @@ var Ledger = []Bug{
 	{"overtaken", "07", "13", "The second datagram comes before the first one."},
 	{"echo-loop", "07", "07", "A datagram with the server's own address as its sender is answered without end."},
 	{"forged", "07", "07", "An unconnected client believes whoever answers first."},
+	{"mixed-lines", "08", "08", "Two handlers write their log in pieces, and the lines are mixed."},
+	{"error-elsewhere", "08", "08", "An error is looked for around accept; a read meets it, and nobody handles it."},
+	{"parents-copy", "08", "08", "The parent keeps its copy of a connection, and the client never sees the end."},
+	{"zombie", "08", "08", "Nobody waits for a process that has ended, and it stays in the process table."},
+	{"cut-word", "08", "12", "The word that ends the conversation comes in two pieces and ends nothing."},
+	{"relay", "08", "08", "A relay closes both sides at the first end, and the answer is lost."},
+	{"restart", "10", "10", "A server that ended first cannot start again: its connection is in TIME_WAIT."},
+	{"ports-run-out", "10", "10", "A connection for each message uses up the client's ports."},
+	{"two-families", "10", "10", "A client tries one of a name's two addresses, and the server has the other."},
 }

@@ -118,20 +118,20 @@ var Claims = []Chapter{
 			"004-C50", Partly, "Ports go from 0 to 65535; those up to 1024 are reserved by the " +
 				"system.", "",
 			"Those up to 1023. Reserved means privileged, on Unix, and assigned by IANA.",
-			"RFC 6335 6; ip(7)", "10",
+			"10 privileged; RFC 6335 6; ip(7)", "",
 		},
 		{
 			"004-C21", Partly, "A program that uses a well-known port generally needs root.", "",
 			"On Linux: CAP_NET_BIND_SERVICE, which root has, or a lower " +
 				"ip_unprivileged_port_start. " +
 				"Windows has no such rule.",
-			"ip(7); capabilities(7)", "10",
+			"10 privileged; ip(7); capabilities(7)", "",
 		},
 		{
 			"004-C22", Partly, "Dynamic ports are 1024 to 65535.", "",
 			"By IANA's table 49152 to 65535; those from 1024 on are registered. " +
 				"Linux hands out 32768 to 60999 unless it is told otherwise.",
-			"RFC 6335 6; Linux Documentation/networking/ip-sysctl.rst", "10",
+			"10 port-zero; RFC 6335 6; Linux Documentation/networking/ip-sysctl.rst", "",
 		},
 	}},
 	{"Listening and accepting", []Claim{
@@ -181,19 +181,19 @@ var Claims = []Chapter{
 			"Half-open connections are in another queue, that of the SYNs. listen(5) bounds the " +
 				"queue of " +
 				"connections that are complete and not accepted yet, since Linux 2.2.",
-			"listen(2)", "08",
+			"08 backlog; listen(2)", "",
 		},
 		{
 			"003-C09", Wrong, "listen(5) is the size of the half-open pool.",
 			"指定半连接池大小",
 			"Of the accept queue (全连接队列): complete connections that nobody has accepted yet.",
-			"listen(2)", "08",
+			"08 backlog; listen(2)", "",
 		},
 		{
 			"004-C51", Wrong, "The 5 is the size of the half-open pool.",
 			"5 指的是半连接池的大小",
 			"Of the accept queue. Half-open connections have another one, the SYN queue (半连接队列).",
-			"listen(2)", "08",
+			"08 backlog; listen(2)", "",
 		},
 		{
 			"003-C10", Wrong, "accept takes a request out of the half-open pool and sets up the " +
@@ -212,20 +212,20 @@ var Claims = []Chapter{
 			"000-C05", Partly, "listen(n) sets the connection pool: how many clients can wait.", "",
 			"Connections that wait for accept, not clients that are served. Linux lets n + 1 in, " +
 				"and takes no n above somaxconn.",
-			"listen(2); Linux include/net/sock.h", "08",
+			"08 backlog; listen(2); Linux include/net/sock.h", "",
 		},
 		{
 			"001-C30", Partly, "The backlog is how many connections may hang before new ones " +
 				"are refused.", "",
 			"What happens then depends on the system. Linux drops the SYN, and the client tries " +
 				"again until it times out.",
-			"listen(2); tcp(7)", "08",
+			"08 backlog; listen(2); tcp(7)", "",
 		},
 		{
 			"002-C20", Partly, "listen sets the maximum number of connections; a full queue " +
 				"refuses.", "",
 			"It bounds those that nobody has accepted yet. Linux refuses nobody, it ignores the SYN.",
-			"listen(2); tcp(7)", "08",
+			"08 backlog; listen(2); tcp(7)", "",
 		},
 		{
 			"003-C08", Wrong, "A comment says: the client connects to port 8880.", "",
@@ -376,7 +376,7 @@ var Claims = []Chapter{
 		{
 			"001-C36", Partly, "close() closes the socket.", "",
 			"It closes one descriptor. The connection ends when the last copy of it is closed.",
-			"close(2)", "08",
+			"08 parents-copy; close(2)", "",
 		},
 		{
 			"002-C13", Partly, "After close the active side can still receive.", "",
@@ -387,13 +387,13 @@ var Claims = []Chapter{
 		{
 			"001-C27", Partly, "The client closes first, and then the server.", "",
 			"Either may. The one that closes first has TIME-WAIT afterwards.",
-			"01 second-message; RFC 9293 3.6", "10",
+			"01 second-message; 10 restart; RFC 9293 3.6", "",
 		},
 		{
 			"004-C25", Partly, "The port is released when the program ends.", "",
 			"If its side closed first, a connection stays behind in TIME-WAIT, a minute on " +
 				"Linux, and holds the port.",
-			"RFC 9293 3.6; socket(7)", "10",
+			"10 restart; 10 at-exit; RFC 9293 3.6; socket(7)", "",
 		},
 	}},
 	{"Sticky packets (粘包)", []Claim{
@@ -641,12 +641,12 @@ var Claims = []Chapter{
 		{
 			"003-C06", Partly, "A server must always serve, and serve many clients at once.", "",
 			"Goals. The servers that are shown serve one after the other.",
-			"03 second-waits", "08",
+			"08 second-waits; 03 second-waits", "",
 		},
 		{
 			"004-C60", Partly, "A server always serves, and serves many at once.", "",
 			"Goals, again: the second client waits until the first one leaves.",
-			"03 second-waits", "08",
+			"08 second-waits; 03 second-waits", "",
 		},
 		{
 			"002-C38", Partly, "socketserver communicates with many clients at once.", "",
@@ -663,7 +663,7 @@ var Claims = []Chapter{
 			"002-C31", Slip, "except ConnectionResetError around the accept loop catches an " +
 				"illegal disconnect.", "",
 			"An error is caught where it rises: here in the process of that client.",
-			"02 reset", "08",
+			"08 error-elsewhere; 02 reset", "",
 		},
 		{
 			"001-C48", Partly, "Chat in turn: the client types, the server types, exit ends it.", "",

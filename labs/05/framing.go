@@ -8,7 +8,8 @@ func WriteMessage(w io.Writer, payload []byte) error {
 	panic("not started")
 }
 
-// ReadMessage reads one message from r and returns its payload. A message of more than limit bytes is refused.
+// ReadMessage reads one message from r and returns its payload. A message of more than limit bytes is
+// refused.
 func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 	panic("not started")
 }

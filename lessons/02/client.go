@@ -18,7 +18,7 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	buf := make([]byte, maxRead)
 	for lines.Scan() && lines.Text() != "quit" {
-		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer never came
+		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer would never come
 			continue
 		}
 		if _, err := conn.Write(lines.Bytes()); err != nil {

@@ -32,9 +32,9 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name:      "reset",
-		NaiveLine: "the client aborts instead of closing: an error to a server that knows only the end",
+		NaiveLine: "the client aborts instead of closing: an error for a server that knows only the end",
 		Naive:     scenario.Reset(eofOnlyAnswer),
-		Line:      "the client aborts instead of closing: it has left, no more",
+		Line:      "the client aborts instead of closing: that counts as leaving",
 		Run:       scenario.Reset(answer),
 	},
 	{
@@ -42,7 +42,7 @@ var scenes = []stage.Scene{
 		NaiveLine: "the client sends 5000 bytes and leaves without reading an answer: " +
 			"the server fails as it writes",
 		Naive: scenario.UnreadAnswer(resetOnlyAnswer),
-		Line:  "the client sends 5000 bytes and leaves without reading an answer: it has left, no more",
+		Line:  "the client sends 5000 bytes and leaves without reading an answer: that counts as leaving",
 		Run:   scenario.UnreadAnswer(answer),
 	},
 	{

@@ -26,7 +26,7 @@ type client struct {
 func (c *client) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() && lines.Text() != "quit" {
-		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer never came
+		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer would never come
 			continue
 		}
 		if n := len(lines.Bytes()); n > maxRead {

@@ -237,7 +237,7 @@ func TestWriteMessageFails(t *testing.T) {
 
 var errFull = errors.New("no more room")
 
-// shortWriter has room for so many bytes.
+// shortWriter has room for that many bytes.
 type shortWriter struct{ room int }
 
 func (w *shortWriter) Write(p []byte) (int, error) {
@@ -337,7 +337,7 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
-// A reset in the middle of an answer is told with both numbers, as an end there is.
+// A reset in the middle of an answer is reported with both numbers, as an end there is.
 func TestClientMeetsReset(t *testing.T) {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
@@ -362,7 +362,7 @@ func TestClientMeetsReset(t *testing.T) {
 	require.Equal(t, 1, strings.Count(errs.String(), "\n"), &errs)
 	require.Contains(t, errs.String(), "got 3 of 10 payload bytes: ")
 	require.Contains(t, errs.String(),
-		": the server left without a farewell; start the server again: go run ./lessons/05 server")
+		": the server dropped the connection; start the server again: go run ./lessons/05 server")
 	require.Equal(t, 2, strings.Count(errs.String(), ln.Addr().String()),
 		"the address once for what was tried, once for what to type: %s", &errs)
 }
@@ -371,7 +371,7 @@ func TestClientMeetsReset(t *testing.T) {
 func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
 
 // A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
-// client is served. A web page of any origin can make a browser send the first two to a port of the
+// client is served. A web page can make a browser send the first two to a port of the
 // reader's own machine.
 func TestRefused(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")

@@ -335,7 +335,7 @@ func TestWriteMessageFails(t *testing.T) {
 
 var errFull = errors.New("no more room")
 
-// shortWriter has room for so many bytes.
+// shortWriter has room for that many bytes.
 type shortWriter struct{ room int }
 
 func (w *shortWriter) Write(p []byte) (int, error) {
@@ -427,7 +427,7 @@ func TestClientErrors(t *testing.T) {
 func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "echo hi") }
 
 // A request that is not one line of at most 1024 bytes is refused, nothing of it is run, and the next
-// client is served. A web page of any origin can make a browser send the first two to a port of the
+// client is served. A web page can make a browser send the first two to a port of the
 // reader's own machine.
 func TestRefused(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")

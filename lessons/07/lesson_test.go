@@ -93,7 +93,7 @@ func TestTooBigClient(t *testing.T) {
 	require.Equal(t, 1, status)
 	require.Equal(t, "HELLO\n", out, "no piece of a line that is too long to be read is sent")
 	require.Equal(t, 1, strings.Count(errs, "\n"), errs)
-	require.Contains(t, errs, "64 KiB")
+	require.Contains(t, errs, "65,535 bytes")
 }
 
 func TestBugOverflow(t *testing.T) {
@@ -336,7 +336,7 @@ func (c *countingPacketConn) WriteTo(p []byte, to net.Addr) (int, error) {
 	return c.PacketConn.WriteTo(p, to)
 }
 
-// Without its deadline a client would wait for ever: one that cannot be set is an error.
+// Without its deadline a client would wait forever: one that cannot be set is an error.
 func TestDeadlineThatCannotBeSet(t *testing.T) {
 	client, server, err := loopback.UDP()
 	require.NoError(t, err)

@@ -23,13 +23,19 @@ func Answer(conn net.Conn) error {
 	return nil
 }
 
-// Ask sends message to the other side of conn and returns the answer. It does not close conn: whoever dialled does.
+// Ask sends message to the other side of conn and returns the answer. It does not close conn: whoever
+// dialled does.
 //
-// The error is io.EOF, wrapped, when the other side closes instead of answering. A message of 0 bytes, and one
+// The error is io.EOF, wrapped, when the other side closes instead of answering. A message of 0 bytes, and
+// one
 // of more than 1024, is refused before anything is sent.
 func Ask(conn net.Conn, message []byte) ([]byte, error) {
 	if len(message) == 0 || len(message) > maxMessage {
-		return nil, fmt.Errorf("a message of %d bytes cannot be asked: it has 1 to %d", len(message), maxMessage)
+		return nil, fmt.Errorf(
+			"a message of %d bytes cannot be asked: it has 1 to %d",
+			len(message),
+			maxMessage,
+		)
 	}
 	if _, err := conn.Write(message); err != nil {
 		return nil, fmt.Errorf("sending a message: %w", err)

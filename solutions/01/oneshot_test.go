@@ -35,6 +35,10 @@ func answering(name string, f func(conn net.Conn) error, fails ...string) check.
 	return answer(name, oneshottest.Lab{Answer: f, Ask: oneshot.Ask}, fails...)
 }
 
-func asking(name string, f func(conn net.Conn, message []byte) ([]byte, error), fails ...string) check.Answer {
+func asking(
+	name string,
+	f func(conn net.Conn, message []byte) ([]byte, error),
+	fails ...string,
+) check.Answer {
 	return answer(name, oneshottest.Lab{Answer: oneshot.Answer, Ask: f}, fails...)
 }

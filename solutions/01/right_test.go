@@ -23,7 +23,8 @@ var right = []check.Answer{
 	answer("deadlines, and every error joined", oneshottest.Lab{Answer: answerInTime, Ask: askInTime}),
 }
 
-// answerBuffered fills a bufio.Reader once, which may hold more than a message, and answers what is in it as text.
+// answerBuffered fills a bufio.Reader once, which may hold more than a message, and answers what is in it
+// as text.
 func answerBuffered(conn net.Conn) error {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
@@ -53,7 +54,9 @@ func askBuffered(conn net.Conn, message []byte) ([]byte, error) {
 		return nil, err
 	}
 	answer := make([]byte, 1024)
-	n, err := bufio.NewReaderSize(conn, 16).Read(answer) // a buffer larger than its own is read into directly
+	n, err := bufio.NewReaderSize(conn, 16).
+		Read(answer)
+		// a buffer larger than its own is read into directly
 	return answer[:n], err
 }
 

@@ -17,7 +17,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
+// text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answering("the whole buffer is sent back", answerWholeBuffer, oneshottest.Upper),
@@ -37,13 +38,23 @@ var wrong = []check.Answer{
 	answering("the end is an empty message", answerIgnoresReadError, oneshottest.Silent),
 	answering("the error of Write ignored", answerIgnoresWriteError, oneshottest.Unsent),
 	answering("never closed", answerStaysOpen, oneshottest.Closes, oneshottest.Silent, oneshottest.Unsent),
-	answering("only the writing half is closed", answerHalfCloses, oneshottest.Closes, oneshottest.Silent, oneshottest.Unsent),
+	answering(
+		"only the writing half is closed",
+		answerHalfCloses,
+		oneshottest.Closes,
+		oneshottest.Silent,
+		oneshottest.Unsent,
+	),
 	answering("closed only when all went well", answerClosesLast, oneshottest.Silent, oneshottest.Unsent),
 	answering("closed before the answer", answerClosesFirst, oneshottest.Upper),
 	answering("leaving is no error", answerLeavingIsFine, oneshottest.Silent, oneshottest.Unsent),
 	answering("every error is io.EOF", answerAlwaysEOF, oneshottest.Silent, oneshottest.Unsent),
 	answering("an error of its own for a reset", answerResetIsOwn, oneshottest.Silent),
-	answering("an error of its own for an answer that cannot be sent", answerUnsentIsOwn, oneshottest.Unsent),
+	answering(
+		"an error of its own for an answer that cannot be sent",
+		answerUnsentIsOwn,
+		oneshottest.Unsent,
+	),
 
 	asking("reads to the end of the stream, in Ask", askReadAll, oneshottest.Ask),
 	asking("the whole buffer is the answer", askWholeBuffer, oneshottest.Ask),
@@ -56,10 +67,21 @@ var wrong = []check.Answer{
 	asking("the question wiped out once it is sent", askWipes, oneshottest.Ask),
 	asking("the slice of the question is the buffer for the answer", askReadsIntoMessage, oneshottest.Ask),
 	asking("zero bytes are cut off the question", askCutsZeros, oneshottest.Ask),
-	asking("Ask closes the connection", askCloses, oneshottest.Again, oneshottest.Refused, oneshottest.Left),
+	asking(
+		"Ask closes the connection",
+		askCloses,
+		oneshottest.Again,
+		oneshottest.Refused,
+		oneshottest.Left,
+	),
 	asking("Ask closes its half", askHalfCloses, oneshottest.Again, oneshottest.Left),
 	asking("one buffer for all answers", oneBuffer(), oneshottest.Again),
-	asking("Ask closes the connection after an error", askClosesAfterError, oneshottest.Refused, oneshottest.Left),
+	asking(
+		"Ask closes the connection after an error",
+		askClosesAfterError,
+		oneshottest.Refused,
+		oneshottest.Left,
+	),
 	asking("a bufio.Reader that reads ahead", askBufio, oneshottest.Ask),
 	asking("a deadline left behind", askDeadline, oneshottest.Ask),
 	asking("an empty message is sent", askEmpty, oneshottest.Refused),

@@ -22,8 +22,14 @@ var right = []check.Answer{
 	answer("the reference", reference),
 	answer("io.Copy, and lines by hand", talklooptest.Lab{Answer: answerCopied, Converse: converseByByte}),
 	answer("bufio on every side", talklooptest.Lab{Answer: answerBuffered, Converse: converseBuffered}),
-	answer("a pipeline of goroutines", talklooptest.Lab{Answer: answerPipeline, Converse: converseInGoroutines}),
-	answer("every network error but a timeout and a close of our own is leaving", talklooptest.Lab{Answer: answerUnlessTimeout, Converse: converseInTime}),
+	answer(
+		"a pipeline of goroutines",
+		talklooptest.Lab{Answer: answerPipeline, Converse: converseInGoroutines},
+	),
+	answer(
+		"every network error but a timeout and a close of our own is leaving",
+		talklooptest.Lab{Answer: answerUnlessTimeout, Converse: converseInTime},
+	),
 	answer("a small buffer", talklooptest.Lab{Answer: answerSmall, Converse: converseByByte}),
 }
 

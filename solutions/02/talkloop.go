@@ -12,7 +12,8 @@ import (
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
 
-// Answer sends what each Read brings back in upper case until the other side leaves, and closes conn. It returns nil
+// Answer sends what each Read brings back in upper case until the other side leaves, and closes conn. It
+// returns nil
 // when the other side has left, however it did.
 func Answer(conn net.Conn) error {
 	defer conn.Close()
@@ -35,7 +36,8 @@ func Answer(conn net.Conn) error {
 	}
 }
 
-// Converse sends each line of in as one message and prints its answer to out, until in ends or says quit. It does not
+// Converse sends each line of in as one message and prints its answer to out, until in ends or says quit.
+// It does not
 // close conn: whoever dialled does.
 //
 // The error is io.EOF, wrapped, when the other side closes instead of answering.
@@ -43,7 +45,7 @@ func Converse(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	buf := make([]byte, maxRead)
 	for lines.Scan() && lines.Text() != "quit" {
-		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer never came
+		if lines.Text() == "" { // 0 bytes would put nothing on the wire, and the answer would never come
 			continue
 		}
 		if _, err := conn.Write(lines.Bytes()); err != nil {

@@ -36,6 +36,10 @@ func answering(name string, f func(conn net.Conn) error, fails ...string) check.
 	return answer(name, talklooptest.Lab{Answer: f, Converse: talkloop.Converse}, fails...)
 }
 
-func conversing(name string, f func(conn net.Conn, in io.Reader, out io.Writer) error, fails ...string) check.Answer {
+func conversing(
+	name string,
+	f func(conn net.Conn, in io.Reader, out io.Writer) error,
+	fails ...string,
+) check.Answer {
 	return answer(name, talklooptest.Lab{Answer: talkloop.Answer, Converse: f}, fails...)
 }

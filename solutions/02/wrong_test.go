@@ -15,7 +15,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
+// text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answering("the end of file is an error", answerEOFIsError, talklooptest.End),
@@ -29,7 +30,12 @@ var wrong = []check.Answer{
 	answering("bytes.ToUpper", answerToUpper, talklooptest.Talk),
 	answering("quit ends the loop of the server, too", answerObeys("quit"), talklooptest.Talk),
 	answering("QUIT ends the loop of the server, too", answerObeys("QUIT"), talklooptest.Talk),
-	answering("only the end of file is leaving", answerEOFOnly, talklooptest.Reset, talklooptest.BrokenPipe),
+	answering(
+		"only the end of file is leaving",
+		answerEOFOnly,
+		talklooptest.Reset,
+		talklooptest.BrokenPipe,
+	),
 	answering("the reset compared with ==", answerCompares, talklooptest.Reset, talklooptest.BrokenPipe),
 	answering("only a reset is leaving", answerResetOnly, talklooptest.BrokenPipe),
 	answering("the error's words", answerWords, talklooptest.BrokenPipe),
@@ -41,9 +47,31 @@ var wrong = []check.Answer{
 	answering("never closed", answerStaysOpen, talklooptest.Closed),
 	answering("closed at the end of file only", answerClosesAtEOF, talklooptest.Closed),
 	answering("only the writing half is closed", answerHalfCloses, talklooptest.Closed),
-	answering("a line end behind every answer, even behind none", answerEOFOnce, talklooptest.End, talklooptest.Talk),
-	answering("the loop ignores every error", answerSpins, talklooptest.End, talklooptest.Talk, talklooptest.Reset, talklooptest.BrokenPipe, talklooptest.Failure, talklooptest.Closed),
-	answering("the error of Read ignored", answerIgnoresReadError, talklooptest.End, talklooptest.Talk, talklooptest.Reset, talklooptest.Failure, talklooptest.Closed),
+	answering(
+		"a line end behind every answer, even behind none",
+		answerEOFOnce,
+		talklooptest.End,
+		talklooptest.Talk,
+	),
+	answering(
+		"the loop ignores every error",
+		answerSpins,
+		talklooptest.End,
+		talklooptest.Talk,
+		talklooptest.Reset,
+		talklooptest.BrokenPipe,
+		talklooptest.Failure,
+		talklooptest.Closed,
+	),
+	answering(
+		"the error of Read ignored",
+		answerIgnoresReadError,
+		talklooptest.End,
+		talklooptest.Talk,
+		talklooptest.Reset,
+		talklooptest.Failure,
+		talklooptest.Closed,
+	),
 
 	conversing("the line end is sent", converseLineEnds, talklooptest.Lines),
 	conversing("the line end in a Write of its own", converseTwoWrites, talklooptest.Lines),
@@ -58,7 +86,11 @@ var wrong = []check.Answer{
 	conversing("all lines first, then all answers", converseSendsAll, talklooptest.Lines),
 	conversing("full duplex", converseFullDuplex, talklooptest.Lines),
 	conversing("one read of the input is one line", converseOneRead, talklooptest.Lines),
-	conversing("all carriage returns are trimmed", typing(func(line string) string { return strings.TrimRight(line, "\r") }), talklooptest.Lines),
+	conversing(
+		"all carriage returns are trimmed",
+		typing(func(line string) string { return strings.TrimRight(line, "\r") }),
+		talklooptest.Lines,
+	),
 	conversing("the answer is a format", printing(func(out io.Writer, answer string) error {
 		printf := fmt.Fprintf // go vet sees through a plain call
 		_, err := printf(out, answer+"\n")
@@ -78,7 +110,11 @@ var wrong = []check.Answer{
 		return err
 	}), talklooptest.Broken),
 	conversing("the connection closed after an error", converseClosesAfterError, talklooptest.Broken),
-	answering("a connection closed by its own side while it writes has left", answerClosedWriteIsGone, talklooptest.Failure),
+	answering(
+		"a connection closed by its own side while it writes has left",
+		answerClosedWriteIsGone,
+		talklooptest.Failure,
+	),
 	answering("64 KiB are answered, and no more", answerNoMore, talklooptest.Talk),
 	conversing("an empty line is sent", converseSendsEmpty, talklooptest.Empty),
 	conversing("an empty line ends it", converseEmptyEnds, talklooptest.Empty),
@@ -89,14 +125,27 @@ var wrong = []check.Answer{
 	conversing("the last line without a line end is lost", converseLosesLast, talklooptest.Quit),
 	conversing("the end of the input is an error", converseEndIsError, talklooptest.Quit),
 	conversing("the connection is closed", converseCloses, talklooptest.Quit, talklooptest.Broken),
-	conversing("half of the connection is closed", converseHalfCloses, talklooptest.Quit, talklooptest.Broken),
+	conversing(
+		"half of the connection is closed",
+		converseHalfCloses,
+		talklooptest.Quit,
+		talklooptest.Broken,
+	),
 	conversing("a server that leaves is as good as quit", converseLeftIsQuit, talklooptest.Broken),
 	conversing("no look at the input's error", converseNoErr, talklooptest.Broken),
 	conversing("no look at the output's error", converseNoOutErr, talklooptest.Broken),
 	conversing("the error of Write ignored, in Converse", converseIgnoresWriteError, talklooptest.Broken),
 	conversing("goes on after an error", converseGoesOn, talklooptest.Broken),
-	conversing("an error of its own for a message that cannot be sent", converseUnsentIsOwn, talklooptest.Broken),
-	conversing("an error of its own for an answer that does not come", converseUnansweredIsOwn, talklooptest.Broken),
+	conversing(
+		"an error of its own for a message that cannot be sent",
+		converseUnsentIsOwn,
+		talklooptest.Broken,
+	),
+	conversing(
+		"an error of its own for an answer that does not come",
+		converseUnansweredIsOwn,
+		talklooptest.Broken,
+	),
 	conversing("an error of its own for an input that breaks", converseInputIsOwn, talklooptest.Broken),
 }
 
@@ -216,7 +265,8 @@ func answerObeys(order string) func(conn net.Conn) error {
 	}
 }
 
-// answerStale cuts what it sends at the first zero byte, as a C programmer would, and so sends the rest of a longer
+// answerStale cuts what it sends at the first zero byte, as a C programmer would, and so sends the rest of
+// a longer
 // message before.
 func answerStale(conn net.Conn) error {
 	return answerWith(conn, gone, func(message []byte) []byte {
@@ -270,7 +320,11 @@ func answerEOFOnly(conn net.Conn) error {
 }
 
 func answerCompares(conn net.Conn) error {
-	return answerWith(conn, func(err error) bool { return err == io.EOF || err == syscall.ECONNRESET || err == syscall.EPIPE }, upper)
+	return answerWith(
+		conn,
+		func(err error) bool { return err == io.EOF || err == syscall.ECONNRESET || err == syscall.EPIPE },
+		upper,
+	)
 }
 
 // answerResetOnly is the tutorials' except ConnectionResetError.
@@ -282,7 +336,9 @@ func answerResetOnly(conn net.Conn) error {
 
 func answerWords(conn net.Conn) error {
 	return answerWith(conn, func(err error) bool {
-		return err == io.EOF || err != nil && (strings.Contains(err.Error(), "reset by peer") || strings.Contains(err.Error(), "forcibly closed"))
+		return err == io.EOF ||
+			err != nil &&
+				(strings.Contains(err.Error(), "reset by peer") || strings.Contains(err.Error(), "forcibly closed"))
 	}, upper)
 }
 
@@ -344,7 +400,11 @@ func answerIgnoresReadError(conn net.Conn) error {
 }
 
 func answerClosedIsGone(conn net.Conn) error {
-	return answerWith(conn, func(err error) bool { return gone(err) || errors.Is(err, net.ErrClosed) }, upper)
+	return answerWith(
+		conn,
+		func(err error) bool { return gone(err) || errors.Is(err, net.ErrClosed) },
+		upper,
+	)
 }
 
 func answerIgnoresWriteError(conn net.Conn) error {
@@ -893,7 +953,8 @@ func answerClosedWriteIsGone(conn net.Conn) error {
 			return err
 		}
 		_, err = conn.Write(upperASCII(buf[:n]))
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) ||
+			errors.Is(err, syscall.ECONNRESET) {
 			return nil
 		}
 		if err != nil {

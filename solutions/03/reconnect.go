@@ -15,7 +15,8 @@ const (
 	maxPause   = time.Second
 )
 
-// Serve accepts clients from ln, one after the other, and calls handle for each of them, until ln is closed; then it
+// Serve accepts clients from ln, one after the other, and calls handle for each of them, until ln is
+// closed; then it
 // returns nil. Whatever a client or handle does, the next client is served. The caller closes ln.
 //
 // An error of Accept that passes is waited out; any other one is returned.
@@ -58,5 +59,6 @@ func temporary(err error) bool {
 	if errors.As(err, &passing) && passing.Temporary() {
 		return true
 	}
-	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EMFILE) ||
+		errors.Is(err, syscall.ENFILE)
 }

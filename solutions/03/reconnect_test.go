@@ -34,6 +34,10 @@ func TestSuiteGradesRight(t *testing.T) {
 	})
 }
 
-func answer(name string, serve func(ln net.Listener, handle func(net.Conn) error) error, fails ...string) check.Answer {
+func answer(
+	name string,
+	serve func(ln net.Listener, handle func(net.Conn) error) error,
+	fails ...string,
+) check.Answer {
 	return check.Answer{Name: name, Lab: reconnecttest.Suite(reconnecttest.Lab{Serve: serve}), Fails: fails}
 }

@@ -101,7 +101,8 @@ func serveFromChannel(ln net.Listener, handle handler) error {
 	return <-failed
 }
 
-// serveWithWorkers has several Accepts going at once; the first of them that ends closes the listener for the others.
+// serveWithWorkers has several Accepts going at once; the first of them that ends closes the listener for
+// the others.
 func serveWithWorkers(ln net.Listener, handle handler) error {
 	var workers sync.WaitGroup
 	var once sync.Once
@@ -230,7 +231,8 @@ func serveCounting(ln net.Listener, handle handler) error {
 	}
 }
 
-// servePolling could leave its Accept for something else, and asks from time to time whether the clients have gone, as net/http does.
+// servePolling could leave its Accept for something else, and asks from time to time whether the clients
+// have gone, as net/http does.
 func servePolling(ln net.Listener, handle handler) error {
 	type result struct {
 		conn net.Conn

@@ -16,7 +16,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
+// text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answer("one client, and that is all", serveOnce, reconnecttest.Clients),
@@ -27,13 +28,44 @@ var wrong = []check.Answer{
 	answer("the connection is handed over in a wrapping", serveWraps, reconnecttest.Clients),
 	answer("never closed", serveNeverCloses, reconnecttest.Closed, reconnecttest.Panic),
 	answer("closed when the next client comes", serveClosesLast, reconnecttest.Closed, reconnecttest.Panic),
-	answer("a deferred Close in the body of the loop", serveDefersInLoop, reconnecttest.Closed, reconnecttest.Panic),
+	answer(
+		"a deferred Close in the body of the loop",
+		serveDefersInLoop,
+		reconnecttest.Closed,
+		reconnecttest.Panic,
+	),
 	answer("the error of Close ends Serve", serveChecksClose, reconnecttest.Closed),
-	answer("the handler's error is returned", serveReturnsHandlerError, reconnecttest.Closed, reconnecttest.Error, reconnecttest.BreakOff),
-	answer("only io.EOF counts as leaving", serveKnowsEOF, reconnecttest.Closed, reconnecttest.Error, reconnecttest.BreakOff),
-	answer("the handler's net.ErrClosed is taken for the listener's", serveMixesErrors, reconnecttest.Error),
-	answer("the handler is called until it succeeds", serveRetriesHandler, reconnecttest.Closed, reconnecttest.Error),
-	answer("an error keeps its place in the WaitGroup", serveErrorSkipsDone, reconnecttest.Error, reconnecttest.BreakOff),
+	answer(
+		"the handler's error is returned",
+		serveReturnsHandlerError,
+		reconnecttest.Closed,
+		reconnecttest.Error,
+		reconnecttest.BreakOff,
+	),
+	answer(
+		"only io.EOF counts as leaving",
+		serveKnowsEOF,
+		reconnecttest.Closed,
+		reconnecttest.Error,
+		reconnecttest.BreakOff,
+	),
+	answer(
+		"the handler's net.ErrClosed is taken for the listener's",
+		serveMixesErrors,
+		reconnecttest.Error,
+	),
+	answer(
+		"the handler is called until it succeeds",
+		serveRetriesHandler,
+		reconnecttest.Closed,
+		reconnecttest.Error,
+	),
+	answer(
+		"an error keeps its place in the WaitGroup",
+		serveErrorSkipsDone,
+		reconnecttest.Error,
+		reconnecttest.BreakOff,
+	),
 	answer("one recover around the loop", serveRecoversOutside, reconnecttest.Panic),
 	answer("a panic skips the Close", servePanicSkipsClose, reconnecttest.Panic),
 	answer("a panic keeps its slot", servePanicKeepsSlot, reconnecttest.Panic),
@@ -66,15 +98,38 @@ var wrong = []check.Answer{
 	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
 	answer("the pause grows and is never reset", serveGrowsPause, reconnecttest.Pause),
 	answer("gives up after 100 temporary errors", serveCountsTo100, reconnecttest.Pause),
-	answer("every accept error is survived", serveContinues, reconnecttest.Listener, reconnecttest.Pause, reconnecttest.Permanent),
-	answer("the error of Accept is not looked at", serveIgnoresErrors, reconnecttest.Listener, reconnecttest.Temporary, reconnecttest.Permanent),
-	answer("every accept error is the end, and none is told", serveHidesErrors, reconnecttest.Temporary, reconnecttest.Permanent),
+	answer(
+		"every accept error is survived",
+		serveContinues,
+		reconnecttest.Listener,
+		reconnecttest.Pause,
+		reconnecttest.Permanent,
+	),
+	answer(
+		"the error of Accept is not looked at",
+		serveIgnoresErrors,
+		reconnecttest.Listener,
+		reconnecttest.Temporary,
+		reconnecttest.Permanent,
+	),
+	answer(
+		"every accept error is the end, and none is told",
+		serveHidesErrors,
+		reconnecttest.Temporary,
+		reconnecttest.Permanent,
+	),
 	answer("every net.Error is temporary", serveBelievesNetError, reconnecttest.Permanent),
-	answer("an assertion that panics", serveAssertsWithoutOK, reconnecttest.Temporary, reconnecttest.Permanent),
+	answer(
+		"an assertion that panics",
+		serveAssertsWithoutOK,
+		reconnecttest.Temporary,
+		reconnecttest.Permanent,
+	),
 	answer("the error is told, not passed on", serveHidesCause, reconnecttest.Permanent),
 }
 
-// accepting is a Serve that gets the errors of Accept right, and does with each client what serve does. An error of serve ends it.
+// accepting is a Serve that gets the errors of Accept right, and does with each client what serve does. An
+// error of serve ends it.
 func accepting(ln net.Listener, serve func(conn net.Conn) error) error {
 	for {
 		conn, err := ln.Accept()
@@ -93,7 +148,8 @@ func accepting(ln net.Listener, serve func(conn net.Conn) error) error {
 	}
 }
 
-// serving is a Serve that gets its clients right, and asks whenWrong what to do about an error of Accept: go on, or return what it returns.
+// serving is a Serve that gets its clients right, and asks whenWrong what to do about an error of Accept:
+// go on, or return what it returns.
 func serving(ln net.Listener, handle handler, whenWrong func(error) (goOn bool, result error)) error {
 	for {
 		conn, err := ln.Accept()
@@ -349,7 +405,8 @@ func serveGivesUpOnReset(ln net.Listener, handle handler) error {
 	return accepting(ln, func(conn net.Conn) error {
 		defer conn.Close()
 		err := recovering(conn, handle)
-		if err != nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || strings.Contains(err.Error(), "forcibly")) {
+		if err != nil &&
+			(errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || strings.Contains(err.Error(), "forcibly")) {
 			return err
 		}
 		return nil
@@ -695,14 +752,28 @@ func giveUpAfter(most int, counts func(err error, panicked bool) bool) func(net.
 	}
 }
 
+// serveAddsLate has a count under a mutex where others have a WaitGroup, whose Add the race detector would
+// see.
 func serveAddsLate(ln net.Listener, handle handler) error {
-	var clients sync.WaitGroup
-	defer clients.Wait()
+	var mu sync.Mutex
+	clients, gone := 0, sync.NewCond(&mu)
+	count := func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		clients += n
+		gone.Broadcast()
+	}
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for clients > 0 {
+			gone.Wait()
+		}
+	}()
 	return accepting(ln, func(conn net.Conn) error {
-		count := clients.Add
 		go func() {
 			count(1)
-			defer clients.Done()
+			defer count(-1)
 			guard(conn, handle)
 		}()
 		return nil

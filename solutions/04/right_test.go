@@ -19,9 +19,18 @@ type (
 // right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
-	answer("byte by byte, and a writer beside the reader", stickytest.Lab{Diagnose: diagnoseByBytes, Provoke: provokeFromGoroutine}),
-	answer("sets of ends, and net.Buffers", stickytest.Lab{Diagnose: diagnoseByEnds, Provoke: provokeBuffers}),
-	answer("two fingers, and waiting for each message", stickytest.Lab{Diagnose: diagnoseInOnePass, Provoke: provokeStepwise}),
+	answer(
+		"byte by byte, and a writer beside the reader",
+		stickytest.Lab{Diagnose: diagnoseByBytes, Provoke: provokeFromGoroutine},
+	),
+	answer(
+		"sets of ends, and net.Buffers",
+		stickytest.Lab{Diagnose: diagnoseByEnds, Provoke: provokeBuffers},
+	),
+	answer(
+		"two fingers, and waiting for each message",
+		stickytest.Lab{Diagnose: diagnoseInOnePass, Provoke: provokeStepwise},
+	),
 }
 
 var errEmpty = errors.New("an empty message")
@@ -70,7 +79,8 @@ func word(any, glued, cut bool) string {
 	return map[[2]bool]string{{false, false}: "whole", {true, false}: "glued", {false, true}: "cut", {true, true}: "glued and cut"}[[2]bool{glued, cut}]
 }
 
-// diagnoseByEnds asks where received messages begin and end: a message is clean at an edge that is one of these.
+// diagnoseByEnds asks where received messages begin and end: a message is clean at an edge that is one of
+// these.
 func diagnoseByEnds(sent, received [][]byte) stickytest.Report {
 	arrived, total := 0, 0
 	all := bytes.Join(received, []byte{})
@@ -97,7 +107,13 @@ func diagnoseByEnds(sent, received [][]byte) stickytest.Report {
 	for _, m := range sent {
 		to := from + len(m)
 		last := min(to, arrived)
-		inside := sort.SearchInts(edges, last) > sort.SearchInts(edges, from+1) // an edge lies between the two
+		inside := sort.SearchInts(
+			edges,
+			last,
+		) > sort.SearchInts(
+			edges,
+			from+1,
+		) // an edge lies between the two
 		fates = append(fates, word(from < last, !isEdge(from) || !isEdge(last), inside || last < to))
 		from = to
 	}
@@ -147,7 +163,11 @@ func diagnoseInOnePass(sent, received [][]byte) stickytest.Report {
 }
 
 // provokeFromGoroutine has a program for each side.
-func provokeFromGoroutine(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeFromGoroutine(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first)*len(second) == 0 {
 		return nil, errEmpty
 	}
@@ -170,8 +190,13 @@ func provokeFromGoroutine(client, server net.Conn, queued func(n int) error, fir
 	return buf[:n], err
 }
 
-// provokeBuffers writes both slices with one call, which writes each of them by itself, and reads with one that reads no further.
-func provokeBuffers(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+// provokeBuffers writes both slices with one call, which writes each of them by itself, and reads with one
+// that reads no further.
+func provokeBuffers(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}
@@ -189,7 +214,11 @@ func provokeBuffers(client, server net.Conn, queued func(n int) error, first, se
 }
 
 // provokeStepwise waits more often than it has to.
-func provokeStepwise(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeStepwise(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}

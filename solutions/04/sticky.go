@@ -1,4 +1,5 @@
-// Package sticky is the reference answer to lab 04: what becomes of messages on a stream that knows no messages.
+// Package sticky is the reference answer to lab 04: what becomes of messages on a stream that knows no
+// messages.
 package sticky
 
 import (
@@ -24,7 +25,8 @@ type Report struct {
 	Foreign int      // received bytes that are not sent ones
 }
 
-// Diagnose compares the messages that one program sent with those that the other one received. Only positions in the
+// Diagnose compares the messages that one program sent with those that the other one received. Only
+// positions in the
 // stream count: bytes that look alike may still be different ones.
 func Diagnose(sent, received [][]byte) Report {
 	out, in := bytes.Join(sent, nil), bytes.Join(received, nil)
@@ -48,7 +50,8 @@ func common(a, b []byte) int {
 	return n
 }
 
-// fate says what became of the message that covers the bytes from … to of the stream, of which the first arrived ones
+// fate says what became of the message that covers the bytes from … to of the stream, of which the first
+// arrived ones
 // have come.
 func fate(from, to, arrived int, received [][]byte) string {
 	if from >= min(to, arrived) {
@@ -77,10 +80,12 @@ func fate(from, to, arrived int, received [][]byte) string {
 	return Whole
 }
 
-// Provoke sends two messages from client to server, each with a Write of its own, so that one Read of server returns
+// Provoke sends two messages from client to server, each with a Write of its own, so that one Read of
+// server returns
 // both. It returns what that Read has returned. queued waits until n bytes lie in server's receive queue.
 //
-// Writing alone is not enough: a Write has returned when the bytes are on their way. The messages stick because nobody
+// Writing alone is not enough: a Write has returned when the bytes are on their way. The messages stick
+// because nobody
 // reads before the last byte has arrived.
 func Provoke(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {

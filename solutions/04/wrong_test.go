@@ -14,12 +14,23 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
+// text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	diagnosing("only messages that are not whole are reported", diagnoseOnlyBad, stickytest.SeesWhole),
-	diagnosing("message by message, number by number", diagnoseByNumber, stickytest.SeesGlued, stickytest.SeesCut),
-	diagnosing("the numbers of messages are compared", diagnoseByCount, stickytest.SeesGlued, stickytest.SeesCut),
+	diagnosing(
+		"message by message, number by number",
+		diagnoseByNumber,
+		stickytest.SeesGlued,
+		stickytest.SeesCut,
+	),
+	diagnosing(
+		"the numbers of messages are compared",
+		diagnoseByCount,
+		stickytest.SeesGlued,
+		stickytest.SeesCut,
+	),
 	diagnosing("contents are searched for", diagnoseBySearching, stickytest.SeesGlued),
 	diagnosing("only the neighbour behind counts", diagnoseBehind, stickytest.SeesGlued),
 	diagnosing("a shared edge counts as glue", diagnoseTouching, stickytest.SeesWhole),
@@ -41,7 +52,11 @@ var wrong = []check.Answer{
 	keeping("one slice of fates for all calls", oneSliceOfFates, stickytest.SeesAll),
 	diagnosing("lost characters are counted", diagnoseCharacters, stickytest.SeesMissing),
 	diagnosing("a zero byte ends a message", diagnoseZeroEnds, stickytest.SeesWhole),
-	diagnosing("an empty received message inside a message is glue", diagnoseEmptyGlues, stickytest.SeesCut),
+	diagnosing(
+		"an empty received message inside a message is glue",
+		diagnoseEmptyGlues,
+		stickytest.SeesCut,
+	),
 	provoking("one Write for both", provokeOneWrite, stickytest.Sticks),
 	provoking("glued by hand", provokeByHand, stickytest.Sticks),
 	provoking("nothing is read", provokeReadsNothing, stickytest.Sticks),
@@ -83,8 +98,12 @@ func lay(messages [][]byte) (all []span) {
 	return all
 }
 
-// diagnoseWith is the reference in another dress; judge says of a message that has come at least in part whether it is glued, and whether cut.
-func diagnoseWith(sent, received [][]byte, judge func(m span, arrived int, pieces []span) (glued, cut bool)) stickytest.Report {
+// diagnoseWith is the reference in another dress; judge says of a message that has come at least in part
+// whether it is glued, and whether cut.
+func diagnoseWith(
+	sent, received [][]byte,
+	judge func(m span, arrived int, pieces []span) (glued, cut bool),
+) stickytest.Report {
 	report := diagnoseReference(sent, received)
 	arrived := len(bytes.Join(sent, nil)) - report.Lost
 	for i, m := range lay(sent) {
@@ -328,15 +347,22 @@ func diagnoseFew(sent, received [][]byte) stickytest.Report {
 
 func oneSliceOfFates() stickytest.Lab {
 	var fates []string
-	return stickytest.Lab{Provoke: sticky.Provoke, Diagnose: func(sent, received [][]byte) stickytest.Report {
-		report := diagnoseReference(sent, received)
-		fates = append(fates[:0], report.Fates...)
-		report.Fates = fates
-		return report
-	}}
+	return stickytest.Lab{
+		Provoke: sticky.Provoke,
+		Diagnose: func(sent, received [][]byte) stickytest.Report {
+			report := diagnoseReference(sent, received)
+			fates = append(fates[:0], report.Fates...)
+			report.Fates = fates
+			return report
+		},
+	}
 }
 
-func provokeOneWrite(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeOneWrite(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}
@@ -352,7 +378,12 @@ func provokeOneWrite(client, server net.Conn, queued func(n int) error, first, s
 }
 
 // receiving does everything up to the Read right.
-func receiving(client net.Conn, queued func(n int) error, first, second []byte, read func(both int) ([]byte, error)) ([]byte, error) {
+func receiving(
+	client net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+	read func(both int) ([]byte, error),
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}
@@ -375,7 +406,11 @@ func readOnce(server net.Conn, size int) ([]byte, error) {
 	return buf[:n], err
 }
 
-func provokeByHand(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeByHand(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	return receiving(client, queued, first, second, func(int) ([]byte, error) {
 		one, err := readOnce(server, len(first))
 		if err != nil {
@@ -386,7 +421,11 @@ func provokeByHand(client, server net.Conn, queued func(n int) error, first, sec
 	})
 }
 
-func provokeReadsNothing(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeReadsNothing(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	return receiving(client, queued, first, second, func(int) ([]byte, error) {
 		_, err := server.Read(nil)
 		return append(bytes.Clone(first), second...), err
@@ -411,16 +450,34 @@ func provokeReadsTwice(client, server net.Conn, _ func(n int) error, first, seco
 	return both, nil
 }
 
-func provokeSmallBuffer(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
-	return receiving(client, queued, first, second, func(int) ([]byte, error) { return readOnce(server, 1024) })
+func provokeSmallBuffer(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	return receiving(
+		client,
+		queued,
+		first,
+		second,
+		func(int) ([]byte, error) { return readOnce(server, 1024) },
+	)
 }
 
-func provokeCloses(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeCloses(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	defer client.Close()
 	return sticky.Provoke(client, server, queued, first, second)
 }
 
-func provokeWaitsTooEarly(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeWaitsTooEarly(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}
@@ -444,11 +501,19 @@ func provokePauses(client, server net.Conn, _ func(n int) error, first, second [
 	})
 }
 
-func provokeWaitsForFirst(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeWaitsForFirst(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	return sticky.Provoke(client, server, func(int) error { return queued(len(first)) }, first, second)
 }
 
-func provokeWaitsForMore(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeWaitsForMore(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	return sticky.Provoke(client, server, func(int) error { return queued(len(first) + 1) }, first, second)
 }
 
@@ -461,7 +526,11 @@ func provokeReadFull(client, server net.Conn, _ func(n int) error, first, second
 }
 
 // provokeLeavesReader goes on reading, for whatever may come.
-func provokeLeavesReader(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeLeavesReader(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	got, err := sticky.Provoke(client, server, queued, first, second)
 	if err == nil && len(got) > 9000 { // the last of the suite's pairs
 		go io.Copy(io.Discard, server)
@@ -481,14 +550,22 @@ func provokeEmpty(client, server net.Conn, queued func(n int) error, first, seco
 	return readOnce(server, len(first)+len(second))
 }
 
-func provokeHalfEmpty(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeHalfEmpty(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 {
 		return nil, errEmpty
 	}
 	return provokeEmpty(client, server, queued, first, second)
 }
 
-func provokeIgnoresWrite(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeIgnoresWrite(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}
@@ -500,21 +577,33 @@ func provokeIgnoresWrite(client, server net.Conn, queued func(n int) error, firs
 	return readOnce(server, len(first)+len(second))
 }
 
-func provokeIgnoresQueued(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeIgnoresQueued(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	return sticky.Provoke(client, server, func(n int) error {
 		queued(n)
 		return nil
 	}, first, second)
 }
 
-func provokeIgnoresRead(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeIgnoresRead(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	return receiving(client, queued, first, second, func(both int) ([]byte, error) {
 		got, _ := readOnce(server, both)
 		return got, nil
 	})
 }
 
-func provokeHidesCause(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeHidesCause(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	got, err := sticky.Provoke(client, server, queued, first, second)
 	if err != nil {
 		return nil, errors.New("it did not work")
@@ -522,7 +611,11 @@ func provokeHidesCause(client, server net.Conn, queued func(n int) error, first,
 	return got, nil
 }
 
-func provokeClosesFailed(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeClosesFailed(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	got, err := sticky.Provoke(client, server, queued, first, second)
 	if err != nil && len(first)*len(second) > 0 {
 		client.Close()
@@ -531,14 +624,22 @@ func provokeClosesFailed(client, server net.Conn, queued func(n int) error, firs
 	return got, err
 }
 
-func provokeClosesEmpty(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeClosesEmpty(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first)*len(second) == 0 {
 		client.Close()
 	}
 	return sticky.Provoke(client, server, queued, first, second)
 }
 
-func provokeByBytes(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeByBytes(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}
@@ -555,17 +656,24 @@ func provokeByBytes(client, server net.Conn, queued func(n int) error, first, se
 	})
 }
 
-func provokeLeavesDeadline(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeLeavesDeadline(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	server.SetReadDeadline(time.Now().Add(time.Hour))
 	return sticky.Provoke(client, server, queued, first, second)
 }
 
 func oneBuffer() stickytest.Lab {
 	buf := make([]byte, 16<<10)
-	return stickytest.Lab{Diagnose: diagnoseReference, Provoke: func(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
-		got, err := sticky.Provoke(client, server, queued, first, second)
-		return buf[:copy(buf, got)], err
-	}}
+	return stickytest.Lab{
+		Diagnose: diagnoseReference,
+		Provoke: func(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+			got, err := sticky.Provoke(client, server, queued, first, second)
+			return buf[:copy(buf, got)], err
+		},
+	}
 }
 
 func diagnoseCharacters(sent, received [][]byte) stickytest.Report {
@@ -591,7 +699,8 @@ func diagnoseEmptyGlues(sent, received [][]byte) stickytest.Report {
 	r := diagnoseReference(sent, received)
 	for i, message := range lay(sent) {
 		for _, piece := range lay(received) {
-			if piece.from == piece.to && message.from < piece.from && piece.from < message.to && r.Fates[i] == stickytest.Cut {
+			if piece.from == piece.to && message.from < piece.from && piece.from < message.to &&
+				r.Fates[i] == stickytest.Cut {
 				r.Fates[i] = stickytest.GluedAndCut
 			}
 		}
@@ -599,12 +708,20 @@ func diagnoseEmptyGlues(sent, received [][]byte) stickytest.Report {
 	return r
 }
 
-func provokeReturnsSent(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeReturnsSent(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	_, err := sticky.Provoke(client, server, queued, first, second)
 	return append(bytes.Clone(first), second...), err
 }
 
-func provokeIgnoresSecond(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+func provokeIgnoresSecond(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errEmpty
 	}

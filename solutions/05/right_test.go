@@ -22,10 +22,22 @@ type (
 // right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
-	answer("loops of plain Read and Write", framingtest.Lab{WriteMessage: writeInLoops, ReadMessage: readInLoops}),
-	answer("encoding binary and a growing buffer", framingtest.Lab{WriteMessage: writeFromBuffer, ReadMessage: readIntoBuffer}),
-	answer("net.Buffers, and one piece of the payload after the other", framingtest.Lab{WriteMessage: writeNetBuffers, ReadMessage: readByCopying}),
-	answer("bufio and goroutines", framingtest.Lab{WriteMessage: writeBuffered, ReadMessage: readInGoroutine}),
+	answer(
+		"loops of plain Read and Write",
+		framingtest.Lab{WriteMessage: writeInLoops, ReadMessage: readInLoops},
+	),
+	answer(
+		"encoding binary and a growing buffer",
+		framingtest.Lab{WriteMessage: writeFromBuffer, ReadMessage: readIntoBuffer},
+	),
+	answer(
+		"net.Buffers, and one piece of the payload after the other",
+		framingtest.Lab{WriteMessage: writeNetBuffers, ReadMessage: readByCopying},
+	),
+	answer(
+		"bufio and goroutines",
+		framingtest.Lab{WriteMessage: writeBuffered, ReadMessage: readInGoroutine},
+	),
 }
 
 // readInLoops does by hand what io.ReadFull does, as a Python programmer would write it.

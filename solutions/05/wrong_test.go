@@ -15,10 +15,16 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
+// text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
-	answer("big endian on both sides", framingtest.Lab{WriteMessage: writeBigEndian, ReadMessage: readBigEndian}, framingtest.Write, framingtest.Read),
+	answer(
+		"big endian on both sides",
+		framingtest.Lab{WriteMessage: writeBigEndian, ReadMessage: readBigEndian},
+		framingtest.Write,
+		framingtest.Read,
+	),
 	reading("one Read for the header", readHeaderOnce, framingtest.Header, framingtest.EndInside),
 	reading("one Read for the payload", readPayloadOnce, framingtest.Payload, framingtest.EndInside),
 	reading("1024 at a time, whatever is left", readBy1024, framingtest.PastTheEnd),
@@ -44,7 +50,14 @@ var wrong = []check.Answer{
 	writing("a length that wraps", writeWraps, framingtest.BadWrite),
 	writing("writes again until it works", writeRetries, framingtest.BadWrite),
 	reading("a reader has to be a connection", readNeedsConn, framingtest.Conversation),
-	reading("the connection closed after a message", readCloses, framingtest.PastTheEnd, framingtest.EndBetween, framingtest.EndInside, framingtest.Refused),
+	reading(
+		"the connection closed after a message",
+		readCloses,
+		framingtest.PastTheEnd,
+		framingtest.EndBetween,
+		framingtest.EndInside,
+		framingtest.Refused,
+	),
 	writing("the connection closed after a message is written", writeCloses, framingtest.Conversation),
 	reading("a deadline for the payload", readDeadline, framingtest.Conversation),
 	writing("a deadline for writing", writeDeadline, framingtest.Conversation),
@@ -54,7 +67,12 @@ var wrong = []check.Answer{
 	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.Conversation),
 	reading("bytes that come with the end are lost", readErrorFirst, framingtest.Conversation),
 	reading("0 bytes taken for the end", readZeroIsEnd, framingtest.Conversation),
-	reading("an error that says yes to everything", readAgreeing, framingtest.EndBetween, framingtest.EndInside),
+	reading(
+		"an error that says yes to everything",
+		readAgreeing,
+		framingtest.EndBetween,
+		framingtest.EndInside,
+	),
 	writing("the payload written after an error of the header", writeOn, framingtest.BadWrite),
 	writing("the count compared with the payload alone", writeCountsPayload, framingtest.BadWrite),
 	writing("an error with a full count dropped", writeCountIsAll, framingtest.BadWrite),
@@ -280,10 +298,13 @@ func readLimitWithHeader(r io.Reader, limit int) ([]byte, error) {
 // oneBuffer saves an allocation a message, at the cost of the messages before.
 func oneBuffer() framingtest.Lab {
 	buf := make([]byte, 1<<16)
-	return framingtest.Lab{WriteMessage: framing.WriteMessage, ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
-		payload, err := framing.ReadMessage(r, limit)
-		return buf[:copy(buf, payload)], err
-	}}
+	return framingtest.Lab{
+		WriteMessage: framing.WriteMessage,
+		ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
+			payload, err := framing.ReadMessage(r, limit)
+			return buf[:copy(buf, payload)], err
+		},
+	}
 }
 
 func readLeavesGoroutine(r io.Reader, limit int) ([]byte, error) {
@@ -457,7 +478,12 @@ func readOwnLimit(r io.Reader, limit int) ([]byte, error) {
 }
 
 // readLimitWith does everything right but what bad and buffer do.
-func readLimitWith(r io.Reader, limit int, bad func(n int32) bool, buffer func(n int32) []byte) ([]byte, error) {
+func readLimitWith(
+	r io.Reader,
+	limit int,
+	bad func(n int32) bool,
+	buffer func(n int32) []byte,
+) ([]byte, error) {
 	header := make([]byte, 4)
 	if _, err := io.ReadFull(r, header); err != nil {
 		return nil, err
@@ -475,15 +501,30 @@ func readLimitWith(r io.Reader, limit int, bad func(n int32) bool, buffer func(n
 }
 
 func readLimit32(r io.Reader, limit int) ([]byte, error) {
-	return readLimitWith(r, limit, func(n int32) bool { return n > int32(limit) }, func(n int32) []byte { return make([]byte, n) })
+	return readLimitWith(
+		r,
+		limit,
+		func(n int32) bool { return n > int32(limit) },
+		func(n int32) []byte { return make([]byte, n) },
+	)
 }
 
 func readLimitBuffer(r io.Reader, limit int) ([]byte, error) {
-	return readLimitWith(r, limit, func(n int32) bool { return int(n) > limit }, func(n int32) []byte { return make([]byte, limit)[:n] })
+	return readLimitWith(
+		r,
+		limit,
+		func(n int32) bool { return int(n) > limit },
+		func(n int32) []byte { return make([]byte, limit)[:n] },
+	)
 }
 
 func readLimitCapacity(r io.Reader, limit int) ([]byte, error) {
-	return readLimitWith(r, limit, func(n int32) bool { return int(n) > limit }, func(n int32) []byte { return make([]byte, n, limit) })
+	return readLimitWith(
+		r,
+		limit,
+		func(n int32) bool { return int(n) > limit },
+		func(n int32) []byte { return make([]byte, n, limit) },
+	)
 }
 
 // oneHeader has a package variable for four bytes that both functions use.
@@ -519,17 +560,20 @@ func oneHeader() framingtest.Lab {
 // oneOutBuffer is used again, perhaps while somebody still writes it.
 func oneOutBuffer() framingtest.Lab {
 	var out []byte
-	return framingtest.Lab{ReadMessage: framing.ReadMessage, WriteMessage: func(w io.Writer, payload []byte) error {
-		if len(payload) > math.MaxInt32 {
-			return errors.New("too long")
-		}
-		out = append(binary.LittleEndian.AppendUint32(out[:0], uint32(len(payload))), payload...)
-		n, err := w.Write(out)
-		if err == nil && n < len(out) {
-			err = io.ErrShortWrite
-		}
-		return err
-	}}
+	return framingtest.Lab{
+		ReadMessage: framing.ReadMessage,
+		WriteMessage: func(w io.Writer, payload []byte) error {
+			if len(payload) > math.MaxInt32 {
+				return errors.New("too long")
+			}
+			out = append(binary.LittleEndian.AppendUint32(out[:0], uint32(len(payload))), payload...)
+			n, err := w.Write(out)
+			if err == nil && n < len(out) {
+				err = io.ErrShortWrite
+			}
+			return err
+		},
+	}
 }
 
 func readIntoArray(r io.Reader, limit int) ([]byte, error) {

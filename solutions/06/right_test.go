@@ -29,10 +29,22 @@ type (
 // right are the reference and correct answers in other styles.
 var right = []check.Answer{
 	answer("the reference", reference),
-	answer("loops, a temporary file that is renamed, and a sum made afterwards", transfertest.Lab{Describe: describeInLoops, Send: sendInLoops, Receive: receiveInLoops}),
-	answer("a folder for what is not complete yet, and File.ReadFrom", transfertest.Lab{Describe: describeInLoops, Send: sendInLoops, Receive: receiveInFolder}),
-	answer("decoders on limited readers, and a goroutine", transfertest.Lab{Describe: describeBySeeking, Send: sendBuffered, Receive: receiveInGoroutine}),
-	answer("a map for the header, and a goroutine that stores", transfertest.Lab{Describe: describeInLoops, Send: sendByEncoder, Receive: receiveIntoMap}),
+	answer(
+		"loops, a temporary file that is renamed, and a sum made afterwards",
+		transfertest.Lab{Describe: describeInLoops, Send: sendInLoops, Receive: receiveInLoops},
+	),
+	answer(
+		"a folder for what is not complete yet, and File.ReadFrom",
+		transfertest.Lab{Describe: describeInLoops, Send: sendInLoops, Receive: receiveInFolder},
+	),
+	answer(
+		"decoders on limited readers, and a goroutine",
+		transfertest.Lab{Describe: describeBySeeking, Send: sendBuffered, Receive: receiveInGoroutine},
+	),
+	answer(
+		"a map for the header, and a goroutine that stores",
+		transfertest.Lab{Describe: describeInLoops, Send: sendByEncoder, Receive: receiveIntoMap},
+	),
 }
 
 // describeInLoops reads as a Python programmer would write it.
@@ -371,7 +383,8 @@ func receiveIntoMap(r io.Reader, dir string) (string, bool, error) {
 	name, ok := fields["file_name"].(string)
 	number, isNumber := fields["total_size"].(json.Number)
 	size, err := number.Int64()
-	if !ok || !isNumber || err != nil || size < 0 || name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\:`) {
+	if !ok || !isNumber || err != nil || size < 0 || name == "" || name == "." || name == ".." ||
+		strings.ContainsAny(name, `/\:`) {
 		return "", false, fmt.Errorf("a header that cannot be true: %v", fields)
 	}
 	path := filepath.Join(dir, name)
@@ -436,7 +449,9 @@ func receiveInFolder(r io.Reader, dir string) (name string, verified bool, err e
 	if err := json.Unmarshal(text, &h); err != nil {
 		return "", false, err
 	}
-	if !utf8.Valid(text) || h.TotalSize < 0 || !filepath.IsLocal(h.FileName) || filepath.Base(h.FileName) != h.FileName || h.FileName == "." {
+	if !utf8.Valid(text) || h.TotalSize < 0 || !filepath.IsLocal(h.FileName) ||
+		filepath.Base(h.FileName) != h.FileName ||
+		h.FileName == "." {
 		return "", false, fmt.Errorf("refused: %.100q", text)
 	}
 	half, err := os.MkdirTemp(dir, "half-")

@@ -26,7 +26,8 @@ type header struct {
 	MD5       string `json:"md5"`        // of the payload, in hexadecimal digits
 }
 
-// Describe returns what a header says about payload: its size in bytes, and its MD5 in hexadecimal digits. It reads payload to its end and
+// Describe returns what a header says about payload: its size in bytes, and its MD5 in hexadecimal digits.
+// It reads payload to its end and
 // then goes back to its beginning.
 func Describe(payload io.ReadSeeker) (size int64, sum string, err error) {
 	hash := md5.New()
@@ -40,7 +41,8 @@ func Describe(payload io.ReadSeeker) (size int64, sum string, err error) {
 	return size, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// Send writes one transfer to w: the length of the header, the header, and size bytes of payload. It returns nil only
+// Send writes one transfer to w: the length of the header, the header, and size bytes of payload. It
+// returns nil only
 // when all of it is written.
 func Send(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
 	if size < 0 {
@@ -51,7 +53,12 @@ func Send(w io.Writer, name string, size int64, sum string, payload io.Reader) e
 		return fmt.Errorf("making the header: %w", err)
 	}
 	if len(text) > maxHeader {
-		return fmt.Errorf("a header of %d bytes is over the limit of %d: the name has %d", len(text), maxHeader, len(name))
+		return fmt.Errorf(
+			"a header of %d bytes is over the limit of %d: the name has %d",
+			len(text),
+			maxHeader,
+			len(name),
+		)
 	}
 	head := append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...)
 	n, err := w.Write(head)
@@ -68,10 +75,12 @@ func Send(w io.Writer, name string, size int64, sum string, payload io.Reader) e
 	return nil
 }
 
-// Receive reads one transfer from r and stores its payload in the folder dir, under the name that the header gives. verified tells
+// Receive reads one transfer from r and stores its payload in the folder dir, under the name that the
+// header gives. verified tells
 // whether the header had an MD5 to compare with. It takes exactly one transfer from r.
 //
-// The error is io.EOF when r ends before a transfer, and io.ErrUnexpectedEOF, wrapped, when it ends inside one. Then,
+// The error is io.EOF when r ends before a transfer, and io.ErrUnexpectedEOF, wrapped, when it ends inside
+// one. Then,
 // and after every other error, dir holds no file of this transfer.
 func Receive(r io.Reader, dir string) (name string, verified bool, err error) {
 	h, err := readHeader(r)
@@ -139,7 +148,11 @@ func readPayload(r io.Reader, h header, w io.Writer) (verified bool, err error) 
 		return false, nil
 	}
 	if got := hash.Sum(nil); !bytes.Equal(got, want) {
-		return false, fmt.Errorf("the payload was changed on the way: its md5 is %x, the header says %x", got, want)
+		return false, fmt.Errorf(
+			"the payload was changed on the way: its md5 is %x, the header says %x",
+			got,
+			want,
+		)
 	}
 	return true, nil
 }

@@ -23,7 +23,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
+// text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	describing("the payload left at its end", describeLeft, transfertest.Describe),
@@ -81,14 +82,31 @@ var wrong = []check.Answer{
 	receiving("a header of any length", receiveAnyLength, transfertest.Refused),
 	receiving("a header must be shorter than the limit", receiveLimitRefused, transfertest.Receive),
 	receiving("the md5 not compared", receiveUnchecked, transfertest.Verified),
-	receiving("an md5 that is none refused", receiveAlwaysChecked, transfertest.Verified, transfertest.Long),
+	receiving(
+		"an md5 that is none refused",
+		receiveAlwaysChecked,
+		transfertest.Verified,
+		transfertest.Long,
+	),
 	receiving("the md5 compared as text", receiveCompareText, transfertest.Verified),
 	receiving("the file left when the md5 differs", receiveKeepsChanged, transfertest.Verified),
-	receiving("a byte order mark cut off", changing(func(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }), transfertest.Refused),
-	receiving("the first object of a list taken", changing(func(text []byte) []byte { return bytes.Trim(text, "[]") }), transfertest.Refused),
+	receiving(
+		"a byte order mark cut off",
+		changing(func(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }),
+		transfertest.Refused,
+	),
+	receiving(
+		"the first object of a list taken",
+		changing(func(text []byte) []byte { return bytes.Trim(text, "[]") }),
+		transfertest.Refused,
+	),
 	receiving("names in lower case", changing(bytes.ToLower), transfertest.Receive),
 	receiving("other files cleared away", receiveClears, transfertest.Names),
-	receiving("a part name that somebody thought of", receivePartNamed("~a.txt.download"), transfertest.Names),
+	receiving(
+		"a part name that somebody thought of",
+		receivePartNamed("~a.txt.download"),
+		transfertest.Names,
+	),
 	receiving("a prefix without its separator", receivePrefixOfPath, transfertest.Names),
 	receiving("links in folders followed", receiveLinksInside, transfertest.Names),
 	receiving("file_name trusted", receiveTrusting, transfertest.Names),
@@ -104,9 +122,20 @@ var wrong = []check.Answer{
 	receiving("memory for all of the payload", receiveBuffer, transfertest.Long),
 	receiving("one Read for the JSON", receiveOneRead, transfertest.Pieces, transfertest.Ends),
 	receiving("one Read for the length", receiveOneReadLength, transfertest.Pieces, transfertest.Ends),
-	receiving("a bufio.Reader made anew in each call", receiveBufio, transfertest.Pieces, transfertest.Refused, transfertest.Names),
+	receiving(
+		"a bufio.Reader made anew in each call",
+		receiveBufio,
+		transfertest.Pieces,
+		transfertest.Refused,
+		transfertest.Names,
+	),
 	receiving("a cut file left in the folder", receiveLeaves, transfertest.Ends, transfertest.Verified),
-	receiving("the connection closed after an error", receiveClosing, transfertest.Ends, transfertest.Refused),
+	receiving(
+		"the connection closed after an error",
+		receiveClosing,
+		transfertest.Ends,
+		transfertest.Refused,
+	),
 }
 
 type header struct {
@@ -446,7 +475,10 @@ func again(h header, r io.Reader, dir string) (string, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
-	return transfer.Receive(io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r), dir)
+	return transfer.Receive(
+		io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r),
+		dir,
+	)
 }
 
 // copyTo copies the payload to w and compares its md5.
@@ -950,7 +982,8 @@ func receiveLate(r io.Reader, dir string) (string, bool, error) {
 	return name, verified, os.Rename(temporary.Name(), filepath.Join(dir, h.FileName))
 }
 
-// receivePart stores under the name and ".part" until the payload is complete. how is what becomes of a file that has this name.
+// receivePart stores under the name and ".part" until the payload is complete. how is what becomes of a
+// file that has this name.
 func receivePart(how int) receiveFunc {
 	return func(r io.Reader, dir string) (string, bool, error) {
 		h, err := readHeader(r)
@@ -995,7 +1028,10 @@ func receiveInt32(r io.Reader, dir string) (string, bool, error) {
 	if err := json.Unmarshal(text, &h); err != nil {
 		return "", false, err
 	}
-	return transfer.Receive(io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r), dir)
+	return transfer.Receive(
+		io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r),
+		dir,
+	)
 }
 
 func receiveWhole(r io.Reader, dir string) (string, bool, error) {
@@ -1026,7 +1062,11 @@ func receiveBuffer(r io.Reader, dir string) (string, bool, error) {
 	hash := md5.New()
 	n, err := int64(0), error(nil)
 	if h.TotalSize > 0 {
-		n, err = io.CopyBuffer(io.MultiWriter(struct{ io.Writer }{file}, hash), struct{ io.Reader }{io.LimitReader(r, h.TotalSize)}, make([]byte, h.TotalSize))
+		n, err = io.CopyBuffer(
+			io.MultiWriter(struct{ io.Writer }{file}, hash),
+			struct{ io.Reader }{io.LimitReader(r, h.TotalSize)},
+			make([]byte, h.TotalSize),
+		)
 	}
 	file.Close()
 	if err == nil && n < h.TotalSize {
@@ -1091,7 +1131,10 @@ func changing(change func(text []byte) []byte) receiveFunc {
 			return "", false, err
 		}
 		text = change(text)
-		return transfer.Receive(io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r), dir)
+		return transfer.Receive(
+			io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r),
+			dir,
+		)
 	}
 }
 
@@ -1135,7 +1178,8 @@ func receivePrefixOfPath(r io.Reader, dir string) (string, bool, error) {
 		return "", false, err
 	}
 	path := filepath.Join(dir, h.FileName)
-	if !strings.HasPrefix(path, filepath.Clean(dir)) || filepath.IsAbs(h.FileName) || path == filepath.Clean(dir) {
+	if !strings.HasPrefix(path, filepath.Clean(dir)) || filepath.IsAbs(h.FileName) ||
+		path == filepath.Clean(dir) {
 		return "", false, errors.New("the name leaves the folder")
 	}
 	os.Remove(path) // a link, perhaps

@@ -1,4 +1,5 @@
-// Package datagram is the reference answer to lab 07: a question and its answer over UDP, which loses, doubles and delays.
+// Package datagram is the reference answer to lab 07: a question and its answer over UDP, which loses,
+// doubles and delays.
 package datagram
 
 import (
@@ -16,10 +17,12 @@ const (
 	maxDatagram = 65507 // bytes; more than that no datagram carries over IPv4
 )
 
-// Exchange sends request over conn and returns the answer to it, of at most limit bytes. It asks up to tries times and waits for
+// Exchange sends request over conn and returns the answer to it, of at most limit bytes. It asks up to
+// tries times and waits for
 // an answer each time.
 //
-// The error is os.ErrDeadlineExceeded, wrapped, when no answer comes, and that of conn when a call on conn fails.
+// The error is os.ErrDeadlineExceeded, wrapped, when no answer comes, and that of conn when a call on conn
+// fails.
 // Exchange leaves conn without a read deadline, and does not close it.
 func Exchange(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	defer conn.SetReadDeadline(time.Time{})

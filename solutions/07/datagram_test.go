@@ -25,5 +25,9 @@ func TestSuiteGradesRight(t *testing.T) {
 }
 
 func answer(name string, exchange exchangeFunc, fails ...string) check.Answer {
-	return check.Answer{Name: name, Lab: datagramtest.Suite(datagramtest.Lab{Exchange: exchange}), Fails: fails}
+	return check.Answer{
+		Name:  name,
+		Lab:   datagramtest.Suite(datagramtest.Lab{Exchange: exchange}),
+		Fails: fails,
+	}
 }

@@ -27,7 +27,8 @@ var right = append([]check.Answer{
 	answer("a timetable made in advance, and an empty queue before asking", timetable),
 }, rightButOnWindows()...)
 
-// rightButOnWindows have a buffer of one byte more than is allowed: on Windows a datagram that does not fit is an error of
+// rightButOnWindows have a buffer of one byte more than is allowed: on Windows a datagram that does not fit
+// is an error of
 // Read, even if it is a stranger's.
 func rightButOnWindows() []check.Answer {
 	if runtime.GOOS == "windows" {
@@ -127,7 +128,8 @@ func interrupting(conn net.Conn, request []byte, limit, tries int, wait time.Dur
 	return nil, fmt.Errorf("gave up: %w", os.ErrDeadlineExceeded)
 }
 
-// looking renews nothing, but asks the clock how much is left before each Read, and does not stop at a time-out that comes early.
+// looking renews nothing, but asks the clock how much is left before each Read, and does not stop at a
+// time-out that comes early.
 func looking(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	defer conn.SetDeadline(time.Time{})
 	id := binary.LittleEndian.AppendUint64(nil, rand.Uint64())
@@ -161,7 +163,12 @@ func looking(conn net.Conn, request []byte, limit, tries int, wait time.Duration
 }
 
 // twoGoroutines lets one side of the work be told by the other.
-func twoGoroutines(conn net.Conn, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
+func twoGoroutines(
+	conn net.Conn,
+	request []byte,
+	limit, tries int,
+	wait time.Duration,
+) (answer []byte, err error) {
 	id := make([]byte, 8)
 	binary.NativeEndian.PutUint64(id, rand.Uint64())
 	defer conn.SetReadDeadline(time.Time{})

@@ -16,7 +16,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure text of a
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
+// text of a
 // case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answer("no id in front of the request", withoutID, datagramtest.Answer),
@@ -58,8 +59,20 @@ var wrong = []check.Answer{
 	answer("no limit", listening(readUnlimited), datagramtest.Limit),
 	answer("the limit counts the id", limitWithID, datagramtest.Empty, datagramtest.Limit),
 	answer("an answer that is too long asked for again", longIsLost, datagramtest.Limit),
-	answer("any datagram believed", listening(readAny), datagramtest.Stale, datagramtest.Forged, datagramtest.Limit),
-	answer("another datagram ends the call", listening(readFirst), datagramtest.Stale, datagramtest.Forged, datagramtest.Limit),
+	answer(
+		"any datagram believed",
+		listening(readAny),
+		datagramtest.Stale,
+		datagramtest.Forged,
+		datagramtest.Limit,
+	),
+	answer(
+		"another datagram ends the call",
+		listening(readFirst),
+		datagramtest.Stale,
+		datagramtest.Forged,
+		datagramtest.Limit,
+	),
 	answer("another datagram ends the try", anotherEndsTry, datagramtest.Stale, datagramtest.Forged),
 	answer("four bytes of the id compared", listening(readHalf), datagramtest.Forged),
 	answer("a short datagram makes it panic", listening(readSlices), datagramtest.Forged),
@@ -81,7 +94,13 @@ func listening(read readFunc) exchangeFunc {
 	}
 }
 
-func asking(conn net.Conn, id, request []byte, limit, tries int, wait time.Duration, read readFunc) ([]byte, error) {
+func asking(
+	conn net.Conn,
+	id, request []byte,
+	limit, tries int,
+	wait time.Duration,
+	read readFunc,
+) ([]byte, error) {
 	defer conn.SetReadDeadline(time.Time{})
 	for range tries {
 		if _, err := conn.Write(bytes.Join([][]byte{id, request}, nil)); err != nil {
@@ -218,7 +237,12 @@ func deadlineLeft(conn net.Conn, request []byte, limit, tries int, wait time.Dur
 }
 
 // deadlineLeftOnErrors takes it away where the example does: after an answer, and when there is none.
-func deadlineLeftOnErrors(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+func deadlineLeftOnErrors(
+	conn net.Conn,
+	request []byte,
+	limit, tries int,
+	wait time.Duration,
+) ([]byte, error) {
 	id := make([]byte, 8)
 	rand.Read(id)
 	for range tries {
@@ -278,7 +302,12 @@ func oneDeadline(conn net.Conn, request []byte, limit, tries int, wait time.Dura
 	return listening(readWithoutDeadline)(conn, request, limit, tries, wait)
 }
 
-func newIDs(conn net.Conn, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
+func newIDs(
+	conn net.Conn,
+	request []byte,
+	limit, tries int,
+	wait time.Duration,
+) (answer []byte, err error) {
 	for range tries {
 		answer, err = datagram.Exchange(conn, request, limit, 1, wait)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -327,7 +356,8 @@ func identified(id func() []byte) exchangeFunc {
 
 var lastMicro atomic.Int64
 
-// clock returns the time in nanoseconds, and not the same microsecond twice, however slowly the system's clock ticks.
+// clock returns the time in nanoseconds, and not the same microsecond twice, however slowly the system's
+// clock ticks.
 func clock() uint64 {
 	for {
 		now, last := time.Now().UnixNano(), lastMicro.Load()
@@ -553,7 +583,12 @@ func writeIgnored(conn net.Conn, request []byte, limit, tries int, wait time.Dur
 	return nil, os.ErrDeadlineExceeded
 }
 
-func writeAgain(conn net.Conn, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
+func writeAgain(
+	conn net.Conn,
+	request []byte,
+	limit, tries int,
+	wait time.Duration,
+) (answer []byte, err error) {
 	defer conn.SetReadDeadline(time.Time{})
 	id := make([]byte, 8)
 	rand.Read(id)
@@ -583,7 +618,12 @@ func closing(conn net.Conn, request []byte, limit, tries int, wait time.Duration
 }
 
 // laterWriteIgnored looks at the error of the first Write only.
-func laterWriteIgnored(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+func laterWriteIgnored(
+	conn net.Conn,
+	request []byte,
+	limit, tries int,
+	wait time.Duration,
+) ([]byte, error) {
 	return datagram.Exchange(&laterWrites{Conn: conn}, request, limit, tries, wait)
 }
 

@@ -11,8 +11,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// C is what a case works with. Its methods are called from the case's own goroutine only. A method that finds
-// something wrong ends the case.
+// C is what a case works with. Its methods are called from the case's own goroutine only. A method
+// that finds something wrong ends the case.
 type C struct {
 	options
 	name   string
@@ -60,7 +60,13 @@ type outcome struct {
 }
 
 func newC(name string, memory bool, o options) *C {
-	c := &C{options: o, name: name, memory: memory, rec: timeline.NewRecorder(name), wake: make(chan struct{}, 1)}
+	c := &C{
+		options: o,
+		name:    name,
+		memory:  memory,
+		rec:     timeline.NewRecorder(name),
+		wake:    make(chan struct{}, 1),
+	}
 	if o.alone {
 		c.files = openFiles()
 	}
@@ -70,8 +76,8 @@ func newC(name string, memory bool, o options) *C {
 // Seed is the number from which everything random in the case is to be derived.
 func (c *C) Seed() uint64 { return c.seed }
 
-// Cuts returns the ways in which every case about streams is run: at once, byte by byte, with one pause after
-// each of the offsets, and in random pieces.
+// Cuts returns the ways in which every case about streams is run: at once, byte by byte, with one
+// pause after each of the offsets, and in random pieces.
 func (c *C) Cuts(pauses ...int) []fault.Cut {
 	cuts := []fault.Cut{fault.Whole, fault.Bytes}
 	for _, at := range pauses {
@@ -80,15 +86,16 @@ func (c *C) Cuts(pauses ...int) []fault.Cut {
 	return append(cuts, fault.Random(c.Seed(), 1000))
 }
 
-// Variation begins the steps anew: what follows is another try of the same rule, under the conditions named
-// here.
+// Variation begins the steps anew: what follows is another try of the same rule, under the
+// conditions named here.
 func (c *C) Variation(format string, args ...any) {
 	c.checkFiles()
 	c.steps, c.said, c.out.Rule, c.out.Hint = nil, "", "", ""
 	c.step(fmt.Sprintf(format, args...), true)
 }
 
-// Rule replaces the rule and the hint of the case until the next variation, which has a subject of its own.
+// Rule replaces the rule and the hint of the case until the next variation, which has a subject of
+// its own.
 func (c *C) Rule(rule, hint string) { c.out.Rule, c.out.Hint = rule, hint }
 
 // Step records what the suite did or saw, for the numbered list in a failure.
@@ -105,8 +112,8 @@ func (c *C) step(text string, fresh bool) {
 	}
 }
 
-// Say is Step, and is also repeated when the code under test waits in vain: "the suite has sent 3 of 4 header
-// bytes".
+// Say is Step, and is also repeated when the code under test waits in vain: "the suite has sent 3
+// of 4 header bytes".
 func (c *C) Say(format string, args ...any) {
 	c.said = fmt.Sprintf(format, args...)
 	c.Step("%s", c.said)
@@ -129,8 +136,9 @@ func (c *C) Fail(format string, args ...any) {
 	c.end(Failed, "", format, args...)
 }
 
-// NotGraded ends the case without a verdict: this machine cannot run it, and that is not the student's fault.
-// The message is a sentence about the machine: "no connection on 127.0.0.1 could be made: …".
+// NotGraded ends the case without a verdict: this machine cannot run it, and that is not the
+// student's fault. The message is a sentence about the machine: "no connection on 127.0.0.1 could
+// be made: …".
 func (c *C) NotGraded(format string, args ...any) {
 	c.end(Error, "", format, args...)
 }
@@ -150,8 +158,8 @@ func cut(s string) string {
 	return s[:most] + " …"
 }
 
-// checkFiles ends the case when files were opened and not closed. Sockets are looked at when the case is over,
-// because the suite has some.
+// checkFiles ends the case when files were opened and not closed. Sockets are looked at when the
+// case is over, because the suite has some.
 func (c *C) checkFiles() {
 	if !c.alone {
 		return
@@ -165,9 +173,12 @@ func (c *C) checkFiles() {
 // leftOpen fails a case because of files or sockets.
 func (o *outcome) leftOpen(left []string) {
 	o.Outcome, o.Leak = Failed, true
-	o.Message = visible(fmt.Sprintf("left %d files or sockets open: %s", len(left), strings.Join(left, ", ")))
+	o.Message = visible(
+		fmt.Sprintf("left %d files or sockets open: %s", len(left), strings.Join(left, ", ")),
+	)
 	o.Rule = "What a call opens it also closes, when it fails too."
-	o.Hint = "Write defer f.Close() below the lines that open a file, and check the error first; an os.Root has to be closed as well."
+	o.Hint = "Write defer f.Close() below the lines that open a file, and check the error first; " +
+		"an os.Root has to be closed as well."
 }
 
 // Call is one call of the code under test, running in a goroutine of its own.
@@ -190,8 +201,8 @@ func (call *Call) Ended() bool {
 	return call.ended
 }
 
-// stopwatch measures how long the suite itself was awake: a machine that stood still does not count against
-// the student.
+// stopwatch measures how long the suite itself was awake: a machine that stood still does not count
+// against the student.
 type stopwatch struct {
 	last  time.Time
 	awake time.Duration

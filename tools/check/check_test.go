@@ -69,7 +69,11 @@ want  … "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" … (20
 func TestStepsShowBytes(t *testing.T) {
 	require.Equal(t, "(nothing)", Bytes(nil))
 	require.Equal(t, "68 69", Bytes([]byte("hi")))
-	require.Equal(t, "61 61 61 61 61 61 61 61 61 61 61 61 … 61 61 61 62 (25 bytes)", Bytes([]byte(strings.Repeat("a", 24)+"b")))
+	require.Equal(
+		t,
+		"61 61 61 61 61 61 61 61 61 61 61 61 … 61 61 61 62 (25 bytes)",
+		Bytes([]byte(strings.Repeat("a", 24)+"b")),
+	)
 	require.Equal(t, "68 | 69", Pieces([][]byte{[]byte("h"), []byte("i")}))
 	require.Equal(t, "nil", Err(nil))
 	require.Equal(t, `"EOF"`, Err(io.EOF))
@@ -100,13 +104,21 @@ created by socketbook/labs/05.ReadMessage in goroutine 34
 	require.Len(t, all, 2)
 	require.Equal(t, goroutine{id: 34, creator: 7, state: "chan receive", frames: []frame{
 		{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 42},
-		{"socketbook/labs/05/framingtest.suite.readMessage.func1", "/home/student/labs/05/framingtest/framingtest.go", 120},
+		{
+			"socketbook/labs/05/framingtest.suite.readMessage.func1",
+			"/home/student/labs/05/framingtest/framingtest.go",
+			120,
+		},
 	}}, all[0])
 	require.Equal(t, " at framing.go:42", at(all[0].students()))
 	require.Empty(t, all[0].inside())
 	require.Equal(t, " at wrong_test.go:97", at(all[1].students()))
 	require.Equal(t, "Read", all[1].inside())
-	require.Equal(t, " in ReadMessage of framing.go", at(&frame{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 1}))
+	require.Equal(
+		t,
+		" in ReadMessage of framing.go",
+		at(&frame{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 1}),
+	)
 	require.Equal(t, 34, all[1].creator)
 	require.True(t, all[0].handedIn())
 	require.False(t, all[1].handedIn())
@@ -121,7 +133,8 @@ func TestMistakesInTables(t *testing.T) {
 		want  string
 	}{
 		{"sound", []Case{good}, ""},
-		{"points", []Case{with(func(c *Case) { c.Points = 9 })}, "the cases of lab 00 have 9 points in all, not 10"},
+		{"points", []Case{with(func(c *Case) { c.Points = 9 })}, "the cases of lab 00 have 9 " +
+			"points in all, not 10"},
 		{"no rule", []Case{with(func(c *Case) { c.Rule = "" })}, `lab 00, case "one": name, rule, hint, points and Run are all needed`},
 		{"unknown need", []Case{with(func(c *Case) { c.Needs = []string{"two"} })}, `lab 00, case "one" needs "two", which is not a case before it`},
 		{"twice", []Case{with(func(c *Case) { c.Points = 5 }), with(func(c *Case) { c.Points = 5 })}, `lab 00 has two cases named "one"`},
@@ -162,7 +175,10 @@ func TestAppendResults(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "results")
 	t.Setenv(ResultsVariable, file)
 	require.NoError(t, os.WriteFile(file, []byte("junk"), 0o644))
-	want := []Result{{Lab: "05", Case: "a", Of: 1, Outcome: Error, Message: "no loopback"}, {Lab: "05", Case: "b", Of: 1, Outcome: Failed}}
+	want := []Result{
+		{Lab: "05", Case: "a", Of: 1, Outcome: Error, Message: "no loopback"},
+		{Lab: "05", Case: "b", Of: 1, Outcome: Failed},
+	}
 	require.NoError(t, appendResults(want))
 	f, err := os.Open(file)
 	require.NoError(t, err)
@@ -198,10 +214,32 @@ func TestProofWantsTheExactCases(t *testing.T) {
 		return Verdict{Result: Result{Case: name, Outcome: outcome, Message: "why"}, Report: "the text"}
 	}
 	wrong := Answer{Fails: []string{"a", "b"}}
-	require.Empty(t, wrong.problems([]Verdict{verdict("a", Failed), verdict("b", Failed), verdict("c", Passed), verdict("d", NotRun)}))
-	require.Equal(t, []string{"should fail, but the outcome is passed: b"}, wrong.problems([]Verdict{verdict("a", Failed), verdict("b", Passed)}))
-	require.Equal(t, []string{"should fail, but the outcome is not-run: b"}, wrong.problems([]Verdict{verdict("a", Failed), verdict("b", NotRun)}))
-	require.Equal(t, []string{"fails what it should not:\nthe text"}, Answer{}.problems([]Verdict{verdict("c", Failed)}))
+	require.Empty(
+		t,
+		wrong.problems(
+			[]Verdict{
+				verdict("a", Failed),
+				verdict("b", Failed),
+				verdict("c", Passed),
+				verdict("d", NotRun),
+			},
+		),
+	)
+	require.Equal(
+		t,
+		[]string{"should fail, but the outcome is passed: b"},
+		wrong.problems([]Verdict{verdict("a", Failed), verdict("b", Passed)}),
+	)
+	require.Equal(
+		t,
+		[]string{"should fail, but the outcome is not-run: b"},
+		wrong.problems([]Verdict{verdict("a", Failed), verdict("b", NotRun)}),
+	)
+	require.Equal(
+		t,
+		[]string{"fails what it should not:\nthe text"},
+		Answer{}.problems([]Verdict{verdict("c", Failed)}),
+	)
 	require.Equal(t, []string{"not graded: why"}, Answer{}.problems([]Verdict{verdict("c", Error)}))
 }
 
@@ -279,15 +317,29 @@ func TestLongListsOfStepsAreFolded(t *testing.T) {
 // TestRefusedSources: what a lab may not import is found beside the file that was compiled.
 func TestRefusedSources(t *testing.T) {
 	for source, why := range map[string]string{
-		`import "socketbook/solutions/05"`:     "framing.go imports socketbook/solutions/05; the standard library and golang.org/x/text are all that a lab may use",
-		`import "github.com/stretchr/testify"`: "framing.go imports github.com/stretchr/testify; the standard library and golang.org/x/text are all that a lab may use",
-		`import "C"`:                           "framing.go imports C; the standard library and golang.org/x/text are all that a lab may use",
-		`func init() {}`:                       "framing.go has an init function; a lab needs none, because nothing is to happen before its functions are called",
+		`import "socketbook/solutions/05"`: "framing.go imports socketbook/solutions/05; the " +
+			"standard library and golang.org/x/text are all that a lab may use",
+		`import "github.com/stretchr/testify"`: "framing.go imports github.com/stretchr/testify; " +
+			"the standard library and golang.org/x/text are all that a lab may use",
+		`import "C"`: "framing.go imports C; the standard library and " +
+			"golang.org/x/text are all that a lab may use",
+		`func init() {}`: "framing.go has an init function; a lab needs " +
+			"none, because nothing is to happen before its functions are called",
 		`import ("encoding/binary"; "golang.org/x/text/encoding"); type t int; func (t) init() {}`: "",
 	} {
 		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing.go"), []byte("package framing; "+source), 0o644))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "framing_test.go"), []byte(`package framing_test; import "socketbook/labs/05/framingtest"`), 0o644))
+		require.NoError(
+			t,
+			os.WriteFile(filepath.Join(dir, "framing.go"), []byte("package framing; "+source), 0o644),
+		)
+		require.NoError(
+			t,
+			os.WriteFile(
+				filepath.Join(dir, "framing_test.go"),
+				[]byte(`package framing_test; import "socketbook/labs/05/framingtest"`),
+				0o644,
+			),
+		)
 		require.Equal(t, why, Lab{File: "framing.go"}.refused(dir))
 		require.Empty(t, Lab{File: "other.go"}.refused(dir), "another folder")
 	}
@@ -313,10 +365,14 @@ func TestMachine(t *testing.T) {
 
 func TestWhyAWorkerDied(t *testing.T) {
 	for _, tt := range []struct{ printed, outcome, message string }{
-		{"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n", Error, "the system gives the program no more threads (on Linux see ulimit -u)"},
-		{"runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n", Error, "the system gives the program no more threads (on Linux see ulimit -u)"},
+		{"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: " +
+			"newosproc\n", Error, "the system gives the program " +
+			"no more threads (on Linux see ulimit -u)"},
+		{"runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n", Error, "the system gives the program " +
+			"no more threads (on Linux see ulimit -u)"},
 		{"hello\npanic: oops [recovered]\n\ngoroutine 1 [running]:\n", Failed, "your code crashed: panic: oops"},
-		{"hello\n", Failed, "your code ended the whole program (status 0), as os.Exit and log.Fatal do; return an error instead"},
+		{"hello\n", Failed, "your code ended the whole program (status 0), as os.Exit and " +
+			"log.Fatal do; return an error instead"},
 	} {
 		o := outcome{Outcome: Failed}
 		o.died(nil, tt.printed)
@@ -327,18 +383,37 @@ func TestWhyAWorkerDied(t *testing.T) {
 
 // TestUnmetNeeds: a case says nothing when one that it needs has not passed.
 func TestUnmetNeeds(t *testing.T) {
-	lab := Lab{Number: "00", Cases: []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}, {Name: "d"}}}
+	lab := Lab{
+		Number: "00",
+		Cases: []Case{
+			{Name: "a"},
+			{Name: "b", Needs: []string{"a"}},
+			{Name: "c", Needs: []string{"b"}},
+			{Name: "d"},
+		},
+	}
 	for how, want := range map[string]string{Failed: `not run because "a" failed`, Error: "no room", Passed: ""} {
 		g := &grading{lab: lab, outcomes: make([]*outcome, 4)}
 		g.run = func(i int) outcome {
-			return outcome{Outcome: []string{how, Passed, Passed, Passed}[i], Message: []string{want, "", "", ""}[i]}
+			return outcome{
+				Outcome: []string{how, Passed, Passed, Passed}[i],
+				Message: []string{want, "", "", ""}[i],
+			}
 		}
 		for i := range lab.Cases {
 			g.outcome(i)
 		}
 		require.Equal(t, want, g.outcomes[1].Message)
-		require.Equal(t, map[string]string{Failed: `not run because "b" was not run`, Error: "no room"}[how], g.outcomes[2].Message)
-		require.Equal(t, map[string]string{Failed: NotRun, Error: Error, Passed: Passed}[how], g.outcomes[2].Outcome)
+		require.Equal(
+			t,
+			map[string]string{Failed: `not run because "b" was not run`, Error: "no room"}[how],
+			g.outcomes[2].Message,
+		)
+		require.Equal(
+			t,
+			map[string]string{Failed: NotRun, Error: Error, Passed: Passed}[how],
+			g.outcomes[2].Outcome,
+		)
 		require.Equal(t, Passed, g.outcomes[3].Outcome)
 	}
 }

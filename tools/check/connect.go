@@ -7,12 +7,14 @@ import (
 	"socketbook/tools/loopback"
 )
 
-// sendBuffer is room for the largest datagram, in bytes: macOS sends no more than 9216 unless it is told to.
+// sendBuffer is room for the largest datagram, in bytes: macOS sends no more than 9216 unless it is
+// told to.
 const sendBuffer = 128 << 10
 
-// Connect returns the two ends of a fresh connection over 127.0.0.1: conn for the code under test, with an
-// adversary on it, and peer for the suite. Both are closed when the case is over, and recorded if a timeline
-// was asked for. What the code under test does to conn is told by peer.Conn().Did().
+// Connect returns the two ends of a fresh connection over 127.0.0.1: conn for the code under test,
+// with an adversary on it, and peer for the suite. Both are closed when the case is over, and
+// recorded if a timeline was asked for. What the code under test does to conn is told by
+// peer.Conn().Did().
 func (c *C) Connect() (conn net.Conn, peer *fault.Peer) {
 	client, server, err := loopback.TCP()
 	if err != nil {
@@ -38,9 +40,9 @@ func (c *C) join(under, suite net.Conn) (net.Conn, *fault.Peer) {
 	return c.Record("you", conn), peer
 }
 
-// Datagrams returns the two ends of a fresh UDP conversation over 127.0.0.1: conn, which is connected, for the
-// code under test, with an adversary on it, and peer for the suite. Both are closed when the case is over, and
-// recorded if a timeline was asked for.
+// Datagrams returns the two ends of a fresh UDP conversation over 127.0.0.1: conn, which is
+// connected, for the code under test, with an adversary on it, and peer for the suite. Both are
+// closed when the case is over, and recorded if a timeline was asked for.
 func (c *C) Datagrams() (conn net.Conn, peer *fault.DatagramPeer) {
 	client, server, err := loopback.UDP()
 	if err != nil {
@@ -58,8 +60,8 @@ func (c *C) Datagrams() (conn net.Conn, peer *fault.DatagramPeer) {
 	return c.Record("you", under), peer
 }
 
-// Record records what is done with conn, for the timeline of a failure. It is for connections that the suite
-// has made itself; those of Connect and Listen are recorded anyway.
+// Record records what is done with conn, for the timeline of a failure. It is for connections that
+// the suite has made itself; those of Connect and Listen are recorded anyway.
 func (c *C) Record(side string, conn net.Conn) net.Conn {
 	if !c.timeline {
 		return conn
@@ -67,8 +69,8 @@ func (c *C) Record(side string, conn net.Conn) net.Conn {
 	return c.rec.Conn(side, conn)
 }
 
-// Writer puts w under the watchdog, which sees when the code under test goes on writing although every Write
-// fails.
+// Writer puts w under the watchdog, which sees when the code under test goes on writing although
+// every Write fails.
 func (c *C) Writer(w *fault.Writer) *fault.Writer {
 	c.watch(w)
 	return w

@@ -20,7 +20,11 @@ func TestDatagramHang(t *testing.T) {
 			conn.Read(make([]byte, 100))
 		})
 	})
-	require.Regexp(t, `blocked in Read at datagrams_test.go:\d+; nothing more will come \(the suite drops the request\)`, got)
+	require.Regexp(
+		t,
+		`blocked in Read at datagrams_test.go:\d+; nothing more will come \(the suite drops the request\)`,
+		got,
+	)
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 

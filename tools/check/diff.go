@@ -15,7 +15,8 @@ const (
 	textSpan = 60 // characters, likewise
 )
 
-// Bytes writes bytes for a step: "03 00 00 00 68 69 21", the beginning and the end of long ones, "(nothing)".
+// Bytes writes bytes for a step: "03 00 00 00 68 69 21", the beginning and the end of long ones,
+// "(nothing)".
 func Bytes(b []byte) string {
 	switch {
 	case len(b) == 0:
@@ -26,8 +27,8 @@ func Bytes(b []byte) string {
 	return fmt.Sprintf("% x … % x (%d bytes)", b[:longest/2], b[len(b)-4:], len(b))
 }
 
-// Pieces writes the pieces of a stream with bars between them: "03 00 | 00 00 68 69 21", and the beginning of a
-// long one.
+// Pieces writes the pieces of a stream with bars between them: "03 00 | 00 00 68 69 21", and the
+// beginning of a long one.
 func Pieces(pieces [][]byte) string {
 	if len(pieces) == 1 {
 		return Bytes(pieces[0])
@@ -58,16 +59,26 @@ func diffBytes(got, want []byte) string {
 	}
 	side := func(b []byte) string {
 		shown := b[min(from, len(b)):min(from+wide, len(b))]
-		return span(len(b), from, wide, "byte", fmt.Sprintf("%-*s  %-*s", 3*wide-1, fmt.Sprintf("% x", shown), wide+2, printable(shown)))
+		columns := fmt.Sprintf("%-*s  %-*s", 3*wide-1, fmt.Sprintf("% x", shown), wide+2, printable(shown))
+		return span(len(b), from, wide, "byte", columns)
 	}
-	return fmt.Sprintf("got   %s\nwant  %s\n      %s the first difference: byte %d", side(got), side(want), caret, first)
+	return fmt.Sprintf(
+		"got   %s\nwant  %s\n      %s the first difference: byte %d",
+		side(got),
+		side(want),
+		caret,
+		first,
+	)
 }
 
 // diffText shows got and want, quoted, around the first character that differs, with a caret under it.
 func diffText(got, want string) string {
 	g, w := quotedRunes(got), quotedRunes(want)
 	first, from := differ(g, w, textSpan)
-	caret := strings.Repeat(" ", 1+utf8.RuneCountInString(strings.Join(w[from:min(first, len(w))], ""))) + "^"
+	caret := strings.Repeat(
+		" ",
+		1+utf8.RuneCountInString(strings.Join(w[from:min(first, len(w))], "")),
+	) + "^"
 	if from > 0 {
 		caret = "  " + caret
 	}
@@ -75,7 +86,13 @@ func diffText(got, want string) string {
 		shown := all[min(from, len(all)):min(from+textSpan, len(all))]
 		return span(len(all), from, textSpan, "character", `"`+strings.Join(shown, "")+`"`)
 	}
-	return fmt.Sprintf("got   %s\nwant  %s\n      %s the first difference: character %d", side(g), side(w), caret, first)
+	return fmt.Sprintf(
+		"got   %s\nwant  %s\n      %s the first difference: character %d",
+		side(g),
+		side(w),
+		caret,
+		first,
+	)
 }
 
 // differ returns where two sides begin to differ, and where to begin to show them.
@@ -133,7 +150,8 @@ func quotedRunes(s string) (all []string) {
 	return all
 }
 
-// visible writes what would colour or move the terminal, or begin a new line, as Go does in quotes: \x1b, \n.
+// visible writes what would colour or move the terminal, or begin a new line, as Go does in quotes:
+// \x1b, \n.
 func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -7,17 +7,21 @@ import (
 	"time"
 )
 
-// openFiles lists what the descriptors of this process stand for; nil where the system does not tell. Pipes are
-// left out: the runtime keeps some after it has copied between sockets and files.
+// openFiles lists what the descriptors of this process stand for; nil where the system does not
+// tell. Pipes are left out: the runtime keeps some after it has copied between sockets and files.
 func openFiles() []string {
 	entries, err := os.ReadDir("/dev/fd")
 	if err != nil {
 		return nil
 	}
 	var names []string
+	ours := func(name string) bool {
+		return strings.HasPrefix(name, "anon_inode:") || strings.HasPrefix(name, "/proc/") ||
+			strings.HasPrefix(name, "pipe:")
+	}
 	for _, e := range entries {
 		target, err := os.Readlink("/dev/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "/proc/") && !strings.HasPrefix(target, "pipe:") {
+		if err == nil && !ours(target) {
 			names = append(names, target)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// labTime is how long all cases of a lab may take, so that the verdict comes within 20 seconds. What has not
-// begun by then is not run.
+// labTime is how long all cases of a lab may take, so that the verdict comes within 20 seconds.
+// What has not begun by then is not run.
 const labTime = 18 * time.Second
 
 // The flags exist in test binaries only.
@@ -21,7 +21,9 @@ var (
 func init() {
 	if testing.Testing() {
 		flag.Uint64Var(seedFlag, "seed", 0, "replay what a lab's suite does at random; 0 picks a `number`")
-		flag.BoolVar(timelineFlag, "timeline", os.Getenv("SOCKETBOOK_TIMELINE") != "", "print the recorded timeline of each failed case of a lab (also SOCKETBOOK_TIMELINE=1)")
-		flag.BoolVar(inProcessFlag, "inprocess", false, "run a lab's cases in the test process itself, for a debugger; a crash then ends them all")
+		flag.BoolVar(timelineFlag, "timeline", os.Getenv("SOCKETBOOK_TIMELINE") != "",
+			"print the recorded timeline of each failed case of a lab (also SOCKETBOOK_TIMELINE=1)")
+		flag.BoolVar(inProcessFlag, "inprocess", false,
+			"run a lab's cases in the test process itself, for a debugger; a crash then ends them all")
 	}
 }

@@ -12,3 +12,6 @@ func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
+
+// endGroup ends this process and its group, so that nobody holds its output any more.
+func endGroup() { syscall.Kill(0, syscall.SIGKILL) }

@@ -17,7 +17,10 @@ type Lab struct {
 
 // Case is one rule that an answer has to keep. The points of a lab's cases add up to ten.
 type Case struct {
-	Name   string // a sentence without a full stop, unlike every other in the lab; ASCII letters, digits, spaces, commas and dots
+	// Name is a sentence without a full stop, unlike every other in the lab, of ASCII letters, digits,
+	// spaces,
+	// commas and dots.
+	Name   string
 	Points int
 	Rule   string // the rule that the case tests, as a sentence
 	Hint   string // what to do next, as a sentence
@@ -41,11 +44,20 @@ func (lab Lab) valid() error {
 	var names []string
 	for _, cs := range lab.Cases {
 		if cs.Name == "" || cs.Rule == "" || cs.Hint == "" || cs.Run == nil || cs.Points <= 0 {
-			return fmt.Errorf("lab %s, case %q: name, rule, hint, points and Run are all needed", lab.Number, cs.Name)
+			return fmt.Errorf(
+				"lab %s, case %q: name, rule, hint, points and Run are all needed",
+				lab.Number,
+				cs.Name,
+			)
 		}
 		for _, need := range cs.Needs {
 			if !slices.Contains(names, need) {
-				return fmt.Errorf("lab %s, case %q needs %q, which is not a case before it", lab.Number, cs.Name, need)
+				return fmt.Errorf(
+					"lab %s, case %q needs %q, which is not a case before it",
+					lab.Number,
+					cs.Name,
+					need,
+				)
 			}
 		}
 		if slices.Contains(names, cs.Name) {
@@ -79,7 +91,11 @@ func (cs Case) run(o options) outcome {
 func (c *C) finish() {
 	if c.timeline && c.out.Outcome != Passed { // before the suite itself closes the connections
 		var drawn strings.Builder
-		if err := timeline.Text(&drawn, c.rec.Events(), timeline.Style{Width: 100, ASCII: true}); err == nil {
+		if err := timeline.Text(
+			&drawn,
+			c.rec.Events(),
+			timeline.Style{Width: 100, ASCII: true},
+		); err == nil {
 			c.out.Timeline = drawn.String()
 		}
 	}

@@ -29,7 +29,8 @@ func labNumbers(t *testing.T) []string {
 	return numbers
 }
 
-// handedIn returns the files of a lab or of a solution that a student would hand in, below the module's root.
+// handedIn returns the files of a lab or of a solution that a student would hand in, below the module's
+// root.
 func handedIn(t *testing.T, folder string) []string {
 	files, err := filepath.Glob(filepath.Join("../..", folder, "*.go"))
 	require.NoError(t, err)
@@ -49,7 +50,8 @@ type verdict struct {
 	results []check.Result
 }
 
-// gradeAll runs the go command over all labs, once for each name: the answer does not change while the tests run.
+// gradeAll runs the go command over all labs, once for each name: the answer does not change while the
+// tests run.
 func gradeAll(t *testing.T, name string, args ...string) verdict {
 	once, _ := verdicts.LoadOrStore(name, sync.OnceValues(func() (v verdict, err error) {
 		file := filepath.Join(scratch, name+".jsonl")
@@ -149,7 +151,9 @@ func TestStarters(t *testing.T) {
 func TestFailureInTheReadme(t *testing.T) {
 	readme, err := os.ReadFile("../../labs/README.md")
 	require.NoError(t, err)
-	printed, err := os.ReadFile("../../solutions/05/testdata/failures/a-header-that-comes-in-pieces-is-put-together.txt")
+	printed, err := os.ReadFile(
+		"../../solutions/05/testdata/failures/a-header-that-comes-in-pieces-is-put-together.txt",
+	)
 	if os.IsNotExist(err) && os.Getenv("CI") == "" {
 		t.Skip("this copy of the project was given out without solutions/")
 	}

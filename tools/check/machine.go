@@ -14,9 +14,9 @@ const (
 	neededDisk  = 4 << 20 // bytes
 )
 
-// machine tries what the suites need: loopback, descriptors, and a temporary folder with room in it. It returns
-// a sentence about what is missing, as an error. A case that fails on such a machine says nothing about the
-// answer.
+// machine tries what the suites need: loopback, descriptors, and a temporary folder with room in
+// it. It returns a sentence about what is missing, as an error. A case that fails on such a machine
+// says nothing about the answer.
 func machine() error {
 	client, server, err := loopback.TCP()
 	if err != nil {
@@ -31,7 +31,12 @@ func descriptors() error {
 	for n := range neededFiles {
 		f, err := os.Open(os.DevNull)
 		if err != nil {
-			return fmt.Errorf("only %d of the %d files that a suite may need could be opened: %w", n, neededFiles, err)
+			return fmt.Errorf(
+				"only %d of the %d files that a suite may need could be opened: %w",
+				n,
+				neededFiles,
+				err,
+			)
 		}
 		defer f.Close()
 	}

@@ -5,8 +5,9 @@ import (
 	"runtime"
 )
 
-// Allocated is Do for a call that must not allocate much: it returns about how many bytes were allocated while
-// it ran. The runtime counts for the whole process, so the case has to have its Memory field set.
+// Allocated is Do for a call that must not allocate much: it returns about how many bytes were
+// allocated while it ran. The runtime counts for the whole process, so the case has to have its
+// Memory field set.
 func (c *C) Allocated(what string, f func()) (bytes uint64) {
 	c.measures()
 	var before, after runtime.MemStats
@@ -18,8 +19,9 @@ func (c *C) Allocated(what string, f func()) (bytes uint64) {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// InUse returns how many bytes of the heap something still refers to: call it twice and compare. Unlike the
-// other methods it may be called inside Do's function. The case has to have its Memory field set.
+// InUse returns how many bytes of the heap something still refers to: call it twice and compare.
+// Unlike the other methods it may be called inside Do's function. The case has to have its Memory
+// field set.
 func (c *C) InUse() int64 {
 	c.measures()
 	runtime.GC()

@@ -26,10 +26,11 @@ type Proof struct {
 	Update bool     // write the texts instead of comparing them
 }
 
-// Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers pass, each wrong
-// answer fails the cases named for it and no others, every case fails on some wrong answer, and the failure texts are those in
-// the golden files. It also holds the table against the lab's README (its points) and the lessons (the scenes to reread). It is called by a test in
-// solutions/NN, and finds the other folders from there.
+// Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers
+// pass, each wrong answer fails the cases named for it and no others, every case fails on some
+// wrong answer, and the failure texts are those in the golden files. It also holds the table
+// against the lab's README (its points) and the lessons (the scenes to see). It is called by a
+// test in solutions/NN, and finds the other folders from there.
 func Prove(t *testing.T, p Proof) {
 	t.Helper()
 	if len(p.Right) == 0 {
@@ -68,8 +69,8 @@ func Prove(t *testing.T, p Proof) {
 	all.Wait()
 }
 
-// atOnce is how many answers run beside each other: many of the wrong ones hang, which takes time and nothing
-// else.
+// atOnce is how many answers run beside each other: many of the wrong ones hang, which takes time
+// and nothing else.
 const atOnce = 16
 
 // elsewhere compares the table with what the README promises and with the scenes that there are.
@@ -79,7 +80,14 @@ func (lab Lab) elsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, cs := range lab.Cases {
-		if row := fmt.Sprintf("\n| %d | %s |\n", cs.Points, cs.Name); !strings.Contains(string(readme), row) {
+		if row := fmt.Sprintf(
+			"\n| %d | %s |\n",
+			cs.Points,
+			cs.Name,
+		); !strings.Contains(
+			string(readme),
+			row,
+		) {
 			t.Errorf("the lab's README.md has no row %q", strings.TrimSpace(row))
 		}
 		scenes, err := os.ReadFile(filepath.Join("..", "..", "lessons", cs.lesson(lab), "scenes.go"))
@@ -87,7 +95,12 @@ func (lab Lab) elsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		if cs.Scene != "" && !strings.Contains(string(scenes), `"`+cs.Scene+`"`) {
-			t.Errorf("case %q sends the student to the scene %s, which lesson %s does not have", cs.Name, cs.Scene, cs.lesson(lab))
+			t.Errorf(
+				"case %q sends the student to the scene %s, which lesson %s does not have",
+				cs.Name,
+				cs.Scene,
+				cs.lesson(lab),
+			)
 		}
 	}
 }
@@ -123,7 +136,8 @@ func (a Answer) problems(got []Verdict) (problems []string) {
 	return problems
 }
 
-// golden compares the text of case i, as the first wrong answer that is named for it provokes it, with the file.
+// golden compares the text of case i, as the first wrong answer that is named for it provokes it,
+// with the file.
 func (p Proof) golden(t *testing.T, i int) {
 	name := p.Right[0].Lab.Cases[i].Name
 	at := slices.IndexFunc(p.Wrong, func(a Answer) bool { return slices.Contains(a.Fails, name) })
@@ -132,7 +146,9 @@ func (p Proof) golden(t *testing.T, i int) {
 	}
 	lab := p.Wrong[at].Lab
 	o := p.Wrong[at].runner(t, 1)(i)
-	got := "On the wrong answer: " + p.Wrong[at].Name + "\n\n" + mask(report(lab, lab.Cases[i], o, again(lab, name, 1)))
+	got := "On the wrong answer: " + p.Wrong[at].Name + "\n\n" + mask(
+		report(lab, lab.Cases[i], o, again(lab, name, 1)),
+	)
 	file := filepath.Join(p.Golden, strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")+".txt")
 	if p.Update {
 		if err := os.MkdirAll(p.Golden, 0o755); err != nil {
@@ -148,7 +164,10 @@ func (p Proof) golden(t *testing.T, i int) {
 		t.Fatalf("%v; run the test with -update", err)
 	}
 	if got != strings.ReplaceAll(string(want), "\r\n", "\n") {
-		t.Errorf("the failure text has changed; look at it and run with -update:\n%s", diffText(got, string(want)))
+		t.Errorf(
+			"the failure text has changed; look at it and run with -update:\n%s",
+			diffText(got, string(want)),
+		)
 		t.Logf("it is now:\n%s", got)
 	}
 }

@@ -25,7 +25,13 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	fmt.Fprintf(&b, "rule       %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
 	fmt.Fprintf(&b, "next       %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
 	if cs.Scene != "" {
-		fmt.Fprintf(&b, "see        lesson %s: go run ./lessons/%s -scene %s\n", cs.lesson(lab), cs.lesson(lab), cs.Scene)
+		fmt.Fprintf(
+			&b,
+			"see        lesson %s: go run ./lessons/%s -scene %s\n",
+			cs.lesson(lab),
+			cs.lesson(lab),
+			cs.Scene,
+		)
 	} else {
 		fmt.Fprintf(&b, "see        lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
 	}
@@ -38,8 +44,8 @@ const (
 	lastSteps  = 10
 )
 
-// numbered writes the steps. Steps that repeat are folded, alone or a few together, and the middle of a long list
-// is left out.
+// numbered writes the steps. Steps that repeat are folded, alone or a few together, and the middle
+// of a long list is left out.
 func numbered(steps []string) string {
 	var lines []string
 	for i := 0; i < len(steps); {
@@ -59,8 +65,8 @@ func numbered(steps []string) string {
 	return strings.Join(append(lines, ""), "\n")
 }
 
-// repeats returns how many steps, one to five, the list begins with that come several times in a row, and how
-// often.
+// repeats returns how many steps, one to five, the list begins with that come several times in a
+// row, and how often.
 func repeats(steps []string) (size, times int) {
 	for size = 1; size <= 5; size++ {
 		times = 1
@@ -103,7 +109,13 @@ func printed(s string) string {
 	const left = "\n… a part is left out …\n"
 	s = strings.TrimRight(s, "\n")
 	if lines := strings.Split(s, "\n"); len(lines) > 2*shownLines {
-		first, last := strings.Join(lines[:shownLines], "\n"), strings.Join(lines[len(lines)-shownLines:], "\n")
+		first, last := strings.Join(
+			lines[:shownLines],
+			"\n",
+		), strings.Join(
+			lines[len(lines)-shownLines:],
+			"\n",
+		)
 		s = first[:min(len(first), shownPrints)] + left + last[max(0, len(last)-shownPrints):]
 	} else if len(s) > 2*shownPrints {
 		s = s[:shownPrints] + left + s[len(s)-shownPrints:]
@@ -111,7 +123,8 @@ func printed(s string) string {
 	return "your code printed:\n" + indent(s, "  | ") + "\n"
 }
 
-// indent puts prefix before every line. Control characters that would colour or move the terminal are made visible.
+// indent puts prefix before every line. Control characters that would colour or move the terminal
+// are made visible.
 func indent(s, prefix string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {

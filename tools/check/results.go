@@ -21,7 +21,8 @@ const (
 	Error  = "error"   // this machine cannot run it; the message says why
 )
 
-// Result is one line of the results file. The last line about a case counts; a lab without lines has no points.
+// Result is one line of the results file. The last line about a case counts; a lab without lines
+// has no points.
 type Result struct {
 	Lab     string `json:"lab"` // "05"
 	Case    string `json:"case"`
@@ -31,8 +32,8 @@ type Result struct {
 	Message string `json:"message"`
 }
 
-// ReadResults reads a results file and returns the last line about each case, in the order of the first ones.
-// Lines that are no results are passed over. The error is one of r.
+// ReadResults reads a results file and returns the last line about each case, in the order of the
+// first ones. Lines that are no results are passed over. The error is one of r.
 func ReadResults(r io.Reader) ([]Result, error) {
 	type key struct{ lab, name string }
 	var all []Result
@@ -59,15 +60,19 @@ func ReadResults(r io.Reader) ([]Result, error) {
 	}
 }
 
-// appendResults appends lines to the file that the environment names, if it names one. Several labs are graded
-// at the same time, so that it does so with one write.
+// appendResults appends lines to the file that the environment names, if it names one. Several labs
+// are graded at the same time, so that it does so with one write.
 func appendResults(results []Result) error {
 	name := os.Getenv(ResultsVariable)
 	if name == "" {
 		return nil
 	}
 	if !filepath.IsAbs(name) {
-		return fmt.Errorf("%s=%s is not an absolute path; a test runs in its package's folder, so give the whole path", ResultsVariable, name)
+		return fmt.Errorf(
+			"%s=%s is not an absolute path; a test runs in its package's folder, so give the whole path",
+			ResultsVariable,
+			name,
+		)
 	}
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {

@@ -72,8 +72,9 @@ func Run(t *testing.T, lab Lab) {
 // casesAtOnce is how many workers there are at a time: they wait more than they work.
 const casesAtOnce = 4
 
-// ahead begins to run all cases, the first one alone and then a few at a time, and returns what waits for the
-// outcome of one. On a machine that cannot run the first, there is never more than one.
+// ahead begins to run all cases, the first one alone and then a few at a time, and returns what
+// waits for the outcome of one. On a machine that cannot run the first, there is never more than
+// one.
 func ahead(cases int, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
 	outcomes := make([]chan outcome, cases)
 	for i := range outcomes {
@@ -117,8 +118,9 @@ type grading struct {
 	printed  int          // lines of reports
 }
 
-// outcome runs case i, unless that was done before or it needs another one that has not passed. A case that
-// -run has left out does not count as failed, nor does one whose calls only left something behind.
+// outcome runs case i, unless that was done before or it needs another one that has not passed. A
+// case that -run has left out does not count as failed, nor does one whose calls only left
+// something behind.
 func (g *grading) outcome(i int) *outcome {
 	if g.outcomes[i] != nil {
 		return g.outcomes[i]
@@ -126,7 +128,8 @@ func (g *grading) outcome(i int) *outcome {
 	o := outcome{Outcome: NotRun}
 	for k, other := range g.lab.Cases[:i] {
 		before := g.outcomes[k]
-		if o.Message != "" || before == nil || before.Outcome == Passed || before.Leak || !slices.Contains(g.lab.Cases[i].Needs, other.Name) {
+		needed := slices.Contains(g.lab.Cases[i].Needs, other.Name)
+		if !needed || o.Message != "" || before == nil || before.Outcome == Passed || before.Leak {
 			continue
 		}
 		switch before.Outcome {
@@ -191,10 +194,17 @@ func (g *grading) subtest(t *testing.T, i int) {
 // again is the command that replays a case.
 func again(lab Lab, test string, seed uint64) string {
 	race := ""
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	detects := debug.BuildSetting{Key: "-race", Value: "true"}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, detects) {
 		race = "-race "
 	}
-	return fmt.Sprintf("go test %s./labs/%s -run '%s' -seed=%d", race, lab.Number, strings.ReplaceAll(test, " ", "_"), seed)
+	return fmt.Sprintf(
+		"go test %s./labs/%s -run '%s' -seed=%d",
+		race,
+		lab.Number,
+		strings.ReplaceAll(test, " ", "_"),
+		seed,
+	)
 }
 
 // summary prints what was not run, and the points.
@@ -227,7 +237,11 @@ func (g *grading) summary(t *testing.T) {
 		}
 	case n == 0:
 		t.Fail()
-		out("-run asks for none of its %d cases; go test -v ./labs/%s lists them", len(g.lab.Cases), g.lab.Number)
+		out(
+			"-run asks for none of its %d cases; go test -v ./labs/%s lists them",
+			len(g.lab.Cases),
+			g.lab.Number,
+		)
 	case n < len(g.lab.Cases):
 		out("%d/10 points (%d of %d cases were asked for)", earned, n, len(g.lab.Cases))
 	default:
@@ -256,8 +270,8 @@ type Verdict struct {
 	Report string
 }
 
-// Verdicts runs the table in this process, for tools and proofs. An answer that exits or crashes takes the
-// caller with it, and nothing else may run beside a case that measures memory.
+// Verdicts runs the table in this process, for tools and proofs. An answer that exits or crashes
+// takes the caller with it, and nothing else may run beside a case that measures memory.
 func Verdicts(lab Lab, seed uint64) []Verdict {
 	return verdicts(lab, seed, func(i int) outcome { return lab.Cases[i].run(options{seed: seed}) })
 }

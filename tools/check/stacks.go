@@ -31,9 +31,10 @@ func snapshot() []goroutine {
 	}
 }
 
-// parseStacks reads what the runtime prints of each goroutine: a line such as "goroutine 34 gp=0x1 [chan
-// receive, 2 minutes]:", then two for each frame, a function with its arguments and
-// "\t/home/student/labs/05/framing.go:42 +0x1d", and in the end "created by … in goroutine 7" with its place.
+// parseStacks reads what the runtime prints of each goroutine: a line such as "goroutine 34 gp=0x1
+// [chan receive, 2 minutes]:", then two for each frame, a function with its arguments and
+// "\t/home/student/labs/05/framing.go:42 +0x1d", and in the end "created by … in goroutine 7" with
+// its place.
 func parseStacks(text []byte) (all []goroutine) {
 	for block := range strings.SplitSeq(string(text), "\n\n") {
 		lines := strings.Split(strings.TrimSpace(block), "\n")
@@ -51,7 +52,10 @@ func parseStacks(text []byte) (all []goroutine) {
 			}
 			colon := strings.LastIndex(lines[i+1], ":")
 			if file, ok := strings.CutPrefix(lines[i+1][:max(0, colon)], "\t"); ok {
-				g.frames = append(g.frames, frame{functionName(lines[i]), file, number(lines[i+1][colon+1:])})
+				g.frames = append(
+					g.frames,
+					frame{functionName(lines[i]), file, number(lines[i+1][colon+1:])},
+				)
 				i++
 			}
 		}
@@ -67,8 +71,8 @@ func number(text string) int {
 	return n
 }
 
-// functionName cuts the arguments off "socketbook/labs/05.ReadMessage({0x1, 0x2}, 0x400)"; a method's receiver
-// stays.
+// functionName cuts the arguments off "socketbook/labs/05.ReadMessage({0x1, 0x2}, 0x400)"; a
+// method's receiver stays.
 func functionName(s string) string {
 	if i := strings.LastIndex(s, "("); i > 0 && s[len(s)-1] == ')' {
 		return s[:i]
@@ -82,9 +86,15 @@ func goroutineID() int {
 }
 
 // suitePackages are those whose frames are never the student's.
-var suitePackages = []string{"socketbook/tools/check", "socketbook/tools/fault", "socketbook/tools/loopback", "socketbook/tools/timeline"}
+var suitePackages = []string{
+	"socketbook/tools/check",
+	"socketbook/tools/fault",
+	"socketbook/tools/loopback",
+	"socketbook/tools/timeline",
+}
 
-// isStudents reports whether a function belongs to the code under test: in this module, and neither an engine nor a suite.
+// isStudents reports whether a function belongs to the code under test: in this module, and neither
+// an engine nor a suite.
 func isStudents(function string) bool {
 	dir, base := path.Split(function)
 	base, _, _ = strings.Cut(base, ".")
@@ -109,7 +119,8 @@ func (g goroutine) handedIn() bool {
 	return f != nil && !strings.HasSuffix(f.file, "_test.go")
 }
 
-// panicFrame finds, in the stack of a recovering goroutine, the student's line that panicked or called what did.
+// panicFrame finds, in the stack of a recovering goroutine, the student's line that panicked or
+// called what did.
 func panicFrame(stack []byte) *frame {
 	all := parseStacks(stack)
 	if len(all) == 0 {
@@ -122,8 +133,8 @@ func panicFrame(stack []byte) *frame {
 	return g.students()
 }
 
-// crashFrame finds the student's line in what the runtime prints about a crash, whose first goroutine is the one
-// that crashed.
+// crashFrame finds the student's line in what the runtime prints about a crash, whose first
+// goroutine is the one that crashed.
 func crashFrame(text string) *frame {
 	for _, g := range parseStacks([]byte(text)) {
 		if f := g.students(); f != nil {
@@ -146,8 +157,8 @@ func at(f *frame) string {
 	return fmt.Sprintf(" at %s:%d", file, f.line)
 }
 
-// inside returns the method of the adversary in which the goroutine waits, "Read" or "Accept", or the function of the suite that it has
-// called; "" for neither.
+// inside returns the method of the adversary in which the goroutine waits, "Read" or "Accept", or
+// the function of the suite that it has called; "" for neither.
 func (g goroutine) inside() string {
 	suites := ""
 	for _, f := range g.frames {
@@ -169,13 +180,16 @@ func (g goroutine) inside() string {
 	return ""
 }
 
-// waits reports whether the goroutine has done all that it does for now: it waits for another one, for a timer
-// or for the network. The mutexes of the adversaries are held for a moment only, and so are the runtime's
-// semaphores: one that allocates may wait for the garbage collector.
+// waits reports whether the goroutine has done all that it does for now: it waits for another one,
+// for a timer or for the network. The mutexes of the adversaries are held for a moment only, and so
+// are the runtime's semaphores: one that allocates may wait for the garbage collector.
 func (g goroutine) waits() bool {
 	switch g.state {
 	case "sync.Mutex.Lock":
-		i := slices.IndexFunc(g.frames, func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") })
+		i := slices.IndexFunc(
+			g.frames,
+			func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") },
+		)
 		return i < 0 || !strings.HasPrefix(g.frames[i].function, "socketbook/tools/fault.") &&
 			!strings.HasPrefix(g.frames[i].function, "socketbook/tools/timeline.")
 	case "semacquire":

@@ -38,17 +38,22 @@ func (c *C) WantError(what string, got, want error) {
 	}
 	detail := fmt.Sprintf("got   %s\nwant  %s, alone or wrapped with %%w", Err(got), Err(want))
 	if got != nil && strings.HasSuffix(": "+said(got), ": "+want.Error()) {
-		detail += "\nthe words are there, but errors.Is does not find the error: %v, %s and errors.New make a new one"
+		detail += "\nthe words are there, but errors.Is does not find the error: %v, %s and " +
+			"errors.New make a new one"
 	}
 	c.end(Failed, detail, "%s: wrong error", what)
 }
 
-// WantMet ends the case unless err is one that a Read or Write of conn has returned, and not io.EOF. happened
-// says why there is one: "the connection was reset".
+// WantMet ends the case unless err is one that a Read or Write of conn has returned, and not
+// io.EOF. happened says why there is one: "the connection was reset".
 func (c *C) WantMet(happened string, err error, conn witness) {
 	met := func(e error) bool { return Is(err, e) }
 	if Is(err, io.EOF) || Is(err, io.ErrUnexpectedEOF) || !slices.ContainsFunc(conn.Did().Errs, met) {
-		c.Fail("%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w", happened, Err(err))
+		c.Fail(
+			"%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w",
+			happened,
+			Err(err),
+		)
 	}
 }
 
@@ -58,29 +63,41 @@ type witness interface{ Did() fault.Did }
 // WantOpen ends the case if function has closed a connection that it was only lent, or half of it.
 func (c *C) WantOpen(function string, conn witness) {
 	if closed := conn.Did().Closed; closed != "" {
-		c.Fail("%s called %s on the connection, which belongs to the caller: leave it open", function, closed)
+		c.Fail(
+			"%s called %s on the connection, which belongs to the caller: leave it open",
+			function,
+			closed,
+		)
 	}
 }
 
 // WantNoDeadline ends the case if function has set a deadline, where it may not.
 func (c *C) WantNoDeadline(function string, conn witness) {
 	if method := conn.Did().Deadline; method != "" {
-		c.Fail("%s called %s on the connection: how long to wait is for the caller to decide", function, method)
+		c.Fail(
+			"%s called %s on the connection: how long to wait is for the caller to decide",
+			function,
+			method,
+		)
 	}
 }
 
 // WantUntimed ends the case if function has left a deadline behind.
 func (c *C) WantUntimed(function string, conn witness) {
 	if conn.Did().Timed {
-		c.Fail("%s left a deadline on the connection: it ends what the caller does next, so take it back", function)
+		c.Fail(
+			"%s left a deadline on the connection: it ends what the caller does next, so take it back",
+			function,
+		)
 	}
 }
 
 // maxWrapped is how many errors Is looks at.
 const maxWrapped = 100
 
-// Is is errors.Is for what the code under test returns. Of such an error it calls Unwrap, and neither Is nor
-// As: these can say anything. An error that panics, or wraps more than a hundred, is none that is looked for.
+// Is is errors.Is for what the code under test returns. Of such an error it calls Unwrap, and
+// neither Is nor As: these can say anything. An error that panics, or wraps more than a hundred, is
+// none that is looked for.
 func Is(err, target error) (is bool) {
 	defer func() {
 		if recover() != nil {

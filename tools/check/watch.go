@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	// limit is how long a wait may last before the code under test is given up. As long as it computes, or
-	// something is on its way, it gets busyLimit: the machine may be busy with something else.
+	// limit is how long a wait may last before the code under test is given up. As long as it
+	// computes, or something is on its way, it gets busyLimit: the machine may be busy with
+	// something else.
 	limit     = 1500 * time.Millisecond
 	busyLimit = 4 * limit
-	// memoryLimit is how many bytes of the heap may be in use while the code under test runs: an endless append
-	// reaches it before the machine stands still. The first aMoment is not checked, because a call may allocate
-	// much and return.
+	// memoryLimit is how many bytes of the heap may be in use while the code under test runs: an
+	// endless append reaches it before the machine stands still. The first aMoment is not checked,
+	// because a call may allocate much and return.
 	memoryLimit = 512 << 20
 	aMoment     = 300 * time.Millisecond
 
@@ -26,7 +27,8 @@ const (
 // notStarted is what the functions of a starter panic with.
 const notStarted = "not started"
 
-// Start calls f, which calls the code under test. what names the call in messages: "ReadMessage(conn, 1024)".
+// Start calls f, which calls the code under test. what names the call in messages:
+// "ReadMessage(conn, 1024)".
 func (c *C) Start(what string, f func()) *Call {
 	call := &Call{c: c, what: what}
 	c.calls = append(c.calls, call)
@@ -61,8 +63,9 @@ func (call *Call) Wait() {
 	call.c.Await(call.what+" to return", call.Ended)
 }
 
-// Await waits for cond, which is asked again whenever something has moved. It ends the case when a call panics
-// or is stuck in a loop, when the calls have returned and nothing can move any more, or when the time is up.
+// Await waits for cond, which is asked again whenever something has moved. It ends the case when a
+// call panics or is stuck in a loop, when the calls have returned and nothing can move any more, or
+// when the time is up.
 func (c *C) Await(what string, cond func() bool) {
 	var watch stopwatch
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
@@ -103,15 +106,17 @@ func (c *C) Late() {
 // Settle waits until everything that was sent on either side has arrived.
 func (c *C) Settle() { c.Await("what was sent to arrive", c.quiet) }
 
-// Resting reports whether the code under test has done all that it will do for now: every goroutine of its
-// calls waits, in Read or Accept, for another goroutine or for a timer. A call that has returned rests too.
+// Resting reports whether the code under test has done all that it will do for now: every goroutine
+// of its calls waits, in Read or Accept, for another goroutine or for a timer. A call that has
+// returned rests too.
 //
-// It is for what must not happen: Await that the call has ended or that the code rests, then look which of the
-// two it was.
+// It is for what must not happen: Await that the call has ended or that the code rests, then look
+// which of the two it was.
 func (c *C) Resting() bool {
 	begun := !slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == 0 })
 	moves := func(g goroutine) bool { return !g.waits() }
-	// Quiet before and after: what the code wrote or closed just before it came to rest may still be under way.
+	// Quiet before and after: what the code wrote or closed just before it came to rest may still
+	// be under way.
 	return begun && c.quiet() && !slices.ContainsFunc(c.tree(snapshot()), moves) && c.quiet()
 }
 
@@ -119,8 +124,8 @@ func (c *C) quiet() bool {
 	return !slices.ContainsFunc(c.adversaries, func(a adversary) bool { return !a.Quiet() })
 }
 
-// finished reports whether nothing can move any more because all calls have returned and have left nothing
-// behind.
+// finished reports whether nothing can move any more because all calls have returned and have left
+// nothing behind.
 func (c *C) finished() bool {
 	return len(c.calls) > 0 && c.callsEnded() && c.quiet() && len(c.leftBehind()) == 0
 }
@@ -130,7 +135,8 @@ func (c *C) callsEnded() bool {
 	return !slices.ContainsFunc(c.calls, func(call *Call) bool { return !call.Ended() })
 }
 
-// callsEnd waits for the calls, all of whose connections are closed by now, and reports whether they ended.
+// callsEnd waits for the calls, all of whose connections are closed by now, and reports whether
+// they ended.
 func (c *C) callsEnd() bool {
 	for pause := 50 * time.Microsecond; pause < 50*time.Millisecond; pause *= 2 {
 		if c.callsEnded() {
@@ -150,7 +156,8 @@ func (c *C) checkCalls() {
 	})
 	for _, a := range c.adversaries { // after the calls: a call that is stuck in a loop is ended for it
 		if stack := a.Spun(); stack != nil {
-			c.Fail("is stuck in a loop%s: its calls failed a hundred times in a row and it went on; an error must end the loop", at(crashFrame(string(stack))))
+			c.Fail("is stuck in a loop%s: its calls failed a hundred times in a row and it went on; "+
+				"an error must end the loop", at(crashFrame(string(stack))))
 		}
 	}
 	if bad < 0 {
@@ -197,8 +204,9 @@ func (call *Call) goroutine() int {
 	return call.id
 }
 
-// tree returns the goroutines of the calls and all that these have started, as far as the chain of creators can
-// be followed; where nothing else runs in the process, every one in the student's file.
+// tree returns the goroutines of the calls and all that these have started, as far as the chain of
+// creators can be followed; where nothing else runs in the process, every one in the student's
+// file.
 func (c *C) tree(all []goroutine) []goroutine {
 	known := map[int]bool{}
 	for _, call := range c.calls {
@@ -216,8 +224,8 @@ func (c *C) tree(all []goroutine) []goroutine {
 	return slices.DeleteFunc(slices.Clone(all), func(g goroutine) bool { return !known[g.id] })
 }
 
-// whereItIs describes what the calls that have not ended wait for, and where the suite stands; busy says that
-// they do not wait but compute.
+// whereItIs describes what the calls that have not ended wait for, and where the suite stands; busy
+// says that they do not wait but compute.
 func (c *C) whereItIs() (where string, busy bool) {
 	tree := c.tree(snapshot())
 	if len(tree) == 0 {
@@ -262,9 +270,16 @@ func (c *C) checkLeftBehind() {
 		if n > 10 && !moves || n > 90 { // some eighty milliseconds, and two seconds
 			c.out.Leak = true
 			c.out.Rule = "When a call has returned, nothing that it has started is still running."
-			c.out.Hint = "Make the goroutine end, for example by closing the channel or setting a deadline on the connection that it waits for, and wait for it before you return."
+			c.out.Hint = "Make the goroutine end, for example by closing the channel or setting a " +
+				"deadline on " +
+				"the connection that it waits for, and wait for it before you return."
 			g := left[0]
-			c.Fail("left a goroutine behind: %d still there after the case, one of them %s%s", len(left), g.state, at(g.students()))
+			c.Fail(
+				"left a goroutine behind: %d still there after the case, one of them %s%s",
+				len(left),
+				g.state,
+				at(g.students()),
+			)
 		}
 		<-time.After(pause)
 	}

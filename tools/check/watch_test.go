@@ -18,7 +18,11 @@ import (
 
 // one runs a suite of one case and returns the report of its failure; "" if it passes.
 func one(run func(c *check.C)) string {
-	lab := check.Lab{Number: "00", File: "none.go", Cases: []check.Case{{Name: "one", Points: 10, Rule: "r", Hint: "h", Run: run}}}
+	lab := check.Lab{
+		Number: "00",
+		File:   "none.go",
+		Cases:  []check.Case{{Name: "one", Points: 10, Rule: "r", Hint: "h", Run: run}},
+	}
 	return check.Verdicts(lab, 1)[0].Report
 }
 
@@ -106,7 +110,11 @@ func TestHangs(t *testing.T) {
 			})
 			require.Contains(t, report, tt.want)
 			require.Contains(t, report, "waited 1.5s for answer(conn) to return; ")
-			require.Contains(t, report, "; nothing more will come (the suite has sent 3 of 4 header bytes)\n")
+			require.Contains(
+				t,
+				report,
+				"; nothing more will come (the suite has sent 3 of 4 header bytes)\n",
+			)
 		})
 	}
 }
@@ -161,7 +169,8 @@ func TestAwait(t *testing.T) {
 	}), "is stuck in a loop at watch_test.go:")
 }
 
-// TestServe: a listener, clients one after the other, temporary errors, and a loop that does not notice the end.
+// TestServe: a listener, clients one after the other, temporary errors, and a loop that does not notice the
+// end.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	serve := func(ln net.Listener) error {

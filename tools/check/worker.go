@@ -31,20 +31,22 @@ type message struct {
 	Outcome *outcome `json:"outcome,omitempty"`
 }
 
-// runInWorker runs case number i in a process of its own, a copy of this one that begins with the same test. It
-// is ended when ctx is, and, on Unix, with all that it has started.
+// runInWorker runs case number i in a process of its own, a copy of this one that begins with the
+// same test. It is ended when ctx is, and, on Unix, with all that it has started.
 func runInWorker(ctx context.Context, test string, i int, o options, env ...string) outcome {
 	if ctx.Err() != nil {
-		return outcome{Outcome: NotRun, Message: fmt.Sprintf("not run, because the cases before it have taken all of the lab's %v", labTime)}
+		why := fmt.Sprintf("not run, because the cases before it have taken all of the lab's %v", labTime)
+		return outcome{Outcome: NotRun, Message: why}
 	}
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+regexp.QuoteMeta(test)+"$",
 		"-seed="+strconv.FormatUint(o.seed, 10), fmt.Sprintf("-timeline=%v", o.timeline))
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, ResultsVariable+"=") }),
-		append(env, fmt.Sprintf("%s=%d", caseVariable, i))...)
+	isResults := func(v string) bool { return strings.HasPrefix(v, ResultsVariable+"=") }
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), isResults), env...)
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", caseVariable, i))
 	ownGroup(cmd)
 	said, prints := &messages{}, &bothEnds{}
 	cmd.Stdout, cmd.Stderr = said, prints
-	cmd.WaitDelay = 300 * time.Millisecond // for what the code under test has started and left behind
+	cmd.WaitDelay = 3 * time.Second // for what a worker that crashed has started and left behind
 	if err := cmd.Start(); err != nil {
 		return outcome{Outcome: Error, Message: fmt.Sprintf("no process could be started: %v", err)}
 	}
@@ -75,8 +77,10 @@ func (o *outcome) died(err error, printed string) {
 	if errors.As(err, &exit) {
 		status = exit.ProcessState.String()
 	}
-	if lastLine(printed, "runtime: failed to create new OS thread") >= 0 || lastLine(printed, "runtime/cgo: pthread_create failed") >= 0 {
-		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see ulimit -u)"
+	noThread := []string{"runtime: failed to create new OS thread", "runtime/cgo: pthread_create failed"}
+	if slices.ContainsFunc(noThread, func(s string) bool { return lastLine(printed, s) >= 0 }) {
+		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see "+
+			"ulimit -u)"
 		return
 	}
 	for _, start := range []string{"panic: ", "fatal error: ", "runtime: out of memory"} {
@@ -86,16 +90,25 @@ func (o *outcome) died(err error, printed string) {
 		}
 		reason, _, _ := strings.Cut(printed[i:], "\n")
 		o.Prints = printed[:i]
-		o.Message = visible("your code crashed" + at(crashFrame(printed[i:])) + ": " + strings.TrimSuffix(reason, " [recovered]"))
+		o.Message = visible(
+			"your code crashed" + at(
+				crashFrame(printed[i:]),
+			) + ": " + strings.TrimSuffix(
+				reason,
+				" [recovered]",
+			),
+		)
 		return
 	}
 	switch {
 	case strings.HasPrefix(status, "signal: killed"):
 		o.Message = "the system killed the program that ran your code (" + status + "), as it does when memory runs out"
 	case exit != nil && exit.ExitCode() == deafWorker:
-		o.Message = "your code closed files or sockets that it had not opened, the standard output among them"
+		o.Message = "your code closed files or sockets that it had not opened, the standard output " +
+			"among them"
 	default:
-		o.Message = "your code ended the whole program (" + status + "), as os.Exit and log.Fatal do; return an error instead"
+		o.Message = "your code ended the whole program (" + status + "), as os.Exit and log.Fatal " +
+			"do; return an error instead"
 	}
 }
 
@@ -181,5 +194,6 @@ func work(lab Lab, number string) {
 		o.leftOpen(left)
 	}
 	say(message{Outcome: &o})
+	endGroup()
 	os.Exit(0)
 }

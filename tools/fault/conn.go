@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Conn is the end that the code under test gets, and the witness of what that does to it. A Read returns at
-// most one piece of what the peer sent, and never waits for the kernel when the piece has already been sent.
+// Conn is the end that the code under test gets, and the witness of what that does to it. A Read
+// returns at most one piece of what the peer sent, and never waits for the kernel when the piece
+// has already been sent.
 type Conn struct {
 	net.Conn
 	*wire
@@ -28,8 +29,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// await returns how many bytes the next Read may ask for: no more than the first piece has left, and want if
-// the stream has ended or was closed, where the socket itself gives the answer.
+// await returns how many bytes the next Read may ask for: no more than the first piece has left,
+// and want if the stream has ended or was closed, where the socket itself gives the answer.
 func (c *Conn) await(want int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,8 +106,8 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// Quiet reports whether nothing more will happen here on its own: everything that the peer was told to send
-// is ready, everything that was written has reached it, and no Read waits for its deadline.
+// Quiet reports whether nothing more will happen here on its own: everything that the peer was told
+// to send is ready, everything that was written has reached it, and no Read waits for its deadline.
 func (c *Conn) Quiet() (quiet bool) {
 	c.look(func() {
 		sent := len(c.queue) == 0 && !c.busy
@@ -116,8 +117,8 @@ func (c *Conn) Quiet() (quiet bool) {
 	return quiet
 }
 
-// Starved reports whether a Read waits, without a deadline, for bytes that the quiet peer has not been told
-// to send.
+// Starved reports whether a Read waits, without a deadline, for bytes that the quiet peer has not
+// been told to send.
 func (c *Conn) Starved() (starved bool) {
 	quiet := c.Quiet()
 	c.look(func() { starved = quiet && c.waiting > 0 && c.read.IsZero() && !c.ready() })

@@ -1,11 +1,12 @@
-// Package fault is the adversary of the labs' suites: connections that hand over a stream in awkward pieces, end it in
-// the middle, reset it, or take less than they are given. What it does at random follows from a seed, so that a
-// failure can be replayed.
+// Package fault is the adversary of the labs' suites: connections that hand over a stream in
+// awkward pieces, end it in the middle, reset it, or take less than they are given. What it does at
+// random follows from a seed, so that a failure can be replayed.
 //
-// [Join] puts it between the two ends of a real connection, [JoinDatagrams] of a UDP conversation; [Listener]
-// does so for every connection that is accepted; [Writer] takes bytes badly. All of them tell whether anything
-// is still on its way (Quiet), end the code under test when it goes on after a hundred failures (Spun), and all
-// that waits in them (Stop). [Conn] and [DatagramConn] are the witnesses of what was done to them (Did).
+// [Join] puts it between the two ends of a real connection, [JoinDatagrams] of a UDP conversation;
+// [Listener] does so for every connection that is accepted; [Writer] takes bytes badly. All of them
+// tell whether anything is still on its way (Quiet), end the code under test when it goes on after
+// a hundred failures (Spun), and all that waits in them (Stop). [Conn] and [DatagramConn] are the
+// witnesses of what was done to them (Did).
 //
 // The files are read in this order, and each knows only those behind it: cut, listener, peer, conn,
 // datagram_peer, datagram, wire, writer, watch.
@@ -59,8 +60,8 @@ func After(offsets ...int) Cut {
 	}}
 }
 
-// Random hands over pieces of 1 byte up to most bytes, or the whole stream if that is shorter. The same seed gives
-// the same pieces.
+// Random hands over pieces of 1 byte up to most bytes, or the whole stream if that is shorter. The
+// same seed gives the same pieces.
 func Random(seed uint64, most int) Cut {
 	return Cut{"pieces of random length", func(data []byte) [][]byte {
 		rng := rand.New(rand.NewPCG(seed, uint64(len(data))))

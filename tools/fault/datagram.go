@@ -13,8 +13,8 @@ const (
 	refusalDeadline = time.Second // for the kernel to say that nobody has the port; it does so at once
 )
 
-// post is what the two ends of a UDP conversation know of each other. The datagrams themselves go through the
-// kernel.
+// post is what the two ends of a UDP conversation know of each other. The datagrams themselves go
+// through the kernel.
 type post struct {
 	side
 	suite  net.PacketConn
@@ -36,9 +36,10 @@ type post struct {
 	refused bool          // a datagram was sent since then, which the kernel has not reported yet
 }
 
-// DatagramConn is the end of a UDP conversation that the code under test gets. Its time is the real one, with
-// one difference: a read deadline does not pass as long as an answer is on its way or in the queue, however
-// busy the machine is. A write deadline passes when a Read has reported that one had passed.
+// DatagramConn is the end of a UDP conversation that the code under test gets. Its time is the real
+// one, with one difference: a read deadline does not pass as long as an answer is on its way or in
+// the queue, however busy the machine is. A write deadline passes when a Read has reported that one
+// had passed.
 type DatagramConn struct {
 	net.Conn
 	*post
@@ -61,8 +62,8 @@ func (c *DatagramConn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// await waits until the socket has a datagram or an error, and reports whether it has; otherwise the deadline
-// has passed.
+// await waits until the socket has a datagram or an error, and reports whether it has; otherwise
+// the deadline has passed.
 func (c *DatagramConn) await() bool {
 	w := c.post
 	w.mu.Lock()
@@ -90,7 +91,8 @@ func (c *DatagramConn) await() bool {
 
 // moves reports whether a Read need not wait, under the lock.
 func (w *post) moves() bool {
-	return w.over(w.read) || w.refused || w.did.Closed != "" || w.ready > 0 || w.handled == w.sent && (w.late() || w.floods())
+	return w.over(w.read) || w.refused || w.did.Closed != "" || w.ready > 0 ||
+		w.handled == w.sent && (w.late() || w.floods())
 }
 
 // over reports whether a Read has reported that a deadline had passed, or a later one: it stays so.
@@ -108,7 +110,13 @@ func (w *post) floods() bool {
 }
 
 func (c *DatagramConn) timeout(op string) error {
-	return &net.OpError{Op: op, Net: "udp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
+	return &net.OpError{
+		Op:     op,
+		Net:    "udp",
+		Source: c.LocalAddr(),
+		Addr:   c.RemoteAddr(),
+		Err:    os.ErrDeadlineExceeded,
+	}
 }
 
 // send sends under the lock: on loopback that does not block.
@@ -181,7 +189,8 @@ func (c *DatagramConn) allow(method string, t time.Time) error {
 	return nil
 }
 
-// Longest is the longest time that a read deadline gave a Read, seen from when it was set; 0 if none was set.
+// Longest is the longest time that a read deadline gave a Read, seen from when it was set; 0 if
+// none was set.
 func (c *DatagramConn) Longest() (d time.Duration) {
 	c.look(func() { d = c.longest })
 	return d
@@ -193,15 +202,15 @@ func (c *DatagramConn) Passed() (t time.Time) {
 	return t
 }
 
-// Endless reports whether a flood had to be ended: it went on for a second after a Write, or the read deadline was
-// put off again and again meanwhile.
+// Endless reports whether a flood had to be ended: it went on for a second after a Write, or the
+// read deadline was put off again and again meanwhile.
 func (c *DatagramConn) Endless() (endless bool) {
 	c.look(func() { endless = c.endless })
 	return endless
 }
 
-// Quiet reports whether nothing more will happen here on its own: every datagram that was written has been
-// answered or dropped, and no Read waits for its deadline.
+// Quiet reports whether nothing more will happen here on its own: every datagram that was written
+// has been answered or dropped, and no Read waits for its deadline.
 func (c *DatagramConn) Quiet() (quiet bool) {
 	w := c.post
 	w.look(func() { quiet = w.handled == w.sent && (w.waiting == 0 || w.read.IsZero()) })

@@ -9,10 +9,14 @@ import (
 
 const maxDatagram = 1 << 16 // bytes; more than one carries
 
-// JoinDatagrams puts the adversary between the two ends of a UDP conversation: under, which is connected, and
-// suite, to which it is. It returns conn for the code under test and peer for the suite, which closes both.
-// notify is as in [Join].
-func JoinDatagrams(under net.Conn, suite net.PacketConn, notify func()) (conn *DatagramConn, peer *DatagramPeer) {
+// JoinDatagrams puts the adversary between the two ends of a UDP conversation: under, which is
+// connected, and suite, to which it is. It returns conn for the code under test and peer for the
+// suite, which closes both. notify is as in [Join].
+func JoinDatagrams(
+	under net.Conn,
+	suite net.PacketConn,
+	notify func(),
+) (conn *DatagramConn, peer *DatagramPeer) {
 	w := &post{suite: suite, client: under.LocalAddr()}
 	w.init(notify)
 	conn = &DatagramConn{Conn: under, post: w}
@@ -31,15 +35,16 @@ type DatagramPeer struct {
 // Conn is the other end, the one of the code under test.
 func (p *DatagramPeer) Conn() *DatagramConn { return p.under }
 
-// Answer makes answer decide what becomes of requests: it is told of each one, by its number from 0, and
-// returns the datagrams to send back, in order; none means that the request is lost. It runs in the peer's
-// goroutine. Without it all requests are lost.
+// Answer makes answer decide what becomes of requests: it is told of each one, by its number from
+// 0, and returns the datagrams to send back, in order; none means that the request is lost. It runs
+// in the peer's goroutine. Without it all requests are lost.
 func (p *DatagramPeer) Answer(answer func(i int, request []byte) [][]byte) {
 	p.w.change(func() { p.w.answer = answer })
 }
 
-// Flood makes the peer send one more datagram, which flood returns, to each Read that would otherwise wait,
-// until its deadline has passed. flood runs in the goroutine of that Read. See [DatagramConn.Endless].
+// Flood makes the peer send one more datagram, which flood returns, to each Read that would
+// otherwise wait, until its deadline has passed. flood runs in the goroutine of that Read. See
+// [DatagramConn.Endless].
 func (p *DatagramPeer) Flood(flood func() []byte) {
 	p.w.change(func() { p.w.flood = flood })
 }
@@ -49,8 +54,8 @@ func (p *DatagramPeer) Send(datagrams ...[]byte) {
 	p.w.change(func() { p.w.send(datagrams...) })
 }
 
-// Leave closes the suite's socket: nobody has the port any more. The kernel tells the other side, except on
-// Windows, where its next Read times out.
+// Leave closes the suite's socket: nobody has the port any more. The kernel tells the other side,
+// except on Windows, where its next Read times out.
 func (p *DatagramPeer) Leave() {
 	p.w.suite.Close()
 	<-p.done
@@ -85,7 +90,8 @@ func (p *DatagramPeer) collect() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil || from.String() != w.client.String() { // what Windows says of a peer that has gone; a stranger
+		if err != nil ||
+			from.String() != w.client.String() { // what Windows says of a peer that has gone; a stranger
 			continue
 		}
 		request := bytes.Clone(buf[:n])

@@ -34,7 +34,8 @@ func write(t *testing.T, conn net.Conn, datagram string) {
 	require.NoError(t, err)
 }
 
-// echo answers the first request with nothing and every later one with itself, twice, and an empty datagram.
+// echo answers the first request with nothing and every later one with itself, twice, and an empty
+// datagram.
 func echo(i int, request []byte) [][]byte {
 	if i == 0 {
 		return nil
@@ -178,7 +179,11 @@ func TestFlood(t *testing.T) {
 	require.Positive(t, flooded(func() time.Time { return at }))
 	require.False(t, conn.Endless())
 	for range 2 {
-		require.LessOrEqual(t, flooded(func() time.Time { return time.Now().Add(100 * time.Millisecond) }), maxPostponed)
+		require.LessOrEqual(
+			t,
+			flooded(func() time.Time { return time.Now().Add(100 * time.Millisecond) }),
+			maxPostponed,
+		)
 		require.True(t, conn.Endless())
 	}
 }

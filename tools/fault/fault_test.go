@@ -30,7 +30,12 @@ func TestCuts(t *testing.T) {
 		{After(1, 4), "a bcd ef"},
 		{After(0, 6, 9), "abcdef"},
 	} {
-		require.Equal(t, tt.want, string(bytes.Join(tt.cut.Pieces([]byte("abcdef")), []byte(" "))), tt.cut.Name)
+		require.Equal(
+			t,
+			tt.want,
+			string(bytes.Join(tt.cut.Pieces([]byte("abcdef")), []byte(" "))),
+			tt.cut.Name,
+		)
 		require.Empty(t, tt.cut.Pieces(nil))
 	}
 	require.Equal(t, "a pause after byte 1 and 4", After(1, 4).Name)
@@ -404,8 +409,16 @@ func TestListenerConcurrentDials(t *testing.T) {
 func TestListenerIsStarved(t *testing.T) {
 	require.True(t, (&Listener{watch: watch{waiting: 1}}).Starved())
 	require.False(t, (&Listener{}).Starved(), "nobody waits")
-	require.False(t, (&Listener{watch: watch{waiting: 1}, ready: make([]net.Conn, 1)}).Starved(), "a connection is there")
-	require.False(t, (&Listener{watch: watch{waiting: 1}, errs: make([]error, 1)}).Starved(), "an error is there")
+	require.False(
+		t,
+		(&Listener{watch: watch{waiting: 1}, ready: make([]net.Conn, 1)}).Starved(),
+		"a connection is there",
+	)
+	require.False(
+		t,
+		(&Listener{watch: watch{waiting: 1}, errs: make([]error, 1)}).Starved(),
+		"an error is there",
+	)
 	require.False(t, (&Listener{watch: watch{waiting: 1}, closed: true}).Starved(), "it is closed")
 }
 
@@ -454,7 +467,8 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// Most counts first: what a call would not have taken anyway is no reason to fail. After a failure everything fails.
+// Most counts first: what a call would not have taken anyway is no reason to fail. After a failure
+// everything fails.
 func TestWriterShortUntilItFails(t *testing.T) {
 	w := &Writer{Most: 3, Room: 10, Err: io.ErrClosedPipe}
 	for _, want := range []int{3, 3, 3} {

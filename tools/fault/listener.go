@@ -7,8 +7,8 @@ import (
 	"socketbook/tools/loopback"
 )
 
-// Listener is a listener on 127.0.0.1 for the code under test. Only the suite connects to it, with Dial, and
-// each accepted connection is the end of a pair made by [Join].
+// Listener is a listener on 127.0.0.1 for the code under test. Only the suite connects to it, with
+// Dial, and each accepted connection is the end of a pair made by [Join].
 type Listener struct {
 	net.Listener
 	watch
@@ -20,8 +20,8 @@ type Listener struct {
 	closed bool
 }
 
-// Listen listens on a free port. wrap makes the two ends of each connection; nil means [Join] with notify. The
-// caller calls Stop.
+// Listen listens on a free port. wrap makes the two ends of each connection; nil means [Join] with
+// notify. The caller calls Stop.
 func Listen(notify func(), wrap func(under, suite net.Conn) (net.Conn, *Peer)) (*Listener, error) {
 	ln, err := loopback.Listen()
 	if err != nil {
@@ -35,8 +35,8 @@ func Listen(notify func(), wrap func(under, suite net.Conn) (net.Conn, *Peer)) (
 	return l, nil
 }
 
-// Dial connects a client. The code under test can accept the other end at once, or later. The caller closes
-// the peer. A stranger who has connected meanwhile is sent away.
+// Dial connects a client. The code under test can accept the other end at once, or later. The
+// caller closes the peer. A stranger who has connected meanwhile is sent away.
 func (l *Listener) Dial() (*Peer, error) {
 	l.dialling.Lock()
 	client, server, err := loopback.Connect(l.Listener)

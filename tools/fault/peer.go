@@ -10,8 +10,9 @@ import (
 // smallPiece is what surely fits in the buffers of a socket whose reader does not read, in bytes.
 const smallPiece = 16 << 10
 
-// Join puts the adversary between the two ends of one connection: it returns conn for the code under test and
-// peer for the suite. Closing conn closes under; closing peer closes both and waits for its goroutines.
+// Join puts the adversary between the two ends of one connection: it returns conn for the code
+// under test and peer for the suite. Closing conn closes under; closing peer closes both and waits
+// for its goroutines.
 //
 // notify, which may be nil, is called without locks held whenever something changes on either side.
 func Join(under, suite net.Conn, notify func()) (conn *Conn, peer *Peer) {
@@ -24,8 +25,8 @@ func Join(under, suite net.Conn, notify func()) (conn *Conn, peer *Peer) {
 	return conn, peer
 }
 
-// Peer is the suite's end. It reads all the time, so that the other side is never held up, and sends from a
-// goroutine of its own, so that no method blocks.
+// Peer is the suite's end. It reads all the time, so that the other side is never held up, and
+// sends from a goroutine of its own, so that no method blocks.
 type Peer struct {
 	w          *wire
 	conn       net.Conn
@@ -36,8 +37,8 @@ type Peer struct {
 // Conn is the other end, the one of the code under test.
 func (p *Peer) Conn() *Conn { return p.under }
 
-// Send sends the pieces in order. Each is the most that one Read on the other side returns; a piece of at most
-// 16 KiB is in the receive queue as a whole before it can be read.
+// Send sends the pieces in order. Each is the most that one Read on the other side returns; a piece
+// of at most 16 KiB is in the receive queue as a whole before it can be read.
 func (p *Peer) Send(pieces ...[]byte) {
 	for _, piece := range pieces {
 		if len(piece) > 0 {
@@ -49,8 +50,8 @@ func (p *Peer) Send(pieces ...[]byte) {
 // CloseWrite ends the stream after what was sent: the other side meets io.EOF. It can still be heard.
 func (p *Peer) CloseWrite() { p.order(sending{end: HalfClose}) }
 
-// Reset aborts the connection when everything that was sent has been read: the next call on the other side
-// fails.
+// Reset aborts the connection when everything that was sent has been read: the next call on the
+// other side fails.
 func (p *Peer) Reset() { p.order(sending{end: Reset}) }
 
 func (p *Peer) order(s sending) {
@@ -67,8 +68,8 @@ func (p *Peer) Received() (data []byte) {
 	return data
 }
 
-// Over returns why nothing more will be received: io.EOF when the other side has closed, another error when
-// the connection broke; nil while it goes on.
+// Over returns why nothing more will be received: io.EOF when the other side has closed, another
+// error when the connection broke; nil while it goes on.
 func (p *Peer) Over() (err error) {
 	p.w.look(func() { err = p.w.over })
 	return err

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// maxFailed is how often calls may fail before the code under test counts as stuck in a loop. Correct code
-// stops at the first or second failure.
+// maxFailed is how often calls may fail before the code under test counts as stuck in a loop.
+// Correct code stops at the first or second failure.
 const maxFailed = 100
 
 // watch is the lock of an adversary, and ends the goroutines of the code under test that do not end by
@@ -49,7 +49,8 @@ func (w *watch) tell() {
 	}
 }
 
-// until waits until ready returns true; the caller holds the lock. It ends the goroutine when w is stopped.
+// until waits until ready returns true; the caller holds the lock. It ends the goroutine when w is
+// stopped.
 func (w *watch) until(ready func() bool) {
 	for !ready() && !w.stopped {
 		w.waiting++
@@ -75,8 +76,8 @@ func (w *watch) enter() {
 	w.until(func() bool { return true })
 }
 
-// count notes what a call of the code under test returns. It ends the goroutine when w is stopped, and when
-// it goes on calling although every call fails.
+// count notes what a call of the code under test returns. It ends the goroutine when w is stopped,
+// and when it goes on calling although every call fails.
 func (w *watch) count(err error) {
 	if err == nil {
 		return

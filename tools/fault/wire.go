@@ -69,8 +69,8 @@ func (s *side) met(err error) {
 	}
 }
 
-// Before makes f run at the beginning of each call of a method of the code under test, "Write" or "Close". An
-// error of f is what that call returns, without any effect.
+// Before makes f run at the beginning of each call of a method of the code under test, "Write" or
+// "Close". An error of f is what that call returns, without any effect.
 func (s *side) Before(method string, f func() error) {
 	s.look(func() {
 		if s.before == nil {
@@ -123,7 +123,8 @@ func (s *side) silence() {
 	}
 }
 
-// wire is what the two ends of a connection know of each other. The bytes themselves go through the kernel.
+// wire is what the two ends of a connection know of each other. The bytes themselves go through the
+// kernel.
 type wire struct {
 	side
 

@@ -1,15 +1,17 @@
 package fault
 
-// Writer is an io.Writer that takes bytes badly. The zero value takes everything. As all adversaries it tells
-// with Spun where a loop was ended that went on after a hundred failures, and with Stop ends all that call it.
+// Writer is an io.Writer that takes bytes badly. The zero value takes everything. As all
+// adversaries it tells with Spun where a loop was ended that went on after a hundred failures, and
+// with Stop ends all that call it.
 type Writer struct {
-	// Most is the number of bytes that one call takes at most; 0 means no limit. A call that is given more takes
-	// Most bytes and returns no error, as send(2) and Python's socket.send may do (io.Writer itself forbids it).
+	// Most is the number of bytes that one call takes at most; 0 means no limit. A call that is
+	// given more takes Most bytes and returns no error, as send(2) and Python's socket.send may do
+	// (io.Writer itself forbids it).
 	Most int
 	// Room is the number of bytes taken before Err; only used when Err is set.
 	Room int
-	// Err is returned by the call of which no more than Most bytes do not fit into Room any more, with the number
-	// of bytes that did, and by every later call.
+	// Err is returned by the call of which no more than Most bytes do not fit into Room any more,
+	// with the number of bytes that did, and by every later call.
 	Err error
 	// Full makes the call that fills Room to the last byte return Err as well, with its full count.
 	Full bool

@@ -2,7 +2,8 @@ package loopback
 
 import "syscall"
 
-// names holds what Windows calls the errors of Unix. See "Windows Sockets Error Codes" in Microsoft's documentation;
+// names holds what Windows calls the errors of Unix. See "Windows Sockets Error Codes" in Microsoft's
+// documentation;
 // package syscall has names for three of them only.
 var names = map[syscall.Errno]syscall.Errno{
 	syscall.EACCES:        syscall.WSAEACCES,

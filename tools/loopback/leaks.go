@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Main runs a package's tests and then checks that they left nothing behind: no goroutine, no descriptor, no child
+// Main runs a package's tests and then checks that they left nothing behind: no goroutine, no descriptor,
+// no child
 // process. What [Resources.Leaked] says of the garbage collector counts here, too. Call it from TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(loopback.Main(m)) }
@@ -44,11 +45,13 @@ func Snapshot() Resources {
 // leakPatience is how long what is about to end may take to end.
 var leakPatience = 2 * time.Second
 
-// Leaked waits until the process holds no more than when r was taken, and has no child processes. After two seconds it returns an
-// error that names what is left: stacks of goroutines, descriptors, children. It waits for no child, not even for one that has ended.
+// Leaked waits until the process holds no more than when r was taken, and has no child processes. After two
+// seconds it returns an error that names what is left: stacks of goroutines, descriptors, children. It
+// waits for no child, not even for one that has ended.
 //
-// The garbage collector closes sockets and files that nobody refers to any more. Those that it has closed before Leaked
-// looks, or while it waits, are not seen: Leaked itself allocates little, in order not to call the collector.
+// The garbage collector closes sockets and files that nobody refers to any more. Those that it has closed
+// before Leaked looks, or while it waits, are not seen: Leaked itself allocates little, in order not to
+// call the collector.
 func (r Resources) Leaked() error {
 	deadline := time.Now().Add(leakPatience)
 	var buf []byte
@@ -73,10 +76,20 @@ func (r Resources) left(buf *[]byte) string {
 		}
 	}
 	if len(running) > 0 {
-		left = append(left, fmt.Sprintf("%d goroutines more than before, among them:\n%s", len(running), running[len(running)-1]))
+		left = append(
+			left,
+			fmt.Sprintf(
+				"%d goroutines more than before, among them:\n%s",
+				len(running),
+				running[len(running)-1],
+			),
+		)
 	}
 	if more := extra(descriptors(), r.files); len(more) > 0 {
-		left = append(left, fmt.Sprintf("%d descriptors more than before: %s", len(more), strings.Join(more, ", ")))
+		left = append(
+			left,
+			fmt.Sprintf("%d descriptors more than before: %s", len(more), strings.Join(more, ", ")),
+		)
 	}
 	if hasChildren() {
 		left = append(left, "a child process that nobody waited for")
@@ -84,7 +97,8 @@ func (r Resources) left(buf *[]byte) string {
 	return strings.Join(left, "; ")
 }
 
-// goroutines returns the stacks of all goroutines but the runtime's own, one a string. buf is grown as needed, and kept
+// goroutines returns the stacks of all goroutines but the runtime's own, one a string. buf is grown as
+// needed, and kept
 // for the next call.
 func goroutines(buf *[]byte) []string {
 	n := runtime.Stack(*buf, true)

@@ -7,7 +7,8 @@ import (
 	"unsafe"
 )
 
-// hasChildren asks for a child, running or ended, and leaves it to whoever waits for it (waitid(2), WNOWAIT). ECHILD
+// hasChildren asks for a child, running or ended, and leaves it to whoever waits for it (waitid(2),
+// WNOWAIT). ECHILD
 // means that there is none.
 func hasChildren() bool {
 	const all = 0      // P_ALL in sys/wait.h

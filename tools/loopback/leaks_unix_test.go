@@ -31,7 +31,15 @@ func untilEnded(t *testing.T, pid int) {
 	var info [256]byte
 	errno := syscall.EINTR
 	for errno == syscall.EINTR {
-		_, _, errno = syscall.Syscall6(syscall.SYS_WAITID, one, uintptr(pid), uintptr(unsafe.Pointer(&info)), syscall.WEXITED|syscall.WNOWAIT, 0, 0)
+		_, _, errno = syscall.Syscall6(
+			syscall.SYS_WAITID,
+			one,
+			uintptr(pid),
+			uintptr(unsafe.Pointer(&info)),
+			syscall.WEXITED|syscall.WNOWAIT,
+			0,
+			0,
+		)
 	}
 	require.Zero(t, errno)
 }

@@ -1,4 +1,5 @@
-// Package loopback makes the conditions that socket lessons and suites need, on 127.0.0.1 only: connected pairs,
+// Package loopback makes the conditions that socket lessons and suites need, on 127.0.0.1 only: connected
+// pairs,
 // waiting until bytes lie in a receive queue, abortive closes, and checks that nothing was left behind.
 package loopback
 
@@ -12,7 +13,8 @@ import (
 	"time"
 )
 
-// Patience bounds every wait in this package. It is a watchdog for what should never happen, not a delay: a wait
+// Patience bounds every wait in this package. It is a watchdog for what should never happen, not a delay: a
+// wait
 // ends as soon as its condition holds.
 const Patience = 10 * time.Second
 
@@ -30,7 +32,8 @@ type Options struct {
 	NoReuse       bool // switch SO_REUSEADDR off, which Go switches on for listeners
 }
 
-// ListenOptions listens on the TCP address addr, "127.0.0.1:0" for a free port, with options that are set before
+// ListenOptions listens on the TCP address addr, "127.0.0.1:0" for a free port, with options that are set
+// before
 // bind. Accepted connections inherit ReceiveBuffer. Where an option cannot be set (Windows) it returns
 // errors.ErrUnsupported. The caller closes the listener.
 func ListenOptions(addr string, o Options) (net.Listener, error) {
@@ -58,7 +61,8 @@ func TCP() (client, server *net.TCPConn, err error) {
 	return c.(*net.TCPConn), s.(*net.TCPConn), nil
 }
 
-// Connect dials ln, a TCP listener, and accepts that connection. Strangers that were quicker are accepted and closed; so nobody else
+// Connect dials ln, a TCP listener, and accepts that connection. Strangers that were quicker are accepted
+// and closed; so nobody else
 // may accept from ln at the same time. The caller closes both ends.
 func Connect(ln net.Listener) (client, server net.Conn, err error) {
 	// The kernel completes the handshake before accept, so dialling first does not block.
@@ -73,7 +77,8 @@ func Connect(ln net.Listener) (client, server net.Conn, err error) {
 	return client, server, nil
 }
 
-// AcceptFrom accepts from ln, which client has dialled, until it has client's other end. Strangers are accepted and closed. The
+// AcceptFrom accepts from ln, which client has dialled, until it has client's other end. Strangers are
+// accepted and closed. The
 // caller closes what is returned.
 func AcceptFrom(ln net.Listener, client net.Conn) (net.Conn, error) {
 	for {
@@ -88,7 +93,8 @@ func AcceptFrom(ln net.Listener, client net.Conn) (net.Conn, error) {
 	}
 }
 
-// UDP returns a socket that listens on a free port of 127.0.0.1 and one that is connected to it. The caller closes both.
+// UDP returns a socket that listens on a free port of 127.0.0.1 and one that is connected to it. The caller
+// closes both.
 func UDP() (client, server *net.UDPConn, err error) {
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -112,21 +118,26 @@ func FreeAddr() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-// FreePacketAddr returns an address of 127.0.0.1 to which no UDP socket is bound at this moment. Its port lies below
-// those that systems hand out by themselves (32768 and up on Linux, 49152 and up elsewhere), so that no client gets it
+// FreePacketAddr returns an address of 127.0.0.1 to which no UDP socket is bound at this moment. Its port
+// lies below those that systems hand out by themselves (32768 and up on Linux, 49152 and up elsewhere), so
+// that no client gets it
 // by chance before it is used.
 func FreePacketAddr() (string, error) {
 	var err error
 	for range 100 { // some ports are taken
 		var pc net.PacketConn
-		if pc, err = net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))); err == nil {
+		if pc, err = net.ListenPacket(
+			"udp",
+			fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000)),
+		); err == nil {
 			return pc.LocalAddr().String(), pc.Close()
 		}
 	}
 	return "", err
 }
 
-// Abort closes a TCP connection with a RST instead of a FIN (SO_LINGER 0): unsent bytes are thrown away and the peer's
+// Abort closes a TCP connection with a RST instead of a FIN (SO_LINGER 0): unsent bytes are thrown away and
+// the peer's
 // next read or write fails with ECONNRESET or EPIPE. conn may be wrapped if it passes SetLinger on.
 func Abort(conn net.Conn) error {
 	l, ok := conn.(interface{ SetLinger(seconds int) error })
@@ -142,8 +153,9 @@ func Abort(conn net.Conn) error {
 // ErrEnded is returned by WaitQueued when the stream ended before n bytes came.
 var ErrEnded = errors.New("the stream ended first")
 
-// WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out (recv with MSG_PEEK; on
-// Windows FIONREAD); for n = 0, any byte. For a datagram socket it waits for a next datagram of at least n bytes. It fails with
+// WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out (recv with
+// MSG_PEEK; on Windows FIONREAD); for n = 0, any byte. For a datagram socket it waits for a next datagram
+// of at least n bytes. It fails with
 // os.ErrDeadlineExceeded after Patience, and leaves conn without a read deadline.
 func WaitQueued(conn net.Conn, n int) error {
 	sc, ok := conn.(syscall.Conn)
@@ -164,8 +176,9 @@ func WaitQueued(conn net.Conn, n int) error {
 	return nil
 }
 
-// Queued returns how many bytes lie in conn's receive queue now, looking at no more than limit; for a datagram socket, the size of the
-// next datagram. It does not block and takes nothing out. Where the system cannot tell it returns errors.ErrUnsupported.
+// Queued returns how many bytes lie in conn's receive queue now, looking at no more than limit; for a
+// datagram socket, the size of the next datagram. It does not block and takes nothing out. Where the system
+// cannot tell it returns errors.ErrUnsupported.
 func Queued(conn net.Conn, limit int) (int, error) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -183,8 +196,9 @@ func Queued(conn net.Conn, limit int) (int, error) {
 	return n, perr
 }
 
-// WaitDead blocks until the kernel has given conn up: a RST came or was sent, and every further write will fail.
-// It takes nothing out of the queue. On Windows it returns nil when a read would meet the reset, or after 50 ms.
+// WaitDead blocks until the kernel has given conn up: a RST came or was sent, and every further write will
+// fail. It takes nothing out of the queue. On Windows it returns nil when a read would meet the reset, or
+// after 50 ms.
 func WaitDead(conn net.Conn) error {
 	return poll("the connection to be reset", func() (bool, error) { return dead(conn) })
 }

@@ -205,7 +205,11 @@ func TestWaitQueuedGivesUp(t *testing.T) {
 	require.NoError(t, err)
 	_, err = server.Read(make([]byte, 1))
 	require.NoError(t, err, "the deadline is not left behind")
-	require.ErrorContains(t, poll("the end", func() (bool, error) { return false, nil }), "waited 10ms for the end")
+	require.ErrorContains(
+		t,
+		poll("the end", func() (bool, error) { return false, nil }),
+		"waited 10ms for the end",
+	)
 }
 
 // A datagram of no bytes is not the end of anything.
@@ -226,7 +230,12 @@ func TestEmptyDatagram(t *testing.T) {
 
 func TestExtra(t *testing.T) {
 	require.Empty(t, extra([]string{"a", "b"}, []string{"b", "a", "c"}))
-	require.Equal(t, []string{"a", "b"}, extra([]string{"a", "a", "b"}, []string{"a"}), "two of one name are two")
+	require.Equal(
+		t,
+		[]string{"a", "b"},
+		extra([]string{"a", "a", "b"}, []string{"a"}),
+		"two of one name are two",
+	)
 }
 
 // What is left behind is found and named.

@@ -22,9 +22,14 @@ func waitQueued(raw syscall.RawConn, n int) error {
 	return perr
 }
 
-// peek looks at up to limit bytes of the queue. 0 means that nothing is there yet; the end of a stream is ErrEnded.
+// peek looks at up to limit bytes of the queue. 0 means that nothing is there yet; the end of a stream is
+// ErrEnded.
 func peek(fd uintptr, limit int) (int, error) {
-	n, _, err := syscall.Recvfrom(int(fd), make([]byte, max(limit, 1)), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	n, _, err := syscall.Recvfrom(
+		int(fd),
+		make([]byte, max(limit, 1)),
+		syscall.MSG_PEEK|syscall.MSG_DONTWAIT,
+	)
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		return 0, nil
@@ -53,7 +58,8 @@ func setOptions(fd uintptr, o Options) error {
 	return nil
 }
 
-// dead asks for the connection's state. The first byte of what TCP_INFO (on macOS TCP_CONNECTION_INFO) returns is the
+// dead asks for the connection's state. The first byte of what TCP_INFO (on macOS TCP_CONNECTION_INFO)
+// returns is the
 // state; both systems allow a short buffer.
 func dead(conn net.Conn) (bool, error) {
 	sc, ok := conn.(syscall.Conn)

@@ -14,7 +14,8 @@ const grace = 50 * time.Millisecond
 
 var wsaPoll = syscall.NewLazyDLL("ws2_32.dll").NewProc("WSAPoll")
 
-// waitQueued asks again and again: Windows has no call that waits for a socket to become readable and leaves Go's own
+// waitQueued asks again and again: Windows has no call that waits for a socket to become readable and
+// leaves Go's own
 // waiting alone.
 func waitQueued(raw syscall.RawConn, n int) error {
 	deadline := time.Now().Add(patience)
@@ -34,7 +35,8 @@ func waitQueued(raw syscall.RawConn, n int) error {
 	}
 }
 
-// peek looks at up to limit bytes of the queue. 0 means that nothing is there yet; the end of a stream is ErrEnded.
+// peek looks at up to limit bytes of the queue. 0 means that nothing is there yet; the end of a stream is
+// ErrEnded.
 func peek(fd uintptr, limit int) (int, error) {
 	socket := syscall.Handle(fd)
 	if ready, err := readable(socket); !ready {
@@ -71,7 +73,17 @@ func readable(socket syscall.Handle) (bool, error) {
 func inQueue(socket syscall.Handle) (int, error) {
 	const fionread = 0x4004667f // in winsock2.h
 	var n, size uint32
-	err := syscall.WSAIoctl(socket, fionread, nil, 0, (*byte)(unsafe.Pointer(&n)), uint32(unsafe.Sizeof(n)), &size, nil, 0)
+	err := syscall.WSAIoctl(
+		socket,
+		fionread,
+		nil,
+		0,
+		(*byte)(unsafe.Pointer(&n)),
+		uint32(unsafe.Sizeof(n)),
+		&size,
+		nil,
+		0,
+	)
 	return int(n), err
 }
 

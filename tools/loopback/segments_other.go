@@ -9,6 +9,7 @@ import (
 	"net"
 )
 
-// Segments returns how many segments with data conn's kernel has received. It exists on Linux only; elsewhere it
+// Segments returns how many segments with data conn's kernel has received. It exists on Linux only;
+// elsewhere it
 // returns errors.ErrUnsupported.
 func Segments(net.Conn) (int, error) { return 0, errors.ErrUnsupported }

@@ -275,9 +275,17 @@ func TestErrors(t *testing.T) {
 	need(t)
 	require.EqualError(t, run(t, Options{Func: fails, Args: []string{"was it"}}),
 		"inside the private network: fails: that was it")
-	require.ErrorContains(t, run(t, Options{Func: fails, Args: []string{strings.Repeat("x", 60<<10)}}), "that xxx")
+	require.ErrorContains(
+		t,
+		run(t, Options{Func: fails, Args: []string{strings.Repeat("x", 60<<10)}}),
+		"that xxx",
+	)
 	require.EqualError(t, run(t, Options{Func: exits}), "inside the private network: exits: exit status 3")
-	require.EqualError(t, run(t, Options{Func: killed}), "inside the private network: killed: signal: killed")
+	require.EqualError(
+		t,
+		run(t, Options{Func: killed}),
+		"inside the private network: killed: signal: killed",
+	)
 	var stderr bytes.Buffer
 	require.EqualError(t, run(t, Options{Func: "panics", Stderr: &stderr}),
 		"inside the private network: panics: exit status 2")
@@ -498,7 +506,11 @@ var (
 func TestSetup(t *testing.T) {
 	need(t)
 	require.NoError(t, run(t, Options{Setup: prepare, Func: prepared, Args: []string{"well"}}))
-	require.ErrorContains(t, run(t, Options{Setup: prepare, Func: prepared, Args: []string{"fail"}}), "could not prepare")
+	require.ErrorContains(
+		t,
+		run(t, Options{Setup: prepare, Func: prepared, Args: []string{"fail"}}),
+		"could not prepare",
+	)
 	_, err := os.Stat("/mnt/made-by-setup")
 	require.ErrorIs(t, err, fs.ErrNotExist, "outside")
 }
@@ -568,9 +580,13 @@ func TestRefusedCapabilities(t *testing.T) {
 	require.ErrorAs(t, err, &r)
 	require.Equal(t, "lo", r.Step)
 	require.Equal(t, syscall.EPERM, r.Err)
-	require.EqualError(t, err, "no private network here: lo: operation not permitted (AppArmor forbids it to "+
-		"ordinary users; until the next start, this allows it: "+
-		"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)")
+	require.EqualError(
+		t,
+		err,
+		"no private network here: lo: operation not permitted (AppArmor forbids it to "+
+			"ordinary users; until the next start, this allows it: "+
+			"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)",
+	)
 }
 
 func fake(t *testing.T, name, value string) {
@@ -607,10 +623,19 @@ func TestHints(t *testing.T) {
 		require.Contains(t, got, test.want, "%s: %v", test.step, test.errno)
 		require.Equal(t, test.want == "", got == "")
 		var r *Refusal
-		require.ErrorAs(t, failedStep(test.step, &fs.PathError{Op: "fork/exec", Path: self, Err: test.errno}), &r)
+		require.ErrorAs(
+			t,
+			failedStep(test.step, &fs.PathError{Op: "fork/exec", Path: self, Err: test.errno}),
+			&r,
+		)
 		require.Equal(t, got, r.Hint)
 	}
-	require.NotErrorIs(t, failedStep("clone", syscall.EAGAIN), errors.ErrUnsupported, "no room for a process")
+	require.NotErrorIs(
+		t,
+		failedStep("clone", syscall.EAGAIN),
+		errors.ErrUnsupported,
+		"no room for a process",
+	)
 	require.ErrorIs(t, failedStep("clone", syscall.EAGAIN), syscall.EAGAIN)
 }
 
@@ -648,7 +673,9 @@ var drops = half("drops", func(t *inner, n *Network) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() {
-		d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error { return n.SetDropping(c, true) }}
+		d := net.Dialer{
+			Control: func(_, _ string, c syscall.RawConn) error { return n.SetDropping(c, true) },
+		}
 		_, err := d.DialContext(ctx, "tcp", "127.0.0.1:8080")
 		ended <- err
 	}()
@@ -757,7 +784,13 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	require.Equal(t, files, descriptors(t))
 	for deadline := time.Now().Add(watchdog); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
-		require.True(t, time.Now().Before(deadline), "%d goroutines, %d before", runtime.NumGoroutine(), goroutines)
+		require.True(
+			t,
+			time.Now().Before(deadline),
+			"%d goroutines, %d before",
+			runtime.NumGoroutine(),
+			goroutines,
+		)
 	}
 	_, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 	require.ErrorIs(t, err, syscall.ECHILD)

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,6 +160,30 @@ func (r *Recorder) State(n int, format string, args ...any) {
 // Verdict records a sentence that was computed from the events or from what the programs returned.
 func (r *Recorder) Verdict(format string, args ...any) {
 	r.moment(Event{Op: Verdict, Text: fmt.Sprintf(format, args...)})
+}
+
+// Replay adds the events of another recording, which ReadJSON returned or another recorder wrote, as
+// they are: made by another process, or long ago. Their times count from the last event of this
+// recording. Their connections keep their names, so this recorder must have named none itself.
+func (r *Recorder) Replay(events []Event) {
+	events = slices.Clone(events)
+	slices.SortFunc(events, func(a, b Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	shift := r.last
+	for _, e := range events {
+		e.Seq, e.Scene = r.events.len+1, r.scene
+		e.US += shift
+		if !e.blocks() {
+			e.End += shift
+		}
+		r.last = max(r.last, e.US, e.End)
+		r.events.add(entry{e, e.N})
+		announce(&r.started)
+		if !e.blocks() {
+			r.finish(r.events.len - 1)
+		}
+	}
 }
 
 // moment records what takes no time: it returns at once.

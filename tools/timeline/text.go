@@ -62,7 +62,7 @@ func (p *painter) paintAll() {
 	}
 	for _, v := range p.Verdicts {
 		mark := p.mark("⇒  ", "=> ")
-		for _, s := range wrap(p.plain(v), p.Width-Width(mark)) {
+		for _, s := range wrapRow(p.plain(v), p.Width-Width(mark)) {
 			p.line(p.paint("1", mark+s))
 			mark = "   "
 		}
@@ -404,6 +404,14 @@ func (p *painter) paint(code, s string) string {
 }
 
 func trimRight(s string) string { return strings.TrimRight(s, " ") }
+
+// wrapRow is wrap for what may be a row of a table: if it fits it keeps all its blanks.
+func wrapRow(s string, columns int) []string {
+	if s != "" && Width(s) <= columns {
+		return []string{s}
+	}
+	return wrap(s, columns)
+}
 
 // wrap breaks a text at blanks into lines of at most columns; a word that is longer is cut into pieces.
 func wrap(s string, columns int) []string {

@@ -220,8 +220,22 @@ var echo = half("echo", func(t net1) {
 	}
 	t.expect(segments, lines...)
 	within := func(i int, begin, end time.Time) {
-		require.False(t, segments[i].Time.Before(begin.Round(0)), "segment %d: %v, after %v", i, segments[i].Time, begin)
-		require.False(t, segments[i].Time.After(end.Round(0)), "segment %d: %v, before %v", i, segments[i].Time, end)
+		require.False(
+			t,
+			segments[i].Time.Before(begin.Round(0)),
+			"segment %d: %v, after %v",
+			i,
+			segments[i].Time,
+			begin,
+		)
+		require.False(
+			t,
+			segments[i].Time.After(end.Round(0)),
+			"segment %d: %v, before %v",
+			i,
+			segments[i].Time,
+			end,
+		)
 	}
 	for i := range 3 {
 		within(i, times[0], times[1])
@@ -261,7 +275,11 @@ func TestEcho(t *testing.T) {
 	require.Equal(t, "hello", string(segments[3].Payload()))
 	require.Equal(t, "HELLO", string(segments[5].Payload()))
 	require.Empty(t, segments[4].Payload())
-	require.Regexp(t, `^tcp 127.0.0.1:\d+ > 127.0.0.1:8080 PSH ACK seq 1 ack 1 len 5$`, segments[3].String())
+	require.Regexp(
+		t,
+		`^tcp 127.0.0.1:\d+ > 127.0.0.1:8080 PSH ACK seq 1 ack 1 len 5$`,
+		segments[3].String(),
+	)
 }
 
 func TestEchoIPv6(t *testing.T) {
@@ -494,7 +512,11 @@ var upAndDown = half("up and down", func(t net1) {
 	require.GreaterOrEqual(t, len(segments), 4)
 	client.Close()
 	server.Close()
-	t.wait(2, "segments that close", func(s Segment) bool { return s.Flags.Has(FIN) }) // by the reading goroutine
+	t.wait(
+		2,
+		"segments that close",
+		func(s Segment) bool { return s.Flags.Has(FIN) },
+	) // by the reading goroutine
 })
 
 func TestUpAndDown(t *testing.T) { inside(t, netns.Options{Func: upAndDown}) }
@@ -562,7 +584,11 @@ var leaks = half("leaks", func(t net1) {
 		require.NoError(t, c.Close())
 		_, err = c.Segments()
 		require.ErrorIs(t, err, os.ErrClosed)
-		require.ErrorIs(t, c.Wait(context.Background(), "anything", func([]Segment) bool { return false }), os.ErrClosed)
+		require.ErrorIs(
+			t,
+			c.Wait(context.Background(), "anything", func([]Segment) bool { return false }),
+			os.ErrClosed,
+		)
 	}
 	moreFiles, moreGoroutines := count()
 	require.Equal(t, files, moreFiles)
@@ -606,7 +632,16 @@ func TestPcap(t *testing.T) {
 	require.NoError(t, err)
 	var want strings.Builder
 	for _, s := range segments {
-		fmt.Fprintf(&want, "%d\t%d\t0x%04x\t%d\t%d\t%d\n", s.Src.Port(), s.Dst.Port(), uint8(s.Flags), s.Seq, s.Ack, s.Len)
+		fmt.Fprintf(
+			&want,
+			"%d\t%d\t0x%04x\t%d\t%d\t%d\n",
+			s.Src.Port(),
+			s.Dst.Port(),
+			uint8(s.Flags),
+			s.Seq,
+			s.Ack,
+			s.Len,
+		)
 	}
 	require.Equal(t, want.String(), string(out))
 }

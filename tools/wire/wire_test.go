@@ -43,7 +43,12 @@ func sent(t *testing.T, back bool, f Flags, seq, ack uint32, payload string) []b
 	buf := gopacket.NewSerializeBuffer()
 	require.NoError(t, gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true},
 		&layers.Ethernet{
-			SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6), EthernetType: layers.EthernetTypeIPv4,
+			SrcMAC: make(
+				net.HardwareAddr,
+				6,
+			),
+			DstMAC:       make(net.HardwareAddr, 6),
+			EthernetType: layers.EthernetTypeIPv4,
 		}, ip, tcp, gopacket.Payload(payload)))
 	return buf.Bytes()
 }

@@ -27,13 +27,19 @@ func upper(message []byte) []byte {
 // wantOneWrite ends the case if what went out in several calls of Write.
 func wantOneWrite(c *check.C, what, reader string, writes int) {
 	if writes > 1 {
-		c.Fail("%s went out in %d calls of Write; a %s that reads once may get no more than the first", what, writes, reader)
+		c.Fail(
+			"%s went out in %d calls of Write; a %s that reads once may get no more than the first",
+			what,
+			writes,
+			reader,
+		)
 	}
 }
 
 var errUnplugged = errors.New("the cable is unplugged")
 
-// answered sends message in one piece and compares what comes back. The client closes its side at once, so an answer
+// answered sends message in one piece and compares what comes back. The client closes its side at once, so
+// an answer
 // that reads to the end passes too: OneRead is about that.
 func (s suite) answered(c *check.C, message []byte) (got []byte) {
 	c.Variation("a new connection; the suite sends one message and closes its side")
@@ -153,7 +159,10 @@ func (s suite) silent(c *check.C) {
 
 func (s suite) unsent(c *check.C) {
 	for _, end := range []string{"closes its side and resets the connection", "resets the connection"} {
-		c.Variation("a new connection; when the message is read, the suite %s, and the Write comes after that", end)
+		c.Variation(
+			"a new connection; when the message is read, the suite %s, and the Write comes after that",
+			end,
+		)
 		conn, peer := c.Connect()
 		send(c, peer, fault.Whole, []byte("hello"))
 		if end != "resets the connection" { // so that Write meets a broken pipe; otherwise, a reset
@@ -171,7 +180,14 @@ func (s suite) unsent(c *check.C) {
 }
 
 // askFor lets Ask send message, answers it in pieces, and compares both.
-func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answer []byte, cut fault.Cut, isLate bool) *question {
+func (s suite) askFor(
+	c *check.C,
+	conn net.Conn,
+	peer *fault.Peer,
+	message, answer []byte,
+	cut fault.Cut,
+	isLate bool,
+) *question {
 	before, writes := len(peer.Received()), peer.Conn().Did().Writes
 	q := s.startAsk(c, conn, message)
 	c.Await("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(message) })
@@ -192,11 +208,20 @@ func (s suite) askFor(c *check.C, conn net.Conn, peer *fault.Peer, message, answ
 	c.WantText("question", string(peer.Received()[before:]), string(message))
 	wantOneWrite(c, "the question", "server", peer.Conn().Did().Writes-writes)
 	if !bytes.Equal(q.message, message) {
-		c.Fail("Ask has changed message, which belongs to the caller: it was %s, and is %s now", text(message), text(q.message))
+		c.Fail(
+			"Ask has changed message, which belongs to the caller: it was %s, and is %s now",
+			text(message),
+			text(q.message),
+		)
 	}
 	c.WantText("answer", string(q.answer), string(first[:min(len(first), most)]))
 	if taken = peer.Conn().Did().Taken - taken; taken != len(q.answer) {
-		c.Fail("Ask has taken %d bytes from the connection and returned %d: the others belong to the next call", taken, len(q.answer))
+		c.Fail(
+			"Ask has taken %d bytes from the connection and returned %d: the others belong to the "+
+				"next call",
+			taken,
+			len(q.answer),
+		)
 	}
 	c.WantUntimed("Ask", peer.Conn())
 	return q
@@ -237,7 +262,11 @@ func (s suite) again(c *check.C) {
 		c.WantOpen("Ask", peer.Conn())
 	}
 	for i, m := range messages {
-		c.WantText(fmt.Sprintf("answer %d, looked at when all were there", i+1), string(asked[i].answer), string(upper([]byte(m))))
+		c.WantText(
+			fmt.Sprintf("answer %d, looked at when all were there", i+1),
+			string(asked[i].answer),
+			string(upper([]byte(m))),
+		)
 	}
 }
 
@@ -246,7 +275,7 @@ func (s suite) refused(c *check.C) {
 		c.Variation("a new connection; a question of %d bytes", len(message))
 		conn, peer := c.Connect()
 		q := s.startAsk(c, conn, message)
-		c.Say("the suite has received nothing to answer")
+		c.Say("the suite has received no question, and answers nothing")
 		c.Await("an error", func() bool { return q.Ended() || len(peer.Received()) > 0 })
 		if n := len(peer.Received()); n > 0 {
 			c.Fail("Ask sent %d bytes instead of returning an error", n)

@@ -1,4 +1,5 @@
-// Package oneshottest is the suite of lab 01. The task that it tests is in labs/01/README.md; how a suite is made, in
+// Package oneshottest is the suite of lab 01. The task that it tests is in labs/01/README.md; how a suite
+// is made, in
 // the documentation of package check.
 package oneshottest
 
@@ -42,45 +43,116 @@ func Suite(lab Lab) check.Lab {
 	s := suite{lab}
 	return check.Lab{Number: "01", File: "oneshot.go", Cases: []check.Case{
 		{
-			Name: Upper, Points: 1, Run: s.upper, Scene: "echo",
-			Rule: "Answer sends back the bytes that it has read, a to z in upper case: as many as came, in one call of Write.",
-			Hint: "Call Read once: not in a loop, and not until a line end or 1024 bytes have come. It returns how many came: the message is buf[:n]. Call Write once, and Close last.",
-		}, {
-			Name: Others, Points: 1, Run: s.others, Scene: "echo", Needs: []string{Upper},
-			Rule: "Only the 26 bytes from a to z change. Digits, spaces, line ends, zero bytes and all bytes from 128 on are sent back as they are.",
-			Hint: "Go through the message byte by byte and change only 'a' <= b && b <= 'z'. bytes.ToUpper reads the bytes as UTF-8: it changes other letters too, and what is not UTF-8. Send all of buf[:n], spaces and line ends included.",
-		}, {
-			Name: OneRead, Points: 1, Run: s.oneRead, Scene: "echo", Needs: []string{Upper},
-			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing marks its end, so whoever waits for more may wait forever. However long it is, its answer goes out in one call of Write.",
-			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, io.ReadFull and reading to the end of a line wait for something that need not come. Call conn.Write once, too.",
-		}, {
-			Name: Closes, Points: 1, Run: s.closes, Scene: "second-message", Needs: []string{OneRead},
-			Rule: "Answer closes the connection when it has answered, whether or not the client does; the client meets the end of the stream behind the answer.",
+			Name:   Upper,
+			Points: 1,
+			Run:    s.upper,
+			Scene:  "echo",
+			Rule: "Answer sends back the bytes that it has read, a to z in upper case: as many " +
+				"as came, in one call of Write.",
+			Hint: "Call Read once: not in a loop, and not until a line end or 1024 bytes have " +
+				"come. It returns how many came: the message is buf[:n]. Call Write once, and " +
+				"Close last.",
+		},
+		{
+			Name:   Others,
+			Points: 1,
+			Run:    s.others,
+			Scene:  "echo",
+			Needs:  []string{Upper},
+			Rule: "Only the 26 bytes from a to z change. Digits, spaces, line ends, zero bytes " +
+				"and all bytes from 128 on are sent back as they are.",
+			Hint: "Go through the message byte by byte and change only 'a' <= b && b <= 'z'. " +
+				"bytes.ToUpper reads the bytes as UTF-8: it changes other letters too, and what is " +
+				"not UTF-8. Send all of buf[:n], spaces and line ends included.",
+		},
+		{
+			Name:   OneRead,
+			Points: 1,
+			Run:    s.oneRead,
+			Scene:  "echo",
+			Needs:  []string{Upper},
+			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing " +
+				"marks its end, so whoever waits for more may wait forever. However long it is, " +
+				"its answer goes out in one call of Write.",
+			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, " +
+				"io.ReadFull and reading to the end of a line wait for something that need not " +
+				"come. Call conn.Write once, too.",
+		},
+		{
+			Name:   Closes,
+			Points: 1,
+			Run:    s.closes,
+			Scene:  "second-message",
+			Needs:  []string{OneRead},
+			Rule: "Answer closes the connection when it has answered, whether or not the client " +
+				"does; the client meets the end of the stream behind the answer.",
 			Hint: "Begin Answer with defer conn.Close(): it runs however the function returns.",
-		}, {
-			Name: Silent, Points: 1, Run: s.silent,
-			Rule: "When no message has come, nothing is answered: the error is io.EOF after an orderly end, and the error of Read after a reset. The connection is closed then too.",
-			Hint: "Look at the error of Read before you use the bytes, return it (alone or wrapped with %w), and close on every way out.",
-		}, {
-			Name: Unsent, Points: 1, Run: s.unsent, Scene: "second-message", Needs: []string{Upper},
-			Rule: "nil means that the answer was handed to the system. When Write fails, its error is returned, and the connection is closed.",
-			Hint: "Look at the error of Write and return it, alone or wrapped with %w; let a deferred Close close the connection.",
-		}, {
-			Name: Ask, Points: 1, Run: s.ask, Scene: "echo",
-			Rule: "Ask sends the message as it is and nothing else, in one call of Write, and leaves the slice unchanged. Its answer is what one Read into a buffer of 1024 bytes then returns, whatever it says and however long it is.",
-			Hint: "Write message as it is, then call conn.Read once into a buffer of 1024 bytes, and return buf[:n]. The answer may be shorter or longer than the question, and no end of the stream follows it.",
-		}, {
-			Name: Again, Points: 1, Run: s.again, Scene: "second-message", Needs: []string{Ask},
-			Rule: "The connection belongs to whoever dialled: Ask does not close it, in whole or in half. Each answer belongs to the caller, and a later call does not change it.",
+		},
+		{
+			Name:   Silent,
+			Points: 1,
+			Run:    s.silent,
+			Rule: "When no message has come, nothing is answered: the error is io.EOF after an " +
+				"orderly end, and the error of Read after a reset. The connection is closed then " +
+				"too.",
+			Hint: "Look at the error of Read before you use the bytes, return it (alone or " +
+				"wrapped with %w), and close on every way out.",
+		},
+		{
+			Name:   Unsent,
+			Points: 1,
+			Run:    s.unsent,
+			Scene:  "second-message",
+			Needs:  []string{Upper},
+			Rule: "nil means that the answer was handed to the system. When Write fails, its " +
+				"error is returned, and the connection is closed.",
+			Hint: "Look at the error of Write and return it, alone or wrapped with %w; let a " +
+				"deferred Close close the connection.",
+		},
+		{
+			Name:   Ask,
+			Points: 1,
+			Run:    s.ask,
+			Scene:  "echo",
+			Rule: "Ask sends the message as it is and nothing else, in one call of Write, and " +
+				"leaves the slice unchanged. Its answer is what one Read into a buffer of 1024 " +
+				"bytes then returns, whatever it says and however long it is.",
+			Hint: "Write message as it is, then call conn.Read once into a buffer of 1024 bytes, " +
+				"and return buf[:n]. The answer may be shorter or longer than the question, and no " +
+				"end of the stream follows it.",
+		},
+		{
+			Name:   Again,
+			Points: 1,
+			Run:    s.again,
+			Scene:  "second-message",
+			Needs:  []string{Ask},
+			Rule: "The connection belongs to whoever dialled: Ask does not close it, in whole or " +
+				"in half. Each answer belongs to the caller, and a later call does not change it.",
 			Hint: "Leave out Close and CloseWrite, and make a new buffer in each call.",
-		}, {
-			Name: Refused, Points: 1, Run: s.refused, Scene: "both-listen", Needs: []string{Ask},
-			Rule: "A message has 1 to 1024 bytes. Ask refuses any other with an error and sends nothing: 0 bytes put nothing on the wire, so no answer would ever come, and more than 1024 would be cut.",
+		},
+		{
+			Name:   Refused,
+			Points: 1,
+			Run:    s.refused,
+			Scene:  "both-listen",
+			Needs:  []string{Ask},
+			Rule: "A message has 1 to 1024 bytes. Ask refuses any other with an error and sends " +
+				"nothing: 0 bytes put nothing on the wire, so no answer would ever come, and more " +
+				"than 1024 would be cut.",
 			Hint: "Check len(message) before the Write.",
-		}, {
-			Name: Left, Points: 1, Run: s.left, Scene: "second-message", Needs: []string{Ask},
-			Rule: "Without an answer there is an error: io.EOF when the server has closed its side, the error of Write or Read when the connection broke.",
-			Hint: "Look at both errors. Return that of Write at once, without a Read: there is nothing to wait for. Return what the call returned, or wrap it with %w; a new error does not say what happened.",
+		},
+		{
+			Name:   Left,
+			Points: 1,
+			Run:    s.left,
+			Scene:  "second-message",
+			Needs:  []string{Ask},
+			Rule: "Without an answer there is an error: io.EOF when the server has closed its " +
+				"side, the error of Write or Read when the connection broke.",
+			Hint: "Look at both errors. Return that of Write at once, without a Read: there is " +
+				"nothing to wait for. Return what the call returned, or wrap it with %w; a new " +
+				"error does not say what happened.",
 		},
 	}}
 }
@@ -103,7 +175,8 @@ type question struct {
 	err     error
 }
 
-// startAsk gives Ask a copy of message with room behind it, so that appending to it would not make another one.
+// startAsk gives Ask a copy of message with room behind it, so that appending to it would not make another
+// one.
 func (s suite) startAsk(c *check.C, conn net.Conn, message []byte) *question {
 	q := &question{what: fmt.Sprintf("Ask(conn, %s)", text(message))}
 	if message != nil { // otherwise Ask is to get nil, too

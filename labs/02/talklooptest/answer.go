@@ -87,7 +87,12 @@ func (s suite) talk(c *check.C) {
 		answer := a.exchange(message)
 		c.WantText("answer", answer, upper(message))
 		if n := peer.Conn().Did(); n.Writes > n.Brought {
-			c.Fail("%d Reads brought bytes, and they were answered in %d calls of Write; a client that reads once may get no more than the first", n.Brought, n.Writes)
+			c.Fail(
+				"%d calls of Read brought bytes, and %d calls of Write answered them; a client "+
+					"that reads once may get no more than the first",
+				n.Brought,
+				n.Writes,
+			)
 		}
 	}
 	c.Late()
@@ -108,7 +113,11 @@ func (s suite) talk(c *check.C) {
 		if cut.Name == fault.Bytes.Name {
 			data = string(every)
 		}
-		c.Variation("a new connection; the suite sends %d bytes and closes its side: %s", len(data), cut.Name)
+		c.Variation(
+			"a new connection; the suite sends %d bytes and closes its side: %s",
+			len(data),
+			cut.Name,
+		)
 		conn, peer := c.Connect()
 		c.Say("the suite has sent all of them")
 		peer.Send(cut.Pieces([]byte(data))...)
@@ -133,7 +142,8 @@ func (s suite) reset(c *check.C) {
 	c.WantNil("Answer", a.returns())
 }
 
-// gone starts Answer on a connection with one message, whose client is gone when the answer is written. If the
+// gone starts Answer on a connection with one message, whose client is gone when the answer is written. If
+// the
 // client has closed before, Write meets a broken pipe, otherwise a reset. The message has one byte, so that
 // it is read at once.
 func (s suite) gone(c *check.C, closes bool) *answering {

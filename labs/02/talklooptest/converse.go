@@ -72,7 +72,8 @@ func (v *conversation) receives(message string) {
 	v.sent += message
 	v.awaits("the message "+text(message), func() bool {
 		n, got := v.did(), len(v.server.Received())
-		enough := got >= len(v.sent) || got > before && v.server.Conn().Starved() // another message, which is shown
+		enough := got >= len(v.sent) ||
+			got > before && v.server.Conn().Starved() // another message, which is shown
 		return enough && got == n.Written && n.Reads > v.messages
 	})
 	v.messages++
@@ -80,7 +81,11 @@ func (v *conversation) receives(message string) {
 	v.c.Step("the suite received %s", text(got))
 	v.c.WantText("sent before an answer was read", got, message)
 	if writes := v.did().Writes; writes > v.messages {
-		v.c.Fail("%s went out in %d calls of Write; a server that reads once may get no more than the first", text(message), 1+writes-v.messages)
+		v.c.Fail(
+			"%s went out in %d calls of Write; a server that reads once may get no more than the first",
+			text(message),
+			1+writes-v.messages,
+		)
 	}
 }
 

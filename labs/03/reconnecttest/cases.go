@@ -29,7 +29,10 @@ func (s suite) clients(c *check.C) {
 		r.answer(p, "HELLO\n")
 	}
 	for _, cut := range c.Cuts(3) {
-		c.Variation("Serve is running; two clients, one after the other; each sends two lines, %s", cut.Name)
+		c.Variation(
+			"Serve is running; two clients, one after the other; each sends two lines, %s",
+			cut.Name,
+		)
 		for i := range 2 {
 			p := r.dial(fmt.Sprintf("client %d", i+1))
 			r.talk(p, cut, "hello")
@@ -69,7 +72,10 @@ func (s suite) closed(c *check.C) {
 func (s suite) handlerError(c *check.C) {
 	r := s.start(c)
 	for _, order := range []string{orderError, orderEOF, orderErrClosed, orderEMFILE} {
-		c.Variation("Serve is running; a handler is going to return the error %s", check.Err(handlerErrors[order]))
+		c.Variation(
+			"Serve is running; a handler is going to return the error %s",
+			check.Err(handlerErrors[order]),
+		)
 		p := r.dial("client 1")
 		r.talk(p, fault.Whole, "hello")
 		r.send(p, fault.Whole, order)
@@ -77,7 +83,10 @@ func (s suite) handlerError(c *check.C) {
 		r.calledWell()
 	}
 	for _, cut := range c.Cuts(3) {
-		c.Variation("Serve is running; two handlers in a row return an error; what the clients send comes %s", cut.Name)
+		c.Variation(
+			"Serve is running; two handlers in a row return an error; what the clients send comes %s",
+			cut.Name,
+		)
 		r.send(r.dial("client 1"), cut, orderError)
 		r.send(r.dial("client 2"), cut, orderError)
 		r.nextClient()
@@ -118,7 +127,10 @@ func (s suite) handlerPanic(c *check.C) {
 }
 
 func (s suite) breakOff(c *check.C) {
-	c.Variation("two clients connect before Serve is called: one resets its connection, one closes its side, both without a word")
+	c.Variation(
+		"two clients connect before Serve is called: one resets its connection, one closes its " +
+			"side, both without a word",
+	)
 	r := s.prepare(c)
 	r.reset(r.dial("client 1"))
 	r.closeWrite(r.dial("client 2"))
@@ -127,7 +139,10 @@ func (s suite) breakOff(c *check.C) {
 	r.nextClient()
 	for _, cut := range c.Cuts(2) {
 		for _, breaks := range []func(*client){r.reset, r.closeWrite} {
-			c.Variation("Serve is running; a client breaks off in the middle of a line; what it sends comes %s", cut.Name)
+			c.Variation(
+				"Serve is running; a client breaks off in the middle of a line; what it sends comes %s",
+				cut.Name,
+			)
 			p := r.dial("client 1")
 			r.talk(p, cut, "hello")
 			c.Say("client 1 has sent %q", "hel")
@@ -167,7 +182,10 @@ func (s suite) listenerClosed(c *check.C) {
 
 func (s suite) finish(c *check.C) {
 	for _, cut := range c.Cuts(3) {
-		c.Variation("Serve is running; a client is being served when the listener is closed; its lines come %s", cut.Name)
+		c.Variation(
+			"Serve is running; a client is being served when the listener is closed; its lines come %s",
+			cut.Name,
+		)
 		r := s.start(c)
 		p := r.dial("client 1")
 		r.talk(p, cut, "hello")
@@ -184,11 +202,15 @@ func (s suite) finish(c *check.C) {
 	r.staysFor(p, fault.Whole)
 	r.ends() // with which error, or whether it takes this one for the end at all, is another case
 
-	c.Variation("Serve is running; a client is being served when the listener is closed; closing its connection takes a while")
+	c.Variation(
+		"Serve is running; a client is being served when the listener is closed; closing its " +
+			"connection takes a while",
+	)
 	s.slowClose(c)
 }
 
-// closedAtOnce closes the listener when a client has just been accepted, so that nobody has had the time to count it,
+// closedAtOnce closes the listener when a client has just been accepted, so that nobody has had the time to
+// count it,
 // again and again: who counts too late does so sooner or later.
 func (s suite) closedAtOnce(c *check.C) {
 	for range 15 {
@@ -198,10 +220,16 @@ func (s suite) closedAtOnce(c *check.C) {
 		p := r.dial("client 1")
 		r.serve()
 		c.Say("the suite has closed the listener")
-		c.Await("handle to be called, or Serve to return", func() bool { return r.calls.Load() > 0 || r.call.Ended() })
+		c.Await(
+			"handle to be called, or Serve to return",
+			func() bool { return r.calls.Load() > 0 || r.call.Ended() },
+		)
 		c.Await("Serve to notice it", func() bool { return r.call.Ended() || c.Resting() })
 		if r.call.Ended() {
-			c.Fail("Serve has returned, but handle has not: the client was not counted yet when Serve began to wait (call Add before go)")
+			c.Fail(
+				"Serve has returned, but handle has not: the client was not counted yet when Serve " +
+					"began to wait (call Add before go)",
+			)
 		}
 		r.closeWrite(p)
 		r.returned(nil)
@@ -218,7 +246,11 @@ func (r *run) staysFor(p *client, cut fault.Cut) {
 		r.c.Late()
 	}
 	if r.call.Ended() {
-		r.c.Fail("Serve has returned meanwhile, but %s has not finished: however long it takes, it is waited for", p.name)
+		r.c.Fail(
+			"Serve has returned meanwhile, but %s has not finished: however long it takes, it is "+
+				"waited for",
+			p.name,
+		)
 	}
 	r.talk(p, cut, "still here")
 	r.closeWrite(p)
@@ -234,7 +266,10 @@ func (s suite) slowClose(c *check.C) {
 	r.talk(p, fault.Whole, "hello")
 	r.closeListener()
 	r.closeWrite(p)
-	c.Await("the connection of client 1 to be closed", func() bool { return (r.ln.isClosing() || r.call.Ended()) && c.Resting() })
+	c.Await(
+		"the connection of client 1 to be closed",
+		func() bool { return (r.ln.isClosing() || r.call.Ended()) && c.Resting() },
+	)
 	if r.ln.isClosing() && r.call.Ended() { // who has returned and closes nothing fails another case
 		c.Fail("Serve has returned, but the connection of client 1 is not closed yet")
 	}
@@ -266,7 +301,10 @@ func (s suite) pause(c *check.C) {
 	}
 	r.patience = longPause
 	for i := range single {
-		c.Variation("Serve is running; Accept has failed %d times so far, and a client was served after that", inRow+i)
+		c.Variation(
+			"Serve is running; Accept has failed %d times so far, and a client was served after that",
+			inRow+i,
+		)
 		r.acceptFails(temporaryErrors[0])
 		r.nextClient()
 	}
@@ -279,7 +317,8 @@ func (s suite) pause(c *check.C) {
 	r.call.Wait() // once more may be too much, which is another case, as is what it returns; without end fails here
 }
 
-// manyPauses lets Accept fail many times, in a Serve of its own, each time before a client; fewer where the pauses
+// manyPauses lets Accept fail many times, in a Serve of its own, each time before a client; fewer where the
+// pauses
 // are long.
 func (s suite) manyPauses(before *run) {
 	c, begin := before.c, time.Now()

@@ -58,7 +58,8 @@ func (s suite) prepare(c *check.C) *run {
 	return &run{c: c, lab: s.lab, ln: newListener(c.Listen()), done: make(chan struct{})}
 }
 
-// start is prepare and serve. It is no step: a variation that begins with it, or comes after it, says that Serve is running.
+// start is prepare and serve. It is no step: a variation that begins with it, or comes after it, says that
+// Serve is running.
 func (s suite) start(c *check.C) *run {
 	r := s.prepare(c)
 	r.call = r.startServe()
@@ -138,13 +139,16 @@ func (r *run) dial(name string) *client {
 		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
 	r.dialled++
-	r.open = slices.DeleteFunc(r.open, func(p *fault.Peer) bool { // whose goroutines make looks at the stacks slow
-		over := p.Over() != nil && p.Conn().Did().Closed == "Close"
-		if over {
-			p.Close()
-		}
-		return over
-	})
+	r.open = slices.DeleteFunc(
+		r.open,
+		func(p *fault.Peer) bool { // whose goroutines make looks at the stacks slow
+			over := p.Over() != nil && p.Conn().Did().Closed == "Close"
+			if over {
+				p.Close()
+			}
+			return over
+		},
+	)
 	r.open = append(r.open, peer)
 	r.c.Step("%s connected", name)
 	return &client{Peer: peer, name: name}
@@ -171,7 +175,11 @@ func (r *run) answer(p *client, want string) {
 	}
 	r.c.Await("the answer to "+p.name, func() bool { return came() || late() })
 	if !came() {
-		r.c.Fail("%s has been waiting for %v: Serve pauses for too long after a temporary error", p.name, r.patience)
+		r.c.Fail(
+			"%s has been waiting for %v: Serve pauses for too long after a temporary error",
+			p.name,
+			r.patience,
+		)
 	}
 	if !came() || r.call.Ended() {
 		r.c.Settle() // an answer may still be on its way
@@ -196,17 +204,20 @@ func (r *run) closeWrite(p *client) {
 	p.CloseWrite()
 }
 
-// hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does before that: "returned". Those
+// hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does
+// before that: "returned". Those
 // of all other clients are over, or about to be.
 func (r *run) hungUp(p *client, handlerHas string) {
 	open := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
 	var waited stopwatch
 	forgotten := func() bool { // open is asked again, because Resting has looked at the connections before it looked at the code
-		late := int(r.over.Load()) == r.dialled && waited.read() > aMoment // a Close in another process is under way
+		late := int(r.over.Load()) == r.dialled &&
+			waited.read() > aMoment // a Close in another process is under way
 		return late && open() && r.c.Resting() && open()
 	}
 	r.c.Await("the end of the connection of "+p.name, func() bool {
-		return r.call.Ended() || p.Over() != nil && r.c.Resting() || forgotten() // Serve may still be about to close, or to return
+		return r.call.Ended() || p.Over() != nil && r.c.Resting() ||
+			forgotten() // Serve may still be about to close, or to return
 	})
 	if r.call.Ended() {
 		r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))
@@ -221,7 +232,10 @@ func (r *run) hungUp(p *client, handlerHas string) {
 func (r *run) ended(p *client) {
 	r.hungUp(p, "returned")
 	if closed := p.Conn().Did().Closed; closed != "Close" {
-		r.c.Fail("handle has returned, and of the connection of %s only the writing half is closed: call Close", p.name)
+		r.c.Fail(
+			"handle has returned, and of the connection of %s only the writing half is closed: call Close",
+			p.name,
+		)
 	}
 	r.c.WantError("the end of the connection of "+p.name, p.Over(), io.EOF)
 }
@@ -231,14 +245,16 @@ func (r *run) reset(p *client) {
 	p.Reset()
 }
 
-// nextClient is a client that has nothing special about it. Whether its connection is closed is a case of its own.
+// nextClient is a client that has nothing special about it. Whether its connection is closed is a case of
+// its own.
 func (r *run) nextClient() {
 	p := r.dial("the next client")
 	r.talk(p, fault.Whole, "anybody there?")
 	r.closeWrite(p)
 }
 
-// calledWell ends the case when the handler was called more often than there are clients, or with something else than a connection of
+// calledWell ends the case when the handler was called more often than there are clients, or with something
+// else than a connection of
 // theirs.
 func (r *run) calledWell() {
 	if r.strange.Load() > 0 {
@@ -254,7 +270,8 @@ func (r *run) closeListener() {
 	r.ln.shut()
 }
 
-// ends waits until Serve returns. It is false when Serve calls Accept once more instead, after an error that is the end.
+// ends waits until Serve returns. It is false when Serve calls Accept once more instead, after an error
+// that is the end.
 func (r *run) ends() bool {
 	defer r.ln.release()
 	r.c.Await("Serve to return", func() bool { return r.call.Ended() || r.ln.askedAgain() })
@@ -278,8 +295,9 @@ func (r *run) returned(want error) {
 	}
 }
 
-// finishes closes the listener and waits for Serve, which has nothing to wait for any more. What it returns is another case, and so
-// is a Serve that panics or calls Accept once more. before is what might keep it: "some handlers have panicked".
+// finishes closes the listener and waits for Serve, which has nothing to wait for any more. What it returns
+// is another case, and so is a Serve that panics or calls Accept once more. before is what might keep it:
+// "some handlers have panicked".
 func (r *run) finishes(before string) {
 	r.c.Variation("Serve is running; %s, all clients have gone, and the listener is closed", before)
 	r.ending.Store(true)
@@ -287,7 +305,8 @@ func (r *run) finishes(before string) {
 	r.ends()
 }
 
-// stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that does not end
+// stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that
+// does not end
 // fails the cases that are, and no other.
 func (r *run) stop() {
 	r.c.Step("the suite has closed the listener, because this case is over")
@@ -298,8 +317,9 @@ func (r *run) stop() {
 	}
 }
 
-// listener is what Serve gets. It notes what becomes of the calls of Accept: how soon after an error the next one comes, and whether one
-// comes after an error that is the end. It keeps goroutines apart, because several may accept, each with its own pauses and its own end.
+// listener is what Serve gets. It notes what becomes of the calls of Accept: how soon after an error the
+// next one comes, and whether one comes after an error that is the end. It keeps goroutines apart, because
+// several may accept, each with its own pauses and its own end.
 type listener struct {
 	*fault.Listener
 
@@ -320,7 +340,12 @@ type listener struct {
 }
 
 func newListener(ln *fault.Listener) *listener {
-	l := &listener{Listener: ln, failed: map[string]time.Time{}, ended: map[string]bool{}, released: make(chan struct{})}
+	l := &listener{
+		Listener: ln,
+		failed:   map[string]time.Time{},
+		ended:    map[string]bool{},
+		released: make(chan struct{}),
+	}
 	l.release = sync.OnceFunc(func() { close(l.released) })
 	return l
 }
@@ -328,7 +353,8 @@ func newListener(ln *fault.Listener) *listener {
 // soon is half of the pause that the task asks for, so that a coarse clock does no harm.
 const soon = 500 * time.Microsecond
 
-// Accept holds up who should not have called it: otherwise an endless loop might be at its end before the suite has looked.
+// Accept holds up who should not have called it: otherwise an endless loop might be at its end before the
+// suite has looked.
 func (l *listener) Accept() (net.Conn, error) {
 	caller := goroutine()
 	if !l.enter(caller) {
@@ -345,7 +371,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-// enter compares with the last error that the same goroutine got; for a goroutine that has not called before, with the last error of all.
+// enter compares with the last error that the same goroutine got; for a goroutine that has not called
+// before, with the last error of all.
 func (l *listener) enter(caller string) (ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -440,7 +467,8 @@ func (l *listener) tooSoon() (n int) {
 	return n
 }
 
-// goroutine returns the number of the calling goroutine, from the first line of its stack: "goroutine 34 [running]:".
+// goroutine returns the number of the calling goroutine, from the first line of its stack: "goroutine 34
+// [running]:".
 func goroutine() string {
 	var line [32]byte
 	runtime.Stack(line[:], false)
@@ -449,7 +477,8 @@ func goroutine() string {
 
 const aMoment = 50 * time.Millisecond
 
-// stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at most. On a busy machine the code under test is
+// stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at most. On a
+// busy machine the code under test is
 // kept from running as well, and that is not its fault.
 type stopwatch struct {
 	last  time.Time

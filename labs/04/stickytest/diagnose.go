@@ -23,7 +23,8 @@ func (s suite) examples(c *check.C, table []example) {
 	}
 }
 
-// diagnose calls Diagnose, compares its report and returns it. The arguments have to be the same after the call.
+// diagnose calls Diagnose, compares its report and returns it. The arguments have to be the same after the
+// call.
 func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) (got Report) {
 	c.Variation("sent:     %s", quoted(sent))
 	c.Step("received: %s", quoted(received))
@@ -33,7 +34,11 @@ func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) (got R
 	wantSame(c, "sent", sent, sentBefore)
 	wantSame(c, "received", received, receivedBefore)
 	if len(got.Fates) != len(want.Fates) {
-		c.Fail("Fates has %s for %s", count(len(got.Fates), "entry", "entries"), count(len(sent), "sent message", "sent messages"))
+		c.Fail(
+			"Fates has %s for %s",
+			count(len(got.Fates), "entry", "entries"),
+			count(len(sent), "sent message", "sent messages"),
+		)
 	}
 	for i, fate := range want.Fates {
 		if got.Fates[i] != fate {
@@ -60,7 +65,13 @@ func cloned(messages [][]byte) (all [][]byte) {
 func wantSame(c *check.C, name string, now, before [][]byte) {
 	for i := range before {
 		if !bytes.Equal(now[i], before[i]) {
-			c.Fail("Diagnose has changed its arguments: %s[%d] was %s, and is now %s", name, i, quoted(before[i:i+1]), quoted(now[i:i+1]))
+			c.Fail(
+				"Diagnose has changed its arguments: %s[%d] was %s, and is now %s",
+				name,
+				i,
+				quoted(before[i:i+1]),
+				quoted(now[i:i+1]),
+			)
 		}
 	}
 }
@@ -93,7 +104,14 @@ func around(sent, received [][]byte, i int) string {
 		}
 		start += len(r)
 	}
-	return fmt.Sprintf("%s (bytes %d to %d; received from byte %d on: %s)", name, from, to, first, quoted(there))
+	return fmt.Sprintf(
+		"%s (bytes %d to %d; received from byte %d on: %s)",
+		name,
+		from,
+		to,
+		first,
+		quoted(there),
+	)
 }
 
 func (s suite) whole(c *check.C) {
@@ -102,7 +120,11 @@ func (s suite) whole(c *check.C) {
 		{[]string{"hello", "world"}, []string{"hello", "world"}, Report{[]string{Whole, Whole}, 0, 0}},
 		{[]string{"a", "a", "aa"}, []string{"a", "a", "aa"}, Report{[]string{Whole, Whole, Whole}, 0, 0}},
 		{[]string{"你好", "caf\u00e9"}, []string{"你好", "caf\u00e9"}, Report{[]string{Whole, Whole}, 0, 0}},
-		{[]string{"a\x00b", "\x00", "\xff\xfe"}, []string{"a\x00b", "\x00", "\xff\xfe"}, Report{[]string{Whole, Whole, Whole}, 0, 0}},
+		{
+			[]string{"a\x00b", "\x00", "\xff\xfe"},
+			[]string{"a\x00b", "\x00", "\xff\xfe"},
+			Report{[]string{Whole, Whole, Whole}, 0, 0},
+		},
 		{nil, nil, Report{}},
 	})
 }
@@ -110,10 +132,26 @@ func (s suite) whole(c *check.C) {
 func (s suite) glued(c *check.C) {
 	s.examples(c, []example{
 		{[]string{"hello", "world"}, []string{"helloworld"}, Report{[]string{Glued, Glued}, 0, 0}},
-		{[]string{"one", "two", "three"}, []string{"one", "twothree"}, Report{[]string{Whole, Glued, Glued}, 0, 0}},
-		{[]string{"one", "two", "three"}, []string{"onetwo", "three"}, Report{[]string{Glued, Glued, Whole}, 0, 0}},
-		{[]string{"a", "a", "a", "aa"}, []string{"aaa", "aa"}, Report{[]string{Glued, Glued, Glued, Whole}, 0, 0}},
-		{[]string{"yes", "no", "yes"}, []string{"yesno", "yes"}, Report{[]string{Glued, Glued, Whole}, 0, 0}},
+		{
+			[]string{"one", "two", "three"},
+			[]string{"one", "twothree"},
+			Report{[]string{Whole, Glued, Glued}, 0, 0},
+		},
+		{
+			[]string{"one", "two", "three"},
+			[]string{"onetwo", "three"},
+			Report{[]string{Glued, Glued, Whole}, 0, 0},
+		},
+		{
+			[]string{"a", "a", "a", "aa"},
+			[]string{"aaa", "aa"},
+			Report{[]string{Glued, Glued, Glued, Whole}, 0, 0},
+		},
+		{
+			[]string{"yes", "no", "yes"},
+			[]string{"yesno", "yes"},
+			Report{[]string{Glued, Glued, Whole}, 0, 0},
+		},
 	})
 }
 
@@ -121,12 +159,20 @@ func (s suite) cut(c *check.C) {
 	s.examples(c, []example{
 		{[]string{"hello"}, []string{"hel", "lo"}, Report{[]string{Cut}, 0, 0}},
 		{[]string{"hello", "world"}, []string{"hello", "w", "orld"}, Report{[]string{Whole, Cut}, 0, 0}},
-		{[]string{"hello", "world"}, []string{"h", "e", "llo", "world"}, Report{[]string{Cut, Whole}, 0, 0}},
+		{
+			[]string{"hello", "world"},
+			[]string{"h", "e", "llo", "world"},
+			Report{[]string{Cut, Whole}, 0, 0},
+		},
 		{[]string{"aa", "a"}, []string{"a", "a", "a"}, Report{[]string{Cut, Whole}, 0, 0}},
 		{[]string{"hello"}, []string{"hel", "", "lo"}, Report{[]string{Cut}, 0, 0}},
 		{[]string{"\u00e9"}, []string{"\xc3", "\xa9"}, Report{[]string{Cut}, 0, 0}},
 		{[]string{"a\x00b", "c"}, []string{"a\x00", "b", "c"}, Report{[]string{Cut, Whole}, 0, 0}},
-		{[]string{"hello", "world"}, []string{"", "hello", "", "", "world", ""}, Report{[]string{Whole, Whole}, 0, 0}},
+		{
+			[]string{"hello", "world"},
+			[]string{"", "hello", "", "", "world", ""},
+			Report{[]string{Whole, Whole}, 0, 0},
+		},
 	})
 	long := bytes.Repeat([]byte("sticky "), 500)
 	for _, cut := range c.Cuts(1, 1024, len(long)-1) {
@@ -137,12 +183,32 @@ func (s suite) cut(c *check.C) {
 
 func (s suite) both(c *check.C) {
 	s.examples(c, []example{
-		{[]string{"hello", "world"}, []string{"hel", "lowor", "ld"}, Report{[]string{GluedAndCut, GluedAndCut}, 0, 0}},
-		{[]string{"hello", "world"}, []string{"hellow", "orld"}, Report{[]string{Glued, GluedAndCut}, 0, 0}},
-		{[]string{"hello", "world"}, []string{"hell", "oworld"}, Report{[]string{GluedAndCut, Glued}, 0, 0}},
-		{[]string{"a", "long one", "b"}, []string{"al", "ong", " on", "eb"}, Report{[]string{Glued, GluedAndCut, Glued}, 0, 0}},
+		{
+			[]string{"hello", "world"},
+			[]string{"hel", "lowor", "ld"},
+			Report{[]string{GluedAndCut, GluedAndCut}, 0, 0},
+		},
+		{
+			[]string{"hello", "world"},
+			[]string{"hellow", "orld"},
+			Report{[]string{Glued, GluedAndCut}, 0, 0},
+		},
+		{
+			[]string{"hello", "world"},
+			[]string{"hell", "oworld"},
+			Report{[]string{GluedAndCut, Glued}, 0, 0},
+		},
+		{
+			[]string{"a", "long one", "b"},
+			[]string{"al", "ong", " on", "eb"},
+			Report{[]string{Glued, GluedAndCut, Glued}, 0, 0},
+		},
 		{[]string{"aa", "aa"}, []string{"aaa", "a"}, Report{[]string{Glued, GluedAndCut}, 0, 0}},
-		{[]string{"one", "two", "three"}, []string{"on", "etwoth", "r", "ee"}, Report{[]string{GluedAndCut, Glued, GluedAndCut}, 0, 0}},
+		{
+			[]string{"one", "two", "three"},
+			[]string{"on", "etwoth", "r", "ee"},
+			Report{[]string{GluedAndCut, Glued, GluedAndCut}, 0, 0},
+		},
 	})
 }
 
@@ -152,10 +218,22 @@ func (s suite) missing(c *check.C) {
 		{[]string{"hello", "world"}, nil, Report{[]string{Missing, Missing}, 10, 0}},
 		{[]string{"你好", "\x00x"}, []string{"你"}, Report{[]string{Cut, Missing}, 5, 0}},
 		{[]string{"hello", "world"}, []string{"hello", "wor"}, Report{[]string{Whole, Cut}, 2, 0}},
-		{[]string{"hello", "world", "!"}, []string{"hel", "lo"}, Report{[]string{Cut, Missing, Missing}, 6, 0}},
-		{[]string{"hello", "", "world"}, []string{"hello", "world"}, Report{[]string{Whole, Missing, Whole}, 0, 0}},
+		{
+			[]string{"hello", "world", "!"},
+			[]string{"hel", "lo"},
+			Report{[]string{Cut, Missing, Missing}, 6, 0},
+		},
+		{
+			[]string{"hello", "", "world"},
+			[]string{"hello", "world"},
+			Report{[]string{Whole, Missing, Whole}, 0, 0},
+		},
 		{[]string{"", "hello", ""}, []string{"hel", "lo"}, Report{[]string{Missing, Cut, Missing}, 0, 0}},
-		{[]string{"hello", "", "world"}, []string{"hello", "", "world"}, Report{[]string{Whole, Missing, Whole}, 0, 0}},
+		{
+			[]string{"hello", "", "world"},
+			[]string{"hello", "", "world"},
+			Report{[]string{Whole, Missing, Whole}, 0, 0},
+		},
 		{[]string{""}, []string{""}, Report{[]string{Missing}, 0, 0}},
 	})
 }
@@ -164,11 +242,23 @@ func (s suite) foreign(c *check.C) {
 	s.examples(c, []example{
 		{[]string{"hi"}, []string{"hi", "!"}, Report{[]string{Whole}, 0, 1}},
 		{[]string{"hi"}, []string{"hi!"}, Report{[]string{Glued}, 0, 1}},
-		{[]string{"hello", "world"}, []string{"hello", "wOrld"}, Report{[]string{Whole, GluedAndCut}, 4, 4}},
+		{
+			[]string{"hello", "world"},
+			[]string{"hello", "wOrld"},
+			Report{[]string{Whole, GluedAndCut}, 4, 4},
+		},
 		{[]string{"hello", "world"}, []string{"hello", "World"}, Report{[]string{Whole, Missing}, 5, 5}},
 		{[]string{"hello", "world"}, []string{"helloWorld"}, Report{[]string{Glued, Missing}, 5, 5}},
-		{[]string{"hello", "world"}, []string{"world", "hello"}, Report{[]string{Missing, Missing}, 10, 10}},
-		{[]string{"one", "two", "three"}, []string{"one", "three"}, Report{[]string{Whole, GluedAndCut, Missing}, 7, 4}},
+		{
+			[]string{"hello", "world"},
+			[]string{"world", "hello"},
+			Report{[]string{Missing, Missing}, 10, 10},
+		},
+		{
+			[]string{"one", "two", "three"},
+			[]string{"one", "three"},
+			Report{[]string{Whole, GluedAndCut, Missing}, 7, 4},
+		},
 		{nil, []string{"hi"}, Report{nil, 0, 2}},
 	})
 }
@@ -197,7 +287,10 @@ func (s suite) all(c *check.C) {
 	compare(sent, fault.Random(c.Seed(), 5).Pieces(bytes.Join(sent, nil)))
 	for i := range got {
 		if !slices.Equal(got[i].Fates, want[i].Fates) {
-			c.Fail("the Fates that an earlier call has returned have changed since: a report belongs to the caller")
+			c.Fail(
+				"the Fates that an earlier call has returned have changed since: a report belongs " +
+					"to the caller",
+			)
 		}
 	}
 }
@@ -220,12 +313,21 @@ func (s suite) diagnoseApart(c *check.C, sent, received [][]byte, want Report) R
 	received, receivedArray := apart(received)
 	sentBefore, receivedBefore := bytes.Clone(sentArray), bytes.Clone(receivedArray)
 	got := s.diagnose(c, sent, received, want)
-	c.WantBytes("the array in which the sent messages lie, after Diagnose has written into it", sentArray, sentBefore)
-	c.WantBytes("the array in which the received messages lie, after Diagnose has written into it", receivedArray, receivedBefore)
+	c.WantBytes(
+		"the array in which the sent messages lie, after Diagnose has written into it",
+		sentArray,
+		sentBefore,
+	)
+	c.WantBytes(
+		"the array in which the received messages lie, after Diagnose has written into it",
+		receivedArray,
+		receivedBefore,
+	)
 	return got
 }
 
-// apart lays copies of the messages into one array, with a gap behind each. Every message has room behind it, which does not belong to it.
+// apart lays copies of the messages into one array, with a gap behind each. Every message has room behind
+// it, which does not belong to it.
 func apart(messages [][]byte) (copies [][]byte, array []byte) {
 	const gap = "...."
 	for _, m := range messages {
@@ -255,7 +357,11 @@ func pairs(sent [][]byte) [][]byte {
 
 // expect works the right report out byte by byte.
 func expect(sent, received [][]byte) Report {
-	from, to := owners(sent), owners(received) // for each byte: in which message it was sent, in which it was received
+	from, to := owners(
+		sent,
+	), owners(
+		received,
+	) // for each byte: in which message it was sent, in which it was received
 	a, b := bytes.Join(sent, nil), bytes.Join(received, nil)
 	arrived := 0
 	for arrived < min(len(a), len(b)) && a[arrived] == b[arrived] {

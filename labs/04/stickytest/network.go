@@ -29,8 +29,9 @@ var (
 	}
 )
 
-// network is a connection over 127.0.0.1 whose bytes take their time, as on a real network. What client has written is held back until
-// somebody waits for it; then it goes into the socket, and no more than was waited for. What lies in the receive queue
+// network is a connection over 127.0.0.1 whose bytes take their time, as on a real network. What client has
+// written is held back until somebody waits for it; then it goes into the socket, and no more than was
+// waited for. What lies in the receive queue
 // is the kernel's affair, and so is what a Read makes of it.
 type network struct {
 	delivery
@@ -138,7 +139,8 @@ func (n *network) arriving() int {
 	return 0
 }
 
-// makeSure waits until count bytes lie in the receive queue. Where the system cannot be asked (Windows), that takes a while.
+// makeSure waits until count bytes lie in the receive queue. Where the system cannot be asked (Windows),
+// that takes a while.
 func (n *network) makeSure(count int) error {
 	if count <= n.sure {
 		return nil
@@ -155,7 +157,11 @@ func (n *network) queued(want int) error {
 		return err
 	}
 	if there := n.ready + len(n.held); there < want {
-		n.note("queued(%d) waits: %s been written and not read", want, count(there, "byte has", "bytes have"))
+		n.note(
+			"queued(%d) waits: %s been written and not read",
+			want,
+			count(there, "byte has", "bytes have"),
+		)
 	}
 	for n.ready+len(n.held) < want && !n.closed {
 		n.wait()

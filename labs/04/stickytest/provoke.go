@@ -42,7 +42,11 @@ func (s suite) sticksOn(c *check.C, d delivery) {
 		got = append(got, s.stick(c, n, pair[0], pair[1]))
 	}
 	for i, pair := range pairsToStick {
-		c.WantBytes(fmt.Sprintf("what call %d of Provoke has returned, looked at after the last call", i+1), got[i], bytes.Join(pair[:], nil))
+		c.WantBytes(
+			fmt.Sprintf("what call %d of Provoke has returned, looked at after the last call", i+1),
+			got[i],
+			bytes.Join(pair[:], nil),
+		)
 	}
 }
 
@@ -55,11 +59,18 @@ func (s suite) stick(c *check.C, n *network, first, second []byte) []byte {
 	return got
 }
 
-// provoke calls Provoke, and tells what happened on the network meanwhile. Whatever it returns, it has to leave the connection as it was.
+// provoke calls Provoke, and tells what happened on the network meanwhile. Whatever it returns, it has to
+// leave the connection as it was.
 func (s suite) provoke(c *check.C, n *network, first, second []byte) (got []byte, err error) {
 	n.forget()
 	c.Step("the messages are %s", quoted([][]byte{first, second}))
-	client, server := c.Record("client", clientEnd{end{n.client, n, "client"}}), c.Record("server", serverEnd{end{n.server, n, "server"}})
+	client, server := c.Record(
+		"client",
+		clientEnd{end{n.client, n, "client"}},
+	), c.Record(
+		"server",
+		serverEnd{end{n.server, n, "server"}},
+	)
 	call := c.Start("Provoke(client, server, queued, first, second)", func() {
 		got, err = s.lab.Provoke(client, server, n.queued, bytes.Clone(first), bytes.Clone(second))
 	})
@@ -105,17 +116,26 @@ func (n *network) check(c *check.C, first, second []byte) {
 	at := 0
 	for _, w := range n.writes {
 		if at < len(first) && at+len(w) > len(first) {
-			c.Fail("one Write carried bytes of both messages: no wonder that they stick; each has to be sent by itself")
+			c.Fail(
+				"one Write carried bytes of both messages: no wonder that they stick; each has to " +
+					"be sent by itself",
+			)
 		}
 		at += len(w)
 	}
 	both := bytes.Join([][]byte{first, second}, nil)
 	c.WantBytes("what was written", bytes.Join(n.writes, nil), both)
 	if len(n.writes) != 2 {
-		c.Fail("%s sent the two messages; it has to be two, one for each message", count(len(n.writes), "Write has", "Writes have"))
+		c.Fail(
+			"%s sent the two messages; it has to be two, one for each message",
+			count(len(n.writes), "Write has", "Writes have"),
+		)
 	}
 	if len(n.reads) != 1 {
-		c.Fail("%s returned data; it has to be one, which returns both messages", count(len(n.reads), "Read has", "Reads have"))
+		c.Fail(
+			"%s returned data; it has to be one, which returns both messages",
+			count(len(n.reads), "Read has", "Reads have"),
+		)
 	}
 	c.WantBytes("what the Read returned", n.reads[0], both)
 }

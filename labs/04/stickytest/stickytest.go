@@ -1,4 +1,5 @@
-// Package stickytest is the suite of lab 04. The task that it tests is in labs/04/README.md; how a suite is made, in
+// Package stickytest is the suite of lab 04. The task that it tests is in labs/04/README.md; how a suite is
+// made, in
 // the documentation of package check.
 package stickytest
 
@@ -56,44 +57,115 @@ func Suite(lab Lab) check.Lab {
 	s := suite{lab}
 	return check.Lab{Number: "04", File: "sticky.go", Cases: []check.Case{
 		{
-			Name: SeesWhole, Points: 1, Run: s.whole, Scene: "prompt-reader",
-			Rule: "A message is whole when one received message holds exactly its bytes. Fates has an entry for each sent message, in order.",
-			Hint: "Lay both lists end to end and give each message the range of bytes that it covers, such as 5 to 10. Whole means: a received message covers the same range.",
-		}, {
-			Name: SeesGlued, Points: 1, Run: s.glued, Scene: "glue", Needs: []string{SeesWhole},
-			Rule: "A message is glued when a received message holds bytes of it and also bytes that are not its own.",
-			Hint: "Compare ranges of bytes, not contents: two messages may be equal. Look at both ends of the message: a neighbour may stick before it or behind it.",
-		}, {
-			Name: SeesCut, Points: 1, Run: s.cut, Scene: "split", Needs: []string{SeesWhole},
-			Rule: "A message is cut when some of its bytes have arrived, but no received message holds all of them.",
-			Hint: "Count the received messages that hold at least one byte of it. An empty received message holds none.",
-		}, {
-			Name: SeesBoth, Points: 1, Run: s.both, Scene: "residue", Needs: []string{SeesGlued, SeesCut},
-			Rule: "Glued and cut are two questions, each with its own answer; a message may be both.",
-			Hint: "Work the two out apart from each other, for every piece of the message, and put the word together at the end.",
-		}, {
-			Name: SeesMissing, Points: 1, Run: s.missing, Scene: "silent-command", Needs: []string{SeesWhole, SeesCut},
-			Rule: "A message of which no byte has arrived is missing; an empty one always is, because it puts nothing on the connection. One whose end has not arrived is cut. Lost counts the sent bytes that have not arrived.",
+			Name:   SeesWhole,
+			Points: 1,
+			Run:    s.whole,
+			Scene:  "prompt-reader",
+			Rule: "A message is whole when one received message holds exactly its bytes. Fates " +
+				"has an entry for each sent message, in order.",
+			Hint: "Lay both lists end to end and give each message the range of bytes that it " +
+				"covers, such as 5 to 10. Whole means: a received message covers the same range.",
+		},
+		{
+			Name:   SeesGlued,
+			Points: 1,
+			Run:    s.glued,
+			Scene:  "glue",
+			Needs:  []string{SeesWhole},
+			Rule: "A message is glued when a received message holds bytes of it and also bytes " +
+				"that are not its own.",
+			Hint: "Compare ranges of bytes, not contents: two messages may be equal. Look at " +
+				"both ends of the message: a neighbour may stick before it or behind it.",
+		},
+		{
+			Name:   SeesCut,
+			Points: 1,
+			Run:    s.cut,
+			Scene:  "split",
+			Needs:  []string{SeesWhole},
+			Rule: "A message is cut when some of its bytes have arrived, but no received message " +
+				"holds all of them.",
+			Hint: "Count the received messages that hold at least one byte of it. An empty " +
+				"received message holds none.",
+		},
+		{
+			Name:   SeesBoth,
+			Points: 1,
+			Run:    s.both,
+			Scene:  "residue",
+			Needs:  []string{SeesGlued, SeesCut},
+			Rule:   "Glued and cut are two questions, each with its own answer; a message may be both.",
+			Hint: "Work the two out apart from each other, for every piece of the message, and " +
+				"put the word together at the end.",
+		},
+		{
+			Name:   SeesMissing,
+			Points: 1,
+			Run:    s.missing,
+			Scene:  "silent-command",
+			Needs:  []string{SeesWhole, SeesCut},
+			Rule: "A message of which no byte has arrived is missing; an empty one always is, " +
+				"because it puts nothing on the connection. One whose end has not arrived is cut. " +
+				"Lost counts the sent bytes that have not arrived.",
 			Hint: "Find out first how many bytes have arrived, and look only at these.",
-		}, {
-			Name: SeesForeign, Points: 1, Run: s.foreign, Scene: "residue", Needs: []string{SeesBoth, SeesMissing},
-			Rule: "The bytes up to the first difference between the two streams have arrived. Every received byte from there on is foreign, and every sent byte from there on is lost.",
-			Hint: "Count how many bytes both streams have in common at their beginning. Lost and Foreign are what each of them has beyond that.",
-		}, {
-			Name: SeesAll, Points: 1, Run: s.all, Scene: "glue", Needs: []string{SeesForeign},
-			Rule: "The diagnosis follows from the bytes alone, however many messages there are and however they are cut. The arguments stay as they were, and the report belongs to the caller.",
-			Hint: "Draw the message that is named above and what was received around it, byte by byte, on paper. append to a slice that you were given may write into the array behind it: begin with a slice of your own.",
-		}, {
-			Name: Sticks, Points: 1, Run: s.sticks, Scene: "glue",
-			Rule: "Each message is sent with a Write of its own, and one Read returns both; Provoke returns what it returned, in a slice that belongs to the caller. The connection stays open, with no deadline left on it, and Provoke works again and again.",
+		},
+		{
+			Name:   SeesForeign,
+			Points: 1,
+			Run:    s.foreign,
+			Scene:  "residue",
+			Needs:  []string{SeesBoth, SeesMissing},
+			Rule: "The bytes up to the first difference between the two streams have arrived. " +
+				"Every received byte from there on is foreign, and every sent byte from there on " +
+				"is lost.",
+			Hint: "Count how many bytes both streams have in common at their beginning. Lost and " +
+				"Foreign are what each of them has beyond that.",
+		},
+		{
+			Name:   SeesAll,
+			Points: 1,
+			Run:    s.all,
+			Scene:  "glue",
+			Needs:  []string{SeesForeign},
+			Rule: "The diagnosis follows from the bytes alone, however many messages there are " +
+				"and however they are cut. The arguments stay as they were, and the report belongs " +
+				"to the caller.",
+			Hint: "Draw the message that is named above and what was received around it, byte by " +
+				"byte, on paper. append to a slice that you were given may write into the array " +
+				"behind it: begin with a slice of your own.",
+		},
+		{
+			Name:   Sticks,
+			Points: 1,
+			Run:    s.sticks,
+			Scene:  "glue",
+			Rule: "Each message is sent with a Write of its own, and one Read returns both; " +
+				"Provoke returns what it returned, in a slice that belongs to the caller. The " +
+				"connection stays open, with no deadline left on it, and Provoke works again and " +
+				"again.",
 			Hint: "Write, Write, and only then one Read, into a buffer that has room for both messages.",
-		}, {
-			Name: SticksSlow, Points: 1, Run: s.sticksSlow, Scene: "prompt-reader", Needs: []string{Sticks},
-			Rule: "A Write has returned when the bytes are on their way, not when they have arrived. Two messages stick for sure only when the last byte of the second lies in the receive queue before the Read.",
-			Hint: "Between the second Write and the Read, let queued wait for len(first)+len(second) bytes. A pause is not enough, however long.",
-		}, {
-			Name: Refuses, Points: 1, Run: s.refuses, Scene: "silent-command", Needs: []string{Sticks},
-			Rule: "An empty message cannot stick: an error, and nothing is sent. An error of Write, queued or Read is returned, alone or wrapped with %w, and nothing more is done. The connection stays open all the same.",
+		},
+		{
+			Name:   SticksSlow,
+			Points: 1,
+			Run:    s.sticksSlow,
+			Scene:  "prompt-reader",
+			Needs:  []string{Sticks},
+			Rule: "A Write has returned when the bytes are on their way, not when they have " +
+				"arrived. Two messages stick for sure only when the last byte of the second lies " +
+				"in the receive queue before the Read.",
+			Hint: "Between the second Write and the Read, let queued wait for " +
+				"len(first)+len(second) bytes. A pause is not enough, however long.",
+		},
+		{
+			Name:   Refuses,
+			Points: 1,
+			Run:    s.refuses,
+			Scene:  "silent-command",
+			Needs:  []string{Sticks},
+			Rule: "An empty message cannot stick: an error, and nothing is sent. An error of " +
+				"Write, queued or Read is returned, alone or wrapped with %w, and nothing more is " +
+				"done. The connection stays open all the same.",
 			Hint: "Look at the lengths before the first Write, and at the error of every call.",
 		},
 	}}

@@ -24,7 +24,8 @@ func header(n int32) []byte {
 	return binary.LittleEndian.AppendUint32(nil, uint32(n))
 }
 
-// samples are payloads of which each has something special: bytes in order, none, a zero byte, a byte over 127, a
+// samples are payloads of which each has something special: bytes in order, none, a zero byte, a byte over
+// 127, a
 // length over one byte, and one over 64 KiB.
 func samples() [][]byte {
 	long := bytes.Repeat([]byte("socket "), 10_000)
@@ -97,7 +98,11 @@ func (s suite) payload(c *check.C) {
 func (s suite) longPayloads(c *check.C) {
 	for _, payload := range [][]byte{samples()[5], huger} {
 		c.Variation("a reader that is not a connection, with a message of %d bytes", len(payload))
-		c.Rule("Any length up to limit is read, whatever it is.", "The only bound is limit: make the slice as long as the header says once the length is checked.")
+		c.Rule(
+			"Any length up to limit is read, whatever it is.",
+			"The only bound is limit: make the slice as long as the header says once the length is "+
+				"checked.",
+		)
 		got, err := s.readMessage(c, bytes.NewReader(frame(payload)), 2*len(payload))
 		c.WantNil("ReadMessage", err)
 		c.WantBytes("payload", got, payload)
@@ -138,15 +143,22 @@ func (s suite) oddReads(c *check.C) {
 		{"returns 0 bytes and no error inside the payload", script{{"\x03\x00\x00\x00h", nil}, {"", nil}, {"i!", nil}}},
 	} {
 		c.Variation("a reader that is not a connection, and %s", v.says)
-		c.Rule("r is any io.Reader: bytes count, whatever error comes with them, and 0 bytes without an error are no end.",
-			"io.ReadFull knows all this. In a loop of your own use the n bytes first, then look at the error, and read on after 0, nil.")
+		c.Rule(
+			"r is any io.Reader: bytes count, whatever error comes with them, and 0 bytes without "+
+				"an error are no end.",
+			"io.ReadFull knows all this. In a loop of your own use the n bytes first, then look at "+
+				"the error, and read on after 0, nil.",
+		)
 		s.wantMessage(c, &v.reads, []byte("hi!"))
 	}
 }
 
 func (s suite) pastTheEnd(c *check.C) {
 	messages := [][]byte{[]byte("first"), {}, samples()[4], []byte("last")}
-	stream := bytes.Join([][]byte{frame(messages[0]), frame(messages[1]), frame(messages[2]), frame(messages[3])}, nil)
+	stream := bytes.Join(
+		[][]byte{frame(messages[0]), frame(messages[1]), frame(messages[2]), frame(messages[3])},
+		nil,
+	)
 	c.Variation("a new connection; all that is sent lies there before the first read")
 	conn, peer := c.Connect()
 	send(c, peer, fault.Whole, stream)
@@ -157,7 +169,12 @@ func (s suite) pastTheEnd(c *check.C) {
 		c.WantOpen("ReadMessage", peer.Conn())
 		end += 4 + len(m)
 		if taken := peer.Conn().Did().Taken; taken != end {
-			c.Fail("message %d ends after byte %d of the stream, but ReadMessage has taken %d bytes", i+1, end, taken)
+			c.Fail(
+				"message %d ends after byte %d of the stream, but ReadMessage has taken %d bytes",
+				i+1,
+				end,
+				taken,
+			)
 		}
 	}
 }
@@ -271,7 +288,11 @@ func (s suite) refuse(c *check.C, n int32, limit int) {
 	case check.Is(err, io.EOF) || check.Is(err, io.ErrUnexpectedEOF):
 		c.Fail("a header announced %d bytes, and ReadMessage took it for the end of the stream", n)
 	case allocated > much:
-		c.Fail("a header announced %d bytes, and ReadMessage allocated more than %d MiB before it refused", n, much>>20)
+		c.Fail(
+			"a header announced %d bytes, and ReadMessage allocated more than %d MiB before it refused",
+			n,
+			much>>20,
+		)
 	case taken != 4:
 		c.Fail("ReadMessage has taken %d bytes, not the 4 of the header", taken)
 	}
@@ -316,13 +337,19 @@ func (s suite) tooLong(c *check.C) {
 	if payload == nil {
 		return
 	}
-	c.Variation("a payload of %d bytes, more than the header can tell; nothing may be written", len(payload))
+	c.Variation(
+		"a payload of %d bytes, more than the header can tell; nothing may be written",
+		len(payload),
+	)
 	w := c.Writer(&fault.Writer{Err: errors.New("nothing may be written")})
 	var err error
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
 	c.Step("WriteMessage(w, payload) returned %s", check.Err(err))
 	if w.Calls() > 0 {
-		c.Fail("WriteMessage began to write a message whose length does not fit the header: compare len(payload) with math.MaxInt32 first")
+		c.Fail(
+			"WriteMessage began to write a message whose length does not fit the header: compare " +
+				"len(payload) with math.MaxInt32 first",
+		)
 	}
 	if err == nil {
 		c.Fail("WriteMessage returned no error, and wrote nothing")
@@ -382,7 +409,11 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 			c.WantOpen(function, peer.Conn())
 			c.WantNoDeadline(function, peer.Conn())
 		}
-		try("ReadMessage", fmt.Sprintf("conn, %d", roomy), func() { m, err = s.lab.ReadMessage(conn, roomy) })
+		try(
+			"ReadMessage",
+			fmt.Sprintf("conn, %d", roomy),
+			func() { m, err = s.lab.ReadMessage(conn, roomy) },
+		)
 		try("WriteMessage", "conn, payload", func() { err = s.lab.WriteMessage(conn, m) })
 		got = append(got, m)
 	}
@@ -393,25 +424,38 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 	c.WantBytes("on the wire", peer.Received(), stream)
 }
 
-// readMeanwhile stops a message in the middle of its header and of its payload, and has others read and written meanwhile.
+// readMeanwhile stops a message in the middle of its header and of its payload, and has others read and
+// written meanwhile.
 func (s suite) readMeanwhile(c *check.C) {
 	c.Variation("two new connections; a message stops half-way on the first one")
-	c.Rule("Calls on different connections, and in the two directions of one, do not wait for each other and share nothing. A message may come late.",
-		"Give every call variables of its own, and hold no lock while it reads. Wait as long as it takes.")
+	c.Rule(
+		"Calls on different connections, and in the two directions of one, do not wait for each "+
+			"other and share nothing. A message may come late.",
+		"Give every call variables of its own, and hold no lock while it reads. Wait as long as it takes.",
+	)
 	payload, short := []byte("a long way to go"), []byte("quick")
 	first, firstPeer := c.Connect()
 	second, secondPeer := c.Connect()
 	var got []byte
 	var err error
-	call := c.Start(fmt.Sprintf("ReadMessage(first, %d)", roomy), func() { got, err = s.lab.ReadMessage(first, roomy) })
+	call := c.Start(
+		fmt.Sprintf("ReadMessage(first, %d)", roomy),
+		func() { got, err = s.lab.ReadMessage(first, roomy) },
+	)
 	data := frame(payload)
 	for _, piece := range [][]byte{data[:2], data[2:7]} {
-		c.Say("the suite has sent %s on the first connection, on which ReadMessage has begun to read", check.Bytes(piece))
+		c.Say(
+			"the suite has sent %s on the first connection, on which ReadMessage has begun to read",
+			check.Bytes(piece),
+		)
 		firstPeer.Send(piece)
 		c.Await("ReadMessage to wait for more", func() bool { return call.Ended() || c.Resting() })
 		c.Late()
 
-		c.Say("while the first call waits, the suite has sent %s on the second connection", check.Bytes(frame(short)))
+		c.Say(
+			"while the first call waits, the suite has sent %s on the second connection",
+			check.Bytes(frame(short)),
+		)
 		secondPeer.Send(frame(short))
 		var other []byte
 		var otherErr error
@@ -422,7 +466,11 @@ func (s suite) readMeanwhile(c *check.C) {
 		c.WantBytes("payload", other, short)
 
 		c.Do("WriteMessage(first, payload)", func() { otherErr = s.lab.WriteMessage(first, short) })
-		c.Step("WriteMessage(first, payload), the payload being %s, returned %s", check.Bytes(short), check.Err(otherErr))
+		c.Step(
+			"WriteMessage(first, payload), the payload being %s, returned %s",
+			check.Bytes(short),
+			check.Err(otherErr),
+		)
 		c.WantNil("WriteMessage", otherErr)
 	}
 	c.Say("the suite has sent %s on the first connection", check.Bytes(data[7:]))
@@ -432,7 +480,11 @@ func (s suite) readMeanwhile(c *check.C) {
 	c.WantNil("ReadMessage", err)
 	c.WantBytes("payload on the first connection", got, payload)
 	c.Settle()
-	c.WantBytes("written on the first connection", firstPeer.Received(), append(frame(short), frame(short)...))
+	c.WantBytes(
+		"written on the first connection",
+		firstPeer.Received(),
+		append(frame(short), frame(short)...),
+	)
 }
 
 // busy is a writer that takes nothing until it is let go.
@@ -471,7 +523,10 @@ func (b *busy) letGo() {
 // writeMeanwhile stops a Write, and has another message written to somebody else meanwhile.
 func (s suite) writeMeanwhile(c *check.C) {
 	c.Variation("two writers; the first one takes its time")
-	c.Rule("Calls on different connections do not wait for each other.", "Let no call hold a lock or a variable that another one needs while it writes.")
+	c.Rule(
+		"Calls on different connections do not wait for each other.",
+		"Let no call hold a lock or a variable that another one needs while it writes.",
+	)
 	payload, short := []byte("a long way to go"), []byte("quick")
 	first := &busy{}
 	first.freed.L = &first.mu

@@ -1,4 +1,5 @@
-// Package framingtest is the suite of lab 05. The task that it tests is in labs/05/README.md; how a suite is made, in
+// Package framingtest is the suite of lab 05. The task that it tests is in labs/05/README.md; how a suite
+// is made, in
 // the documentation of package check.
 package framingtest
 
@@ -43,45 +44,106 @@ func Suite(lab Lab) check.Lab {
 	s := suite{lab}
 	return check.Lab{Number: "05", File: "framing.go", Cases: []check.Case{
 		{
-			Name: Write, Points: 1, Run: s.write, Scene: "byte-order",
-			Rule: "A message is its length as a signed 32-bit number, little-endian (what Python's struct.pack('<i', n) gives), and then the payload.",
-			Hint: "Put the four bytes together with binary.LittleEndian.PutUint32, and write an empty message too: it is four zero bytes.",
-		}, {
-			Name: Read, Points: 1, Run: s.read, Scene: "byte-order",
-			Rule: "The first four bytes are the length, little-endian; the payload is that many bytes, none for an empty message.",
-			Hint: "Read four bytes, turn them into a number with binary.LittleEndian.Uint32, then read that many.",
-		}, {
+			Name:   Write,
+			Points: 1,
+			Run:    s.write,
+			Scene:  "byte-order",
+			Rule: "A message is its length as a signed 32-bit number, little-endian (what " +
+				"Python's struct.pack('<i', n) gives), and then the payload.",
+			Hint: "Put the four bytes together with binary.LittleEndian.PutUint32, and write an " +
+				"empty message too: it is four zero bytes.",
+		},
+		{
+			Name:   Read,
+			Points: 1,
+			Run:    s.read,
+			Scene:  "byte-order",
+			Rule: "The first four bytes are the length, little-endian; the payload is that many " +
+				"bytes, none for an empty message.",
+			Hint: "Read four bytes, turn them into a number with binary.LittleEndian.Uint32, " +
+				"then read that many.",
+		},
+		{
 			Name: Header, Points: 1, Run: s.header, Scene: "split-header", Needs: []string{Read},
 			Rule: "One Read may return fewer bytes than it was asked for, even of a header of four.",
 			Hint: "Read the header with io.ReadFull, or in a loop until all four bytes are there.",
-		}, {
+		},
+		{
 			Name: Payload, Points: 1, Run: s.payload, Scene: "split", Needs: []string{Read},
 			Rule: "A payload may come in any number of pieces, cut anywhere.",
 			Hint: "Read until the announced number of bytes is there; io.ReadFull does that.",
-		}, {
-			Name: PastTheEnd, Points: 1, Run: s.pastTheEnd, Scene: "over-read", Needs: []string{Read},
-			Rule: "What lies behind the message belongs to the next call: take its header and its payload from the stream, no byte more, and leave the connection open.",
-			Hint: "Ask for no more than what the message still lacks. A bufio.Reader made inside ReadMessage takes bytes that the next call will miss.",
-		}, {
-			Name: EndBetween, Points: 1, Run: s.endBetween, Scene: "cut-short", Needs: []string{Read},
-			Rule: "When the stream ends before the first byte of a message, the peer has finished: the error is io.EOF.",
+		},
+		{
+			Name:   PastTheEnd,
+			Points: 1,
+			Run:    s.pastTheEnd,
+			Scene:  "over-read",
+			Needs:  []string{Read},
+			Rule: "What lies behind the message belongs to the next call: take its header and " +
+				"its payload from the stream, no byte more, and leave the connection open.",
+			Hint: "Ask for no more than what the message still lacks. A bufio.Reader made inside " +
+				"ReadMessage takes bytes that the next call will miss.",
+		},
+		{
+			Name:   EndBetween,
+			Points: 1,
+			Run:    s.endBetween,
+			Scene:  "cut-short",
+			Needs:  []string{Read},
+			Rule: "When the stream ends before the first byte of a message, the peer has " +
+				"finished: the error is io.EOF.",
 			Hint: "Pass on the io.EOF of the first read of the header, and only that one.",
-		}, {
-			Name: EndInside, Points: 1, Run: s.endInside, Scene: "cut-short", Needs: []string{Read},
-			Rule: "When the stream ends after the first byte of a message and before its last, something is missing: the error is io.ErrUnexpectedEOF. A connection that breaks is its own error, not an end.",
-			Hint: "io.ReadFull returns io.EOF when it has read nothing at all: right before a header, wrong between a header and its payload.",
-		}, {
-			Name: Refused, Points: 1, Run: s.refused, Scene: "huge", Needs: []string{Read}, Memory: true,
-			Rule: "The length comes from a stranger: a negative one, and one above limit, is an error before memory is allocated for it and before anything more is read. A length equal to limit is allowed. limit may be any int from 0 on; it is a bound, not the size of a buffer.",
-			Hint: "Read the number as an int32 and compare it as an int, before make and before the next read.",
-		}, {
-			Name: BadWrite, Points: 1, Run: s.badWrite, Scene: "overflow", Needs: []string{Write},
-			Rule: "nil means that the whole message is written. After a write that failed nothing more is written. A payload over 2147483647 bytes does not fit the header: an error, and nothing is written.",
-			Hint: "Look at both results of every Write, stop at the first error, and treat n < len(p) without an error as io.ErrShortWrite (or write the rest).",
-		}, {
-			Name: Conversation, Points: 1, Run: s.conversation, Scene: "residue", Needs: []string{Write, Read, Header, Payload, PastTheEnd},
-			Rule: "Each message keeps its bytes, whatever comes before and after it, however the stream is cut, and whatever other calls do meanwhile, on another connection or in the other direction; none waits for another. The connection stays as the caller has set it up.",
-			Hint: "Give every call variables of its own and every message a slice of its own. What is shared, another call changes, even after the first one has returned.",
+		},
+		{
+			Name:   EndInside,
+			Points: 1,
+			Run:    s.endInside,
+			Scene:  "cut-short",
+			Needs:  []string{Read},
+			Rule: "When the stream ends after the first byte of a message and before its last, " +
+				"something is missing: the error is io.ErrUnexpectedEOF. A connection that breaks " +
+				"is its own error, not an end.",
+			Hint: "io.ReadFull returns io.EOF when it has read nothing at all: right before a " +
+				"header, wrong between a header and its payload.",
+		},
+		{
+			Name:   Refused,
+			Points: 1,
+			Run:    s.refused,
+			Scene:  "huge",
+			Needs:  []string{Read},
+			Memory: true,
+			Rule: "The length comes from a stranger: a negative one, and one above limit, is an " +
+				"error before memory is allocated for it and before anything more is read. A " +
+				"length equal to limit is allowed. limit may be any int from 0 on; it is a bound, " +
+				"not the size of a buffer.",
+			Hint: "Read the number as an int32 and compare it as an int, before make and before " +
+				"the next read.",
+		},
+		{
+			Name:   BadWrite,
+			Points: 1,
+			Run:    s.badWrite,
+			Scene:  "overflow",
+			Needs:  []string{Write},
+			Rule: "nil means that the whole message is written. After a write that failed " +
+				"nothing more is written. A payload over 2147483647 bytes does not fit the header: " +
+				"an error, and nothing is written.",
+			Hint: "Look at both results of every Write, stop at the first error, and treat n < " +
+				"len(p) without an error as io.ErrShortWrite (or write the rest).",
+		},
+		{
+			Name:   Conversation,
+			Points: 1,
+			Run:    s.conversation,
+			Scene:  "residue",
+			Needs:  []string{Write, Read, Header, Payload, PastTheEnd},
+			Rule: "Each message keeps its bytes, whatever comes before and after it, however the " +
+				"stream is cut, and whatever other calls do meanwhile, on another connection or in " +
+				"the other direction; none waits for another. The connection stays as the caller " +
+				"has set it up.",
+			Hint: "Give every call variables of its own and every message a slice of its own. " +
+				"What is shared, another call changes, even after the first one has returned.",
 		},
 	}}
 }
@@ -107,7 +169,11 @@ func returned(c *check.C, what string, payload []byte, err error) {
 func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error) {
 	lent := append(bytes.Clone(payload), behind...)
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lent[:len(payload)]) })
-	c.Step("WriteMessage(w, payload), the payload being %s, returned %s", check.Bytes(payload), check.Err(err))
+	c.Step(
+		"WriteMessage(w, payload), the payload being %s, returned %s",
+		check.Bytes(payload),
+		check.Err(err),
+	)
 	c.WantBytes("the caller's payload, which WriteMessage may not change", lent[:len(payload)], payload)
 	c.WantBytes("the bytes behind the payload in the caller's array", lent[len(payload):], []byte(behind))
 	return err

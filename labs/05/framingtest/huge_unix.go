@@ -10,7 +10,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// huge returns 2147483648 zero bytes that take no memory as long as nobody touches them, and nil where they do not fit the
+// huge returns 2147483648 zero bytes that take no memory as long as nobody touches them, and nil where they
+// do not fit the
 // address space. The case unmaps them.
 func huge(c *check.C) []byte {
 	if strconv.IntSize == 32 {

@@ -71,7 +71,14 @@ func (s suite) callDescribe(c *check.C, payload *source) (size int64, sum string
 	return size, sum, err
 }
 
-func (s suite) callSend(c *check.C, w io.Writer, name string, size int64, sum string, payload io.Reader) (err error) {
+func (s suite) callSend(
+	c *check.C,
+	w io.Writer,
+	name string,
+	size int64,
+	sum string,
+	payload io.Reader,
+) (err error) {
 	what := fmt.Sprintf("Send(w, %s, %d, %q, payload)", brief(name), size, sum)
 	c.Do(what, func() { err = s.lab.Send(w, name, size, sum, payload) })
 	c.Step("%s returned %s", what, check.Err(err))
@@ -107,7 +114,14 @@ func (s suite) send(c *check.C) {
 	} {
 		c.Variation("a new connection; a payload of %d bytes%s", len(v.payload), v.beyond)
 		conn, peer := c.Connect()
-		err := s.callSend(c, conn, v.name, int64(len(v.payload)), v.sum, &source{data: v.payload + v.beyond, most: 50_000})
+		err := s.callSend(
+			c,
+			conn,
+			v.name,
+			int64(len(v.payload)),
+			v.sum,
+			&source{data: v.payload + v.beyond, most: 50_000},
+		)
 		c.WantNil("Send", err)
 		c.Settle()
 		payload := s.wantHeader(c, peer.Received(), v.name, int64(len(v.payload)), v.sum)
@@ -139,7 +153,12 @@ func (s suite) wantHeader(c *check.C, data []byte, name string, size int64, sum 
 	}
 	n := int64(int32(uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24))
 	if n < 0 || n > int64(len(data)-4) {
-		c.Fail("the first 4 bytes are % x, a length of %d in little-endian; %d bytes follow in all", data[:4], n, len(data)-4)
+		c.Fail(
+			"the first 4 bytes are % x, a length of %d in little-endian; %d bytes follow in all",
+			data[:4],
+			n,
+			len(data)-4,
+		)
 	}
 	text := data[4 : 4+n]
 	c.WantText("the keys of the JSON", keys(c, text), "file_name total_size md5")
@@ -160,7 +179,11 @@ func (s suite) wantHeader(c *check.C, data []byte, name string, size int64, sum 
 // keys returns the keys of a JSON object in their order.
 func keys(c *check.C, text []byte) string {
 	if !json.Valid(text) {
-		c.Fail("the %d bytes behind the length are not JSON: %s", len(text), quoted(text[:min(len(text), 200)]))
+		c.Fail(
+			"the %d bytes behind the length are not JSON: %s",
+			len(text),
+			quoted(text[:min(len(text), 200)]),
+		)
 	}
 	var names []string
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -215,7 +238,10 @@ func (s suite) badSend(c *check.C) {
 	c.WantNil("Send", s.callSend(c, good, name, 300, sumOf(payload), &source{data: payload}))
 	whole = good.Taken()
 	for _, most := range []int{200, len(whole) - 1} {
-		c.Variation("a payload of 300 bytes, and a writer that takes at most %d bytes a call and returns no error", most)
+		c.Variation(
+			"a payload of 300 bytes, and a writer that takes at most %d bytes a call and returns no error",
+			most,
+		)
 		w := c.Writer(&fault.Writer{Most: most})
 		if s.callSend(c, w, name, 300, sumOf(payload), &source{data: payload}) == nil {
 			c.WantBytes("Send returned nil; taken by the writer", w.Taken(), whole)
@@ -230,7 +256,11 @@ func (s suite) badSend(c *check.C) {
 
 	c.Variation("a payload that fails after 3 of 5 bytes")
 	w := c.Writer(&fault.Writer{})
-	c.WantError("Send", s.callSend(c, w, name, 5, sum, &source{data: "hello", fails: errBroken, failsAt: 3}), errBroken)
+	c.WantError(
+		"Send",
+		s.callSend(c, w, name, 5, sum, &source{data: "hello", fails: errBroken, failsAt: 3}),
+		errBroken,
+	)
 
 	c.Variation("a payload of 5 bytes, where 8 are announced")
 	w = c.Writer(&fault.Writer{})
@@ -256,7 +286,8 @@ func (s suite) badSend(c *check.C) {
 	}
 }
 
-// wantStored ends the case unless the folder holds one file with this name and payload, and nothing else. It removes the
+// wantStored ends the case unless the folder holds one file with this name and payload, and nothing else.
+// It removes the
 // file, so that the folder is empty again.
 func wantStored(c *check.C, dir, name, payload string) {
 	wantFiles(c, dir, name)
@@ -292,7 +323,8 @@ func (s suite) receive(c *check.C) {
 		{"a name with spaces at its ends, and capitals", " Report 1.TXT ", "", "hello"},
 		{"a file of 98000 bytes", "最终 报告.txt", "", long},
 		{"a key that Receive does not know, and another order", "a.txt", fmt.Sprintf(`{"md5":%q,"owner":{"name":["root"]},"total_size":5,"file_name":"a.txt"}`, sumOf("hello")), "hello"},
-		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : \"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
+		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : "+
+			"\"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
 		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded, "hello"},
 	} {
 		c.Variation("a new connection; %s", v.says)
@@ -334,7 +366,11 @@ func (s suite) pieces(c *check.C) {
 		c.WantOpen("Receive", peer.Conn())
 		c.WantNoDeadline("Receive", peer.Conn())
 		if taken := peer.Conn().Did().Taken; taken != len(first) {
-			c.Fail("the transfer ends after byte %d of the stream, but Receive has taken %d bytes", len(first), taken)
+			c.Fail(
+				"the transfer ends after byte %d of the stream, but Receive has taken %d bytes",
+				len(first),
+				taken,
+			)
 		}
 		s.wantReceived(c, conn, dir, "b.txt", "hello")
 	}
@@ -346,7 +382,13 @@ func (s suite) ends(c *check.C) {
 	cuts := []fault.Cut{fault.After(4, at), fault.Bytes}
 	for i, n := range []int{len(data) - 1, at + 1, at, at - 1, 14, 4, 3, 1, 0} {
 		cut := cuts[i%2]
-		c.Variation("a new connection, %s, closed after %d of %d bytes; the payload begins at %d", cut.Name, n, len(data), at)
+		c.Variation(
+			"a new connection, %s, closed after %d of %d bytes; the payload begins at %d",
+			cut.Name,
+			n,
+			len(data),
+			at,
+		)
 		conn, peer := c.Connect()
 		if n > 0 {
 			send(c, peer, cut, data[:n])
@@ -366,7 +408,12 @@ func (s suite) ends(c *check.C) {
 		c.WantOpen("Receive", peer.Conn())
 	}
 	for _, n := range []int{len(data) - 1, at, at - 1, 3, 0} {
-		c.Variation("a new connection, reset after %d of %d bytes; the payload begins at %d", n, len(data), at)
+		c.Variation(
+			"a new connection, reset after %d of %d bytes; the payload begins at %d",
+			n,
+			len(data),
+			at,
+		)
 		conn, peer := c.Connect()
 		if n > 0 {
 			send(c, peer, fault.After(4, at), data[:n])
@@ -426,7 +473,10 @@ func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
 	if at > 4 {
 		_, _, err = s.callReceive(c, conn, dir)
 	} else {
-		allocated = c.Allocated("Receive(conn, dir)", func() { name, verified, err = s.lab.Receive(conn, dir) })
+		allocated = c.Allocated(
+			"Receive(conn, dir)",
+			func() { name, verified, err = s.lab.Receive(conn, dir) },
+		)
 		c.Step("Receive(conn, dir) returned %q, %v, %s", name, verified, check.Err(err))
 	}
 	switch taken := peer.Conn().Did().Taken; {
@@ -463,7 +513,15 @@ func (s suite) verified(c *check.C) {
 	} {
 		c.Variation("a new connection; %s", v.says)
 		conn, peer := c.Connect()
-		send(c, peer, fault.Whole, frame(fmt.Sprintf(`{"file_name": "a.txt", "total_size": %d%s}`, len(v.payload), v.md5), v.payload))
+		send(
+			c,
+			peer,
+			fault.Whole,
+			frame(
+				fmt.Sprintf(`{"file_name": "a.txt", "total_size": %d%s}`, len(v.payload), v.md5),
+				v.payload,
+			),
+		)
 		_, verified, err := s.callReceive(c, conn, dir)
 		if v.refused {
 			if err == nil {
@@ -500,7 +558,8 @@ func (s suite) names(c *check.C) {
 	s.beside(c)
 }
 
-// refuseName sends a whole transfer. Receive has to refuse it before the payload, and may not write anything anywhere.
+// refuseName sends a whole transfer. Receive has to refuse it before the payload, and may not write
+// anything anywhere.
 func (s suite) refuseName(c *check.C, outer, dir, name string) {
 	conn, peer := c.Connect()
 	data, at := transfer(name, "hello")
@@ -528,7 +587,8 @@ func (s suite) refuseName(c *check.C, outer, dir, name string) {
 	}
 }
 
-// link sends a file with the name of a link that leads out of the folder. It may be refused, or take the link's place.
+// link sends a file with the name of a link that leads out of the folder. It may be refused, or take the
+// link's place.
 func (s suite) link(c *check.C, outer, dir string) {
 	conn, peer := c.Connect()
 	if os.Symlink(filepath.Join("..", "escaped.txt"), filepath.Join(dir, "link.txt")) != nil {
@@ -542,7 +602,10 @@ func (s suite) link(c *check.C, outer, dir string) {
 		c.Fail("Receive wrote ../escaped.txt, through the link")
 	}
 
-	c.Variation("a new connection; a file_name of \"out/escaped.txt\"; in the folder is a link named out, which leads to ..")
+	c.Variation(
+		"a new connection; a file_name of \"out/escaped.txt\"; in the folder is a link named out, " +
+			"which leads to ..",
+	)
 	if os.Symlink("..", filepath.Join(dir, "out")) != nil {
 		return
 	}
@@ -555,7 +618,8 @@ func (s suite) link(c *check.C, outer, dir string) {
 	}
 }
 
-// meanwhile receives a.txt, and returns under which other names something was in the folder before it was complete.
+// meanwhile receives a.txt, and returns under which other names something was in the folder before it was
+// complete.
 func (s suite) meanwhile(c *check.C) (names []string) {
 	_, dir := folder(c)
 	c.Variation("a new connection; a file_name of \"a.txt\"; the payload comes in two parts")
@@ -564,8 +628,14 @@ func (s suite) meanwhile(c *check.C) (names []string) {
 	var err error
 	call := c.Start("Receive(conn, dir)", func() { _, _, err = s.lab.Receive(conn, dir) })
 	send(c, peer, fault.Whole, data[:at+30])
-	c.Await("Receive to wait for the rest", func() bool { return call.Ended() || c.Resting() || peer.Conn().Did().Timed })
-	names = slices.DeleteFunc(files(c, dir), func(name string) bool { return name == "a.txt" || strings.Contains(name, "/") })
+	c.Await(
+		"Receive to wait for the rest",
+		func() bool { return call.Ended() || c.Resting() || peer.Conn().Did().Timed },
+	)
+	names = slices.DeleteFunc(
+		files(c, dir),
+		func(name string) bool { return name == "a.txt" || strings.Contains(name, "/") },
+	)
 	send(c, peer, fault.Whole, data[at+30:])
 	call.Wait()
 	c.Step("Receive(conn, dir) returned %s", check.Err(err))
@@ -575,9 +645,19 @@ func (s suite) meanwhile(c *check.C) (names []string) {
 }
 
 // neighbours are names that people give a file until a.txt is complete.
-var neighbours = []string{".a.txt.part", ".a.txt.tmp", "a.txt.part", "a.txt.temp", "a.txt.tmp", "notes.txt", "temp", "tmp"}
+var neighbours = []string{
+	".a.txt.part",
+	".a.txt.tmp",
+	"a.txt.part",
+	"a.txt.temp",
+	"a.txt.tmp",
+	"notes.txt",
+	"temp",
+	"tmp",
+}
 
-// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links are not for everybody.
+// beside receives a.txt into a folder where links that lead out of it lie already; other files, where links
+// are not for everybody.
 func (s suite) beside(c *check.C) {
 	neighbours := slices.Concat(neighbours, s.meanwhile(c))
 	slices.Sort(neighbours)
@@ -587,12 +667,19 @@ func (s suite) beside(c *check.C) {
 	place(c, private, kept)
 	what := "links to ../private.txt"
 	for _, name := range neighbours {
-		if os.Symlink(filepath.Join("..", "private.txt"), filepath.Join(dir, name)) != nil { // as on Windows
+		if os.Symlink(
+			filepath.Join("..", "private.txt"),
+			filepath.Join(dir, name),
+		) != nil { // as on Windows
 			what = "other files"
 			place(c, filepath.Join(dir, name), kept)
 		}
 	}
-	c.Variation("a new connection; a file_name of \"a.txt\"; in the folder lie %s: %s", what, strings.Join(neighbours, ", "))
+	c.Variation(
+		"a new connection; a file_name of \"a.txt\"; in the folder lie %s: %s",
+		what,
+		strings.Join(neighbours, ", "),
+	)
 	conn, peer := c.Connect()
 	data, _ := transfer("a.txt", "hello")
 	send(c, peer, fault.Whole, data)
@@ -672,7 +759,13 @@ func passing(says string, end error, through func() int64) (src *source, fails *
 		}
 		next += 512 << 10
 		if got := through(); at-got > pending {
-			*fails = fmt.Sprintf("%d KiB of the payload had been read, and %s %d KiB of them: the rest is in memory, or elsewhere", at>>10, says, got>>10)
+			*fails = fmt.Sprintf(
+				"%d KiB of the payload had been read, and %s %d KiB of them: the rest is in "+
+					"memory, or elsewhere",
+				at>>10,
+				says,
+				got>>10,
+			)
 			return errBroken
 		}
 		return nil
@@ -680,7 +773,11 @@ func passing(says string, end error, through func() int64) (src *source, fails *
 }
 
 func (s suite) longSend(c *check.C) {
-	c.Variation("a payload of %d MiB, of which the suite watches the first %d MiB", announced>>20, comes>>20)
+	c.Variation(
+		"a payload of %d MiB, of which the suite watches the first %d MiB",
+		announced>>20,
+		comes>>20,
+	)
 	w := &sink{}
 	src, fails := passing("w had got", errBroken, w.Taken)
 	what := fmt.Sprintf("Send(w, \"film.mkv\", %d, \"\", payload)", announced)

@@ -60,7 +60,8 @@ func send(c *check.C, peer *fault.Peer, cut fault.Cut, data []byte) {
 	peer.Send(pieces...)
 }
 
-// telling shows what is sent: the length in hexadecimal and the rest as text, with bars between a few pieces.
+// telling shows what is sent: the length in hexadecimal and the rest as text, with bars between a few
+// pieces.
 func telling(pieces [][]byte) string {
 	if len(pieces) > 4 {
 		return fmt.Sprintf("%s, in %d pieces", telling([][]byte{bytes.Join(pieces, nil)}), len(pieces))
@@ -220,7 +221,8 @@ func (s *sink) Taken() int64 {
 	return s.taken
 }
 
-// folder makes a folder named inbox inside one of its own, and returns both. They are removed when the case is over.
+// folder makes a folder named inbox inside one of its own, and returns both. They are removed when the case
+// is over.
 func folder(c *check.C) (outer, inbox string) {
 	outer, err := os.MkdirTemp("", "socketbook-")
 	if err == nil {

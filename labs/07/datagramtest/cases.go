@@ -93,14 +93,23 @@ func (s suite) silence(c *check.C) {
 		begin := time.Now()
 		_, err := s.exchange(w, hello, roomy, tries, wait)
 		took, all := time.Since(begin), time.Duration(tries)*wait
-		if passed := w.peer.Conn().Passed(); passed.After(begin) { // which a machine that stands still does not move
+		if passed := w.peer.Conn().
+			Passed(); passed.After(
+			begin,
+		) { // which a machine that stands still does not move
 			took = passed.Sub(begin)
 		}
 		w.wantRequests(tries, hello)
 		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
 		if took < all {
-			c.Fail("the call was over after %v, and %d tries of %v take %v: each request is waited for, the last one too",
-				took.Round(time.Millisecond), tries, wait, all)
+			c.Fail(
+				"the call was over after %v, and %d tries of %v take %v: each request is waited "+
+					"for, the last one too",
+				took.Round(time.Millisecond),
+				tries,
+				wait,
+				all,
+			)
 		}
 		s.wantDeadlines(w, 0, all) // the second one may be counted from the beginning
 	}
@@ -108,14 +117,22 @@ func (s suite) silence(c *check.C) {
 	w := s.connect(c, answered(hello))
 	answer, err := s.exchange(w, hello, roomy, 3, ages)
 	want(c, answer, err, hello)
-	s.wantDeadlines(w, ages/2, ages) // half: the machine may stand still between time.Now and SetReadDeadline
+	s.wantDeadlines(
+		w,
+		ages/2,
+		ages,
+	) // half: the machine may stand still between time.Now and SetReadDeadline
 }
 
-// wantDeadlines ends the case unless the read deadlines, if there were any, gave from least to most, and none is left.
+// wantDeadlines ends the case unless the read deadlines, if there were any, gave from least to most, and
+// none is left.
 func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
 	conn := w.peer.Conn()
 	if got := conn.Longest(); got > 0 && (got < least || got > most) {
-		w.c.Fail("the longest read deadline of the call gave the answer %v, and not what wait says", got.Round(time.Microsecond))
+		w.c.Fail(
+			"the longest read deadline of the call gave the answer %v, and not what wait says",
+			got.Round(time.Microsecond),
+		)
 	}
 	w.wantUntimed()
 }
@@ -172,7 +189,12 @@ func (s suite) stale(c *check.C) {
 	c.Variation("a new connection; the first request is answered four times")
 	w = s.connect(c, func(i int, r request) []datagram {
 		if i == 0 {
-			return []datagram{reply(r, []byte("first")), reply(r, []byte("first")), reply(r, []byte("first")), reply(r, []byte("first"))}
+			return []datagram{
+				reply(r, []byte("first")),
+				reply(r, []byte("first")),
+				reply(r, []byte("first")),
+				reply(r, []byte("first")),
+			}
 		}
 		return []datagram{reply(r, []byte("second"))}
 	})
@@ -181,11 +203,16 @@ func (s suite) stale(c *check.C) {
 	answer, err = s.exchange(w, []byte("two"), roomy, 2, ages)
 	want(c, answer, err, []byte("second"))
 	if sent := len(w.requests()); sent > 2 {
-		c.Fail("your code sent %d datagrams for two requests that were answered at once: a stale answer ends no try", sent)
+		c.Fail(
+			"your code sent %d datagrams for two requests that were answered at once: a stale "+
+				"answer does not end a try",
+			sent,
+		)
 	}
 }
 
-// guesses are ids that a forger tries who has seen those before: the same again, those that a counter would come to, in either byte
+// guesses are ids that a forger tries who has seen those before: the same again, those that a counter would
+// come to, in either byte
 // order, and what people begin with.
 func guesses(before []string) (ids []string) {
 	numbers := []uint64{0, 1, 2}
@@ -202,7 +229,11 @@ func guesses(before []string) (ids []string) {
 		}
 	}
 	for _, n := range numbers {
-		ids = append(ids, string(binary.LittleEndian.AppendUint64(nil, n)), string(binary.BigEndian.AppendUint64(nil, n)))
+		ids = append(
+			ids,
+			string(binary.LittleEndian.AppendUint64(nil, n)),
+			string(binary.BigEndian.AppendUint64(nil, n)),
+		)
 	}
 	return ids
 }
@@ -228,7 +259,9 @@ func closeTo(id string) []datagram {
 }
 
 func (s suite) forged(c *check.C) {
-	c.Variation("a new connection; the requests are answered, each time a moment after somebody else has tried to")
+	c.Variation(
+		"a new connection; the requests are answered, each time a moment after somebody else has tried to",
+	)
 	var before []string
 	w := s.connect(c, func(i int, r request) (sent []datagram) {
 		for _, id := range guesses(before) {
@@ -242,7 +275,9 @@ func (s suite) forged(c *check.C) {
 		answer, err := s.exchange(w, hello, roomy, 3, ages)
 		want(c, answer, err, []byte("HELLO"))
 	}
-	c.Variation("a new connection; a call that is answered, and one where other datagrams come before the answer")
+	c.Variation(
+		"a new connection; a call that is answered, and one where other datagrams come before the answer",
+	)
 	w = s.connect(c, func(i int, r request) (sent []datagram) {
 		if i > 0 {
 			sent = closeTo(r.id)
@@ -259,8 +294,9 @@ func (s suite) forged(c *check.C) {
 	s.random(c)
 }
 
-// random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte in common once in
-// 10^22 times; they rise, or fall no more than once, in less than one of 10^16: in either byte order 2^24 of 24! orders do.
+// random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte in
+// common once in 10^22 times; they rise, or fall no more than once, in less than one of 10^16: in either
+// byte order 2^24 of 24! orders do.
 func (s suite) random(c *check.C) {
 	const calls = 24
 	c.Variation("a new connection; %d calls, one after the other, each of which is answered at once", calls)
@@ -290,7 +326,10 @@ func (s suite) random(c *check.C) {
 			}
 		}
 		if falls <= 1 { // a clock that begins anew is still one
-			c.Fail("the ids rise from call to call, as a clock or a counter does: what comes next can be guessed")
+			c.Fail(
+				"the ids rise from call to call, as a clock or a counter does: what comes next can " +
+					"be guessed",
+			)
 		}
 	}
 }
@@ -341,7 +380,11 @@ func (s suite) flood(c *check.C) {
 	})
 	_, err := s.exchange(w, hello, roomy, tries, wait)
 	if w.peer.Conn().Endless() {
-		c.Fail("other datagrams came, one after the other, and the %v of a try were never over: the wait must not begin anew with each of them", wait)
+		c.Fail(
+			"other datagrams came, one after the other, and the %v of a try were never over: the "+
+				"wait must not begin anew with each of them",
+			wait,
+		)
 	}
 	w.wantRequests(tries, hello)
 	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
@@ -364,7 +407,10 @@ func (s suite) broken(c *check.C) {
 	w = s.connect(c, answered(hello))
 	_, err = s.exchange(w, long[:largest+1], roomy, 3, short)
 	if err == nil || check.Is(err, os.ErrDeadlineExceeded) {
-		c.Fail("the request was not sent, but the error is %s: pass on what Write returned, alone or wrapped", check.Err(err))
+		c.Fail(
+			"the request was not sent, but the error is %s: pass on what Write returned, alone or wrapped",
+			check.Err(err),
+		)
 	}
 	s.wantOneWrite(w)
 	w.wantUntimed()
@@ -421,7 +467,11 @@ func (s suite) wantOneWrite(w *wire) {
 
 func (s suite) conversation(c *check.C) {
 	c.Variation("a new connection; some requests are lost, some answers come twice or late")
-	rng, fate := rand.New(rand.NewPCG(c.Seed(), 7)), rand.New(rand.NewPCG(c.Seed(), 8)) // fate is the peer's
+	rng, fate := rand.New(
+		rand.NewPCG(c.Seed(), 7),
+	), rand.New(
+		rand.NewPCG(c.Seed(), 8),
+	) // fate is the peer's
 	var old []datagram
 	lost := 0
 	w := s.connect(c, func(_ int, r request) (sent []datagram) {
@@ -446,7 +496,11 @@ func (s suite) conversation(c *check.C) {
 		c.WantNil("Exchange", err)
 		asked, answers = append(asked, request), append(answers, answer)
 		for i, answer := range answers {
-			c.WantBytes(fmt.Sprintf("the answer of call %d, looked at after call %d", i+1, call+1), answer, bytes.ToUpper(asked[i]))
+			c.WantBytes(
+				fmt.Sprintf("the answer of call %d, looked at after call %d", i+1, call+1),
+				answer,
+				bytes.ToUpper(asked[i]),
+			)
 		}
 	}
 	ids := map[string]string{}

@@ -14,7 +14,8 @@ import (
 
 const idSize = 8 // bytes in front of every request and every answer
 
-// wire is one UDP conversation, and what there is to tell about it: an id is called by the number of the first request
+// wire is one UDP conversation, and what there is to tell about it: an id is called by the number of the
+// first request
 // that had it, because the ids themselves are random.
 type wire struct {
 	c    *check.C
@@ -44,7 +45,8 @@ type datagram struct {
 	says string
 }
 
-// connect begins a conversation; script decides what each request is answered with, from what has been asked so far. Nothing is
+// connect begins a conversation; script decides what each request is answered with, from what has been
+// asked so far. Nothing is
 // to be called on c in there.
 func (s suite) connect(c *check.C, script func(i int, r request) []datagram) *wire {
 	conn, peer := c.Datagrams()
@@ -140,15 +142,30 @@ func (w *wire) requests() (all []request) {
 }
 
 // exchange calls the student's function, and records what went back and forth and what it returned.
-func (s suite) exchange(w *wire, request []byte, limit, tries int, wait time.Duration) (answer []byte, err error) {
-	what := fmt.Sprintf("Exchange(conn, %s, limit %d, tries %d, wait %v)", text(request), limit, tries, wait)
+func (s suite) exchange(
+	w *wire,
+	request []byte,
+	limit, tries int,
+	wait time.Duration,
+) (answer []byte, err error) {
+	what := fmt.Sprintf(
+		"Exchange(conn, %s, limit %d, tries %d, wait %v)",
+		text(request),
+		limit,
+		tries,
+		wait,
+	)
 	const behind = "the caller's"
 	lent := append(slices.Clone(request), behind...)
 	w.c.Do(what, func() { answer, err = s.lab.Exchange(w.conn, lent[:len(request)], limit, tries, wait) })
 	w.c.Await("what was sent to arrive", w.peer.Rested)
 	w.tell()
 	w.c.Step("%s returned %s, %s", what, text(answer), check.Err(err))
-	w.c.WantBytes("the caller's request and what follows it in its array, which Exchange may not change", lent, append(slices.Clone(request), behind...))
+	w.c.WantBytes(
+		"the caller's request and what follows it in its array, which Exchange may not change",
+		lent,
+		append(slices.Clone(request), behind...),
+	)
 	if err == nil { // otherwise the suite may have closed it
 		w.c.WantOpen("Exchange", w.peer.Conn())
 	}

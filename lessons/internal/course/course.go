@@ -96,16 +96,23 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "08", Title: "Many clients at once", BuildsOn: "03",
+		Number: "08", Title: "Many clients at once", BuildsOn: "03", Written: true,
 		Idea: "A goroutine for each client, or a process.",
+		Changes: map[string]string{
+			"serve": "the loop is in serveEach, which answers each client in a goroutine of its own",
+		},
 	},
 	{
 		Number: "09", Title: "A server type", BuildsOn: "08",
 		Idea: "Handler, Serve, Shutdown: what Python calls socketserver.",
 	},
 	{
-		Number: "10", Title: "Address already in use", BuildsOn: "03",
+		Number: "10", Title: "Address already in use", BuildsOn: "03", Written: true,
 		Idea: "TIME_WAIT, SO_REUSEADDR, and who holds the port.",
+		Changes: map[string]string{
+			"listen": "sets SO_REUSEADDR, which Go does by default",
+			"dial":   "its comment: a name with several addresses",
+		},
 	},
 	{
 		Number: "11", Title: "Handshake and farewell", BuildsOn: "03",

@@ -245,7 +245,11 @@ func NeverClosed(p Programs) Play {
 // SecondWaits lets a second client come while the first one is still there. Stuck is whether the
 // second one got no answer within Hang; Got is the answer that it got then, or after the first one
 // had left.
-func SecondWaits(p Programs) Play {
+func SecondWaits(p Programs) Play { return SecondWaitsAtMost(p, Hang) }
+
+// SecondWaitsAtMost is SecondWaits for a server from which the second client should have an answer:
+// it waits longer, as the machine may be slow.
+func SecondWaitsAtMost(p Programs, wait time.Duration) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		server, err := Start(rec, p.Serve)
 		if err != nil {
@@ -270,7 +274,7 @@ func SecondWaits(p Programs) Play {
 			return o, err
 		}
 		buf := make([]byte, 1024)
-		second.SetReadDeadline(time.Now().Add(Hang))
+		second.SetReadDeadline(time.Now().Add(wait))
 		n, rerr := second.Read(buf)
 		if o.Stuck = rerr != nil; o.Stuck {
 			second.SetReadDeadline(time.Time{})

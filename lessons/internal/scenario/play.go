@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -20,6 +21,9 @@ type Outcome struct {
 	Stuck bool            // it would have waited forever, and the scene put an end to that
 	N     int             // what the scenario counts: reads, bytes, characters
 	Took  []time.Duration // what the scenario measures
+
+	// Lacking is what this machine lacks, if a recording was shown instead or something left out.
+	Lacking string
 }
 
 // AnswerFunc is a server's half of a conversation. It closes conn.
@@ -43,4 +47,19 @@ func onPair(play func(rec *timeline.Recorder, c, s net.Conn) (Outcome, error)) P
 
 func closeWrite(conn net.Conn) error {
 	return conn.(interface{ CloseWrite() error }).CloseWrite()
+}
+
+// pollFor asks again and again for what nothing announces.
+func pollFor(patience time.Duration, what string, happened func() bool) error {
+	watchdog := time.After(patience)
+	for {
+		if happened() {
+			return nil
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-watchdog:
+			return fmt.Errorf("waited %v for %s", patience, what)
+		}
+	}
 }

@@ -26,7 +26,7 @@ type standoff struct {
 type standoffConn struct {
 	net.Conn
 	s       *standoff
-	reading bool // sits in Read
+	reading bool // is blocked in Read
 	sent    int  // bytes
 	got     int
 }
@@ -39,7 +39,7 @@ func (s *standoff) watch(a, b net.Conn, giveUp ...net.Conn) (net.Conn, net.Conn)
 	return s.ends[0], s.ends[1]
 }
 
-// watchOne is watch for a peer that has sent so many bytes and says no more.
+// watchOne is watch for a peer that has sent that many bytes and says no more.
 func (s *standoff) watchOne(a net.Conn, sent int) net.Conn {
 	watched, _ := s.watch(a, nil, a)
 	s.ends[1].sent, s.ends[1].reading = sent, true
@@ -53,7 +53,7 @@ func (s *standoff) happened() bool {
 	return s.met
 }
 
-// settle waits until the second end has read everything that the first one sent and wants more, or
+// settle waits until the second end has read everything that the first one sent and is blocked in Read, or
 // *over is set; who sets it calls wake. After loopback.Patience it gives up.
 func (s *standoff) settle(over *bool) {
 	expired := false

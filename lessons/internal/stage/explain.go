@@ -82,7 +82,7 @@ func (s *session) explainPeer(peer, addr string, err error) string {
 	next := "start the server again: " + server
 	switch {
 	case errors.Is(err, bufio.ErrTooLong):
-		return "a line of the input is longer than 64 KiB; nothing of it was sent: shorten it"
+		return "a line of the input has more than 65,535 bytes; nothing of it was sent: shorten it"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Sprintf("%v: the %s closed the connection in the middle of a message; %s", err,
 			peer, next)
@@ -93,7 +93,7 @@ func (s *session) explainPeer(peer, addr string, err error) string {
 		}
 		return fmt.Sprintf("the %s closed the connection before it %s; %s", peer, missing, next)
 	case oneOf(err, syscall.ECONNRESET, syscall.EPIPE):
-		return fmt.Sprintf("%s: the %s left without a farewell; %s", withoutAddrs(err), peer, next)
+		return fmt.Sprintf("%s: the %s dropped the connection; %s", withoutAddrs(err), peer, next)
 	case oneOf(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("nobody listens there (%v); start the server first: %s", cause(err), server)
 	case timedOut(err):

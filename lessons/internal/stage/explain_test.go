@@ -46,7 +46,7 @@ func TestExplain(t *testing.T) {
 		{dial, opError("dial", syscall.ECONNREFUSED), []string{"connecting to " + addr, "nobody listens there", again}},
 		{dial, opError("dial", syscall.ETIMEDOUT), []string{"connecting to " + addr, "no answer in time", again}},
 		{dial, opError("dial", syscall.EHOSTUNREACH), []string{"connecting to " + addr, syscall.EHOSTUNREACH.Error(), again}},
-		{fromServer, fmt.Errorf("reading: %w", bufio.ErrTooLong), []string{"longer than 64 KiB", "nothing of it was sent"}},
+		{fromServer, fmt.Errorf("reading: %w", bufio.ErrTooLong), []string{"more than 65,535 bytes", "nothing of it was sent"}},
 		{fromServer, fmt.Errorf("got 2 of 4: %w", io.ErrUnexpectedEOF), []string{"got 2 of 4", "the server closed the connection in the middle of a message", again}},
 		{fromServer, fmt.Errorf("reading: %w", io.EOF), []string{"the server closed the connection before it answered", again}},
 		{fromClient, fmt.Errorf("reading: %w", io.EOF), []string{"the client closed the connection before it sent a message", again}},

@@ -11,10 +11,22 @@ import (
 	"socketbook/tools/timeline"
 )
 
+// SVG draws recorded takes of this scene.
+func (sc Scene) SVG(w io.Writer, takes []timeline.Scene) error {
+	if sc.Plot != nil && len(takes) == 1 {
+		return sc.Plot(w, takes[0].Title, takes[0].Events)
+	}
+	return timeline.SVG(w, takes)
+}
+
 // writeSVG writes a picture to a file. One that is there already is replaced if a lesson wrote it, and only then.
-func (s *session) writeSVG(name string, scenes []timeline.Scene) int {
+func (s *session) writeSVG(name string, chosen []Scene, takes []timeline.Scene) int {
 	var picture bytes.Buffer
-	err := timeline.SVG(&picture, scenes)
+	draw := timeline.SVG
+	if len(chosen) == 1 {
+		draw = chosen[0].SVG
+	}
+	err := draw(&picture, takes)
 	if err == nil {
 		err = os.WriteFile(name, picture.Bytes(), 0o666)
 	}

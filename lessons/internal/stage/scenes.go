@@ -101,7 +101,7 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	}
 	recorded, status := s.playAll(ctx, chosen, show)
 	if *svg != "" && status == done && ctx.Err() == nil {
-		return s.writeSVG(*svg, recorded)
+		return s.writeSVG(*svg, chosen, recorded)
 	}
 	return status
 }

@@ -26,6 +26,8 @@ import (
 
 	"socketbook/lessons/internal/course"
 	"socketbook/lessons/internal/scenario"
+	"socketbook/tools/netns"
+	"socketbook/tools/timeline"
 )
 
 // Lesson is what a lesson hands to Main. TCP lessons fill in Listen and Serve, UDP lessons
@@ -59,6 +61,9 @@ type Scene struct {
 	// be nil. NaiveLine stands for Line above the naive take, where what one sees there differs.
 	NaiveLine  string
 	Naive, Run scenario.Play
+
+	// Plot, in a scene that measures, draws its SVG from the events of one take. nil: the timeline.
+	Plot func(w io.Writer, title string, events []timeline.Event) error
 }
 
 // Statuses of a lesson's process.
@@ -72,6 +77,7 @@ const defaultAddr = "127.0.0.1:8080"
 
 // Main runs a lesson with the arguments of the process and ends the process.
 func Main(l Lesson) {
+	netns.Main() // a scene in a private network starts the program again
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := Run(ctx, l, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -253,6 +253,13 @@ func TestBreaches(t *testing.T) {
 		if test.test {
 			p.ForTest = p.ImportPath
 		}
-		require.Equal(t, test.ok, len(breaches(all, p, test.path)) == 0, "%s imports %s", test.path, test.imports)
+		require.Equal(
+			t,
+			test.ok,
+			len(breaches(all, p, test.path)) == 0,
+			"%s imports %s",
+			test.path,
+			test.imports,
+		)
 	}
 }

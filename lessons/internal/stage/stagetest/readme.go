@@ -52,7 +52,8 @@ func Readme(t *testing.T, l stage.Lesson, name string) {
 			continue
 		}
 		var svg bytes.Buffer
-		require.NoError(t, timeline.SVG(&svg, pictures(t, l, string(m[3]))))
+		sc := scene(t, l, string(m[3]))
+		require.NoError(t, sc.SVG(&svg, pictures(t, l, sc.Name)))
 		golden(t, filepath.Join("testdata", string(m[3])+".svg"), svg.String())
 	}
 }
@@ -67,13 +68,19 @@ func drawn(t *testing.T, l stage.Lesson, scene string) string {
 }
 
 // pictures are the recordings of a scene's takes.
-func pictures(t *testing.T, l stage.Lesson, scene string) []timeline.Scene {
+func pictures(t *testing.T, l stage.Lesson, name string) []timeline.Scene {
 	t.Helper()
-	i := slices.IndexFunc(l.Scenes, func(sc stage.Scene) bool { return sc.Name == scene })
-	require.GreaterOrEqual(t, i, 0, "lesson %s has no scene %q", l.Number, scene)
 	var list []timeline.Scene
-	for _, take := range l.Scenes[i].Takes() {
+	for _, take := range scene(t, l, name).Takes() {
 		list = append(list, timeline.Scene{Title: take.Title, Events: kept(t, take.Name())})
 	}
 	return list
+}
+
+// scene is the lesson's scene of that name.
+func scene(t *testing.T, l stage.Lesson, name string) stage.Scene {
+	t.Helper()
+	i := slices.IndexFunc(l.Scenes, func(sc stage.Scene) bool { return sc.Name == name })
+	require.GreaterOrEqual(t, i, 0, "lesson %s has no scene %q", l.Number, name)
+	return l.Scenes[i]
 }

@@ -111,6 +111,9 @@ var varying = []struct {
 	instead string
 }{
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(` {2,}(\d+(\.\d+)? (ms|kB)\b)`), " $1"}, // a column of a table
 	{regexp.MustCompile(`\b\d+(\.\d+)? (ms|µs)\b`), "N $2"},
+	{regexp.MustCompile(`\b\d+(\.\d+)? kB each\b`), "N kB each"},
+	{regexp.MustCompile(`\bprocess \d+\b`), "process PID"},
 	{regexp.MustCompile(`\b1\d\d\d of 2000 vanished`), "N of 2000 vanished"},
 }

@@ -1,0 +1,4 @@
+package main
+
+// suspend does nothing: Windows has no such thing.
+func suspend() {}

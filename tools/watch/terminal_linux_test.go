@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/internal/coursetest"
+	"socketbook/tools/internal/ptytest"
+	"socketbook/tools/internal/runner"
+)
+
+const (
+	promptEnd  = "q quit"
+	firstFails = "Fix this first: a header that comes in pieces is put together: 0 of 1 point"
+)
+
+// A student's hour, with every key.
+func TestKeys(t *testing.T) {
+	root := coursetest.New(t, coursetest.Starter)
+	clone, err := runner.FindRoot(".")
+	require.NoError(t, err)
+	require.NoError(t, os.CopyFS(filepath.Join(root, "labs", "07"), os.DirFS(filepath.Join(clone, "labs", "07"))))
+	editor := filepath.Join(t.TempDir(), "editor")
+	require.NoError(t, os.WriteFile(editor, []byte("#!/bin/sh\nread line\necho \"edited $line\"\n"), 0o755))
+	tmp := t.TempDir()
+	cmd := watch(root, "5")
+	cmd.Env = append(cmd.Env, "VISUAL="+editor+" -w", "TMPDIR="+tmp, "NO_COLOR=1")
+	p := ptytest.Start(t, cmd, 80)
+
+	p.Expect("lab 05 is not started: fill in labs/05/framing.go")
+	p.Expect(promptEnd)
+	require.False(t, p.Cooked())
+	p.Type("d")
+	p.Expect("labs/05/framing.go is the starter, unchanged.")
+	p.Type("h")
+	p.Expect("The task is in labs/05/README.md.")
+
+	began := time.Now()
+	coursetest.Write(t, root, coursetest.Split)
+	p.Expect("7/10 points   fixed 7, broke 0")
+	p.Expect(firstFails)
+	body := p.Expect("the end inside a message is io.ErrUnexpectedEOF")
+	t.Logf("from save to result: %v", time.Since(began).Round(time.Millisecond))
+	require.NotContains(t, body, "rule ")
+	p.Expect(promptEnd)
+	p.Type("h")
+	p.Expect("The rule: One Read may return fewer bytes")
+	p.Type("h")
+	p.Expect("Try next: Read the header with io.ReadFull")
+	p.Type("h")
+	p.Expect("See it happen: go run ./lessons/05 -scene split-header")
+	p.Type("h")
+	p.Expect("There are no more hints")
+	p.Type("a")
+	p.Expect("rule       One Read may")
+	p.Expect("rule       When the stream ends after the first byte")
+	p.Type("t")
+	p.Expect("never read: C") // below the timeline
+	p.Type("s")
+	p.Expect("Every run now makes the same random choices: seed ")
+	seed := p.Expect(".")
+	require.NotEqual(t, "0", seed)
+	p.Type("r")
+	p.Expect("seed " + seed + "\r\n")
+	p.Expect(firstFails)
+	p.Type("s")
+	p.Expect("Each run makes new random choices.")
+	p.Type("d")
+	p.Expect("-\tpanic(\"not started\")")
+	p.Expect("+")
+	p.Type("l")
+	p.Expect("▶ ■■■■■■■□□□ 7/10    05 message framing")
+	p.Expect("07 ask")
+	p.Type("?")
+	p.Expect("timeline of the first one")
+
+	p.Type("o")
+	require.Eventually(t, p.Cooked, 10*time.Second, time.Millisecond)
+	p.Type("some words\n")
+	p.Expect("edited some words")
+	p.Expect("Back from ")
+
+	coursetest.Write(t, root, coursetest.Wrong)
+	p.Expect("labs/05/framing.go does not compile:")
+	p.Expect("labs/05/framing.go:28:18: undefined: io.ReadFul")
+	p.Expect("stale, of ")
+	p.Expect("■■■■■■■□□□ 7/10 points")
+
+	p.Type("n")
+	p.Expect("lab 07 is not started")
+	p.Type("n")
+	p.Expect("There is no further lab in that direction")
+	p.Type("p")
+	p.Expect("io.ReadFul")
+	p.Expect(promptEnd)
+	p.Type("xn")
+	p.Expect("Reset labs/05/framing.go? y/n")
+	p.Expect("Nothing was changed.")
+	p.Type("xy")
+	p.Expect("labs/05/framing.go is the starter again. Yours is kept as .socketbook/kept/05/")
+	p.Expect("lab 05 is not started")
+
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "labs", "05")))
+	p.Expect("labs/05/framing.go is not there.")
+	p.Type("\x1b[A") // an arrow is no key of ours
+	p.Type("q")
+	require.Zero(t, p.End())
+	require.True(t, p.Cooked())
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	require.NotContains(t, p.Shown(), "\x1b[3", "NO_COLOR")
+	require.NotContains(t, p.Shown(), "\x1b[2J", "the scrollback is kept")
+}
+
+// However it ends, the terminal is as before and nothing is left.
+func TestEnds(t *testing.T) {
+	root := coursetest.New(t, strings.Replace(coursetest.Right, `if len(payload) > math.MaxInt32 {`,
+		`_ = exec.Command("sh", "-c", "echo $$ >>'PIDS'; trap '' INT TERM; sleep 1000 & wait").Start(); select {}; if len(payload) > math.MaxInt32 {`, 1))
+	pids := filepath.Join(t.TempDir(), "pids")
+	text, err := os.ReadFile(coursetest.File(root))
+	require.NoError(t, err)
+	hanging := strings.Replace(strings.Replace(string(text), "PIDS", pids, 1), `"math"`, "\"math\"\n\t\"os/exec\"", 1)
+	coursetest.Write(t, root, hanging)
+	for name, end := range map[string]func(p *ptytest.Terminal){
+		"q":        func(p *ptytest.Terminal) { p.Type("q") },
+		"Ctrl-C":   func(p *ptytest.Terminal) { p.Type("\x03") },
+		"Ctrl-D":   func(p *ptytest.Terminal) { p.Type("\x04") },
+		"SIGTERM":  func(p *ptytest.Terminal) { require.NoError(t, p.Cmd.Process.Signal(syscall.SIGTERM)) },
+		"SIGHUP":   func(p *ptytest.Terminal) { require.NoError(t, p.Cmd.Process.Signal(syscall.SIGHUP)) },
+		"the save": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_ = os.Remove(pids)
+			p := ptytest.Start(t, watch(root, "5"), 40)
+			p.Expect("running")
+			var pid int
+			require.Eventually(t, func() bool {
+				text, _ := os.ReadFile(pids)
+				_, err := fmt.Sscan(string(text), &pid)
+				return err == nil
+			}, time.Minute, time.Millisecond, "the lab's program never started its child")
+			if end == nil { // in the middle of the run
+				coursetest.Write(t, root, coursetest.Right)
+				p.Expect("10/10 points")
+				require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
+				coursetest.Write(t, root, hanging)
+				end = func(p *ptytest.Terminal) { p.Type("q") }
+			}
+			end(p)
+			require.Zero(t, p.End())
+			require.True(t, p.Cooked())
+			require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
+		})
+	}
+}
