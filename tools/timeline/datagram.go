@@ -28,7 +28,7 @@ type group struct {
 }
 
 // mostTried bounds the search for datagrams that were cut short, which are few outside of an attack.
-const mostTried = 1 << 22
+const mostTried = 1 << 20
 
 // matchDatagrams matches reads with sends that are equal, or longer if the read was cut short.
 func matchDatagrams(sends, reads []span) *way {

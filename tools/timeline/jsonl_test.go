@@ -210,12 +210,30 @@ func (s *slowly) Write(p []byte) (int, error) {
 	return s.Buffer.Write(p)
 }
 
+// paper may be read while it is written on.
+type paper struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (p *paper) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buf.Write(b)
+}
+
+func (p *paper) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buf.String()
+}
+
 // A stream has a line for each call when it returns, and one before for a call that blocks for 10 ms.
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		rec := timeline.NewRecorder("s")
-		var out bytes.Buffer
+		var out paper
 		stop := rec.Stream(&out)
 		client, server := rec.Conn("client", a), rec.Conn("server", b)
 		var ended sync.WaitGroup
