@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -605,9 +606,11 @@ func writeAgain(
 }
 
 func oneBuffer() exchangeFunc {
-	buf := make([]byte, 65507)
+	var buffers sync.Map // by connection: calls on several of them run at the same time
 	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 		answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+		kept, _ := buffers.LoadOrStore(conn, make([]byte, 65507))
+		buf := kept.([]byte)
 		return buf[:copy(buf, answer)], err
 	}
 }
