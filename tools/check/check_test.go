@@ -426,6 +426,7 @@ func TestSleeper(t *testing.T) {
 }
 
 func TestTimeIsUp(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	o := runInWorker(ctx, "TestSleeper", 0, options{})

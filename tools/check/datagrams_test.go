@@ -11,6 +11,7 @@ import (
 
 // TestDatagramHang: a Read without a deadline, after a request that was lost, is told as one.
 func TestDatagramHang(t *testing.T) {
+	t.Parallel()
 	start := time.Now()
 	got := one(func(c *check.C) {
 		conn, _ := c.Datagrams()

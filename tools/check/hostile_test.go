@@ -116,6 +116,7 @@ var (
 // that the
 // student reads why.
 func TestHarmfulAnswers(t *testing.T) {
+	t.Parallel()
 	const write, read = "a message is written as four bytes of length and the payload", "a message is read back"
 	const said = "; nothing more will come (the suite has sent 03 00 00 00 | 68 69 21)"
 	var all sync.WaitGroup // many of them hang, so that they run beside each other
@@ -237,6 +238,7 @@ func TestFewDescriptors(t *testing.T) {
 
 // TestEndlessAppend: the machine does not have to be out of memory, however busy it is.
 func TestEndlessAppend(t *testing.T) {
+	t.Parallel()
 	_, results, _ := grade(t, "appends forever")
 	require.Regexp(
 		t,
@@ -258,6 +260,7 @@ func TestClosedDescriptors(t *testing.T) {
 
 // TestStrayLines: what an answer writes into the results file, or prints, is in nobody's way.
 func TestStrayLines(t *testing.T) {
+	t.Parallel()
 	for _, hostile := range []string{"junk in the results", "junk on the worker's output"} {
 		out, results, _, err := run(t, hostile)
 		require.NoError(t, err, out)
@@ -326,6 +329,7 @@ func TestFirstOutput(t *testing.T) {
 
 // TestReplay: a failure names a seed, and the timeline is printed when asked for.
 func TestReplayAndTimeline(t *testing.T) {
+	t.Parallel()
 	out, _, _ := grade(t, "hangs in Read", "-seed=77", "-timeline")
 	require.Contains(t, out, "go test ./labs/05 -run 'TestFraming/a_message_is_read_back' -seed=77")
 	require.Regexp(t, `suite +you`, out)
@@ -334,6 +338,7 @@ func TestReplayAndTimeline(t *testing.T) {
 
 // TestWhatIsLeftHasARuleOfItsOwn: the rule and the hint of the case would lead the student astray.
 func TestWhatIsLeftHasARuleOfItsOwn(t *testing.T) {
+	t.Parallel()
 	for hostile, rule := range map[string]string{
 		"leaves a goroutine": "rule       When a call has returned, nothing that it has started is " +
 			"still running.\n",

@@ -82,6 +82,7 @@ func pointsOf(results []check.Result) map[string]int {
 
 // TestSolutionsInPlaceOfStarters: with the solutions laid over the labs, every lab has ten of ten points.
 func TestSolutionsInPlaceOfStarters(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("../../solutions"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
@@ -113,6 +114,7 @@ func TestSolutionsInPlaceOfStarters(t *testing.T) {
 
 // TestStarters: an untouched lab compiles and vets, and fails with one line and no points.
 func TestStarters(t *testing.T) {
+	t.Parallel()
 	args := []string{"test", "-count=1"}
 	vet := []string{"vet"}
 	var pattern strings.Builder
