@@ -242,7 +242,8 @@ func TestEndlessAppend(t *testing.T) {
 	_, results, _ := grade(t, "appends forever")
 	require.Regexp(
 		t,
-		`^(takes more than 512 MiB of memory|waited 6s for .* to return); busy at framing\.go:`,
+		`^(takes more than 512 MiB of memory|waited 6s for .* to return); busy at framing\.go:|`+
+			`^was still running when the time for the whole lab was up`, // on a very busy machine
 		results[1].Message,
 	)
 }
