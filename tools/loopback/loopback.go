@@ -108,29 +108,37 @@ func UDP() (client, server *net.UDPConn, err error) {
 	return c.(*net.UDPConn), pc.(*net.UDPConn), nil
 }
 
-// FreeAddr returns an address of 127.0.0.1 on which nobody listens at this moment.
+// FreeAddr returns an address of 127.0.0.1 on which nobody listens at this moment. Its port lies below
+// those that systems hand out by themselves (32768 and up on Linux, 49152 and up elsewhere), so that no
+// listener or client gets it by chance before it is used.
 func FreeAddr() (string, error) {
-	ln, err := Listen()
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
+	return free(func(addr string) (net.Addr, error) {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		return ln.Addr(), ln.Close()
+	})
 }
 
-// FreePacketAddr returns an address of 127.0.0.1 to which no UDP socket is bound at this moment. Its port
-// lies below those that systems hand out by themselves (32768 and up on Linux, 49152 and up elsewhere), so
-// that no client gets it
-// by chance before it is used.
+// FreePacketAddr is FreeAddr for UDP: an address to which no socket is bound.
 func FreePacketAddr() (string, error) {
+	return free(func(addr string) (net.Addr, error) {
+		pc, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			return nil, err
+		}
+		return pc.LocalAddr(), pc.Close()
+	})
+}
+
+// free tries ports until one can be bound.
+func free(bind func(addr string) (net.Addr, error)) (string, error) {
 	var err error
 	for range 100 { // some ports are taken
-		var pc net.PacketConn
-		if pc, err = net.ListenPacket(
-			"udp",
-			fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000)),
-		); err == nil {
-			return pc.LocalAddr().String(), pc.Close()
+		var addr net.Addr
+		if addr, err = bind(fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))); err == nil {
+			return addr.String(), nil
 		}
 	}
 	return "", err

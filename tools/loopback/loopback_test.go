@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -174,15 +175,17 @@ func TestConnectIgnoresStrangers(t *testing.T) {
 }
 
 // The ports that systems hand out by themselves begin above.
-func TestFreePacketAddr(t *testing.T) {
+func TestFreePorts(t *testing.T) {
 	for range 20 {
-		addr, err := FreePacketAddr()
-		require.NoError(t, err)
-		udp, err := net.ResolveUDPAddr("udp", addr)
-		require.NoError(t, err)
-		require.True(t, udp.IP.IsLoopback())
-		require.GreaterOrEqual(t, udp.Port, 10000)
-		require.Less(t, udp.Port, 32768)
+		for _, find := range []func() (string, error){FreeAddr, FreePacketAddr} {
+			addr, err := find()
+			require.NoError(t, err)
+			free, err := netip.ParseAddrPort(addr)
+			require.NoError(t, err)
+			require.True(t, free.Addr().IsLoopback())
+			require.GreaterOrEqual(t, free.Port(), uint16(10000))
+			require.Less(t, free.Port(), uint16(32768))
+		}
 	}
 }
 
