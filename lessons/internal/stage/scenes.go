@@ -20,8 +20,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// sceneLimit ends a scene that hangs. No scene comes near it.
-const sceneLimit = 20 * time.Second
+// sceneLimit ends a scene that hangs. No scene comes near it on a machine with time to spare.
+const sceneLimit = time.Minute
 
 // sceneGrace is how long an interrupted scene may go on, to put away what it made. A scene takes
 // less than half a second.

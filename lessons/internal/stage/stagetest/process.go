@@ -19,7 +19,7 @@ import (
 const actAsLesson = "SOCKETBOOK_ACT_AS_LESSON"
 
 // patience bounds every wait for another process.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // interrupt starts the server as a process of its own and interrupts it.
 func interrupt(t *testing.T) {
