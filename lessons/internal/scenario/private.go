@@ -17,7 +17,7 @@ import (
 type PrivatePlay func(n *netns.Network, rec *timeline.Recorder) (Outcome, error)
 
 // privateLimit ends a play in a private network that hangs. No scene comes near it.
-const privateLimit = 15 * time.Second
+const privateLimit = 45 * time.Second
 
 // InPrivate returns a play that plays in a private network with these sysctls ("net.core.somaxconn=2").
 // name is the scene's; the play must be made while the program's variables are initialised, in the
