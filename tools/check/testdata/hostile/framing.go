@@ -116,9 +116,12 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		self.Kill()
 		select {}
 	case "appends forever":
-		var header []byte
+		var pieces [][]byte
 		for i := 0; i < 4; {
-			header = append(header, byte(limit))
+			pieces = append(pieces, make([]byte, limit))
+			for range limit { // slowly, so that it stays below what the machine has
+				total += len(pieces)
+			}
 		}
 	case "sleeps":
 		time.Sleep(time.Hour)
