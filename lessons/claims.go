@@ -285,7 +285,7 @@ var Claims = []Chapter{
 			"Two sides that receive first do wait. Two that send do not, until the buffers are " +
 				"full: " +
 				"TCP goes both ways at once.",
-			"01 both-listen; 01 server-first; RFC 9293 2.2", "12",
+			"01 both-listen; 12 in-turn; 12 leave; RFC 9293 2.2", "",
 		},
 		{
 			"000-C11", Partly, "Enter sends b\"\" to the server, which goes on waiting; so test " +
@@ -492,7 +492,7 @@ var Claims = []Chapter{
 		{
 			"002-C32", Partly, "The message 886 ends the conversation.", "",
 			"If it comes alone in one recv. In two pieces, or glued to another message, it does not.",
-			"04 two-commands; 04 glue", "12",
+			"04 two-commands; 08 cut-word; 12 cut-word", "",
 		},
 	}},
 	{"Headers", []Claim{
@@ -669,7 +669,7 @@ var Claims = []Chapter{
 			"001-C48", Partly, "Chat in turn: the client types, the server types, exit ends it.", "",
 			"Only from the client, only if exit comes alone in one recv; and an empty line " +
 				"makes both wait.",
-			"02 empty-line; 04 glue", "12",
+			"12 in-turn; 02 empty-line; 08 cut-word", "",
 		},
 	}},
 	{"UDP", []Claim{

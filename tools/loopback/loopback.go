@@ -37,14 +37,25 @@ type Options struct {
 // bind. Accepted connections inherit ReceiveBuffer. Where an option cannot be set (Windows) it returns
 // errors.ErrUnsupported. The caller closes the listener.
 func ListenOptions(addr string, o Options) (net.Listener, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+	lc := net.ListenConfig{Control: control(o)}
+	return lc.Listen(context.Background(), "tcp", addr)
+}
+
+// DialOptions dials the TCP address addr, with options that are set before connect. Where an option
+// cannot be set (Windows) it returns errors.ErrUnsupported. The caller closes the connection.
+func DialOptions(addr string, o Options) (net.Conn, error) {
+	d := net.Dialer{Control: control(o)}
+	return d.Dial("tcp", addr)
+}
+
+func control(o Options) func(network, addr string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error {
 		var err error
 		if cerr := c.Control(func(fd uintptr) { err = setOptions(fd, o) }); cerr != nil {
 			return cerr
 		}
 		return err
-	}}
-	return lc.Listen(context.Background(), "tcp", addr)
+	}
 }
 
 // TCP returns the two ends of a fresh connection over 127.0.0.1. The caller closes both.

@@ -119,8 +119,14 @@ var Lessons = withBudgets([]Lesson{
 		Idea: "The segments and the states behind dial, close and reset.",
 	},
 	{
-		Number: "12", Title: "Chat over TCP", BuildsOn: "02",
-		Idea: "Both sides speak whenever they like.",
+		Number: "12", Title: "Chat over TCP", BuildsOn: "02", Written: true,
+		Idea:     "Both sides speak whenever they like, in lines; and a room for many.",
+		MaxAdded: 130, MaxRemoved: 70,
+		Reason: "both sides read and write at the same time, and messages are lines",
+		Changes: map[string]string{
+			"serve": "is a room: each client has a goroutine that serves it",
+			"talk":  "hears and says at the same time",
+		},
 	},
 	{
 		Number: "13", Title: "Chat over UDP, in GB2312", BuildsOn: "07",

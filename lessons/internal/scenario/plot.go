@@ -18,7 +18,15 @@ var crowdRow = regexp.MustCompile(`^(.+?) +(\d+) +(\d+\.\d) kB each +\d+\.\d+ ms
 // CrowdPlot draws what Crowd has measured as an SVG: the memory of each server, in kB, against the
 // number of its clients, both on logarithmic scales, from the rows of its table.
 func CrowdPlot(w io.Writer, title string, events []timeline.Event) error {
-	p := plot{title: title, note: "measured in one run, each server in a process of its own"}
+	p := plot{
+		title: title, heading: "memory of the server (PSS) and its clients",
+		note: "measured in one run, each server in a process of its own",
+		x:    powers("clients connected", 0, "1", "10", "100", "1000", "10000"),
+		y:    powers("", 1, "10 kB", "100 kB", "1 MB", "10 MB", "100 MB", "1 GB"),
+		word: func(name string, x, y float64) string {
+			return fmt.Sprintf("%s: %.0f kB for %.0f clients", name, y, x)
+		},
+	}
 	for _, e := range events {
 		if m := crowdRow.FindStringSubmatch(e.Text); m != nil && e.Op == timeline.Verdict {
 			clients, _ := strconv.Atoi(m[2])
@@ -35,13 +43,60 @@ func CrowdPlot(w io.Writer, title string, events []timeline.Event) error {
 
 // plot is a diagram of lines.
 type plot struct {
-	title, note string
-	lines       []plotLine
+	title, heading, note string
+
+	x, y  axis
+	lines []plotLine
+	word  func(name string, x, y float64) string // a point in words
 }
 
 type plotLine struct {
 	name   string
-	points [][2]float64 // clients, kB
+	points [][2]float64 // x, y
+}
+
+// axis is one of the two. at says where a value is, from 0 to 1, if the largest of all is most.
+type axis struct {
+	label string
+	at    func(v, most float64) float64
+	ticks func(most float64) (values []float64, words []string)
+}
+
+// powers is an axis of powers of ten, the first of which is given, each with its words.
+func powers(label string, first int, words ...string) axis {
+	return axis{
+		label,
+		func(v, _ float64) float64 { return (math.Log10(v) - float64(first)) / float64(len(words)-1) },
+		func(float64) (values []float64, _ []string) {
+			for i := range words {
+				values = append(values, math.Pow10(first+i))
+			}
+			return values, words
+		},
+	}
+}
+
+// linear is an axis from 0 on.
+func linear(label string) axis {
+	step := func(most float64) float64 { // 1, 2 or 5 times a power of ten; at most ten steps
+		power := math.Pow10(int(math.Floor(math.Log10(most))) - 1)
+		for _, times := range []float64{1, 2, 5, 10} {
+			if most/(times*power) <= 10 {
+				return times * power
+			}
+		}
+		return 20 * power
+	}
+	return axis{
+		label,
+		func(v, most float64) float64 { return v / most },
+		func(most float64) (values []float64, words []string) {
+			for v := 0.0; v <= most; v += step(most) {
+				values, words = append(values, v), append(words, fmt.Sprint(v))
+			}
+			return values, words
+		},
+	}
 }
 
 func (p *plot) add(name string, x, y float64) {
@@ -55,19 +110,28 @@ func (p *plot) add(name string, x, y float64) {
 
 // The picture is plotWidth pixels wide; the axes leave room for words around them.
 const (
-	plotWidth, plotHeight   = 620.0, 430.0
-	plotLeft, plotRight     = 80.0, 560.0
-	plotTop, plotBottom     = 60.0, 370.0
-	mostClients             = 4.0 // powers of ten
-	leastMemory, mostMemory = 1.0, 6.0
+	plotWidth, plotHeight = 640.0, 430.0
+	plotLeft, plotRight   = 80.0, 540.0
+	plotTop, plotBottom   = 60.0, 370.0
+	lineHeight            = 14.0
 )
 
-func plotX(clients float64) float64 {
-	return plotLeft + (plotRight-plotLeft)*math.Log10(clients)/mostClients
+func (p *plot) most(of int) float64 {
+	most := 1.0
+	for _, l := range p.lines {
+		for _, point := range l.points {
+			most = max(most, point[of])
+		}
+	}
+	return most
 }
 
-func plotY(kB float64) float64 {
-	return plotBottom - (plotBottom-plotTop)*(math.Log10(kB)-leastMemory)/(mostMemory-leastMemory)
+func (p *plot) atX(v float64) float64 {
+	return plotLeft + (plotRight-plotLeft)*p.x.at(v, p.most(0))
+}
+
+func (p *plot) atY(v float64) float64 {
+	return plotBottom - (plotBottom-plotTop)*p.y.at(v, p.most(1))
 }
 
 const plotStyle = `<style>
@@ -92,17 +156,23 @@ func (p *plot) svg() string {
 	say("<title>%s</title><desc>%s</desc>", escapeXML(p.title), escapeXML(p.words()))
 	say(`%s<rect class="bg" width="100%%" height="100%%"/>`, plotStyle)
 	p.axes(say)
+	var names []float64 // where the names of the lines stand: not on top of each other
 	for i, l := range p.lines {
 		var at []string
 		for _, point := range l.points {
-			x, y := plotX(point[0]), plotY(point[1])
+			x, y := p.atX(point[0]), p.atY(point[1])
 			at = append(at, fmt.Sprintf("%.1f,%.1f", x, y))
 			say(`<circle class="d%d" cx="%.1f" cy="%.1f" r="4"/>`, i%3, x, y)
 		}
 		say(`<polyline class="line l%d" points="%s"/>`, i%3, strings.Join(at, " "))
 		last := l.points[len(l.points)-1]
+		name := p.atY(last[1]) + 4
+		for slices.ContainsFunc(names, func(y float64) bool { return math.Abs(y-name) < lineHeight }) {
+			name -= lineHeight
+		}
+		names = append(names, name)
 		say(`<text class="d%d" x="%.1f" y="%.1f">%s</text>`,
-			i%3, plotX(last[0])+10, plotY(last[1])+4, escapeXML(l.name))
+			i%3, p.atX(last[0])+10, name, escapeXML(l.name))
 	}
 	say("</svg>")
 	return b.String()
@@ -110,22 +180,22 @@ func (p *plot) svg() string {
 
 func (p *plot) axes(say func(format string, args ...any)) {
 	short, _, _ := strings.Cut(p.title, ":")
-	say(`<text class="title" x="%.0f" y="24">%s: memory of the server (PSS) and its clients</text>`,
-		plotLeft, escapeXML(short))
+	say(`<text class="title" x="%.0f" y="24">%s: %s</text>`, plotLeft, escapeXML(short), escapeXML(p.heading))
 	say(`<text x="%.0f" y="44">%s</text>`, plotLeft, escapeXML(p.note))
 	const grid = `<line class="grid" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`
-	for power := range int(mostClients) + 1 {
-		clients := math.Pow(10, float64(power))
-		x := plotX(clients)
-		say(grid, x, plotTop, x, plotBottom)
-		say(`<text class="middle" x="%.1f" y="%.0f">%.0f</text>`, x, plotBottom+20, clients)
+	values, words := p.x.ticks(p.most(0))
+	for i, v := range values {
+		say(grid, p.atX(v), plotTop, p.atX(v), plotBottom)
+		say(`<text class="middle" x="%.1f" y="%.0f">%s</text>`, p.atX(v), plotBottom+20, words[i])
 	}
-	say(`<text class="middle" x="%.0f" y="%.0f">clients connected</text>`,
-		(plotLeft+plotRight)/2, plotBottom+44)
-	for i, unit := range []string{"10 kB", "100 kB", "1 MB", "10 MB", "100 MB", "1 GB"} {
-		y := plotY(math.Pow(10, leastMemory+float64(i)))
-		say(grid, plotLeft, y, plotRight, y)
-		say(`<text class="end" x="%.0f" y="%.1f">%s</text>`, plotLeft-8, y+4, unit)
+	say(`<text class="middle" x="%.0f" y="%.0f">%s</text>`, (plotLeft+plotRight)/2, plotBottom+44, p.x.label)
+	values, words = p.y.ticks(p.most(1))
+	for i, v := range values {
+		say(grid, plotLeft, p.atY(v), plotRight, p.atY(v))
+		say(`<text class="end" x="%.0f" y="%.1f">%s</text>`, plotLeft-8, p.atY(v)+4, words[i])
+	}
+	if p.y.label != "" {
+		say(`<text class="end" x="%.0f" y="%.0f">%s</text>`, plotLeft-8, plotTop-10, p.y.label)
 	}
 }
 
@@ -134,7 +204,7 @@ func (p *plot) words() string {
 	var list []string
 	for _, l := range p.lines {
 		for _, point := range l.points {
-			list = append(list, fmt.Sprintf("%s: %.0f kB for %.0f clients", l.name, point[1], point[0]))
+			list = append(list, p.word(l.name, point[0], point[1]))
 		}
 	}
 	return strings.Join(list, "; ")

@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -26,6 +27,9 @@ func (s *session) server(ctx context.Context, args []string) int {
 	if s.RunsCommands {
 		expose = flags.Bool("expose", false, "")
 	}
+	in, shown := s.terminal()
+	s.In = in
+	s.Out, _ = visible(shown)
 	s.register("server", flags)
 	if status, ok := s.parse(flags, args); !ok {
 		return status
@@ -127,13 +131,10 @@ func (s *session) client(ctx context.Context, args []string) int {
 
 // talkUntil lets the client talk to the server at addr until its input ends, or ctx does.
 func (s *session) talkUntil(ctx context.Context, conn net.Conn, addr string) int {
-	in := s.in
-	if isTerminal(s.in) {
-		in = &prompter{in: s.in, out: s.out}
-	}
 	talked := make(chan error, 1)
 	go func() {
-		out, end := visible(s.out)
+		in, shown := s.terminal()
+		out, end := visible(shown)
 		talked <- cmp.Or(s.Talk(conn, in, out), end())
 	}()
 	select {
@@ -152,19 +153,55 @@ func (s *session) talkUntil(ctx context.Context, conn net.Conn, addr string) int
 	return done
 }
 
-// prompter prints the prompt whenever the program behind it wants to read a line from the terminal.
+// terminal returns what the user types and what a program prints for the user. On a terminal there is a
+// prompt.
+func (s *session) terminal() (in io.Reader, out io.Writer) {
+	if !isTerminal(s.in) {
+		return s.in, s.out
+	}
+	p := &prompter{in: s.in, out: s.out}
+	return p, p
+}
+
+const prompt = ">>> "
+
+// prompter prints the prompt whenever the program behind it wants to read a line from the terminal. What
+// the program prints meanwhile gets lines of its own: what the user has typed so far stays above, and in
+// the system's own line editor.
 type prompter struct {
-	in  io.Reader
-	out io.Writer
+	in io.Reader
+
+	mu      sync.Mutex
+	out     io.Writer
+	waiting bool // for the user; the prompt stands there
 }
 
 func (p *prompter) Read(b []byte) (int, error) {
-	fmt.Fprint(p.out, ">>> ")
+	p.show(true, prompt)
 	n, err := p.in.Read(b)
+	end := ""
 	if errors.Is(err, io.EOF) {
-		fmt.Fprintln(p.out)
+		end = "\n"
 	}
+	p.show(false, end)
 	return n, err
+}
+
+func (p *prompter) show(waiting bool, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = waiting
+	io.WriteString(p.out, text)
+}
+
+func (p *prompter) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.waiting {
+		return p.out.Write(b)
+	}
+	_, err := fmt.Fprintf(p.out, "\n%s%s", b, prompt)
+	return len(b), err
 }
 
 // checkAddr refuses what cannot be an address before anything is tried.

@@ -48,6 +48,12 @@ type Lesson struct {
 	ServerFlags, ClientFlags func(l *Lesson, flags *flag.FlagSet)
 
 	RunsCommands bool // the server executes what it is sent: it may listen on loopback only
+	Chats        bool // either side may leave whenever it likes: a server that does is no error
+
+	// In and Out are what the user of a server types and sees. They are set before ServerFlags and
+	// Serve are called.
+	In  io.Reader
+	Out io.Writer
 
 	Scenes []Scene
 }
@@ -61,6 +67,9 @@ type Scene struct {
 	// be nil. NaiveLine stands for Line above the naive take, where what one sees there differs.
 	NaiveLine  string
 	Naive, Run scenario.Play
+
+	// Varies says that how far it gets differs from play to play: no recording of it is kept.
+	Varies bool
 
 	// Plot, in a scene that measures, draws its SVG from the events of one take. nil: the timeline.
 	Plot func(w io.Writer, title string, events []timeline.Event) error

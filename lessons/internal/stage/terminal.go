@@ -61,7 +61,10 @@ func drawing(encoding terminalEncoding, getenv func(string) string) (colour, box
 // after the last write, for a character that has begun.
 func visible(out io.Writer) (w io.Writer, done func() error) {
 	stream := out
-	if o, ok := out.(*output); ok {
+	if p, ok := stream.(*prompter); ok {
+		stream = p.out
+	}
+	if o, ok := stream.(*output); ok {
 		stream = o.Writer
 	}
 	if !isTerminal(stream) {

@@ -42,7 +42,7 @@ func TestRowsDiffer(t *testing.T) {
 			}
 		}
 	}
-	require.LessOrEqual(t, long, 1, "recordings that are not kept, because they are long")
+	require.LessOrEqual(t, long, 2, "rows whose recordings are not kept, because they are long or vary")
 }
 
 // recording returns what is kept of a take, or nil.

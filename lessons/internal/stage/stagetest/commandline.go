@@ -53,6 +53,8 @@ func commandLine(t *testing.T, l stage.Lesson) {
 				return l.Listen != nil, nil
 			case "commands":
 				return l.RunsCommands, nil
+			case "chats":
+				return l.Chats, nil
 			}
 			return false, errors.New("no such condition")
 		},

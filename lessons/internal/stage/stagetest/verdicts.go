@@ -32,7 +32,9 @@ func scenes(t *testing.T, l stage.Lesson) {
 						first = says(t, r)
 					}
 					require.Equal(t, first, says(t, r), "it says something else")
-					agrees(t, take.Name(), r.Events)
+					if !sc.Varies {
+						agrees(t, take.Name(), r.Events)
+					}
 				}
 				said = append(said, first)
 			})
@@ -114,6 +116,7 @@ var varying = []struct {
 	{regexp.MustCompile(` {2,}(\d+(\.\d+)? (ms|kB)\b)`), " $1"}, // a column of a table
 	{regexp.MustCompile(`\b\d+(\.\d+)? (ms|µs)\b`), "N $2"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? kB each\b`), "N kB each"},
+	{regexp.MustCompile(`\b\d+ kB (written|not yet sent|received|read)\b`), "N kB $1"},
 	{regexp.MustCompile(`\bprocess \d+\b`), "process PID"},
 	{regexp.MustCompile(`\b1\d\d\d of 2000 vanished`), "N of 2000 vanished"},
 }

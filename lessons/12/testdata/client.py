@@ -1,0 +1,16 @@
+"""A chat in turn, unframed: python3 client.py HOST:PORT, lines from standard input."""
+import socket
+import sys
+
+host, port = sys.argv[1].split(":")
+client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+client.connect((host, int(port)))
+for line in sys.stdin:
+    message = line.rstrip("\n")
+    if not message:
+        continue
+    client.send(message.encode("utf-8"))
+    if message == "exit":
+        break
+    print(client.recv(1024).decode("utf-8"))
+client.close()
