@@ -16,7 +16,7 @@ import (
 // Patience bounds every wait in this package. It is a watchdog for what should never happen, not a delay: a
 // wait
 // ends as soon as its condition holds.
-const Patience = 10 * time.Second
+const Patience = time.Minute
 
 // patience is Patience, except in tests.
 var patience = Patience
