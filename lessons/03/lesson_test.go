@@ -23,6 +23,16 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "hi", "ho"),
+		stagetest.Talks("talk", talk, "hi\n\nho\nquit\nnever sent\n", "HI", "HO"),
+		stagetest.Serves("naiveServe", naiveServe, "hi", "ho"),
+	)
+}
+
 func TestFixNextClient(t *testing.T) {
 	got := stagetest.Play(t, lesson, "next-client")
 	require.NoError(t, got.Met)

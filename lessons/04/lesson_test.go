@@ -26,6 +26,34 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	const input = "echo hi\n\necho ho\nquit\nnever sent\n"
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "echo hi", "echo ho\n"),
+		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
+		stagetest.Talks("talk", utf8Client.talk, input, "hi", "ho\n"),
+		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n", "\xe4\xbd"),
+		stagetest.Answers("naiveAnswer", func(conn net.Conn) error {
+			return naiveAnswer(t.Context(), conn)
+		}, "echo hi", "echo ho"),
+		stagetest.Answers("sendTwice", func(conn net.Conn) error {
+			return sendTwice(conn, []byte("errors"), []byte("output"))
+		}),
+		stagetest.Answers("sendTwice without errors", func(conn net.Conn) error {
+			return sendTwice(conn, nil, []byte("output"))
+		}),
+		stagetest.Answers("naiveLoop", naiveLoop, "echo hi", "echo ho"),
+		stagetest.Reads("naiveReadAll", func(r io.Reader, w io.Writer) error {
+			message, err := naiveReadAll(r)
+			fmt.Fprintf(w, "%d bytes", len(message))
+			return err
+		}, strings.Repeat("a", maxRead), "b"),
+		stagetest.Reads("naivePrint", naivePrint, "one", "two"),
+	)
+}
+
 // The text of the whole course shows this lesson.
 func TestCourseReadme(t *testing.T) { stagetest.Readme(t, lesson, "../../README.md") }
 

@@ -30,6 +30,24 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	const input = "echo hi\n\necho ho\nquit\nnever sent\n"
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "echo hi", "echo ho\n"),
+		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
+		stagetest.Talks("talk", utf8Client.talk, input, "\x02\x00\x00\x00hi", "\x03\x00\x00\x00ho\n"),
+		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n",
+			"\x02\x00\x00\x00\xe4\xbd"),
+		stagetest.Reads("naiveCollect", func(r io.Reader, w io.Writer) error {
+			size, copied, err := naiveCollect(r)
+			fmt.Fprintf(w, "%d bytes, %d copied", size, copied)
+			return err
+		}, "\x01\x08\x00\x00", strings.Repeat("a", 2049)),
+	)
+}
+
 func TestFixGlue(t *testing.T) {
 	require.Equal(t, []string{"hello", "world"}, stagetest.Play(t, lesson, "glue").Got)
 }

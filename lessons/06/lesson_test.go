@@ -33,6 +33,23 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	const input = "echo hi\n\necho ho\nquit\nnever sent\n"
+	var hi, ho strings.Builder
+	require.NoError(t, sendMessage(&hi, []byte("hi")))
+	require.NoError(t, sendMessage(&ho, []byte("ho\n")))
+	half := string(frame(`{"file_name": "a.txt", "total_size": 2}`, "\xe4\xbd"))
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "echo hi", "echo ho\n"),
+		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
+		stagetest.Talks("talk", utf8Client.talk, input, hi.String(), ho.String()),
+		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n", half),
+		stagetest.Reads("naiveReadMessage", naiveReadMessage, hi.String()),
+	)
+}
+
 func TestFixNoName(t *testing.T) {
 	got := stagetest.Play(t, lesson, "no-name")
 	require.Equal(t, []string{"report.txt", "2670f929ce8c93af815ba0ae8fd591ff"}, got.Got)
