@@ -40,6 +40,20 @@ func TestMain(m *testing.M) {
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.Failures(
+		t,
+		stagetest.Accepts("serve", serve),
+		stagetest.Answers("answer", answer, "hi", "ho"),
+		stagetest.Answers("greet", greet("welcome"), "hi", farewell, "never read"),
+		stagetest.Talks("talk", talk, "hi\n\nho\nquit\nnever sent\n", "HI", "HO"),
+		stagetest.Accepts("naiveServe", naiveServe),
+		stagetest.Answers("naiveAnswer", naiveAnswer, "hi", "ho"),
+		stagetest.Accepts("naiveLogServe", naiveLogServe),
+	)
+}
+
 func TestFixSecondWaits(t *testing.T) {
 	got := stagetest.Play(t, lesson, "second-waits")
 	require.False(t, got.Stuck)
