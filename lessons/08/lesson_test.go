@@ -352,16 +352,20 @@ func (zeros) Read(p []byte) (int, error) {
 // A relay of which one side resets ends, says so, and closes the other side.
 func TestRelayReset(t *testing.T) {
 	t.Cleanup(dropPipes)
-	client, a := pair(t)
-	b, server := pair(t)
-	relayed := make(chan error, 1)
-	go func() { relayed <- relay(a, b) }()
-	require.NoError(t, loopback.Abort(client))
-	require.ErrorIs(t, <-relayed, errReset)
-	_, err := server.Read(make([]byte, 1))
-	require.Error(t, err, "it has the end, or a reset")
-	var timeout net.Error
-	require.False(t, errors.As(err, &timeout) && timeout.Timeout(), "%v", err)
+	for name, relay := range map[string]func(a, b net.Conn) error{"relay": relay, "naiveRelay": naiveRelay} {
+		client, a := pair(t)
+		b, server := pair(t)
+		relayed := make(chan error, 1)
+		go func() { relayed <- relay(a, b) }()
+		require.NoError(t, loopback.Abort(client))
+		require.ErrorIs(t, <-relayed, errReset, name)
+		require.ErrorIs(t, a.Close(), net.ErrClosed, name)
+		require.ErrorIs(t, b.Close(), net.ErrClosed, name)
+		_, err := server.Read(make([]byte, 1))
+		require.Error(t, err, "it has the end, or a reset")
+		var timeout net.Error
+		require.False(t, errors.As(err, &timeout) && timeout.Timeout(), "%v", err)
+	}
 }
 
 // A server that may have no more files open says so in one line.
