@@ -721,7 +721,8 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 // A total_size that nobody can keep is not believed.
 func TestLargestPayload(t *testing.T) {
 	for _, size := range []int64{maxPayload + 1, math.MaxInt64} {
-		require.ErrorContains(t, fits(size), "total_size", "%d bytes", size)
+		require.ErrorContains(t, fits(size), fmt.Sprintf("the header's total_size is %d bytes: "+
+			"at most 1099511627776 are believed", size), "1 TiB")
 	}
 }
 

@@ -83,6 +83,15 @@ func TestControls(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, w.Close())
 		require.Equal(t, c.want, out.String(), "%q, byte by byte", c.in)
+
+		for size := range len(c.want) + 1 { // room for a part of it, up to all
+			dst := make([]byte, size)
+			written, read, err := (&controls{encoding: c.encoding}).Transform(dst, []byte(c.in), true)
+			require.Equal(t, size < len(c.want), err == transform.ErrShortDst, "%q, %d bytes", c.in, size)
+			rest, _, rerr := transform.String(&controls{encoding: c.encoding}, c.in[read:])
+			require.NoError(t, rerr)
+			require.Equal(t, c.want, string(dst[:written])+rest)
+		}
 	}
 }
 
