@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -276,6 +277,13 @@ func TestPipeHolds(t *testing.T) {
 		t.Skip("64 KiB is what a pipe holds on Linux")
 	}
 	require.Len(t, naiveRun(t.Context(), "head -c 65536 /dev/zero >&2"), scenario.PipeBytes)
+}
+
+// A command that cannot be started says so.
+func TestNaiveRunCannotStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, context.Canceled.Error(), string(naiveRun(ctx, "echo hi")))
 }
 
 func TestRun(t *testing.T) {

@@ -2,7 +2,6 @@ package stage_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -30,13 +29,11 @@ import (
 
 // talker is a lesson with everything that a lesson may have.
 func talker() stage.Lesson {
-	play := func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
-		rec.Verdict("done")
-		return o, nil
-	}
 	return stage.Lesson{
 		Number: "04", RunsCommands: true,
-		Listen: func(string) (net.Listener, error) { return &silentListener{end: make(chan struct{})}, nil },
+		Listen: func(string) (net.Listener, error) {
+			return &silentListener{end: make(chan struct{})}, nil
+		},
 		Serve: func(ln net.Listener) error {
 			ln.Accept()
 			return nil
@@ -56,10 +53,15 @@ func talker() stage.Lesson {
 			flags.String("save", "", "answers go to `FOLDER`")
 		},
 		Scenes: []stage.Scene{
-			{Name: "glue", Line: "two messages arrive as one", Run: play},
-			{Name: "split", Line: "one message arrives as two", Run: play},
+			{Name: "glue", Line: "two messages arrive as one", Run: done},
+			{Name: "split", Line: "one message arrives as two", Run: done},
 		},
 	}
+}
+
+func done(rec *timeline.Recorder) (o scenario.Outcome, err error) {
+	rec.Verdict("done")
+	return o, nil
 }
 
 // silentListener is a listener to which nobody comes.
@@ -80,10 +82,12 @@ func (l *silentListener) Close() error {
 	return nil
 }
 
-func (l *silentListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4444} }
+func (l *silentListener) Addr() net.Addr {
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4444}
+}
 
-// Everything that a lesson may complain about is one line that says what was tried, on which address,
-// why it failed, and what to type next. The lines stand in testdata/complaints.txt.
+// Everything that a lesson may complain about is one line that says what was tried, on which
+// address, why it failed, and what to type next. The lines stand in testdata/complaints.txt.
 func TestComplaints(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("testdata/complaints.txt has Linux's words for errors")
@@ -98,10 +102,9 @@ func TestComplaints(t *testing.T) {
 		if what != "" {
 			what = "# " + what + "\n"
 		}
-		var out, errs bytes.Buffer
-		status := stage.Run(ctx, l, args, strings.NewReader(""), &out, &errs)
-		require.LessOrEqual(t, strings.Count(errs.String(), "\n"), 1)
-		fmt.Fprintf(&said, "%s$ %s\n%s%sstatus %d\n\n", what, strings.Join(args, " "), &out, &errs, status)
+		out, errs, status := stagetest.Run(ctx, l, "", args...)
+		require.LessOrEqual(t, strings.Count(errs, "\n"), 1)
+		fmt.Fprintf(&said, "%s$ %s\n%s%sstatus %d\n\n", what, strings.Join(args, " "), out, errs, status)
 	}
 
 	for _, args := range [][]string{
@@ -167,7 +170,8 @@ func TestComplaints(t *testing.T) {
 
 	for _, err := range []error{
 		opError("dial", syscall.ECONNREFUSED), opError("dial", syscall.ETIMEDOUT),
-		opError("dial", os.ErrDeadlineExceeded), opError("dial", syscall.EHOSTUNREACH), errors.New("strange"),
+		opError("dial", os.ErrDeadlineExceeded), opError("dial", syscall.EHOSTUNREACH),
+		errors.New("strange"),
 	} {
 		l := talker()
 		l.Dial = func(string) (net.Conn, error) { return nil, err }
@@ -219,11 +223,11 @@ func TestInterruptedServerCleansUp(t *testing.T) {
 			clean = true
 			return errors.New("the end of an interrupted server is no failure, whatever it returns")
 		}
-		var out, errs bytes.Buffer
-		require.Zero(t, stage.Run(ctx, l, []string{"server"}, strings.NewReader(""), &out, &errs))
+		out, errs, status := stagetest.Run(ctx, l, "", "server")
+		require.Zero(t, status)
 		require.True(t, clean)
-		require.Equal(t, "listening on 127.0.0.1:4444\n", out.String())
-		require.Empty(t, errs.String())
+		require.Equal(t, "listening on 127.0.0.1:4444\n", out)
+		require.Empty(t, errs)
 	})
 }
 
@@ -239,7 +243,8 @@ func TestInterruptedServerThatHangs(t *testing.T) {
 			return nil
 		}
 		begin := time.Now()
-		require.Zero(t, stage.Run(ctx, l, []string{"server"}, strings.NewReader(""), io.Discard, io.Discard))
+		_, _, status := stagetest.Run(ctx, l, "", "server")
+		require.Zero(t, status)
 		require.LessOrEqual(t, time.Since(begin), time.Second)
 	})
 }
@@ -251,12 +256,14 @@ func TestSocketsAreClosed(t *testing.T) {
 	l := talker()
 	l.Listen = func(string) (net.Listener, error) { return ln, nil }
 	l.Serve = func(net.Listener) error { return nil }
-	require.Zero(t, stage.Run(t.Context(), l, []string{"server"}, strings.NewReader(""), io.Discard, io.Discard))
+	_, _, status := stagetest.Run(t.Context(), l, "", "server")
+	require.Zero(t, status)
 	require.Equal(t, 1, ln.closed)
 
 	conn, peer := net.Pipe()
 	l.Dial = func(string) (net.Conn, error) { return conn, nil }
-	require.Zero(t, stage.Run(t.Context(), l, []string{"client"}, strings.NewReader(""), io.Discard, io.Discard))
+	_, _, status = stagetest.Run(t.Context(), l, "", "client")
+	require.Zero(t, status)
 	_, err := peer.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 }
@@ -272,7 +279,7 @@ func TestInterruptedClient(t *testing.T) {
 		<-hang
 		return nil
 	}
-	var out bytes.Buffer
-	require.Zero(t, stage.Run(ctx, l, []string{"client"}, strings.NewReader(""), &out, io.Discard))
-	require.Equal(t, "half a li\n", out.String())
+	out, _, status := stagetest.Run(ctx, l, "", "client")
+	require.Zero(t, status)
+	require.Equal(t, "half a li\n", out)
 }

@@ -21,6 +21,7 @@ import (
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
+	"socketbook/lessons/internal/stage/stagetest"
 	"socketbook/tools/timeline"
 )
 
@@ -56,7 +57,8 @@ func TestOutputThatBreaks(t *testing.T) {
 		{[]string{"-json"}, 10, full},
 		{[]string{"client"}, 0, full},
 		{[]string{"client"}, 3, "talking to 127.0.0.1:8080: the peer has had enough\n"},
-		{[]string{"server"}, 0, "telling on standard output that the server listens on 127.0.0.1:4444: no space left on device\n"},
+		{[]string{"server"}, 0, "telling on standard output that the server listens on " +
+			"127.0.0.1:4444: no space left on device\n"},
 	} {
 		for _, cause := range []error{syscall.ENOSPC, syscall.EPIPE} {
 			played := 0
@@ -77,7 +79,8 @@ func TestOutputThatBreaks(t *testing.T) {
 			}
 			says = strings.Replace(says, syscall.ENOSPC.Error(), cause.Error(), 1)
 			var errs bytes.Buffer
-			got := stage.Run(t.Context(), l, test.args, strings.NewReader(""), &breaking{test.room, cause}, &errs)
+			out := &breaking{test.room, cause}
+			got := stage.Run(t.Context(), l, test.args, strings.NewReader(""), out, &errs)
 			require.Equal(t, status, got, "%v, room for %d bytes", test.args, test.room)
 			require.Equal(t, says, errs.String(), "%v, room for %d bytes", test.args, test.room)
 			require.LessOrEqual(t, played, 1, "the other scenes are not played")
@@ -92,40 +95,36 @@ func TestComplaintsAreCut(t *testing.T) {
 	complain := func(text string) string {
 		l := talker()
 		l.Talk = func(net.Conn, io.Reader, io.Writer) error { return errors.New(text) }
-		var errs bytes.Buffer
-		require.Equal(t, 1, stage.Run(t.Context(), l, []string{"client"}, strings.NewReader(""), io.Discard, &errs))
-		require.True(t, strings.HasPrefix(errs.String(), begin))
-		return strings.TrimSuffix(errs.String()[len(begin):], "\n")
+		_, errs, status := stagetest.Run(t.Context(), l, "", "client")
+		require.Equal(t, 1, status)
+		require.True(t, strings.HasPrefix(errs, begin))
+		return strings.TrimSuffix(errs[len(begin):], "\n")
 	}
 	fits := strings.Repeat("é", 600-len(begin)-1) + "!"
 	require.Equal(t, fits, complain(fits))
-	cut := func(n int) string {
-		return strings.Repeat("é", 300-len(begin)) + " … " + strings.Repeat("é", n) + "!"
-	}
-	require.Equal(t, cut(299), complain("é"+fits))
-	require.Equal(t, cut(299), complain(strings.Repeat("é", 60_000)+fits))
+	cut := strings.Repeat("é", 300-len(begin)) + " … " + strings.Repeat("é", 299) + "!"
+	require.Equal(t, cut, complain("é"+fits))
+	require.Equal(t, cut, complain(strings.Repeat("é", 60_000)+fits))
 	require.Equal(t, `a\x1b[2J\n\u202e\x00 你好 "`+"b'", complain("a\x1b[2J\n\u202e\x00 你好 \"b'"))
 }
 
 // A scene that measures draws its own picture from its one take; anything else has the timeline's.
 func TestPlot(t *testing.T) {
-	play := func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
-		rec.Verdict("done")
-		return o, nil
-	}
 	plotted := errors.New("not plotted")
 	l := stage.Lesson{Number: "00", Scenes: []stage.Scene{
-		{Name: "one", Line: "a scene", Run: play, Plot: func(w io.Writer, title string, events []timeline.Event) error {
-			fmt.Fprintf(w, "%s: %d verdict", title, timeline.Count(events, "", timeline.Verdict))
-			return plotted
-		}},
-		{Name: "two", Line: "another scene", Run: play},
+		{
+			Name: "one", Line: "a scene", Run: done,
+			Plot: func(w io.Writer, title string, events []timeline.Event) error {
+				fmt.Fprintf(w, "%s: %d verdict", title, timeline.Count(events, "", timeline.Verdict))
+				return plotted
+			},
+		},
+		{Name: "two", Line: "another scene", Run: done},
 	}}
 	name := filepath.Join(t.TempDir(), "picture.svg")
 	run := func(args ...string) (errs string, status int) {
-		var stderr bytes.Buffer
-		status = stage.Run(t.Context(), l, append(args, "-svg", name), strings.NewReader(""), io.Discard, &stderr)
-		return stderr.String(), status
+		_, errs, status = stagetest.Run(t.Context(), l, "", append(args, "-svg", name)...)
+		return errs, status
 	}
 	errs, status := run("-scene", "one")
 	require.Equal(t, 1, status)
@@ -148,7 +147,7 @@ func TestPlot(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "one: a scene: 1 verdict", string(picture))
 
-	l.Scenes[0].Naive = play // two takes
+	l.Scenes[0].Naive = done // two takes
 	var out bytes.Buffer
 	require.NoError(t, l.Scenes[0].SVG(&out, []timeline.Scene{{Title: "one"}, {Title: "two"}}))
 	require.True(t, strings.HasPrefix(out.String(), timeline.SVGBegin))
@@ -158,6 +157,7 @@ func TestPlot(t *testing.T) {
 // failure.
 func TestInterruptedScenes(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
 	l, played := talker(), 0
 	for i := range l.Scenes {
 		l.Scenes[i].Run = func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
@@ -167,10 +167,10 @@ func TestInterruptedScenes(t *testing.T) {
 		}
 	}
 	name := filepath.Join(t.TempDir(), "picture.svg")
-	var out, errs bytes.Buffer
-	require.Zero(t, stage.Run(ctx, l, []string{"-svg", name}, strings.NewReader(""), &out, &errs))
+	_, errs, status := stagetest.Run(ctx, l, "", "-svg", name)
+	require.Zero(t, status)
 	require.Equal(t, 1, played)
-	require.Empty(t, errs.String())
+	require.Empty(t, errs)
 	require.NoFileExists(t, name)
 }
 
@@ -184,10 +184,10 @@ func TestSceneThatHangs(t *testing.T) {
 			<-hang
 			return o, nil
 		}
-		var errs bytes.Buffer
 		begin := time.Now()
-		require.Equal(t, 1, stage.Run(t.Context(), l, nil, strings.NewReader(""), io.Discard, &errs))
-		require.Equal(t, "scene glue could not be played: it did not end within 20s\n", errs.String())
+		_, errs, status := stagetest.Run(t.Context(), l, "")
+		require.Equal(t, 1, status)
+		require.Equal(t, "scene glue could not be played: it did not end within 20s\n", errs)
 		require.Equal(t, 20*time.Second, time.Since(begin))
 	})
 }
@@ -201,11 +201,12 @@ func TestLogInScenes(t *testing.T) {
 	require.NoError(t, err)
 	defer r.Close()
 	os.Stderr = w
-	got, err := stage.Play(t.Context(), stage.Scene{Name: "a", Run: func(*timeline.Recorder) (o scenario.Outcome, err error) {
+	play := func(*timeline.Recorder) (o scenario.Outcome, err error) {
 		log.Print("client 1 has left\n")
 		log.Print("client: not sent")
 		return o, nil
-	}}, false)
+	}
+	got, err := stage.Play(t.Context(), stage.Scene{Name: "a", Run: play}, false)
 	require.NoError(t, err)
 	log.Print("afterwards")
 	w.Close()
@@ -222,11 +223,7 @@ func TestLogInScenes(t *testing.T) {
 
 // Takes have names of their own, in pictures and in the events: the naive one says that it is.
 func TestTakes(t *testing.T) {
-	play := func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
-		rec.Verdict("done")
-		return o, nil
-	}
-	both := stage.Scene{Name: "a", Naive: play, Run: play}
+	both := stage.Scene{Name: "a", Naive: done, Run: done}
 	var names []string
 	for _, take := range both.Takes() {
 		names = append(names, take.Name())
@@ -241,17 +238,14 @@ func TestTakes(t *testing.T) {
 // COLUMNS says how wide a picture is, up to 160; what is no width does not count.
 func TestColumns(t *testing.T) {
 	line := strings.TrimSpace(strings.Repeat("word ", 50))
-	l := stage.Lesson{Number: "00", Scenes: []stage.Scene{{Name: "a", Line: line, Run: func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
-		rec.Verdict("done")
-		return o, nil
-	}}}}
+	l := stage.Lesson{Number: "00", Scenes: []stage.Scene{{Name: "a", Line: line, Run: done}}}
 	for columns, want := range map[string]int{
 		"": 80, "0": 80, "-40": 80, "x": 80, "1": 1, "40": 40, "160": 160, "161": 160, "1000": 160,
 	} {
 		t.Setenv("COLUMNS", columns)
-		var out bytes.Buffer
-		require.Zero(t, stage.Run(t.Context(), l, nil, strings.NewReader(""), &out, io.Discard))
-		title, _, _ := strings.Cut(out.String(), "\n")
+		out, _, status := stagetest.Run(t.Context(), l, "")
+		require.Zero(t, status)
+		title, _, _ := strings.Cut(out, "\n")
 		require.LessOrEqual(t, len(title), max(want, len("# a:")), "COLUMNS=%s", columns)
 		if want > len("# a: word") {
 			require.Greater(t, len(title), want-len(" word"), "COLUMNS=%s", columns)
@@ -261,10 +255,7 @@ func TestColumns(t *testing.T) {
 
 // A title is not changed, unless it may have nothing but ASCII.
 func TestTitleInASCII(t *testing.T) {
-	sc := stage.Scene{Name: "a", Line: `"你好" \ é`, Run: func(rec *timeline.Recorder) (o scenario.Outcome, err error) {
-		rec.Verdict("done")
-		return o, nil
-	}}
+	sc := stage.Scene{Name: "a", Line: `"你好" \ é`, Run: done}
 	out, _, _ := runScenes(t, sc)
 	require.True(t, strings.HasPrefix(out, "# a: \"你好\" \\ é\n"), out)
 	out, _, _ = runScenes(t, sc, "-ascii")
@@ -278,7 +269,8 @@ func TestPictureIsClosed(t *testing.T) {
 	}
 	name := filepath.Join(t.TempDir(), "notes.svg")
 	require.NoError(t, os.WriteFile(name, []byte("mine"), 0o600))
-	require.Equal(t, 1, stage.Run(t.Context(), talker(), []string{"-svg", name}, strings.NewReader(""), io.Discard, io.Discard))
+	_, _, status := stagetest.Run(t.Context(), talker(), "", "-svg", name)
+	require.Equal(t, 1, status)
 	open, err := filepath.Glob("/proc/self/fd/*")
 	require.NoError(t, err)
 	for _, link := range open {

@@ -217,17 +217,18 @@ func TestAnswerBreaksOff(t *testing.T) {
 		"half a ch\xe4\xbd": "half a ch\xe4\xbd\n",
 	} {
 		l, addr := shouting(t)
+		args := []string{"client", "-addr", addr}
 		l.Talk = func(_ net.Conn, _ io.Reader, out io.Writer) error {
 			io.WriteString(out, answer)
 			return io.EOF
 		}
 		shown := onTerminal(t, 300, func(tty *os.File) {
-			require.Equal(t, 1, Run(t.Context(), l, []string{"client", "-addr", addr}, strings.NewReader(""), tty, tty))
+			require.Equal(t, 1, Run(t.Context(), l, args, strings.NewReader(""), tty, tty))
 		})
 		require.True(t, strings.HasPrefix(shown, want+"talking to "), "%q", shown)
 
 		var piped, errs bytes.Buffer
-		require.Equal(t, 1, Run(t.Context(), l, []string{"client", "-addr", addr}, strings.NewReader(""), &piped, &errs))
+		require.Equal(t, 1, Run(t.Context(), l, args, strings.NewReader(""), &piped, &errs))
 		require.Equal(t, answer, piped.String())
 	}
 }

@@ -74,10 +74,11 @@ func (f Function) failing(t *testing.T, c *calls) string {
 		line = fmt.Sprintf("%s: %v", what, err)
 	}
 	line += fmt.Sprintf("; connections closed: %d", c.closed)
-	for _, text := range []struct{ how, text string }{{"printed", out.String()}, {"logged", logged.String()}} {
-		if text.text != "" {
-			line += fmt.Sprintf("; %s %q", text.how, text.text)
-		}
+	if out.Len() > 0 {
+		line += fmt.Sprintf("; printed %q", &out)
+	}
+	if logged.Len() > 0 {
+		line += fmt.Sprintf("; logged %q", &logged)
 	}
 	return line + "\n"
 }
@@ -187,9 +188,12 @@ func (p *pipeEnd) CloseWrite() error { return p.PipeWriter.Close() }
 
 func (p *pipeEnd) Close() error { return errors.Join(p.PipeReader.Close(), p.PipeWriter.Close()) }
 
-func (p *pipeEnd) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4242} } // RFC 5737
+func (p *pipeEnd) RemoteAddr() net.Addr { return &net.TCPAddr{IP: peer, Port: 4242} }
 
 func (p *pipeEnd) SetReadDeadline(time.Time) error { return nil }
+
+// peer is where messages come from: an address for documentation (RFC 5737).
+var peer = net.IPv4(192, 0, 2, 1)
 
 // errCut is how calls fail.
 var errCut = errors.New("the cable is cut")
@@ -280,7 +284,7 @@ func (f *failingPackets) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 	message := f.messages[0]
 	f.messages = f.messages[1:]
-	return copy(p, message), &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4242}, nil // RFC 5737
+	return copy(p, message), &net.UDPAddr{IP: peer, Port: 4242}, nil
 }
 
 func (f *failingPackets) WriteTo(p []byte, _ net.Addr) (int, error) {
