@@ -210,9 +210,10 @@ func (c *calls) call(what string) error {
 	if c.made < c.failing {
 		return nil
 	}
-	if c.failed == "" {
-		c.failed = fmt.Sprintf("call %d, %s,", c.made, what)
+	if c.failed != "" {
+		return fmt.Errorf("%w, as before", errCut)
 	}
+	c.failed = fmt.Sprintf("call %d, %s,", c.made, what)
 	return errCut
 }
 
