@@ -137,6 +137,9 @@ func TestPlot(t *testing.T) {
 		require.Zero(t, status, errs)
 		picture, err := os.ReadFile(name)
 		require.NoError(t, err)
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.Zero(t, info.Mode()&0o111, "a picture is no program")
 		require.True(t, strings.HasPrefix(string(picture), timeline.SVGBegin))
 		require.Equal(t, args == nil, strings.Contains(string(picture), "one: a scene"))
 		require.Contains(t, string(picture), "two: another scene")
@@ -219,6 +222,23 @@ func TestLogInScenes(t *testing.T) {
 		require.Equal(t, want, got.Events[i].Side+": "+got.Events[i].Text)
 	}
 	log.SetOutput(stderr)
+}
+
+// What a side logs goes to standard error as it is, without the time.
+func TestLogOfASide(t *testing.T) {
+	l := talker()
+	l.Serve = func(net.Listener) error { log.Print("client 1: gone"); return nil }
+	l.Talk = func(net.Conn, io.Reader, io.Writer) error { log.Print("client: not sent"); return nil }
+	for side, want := range map[string]string{
+		"server": "client 1: gone\n", "client": "client: not sent\n",
+	} {
+		log.SetFlags(log.LstdFlags)
+		log.SetOutput(io.Discard)
+		_, errs, status := stagetest.Run(t.Context(), l, "", side)
+		require.Zero(t, status)
+		require.Equal(t, want, errs)
+	}
+	log.SetOutput(os.Stderr)
 }
 
 // Takes have names of their own, in pictures and in the events: the naive one says that it is.

@@ -252,6 +252,16 @@ func TestComplaintOnTerminal(t *testing.T) {
 	}
 }
 
+// A terminal that does not say how wide it is breaks lines itself.
+func TestComplaintOnTerminalWithoutWidth(t *testing.T) {
+	l, _ := shouting(t)
+	shown := onTerminal(t, 0, func(tty *os.File) {
+		require.Equal(t, 2, Run(t.Context(), l, []string{"sever"}, strings.NewReader(""), tty, tty))
+	})
+	require.Equal(t, "\"sever\" is no role: a lesson is run as server, as client, or without a role "+
+		"to see its scenes (-list names them)\n", shown)
+}
+
 // A pipe is no picture; opening it would wait for a writer.
 func TestPictureIsNoPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")

@@ -112,6 +112,25 @@ func TestWrapWords(t *testing.T) {
 
 // Ports below 1024 belong to the administrator on Unix, and not on Windows.
 func TestKeptPort(t *testing.T) {
-	require.Contains(t, keptPort("linux"), "1024")
+	require.Equal(t, "ports below 1024 belong to the administrator", keptPort("linux"))
 	require.NotContains(t, keptPort("windows"), "1024")
+	require.Contains(t, keptPort("windows"), "netsh interface ipv4 show excludedportrange protocol=tcp")
+}
+
+// Each system has a command of its own that names the program behind a port.
+func TestWhoHas(t *testing.T) {
+	for _, c := range []struct {
+		goos string
+		udp  bool
+		want string
+	}{
+		{"linux", false, "ss -lntp 'sport = :8080'"},
+		{"linux", true, "ss -lnup 'sport = :8080'"},
+		{"windows", false, "netstat -ano | findstr :8080"},
+		{"windows", true, "netstat -ano | findstr :8080"},
+		{"darwin", false, "lsof -nP -i :8080"},
+		{"darwin", true, "lsof -nP -i :8080"},
+	} {
+		require.Equal(t, c.want, whoHas(c.goos, c.udp, "[::1]:8080"))
+	}
 }
