@@ -61,6 +61,9 @@ func TestOutputThatBreaks(t *testing.T) {
 			"127.0.0.1:4444: no space left on device\n"},
 	} {
 		for _, cause := range []error{syscall.ENOSPC, syscall.EPIPE} {
+			if cause == syscall.EPIPE && runtime.GOOS == "windows" {
+				continue // there a pipe breaks with other numbers
+			}
 			played := 0
 			l := talker()
 			l.Talk = func(_ net.Conn, _ io.Reader, out io.Writer) error {

@@ -57,7 +57,7 @@ func Golden(t *testing.T, name, got string) {
 		require.NoError(t, os.WriteFile(name, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(name)
-	require.NoError(t, err)
+	require.NoError(t, err, "-update writes it")
 	if string(want) != got { // a picture is long: the first line that differs is enough
 		was, is := strings.Split(string(want), "\n"), strings.Split(got, "\n")
 		i := 0
