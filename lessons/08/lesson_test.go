@@ -45,9 +45,9 @@ func TestFailures(t *testing.T) {
 	stagetest.Failures(
 		t,
 		stagetest.Accepts("serve", serve),
-		stagetest.Answers("answer", answer, "hi", "ho"),
+		stagetest.Answers("answer", answer, "a", "`az{ @AZ[ é"),
 		stagetest.Answers("greet", greet("welcome"), "hi", farewell, "never read"),
-		stagetest.Talks("talk", talk, "hi\n\nho\nquit\nnever sent\n", "HI", "HO"),
+		stagetest.Talks("talk", talk, "h\n\nho\nquit\nnever sent\n", "H", "HO"),
 		stagetest.Accepts("naiveServe", naiveServe),
 		stagetest.Answers("naiveAnswer", naiveAnswer, "hi", "ho"),
 		stagetest.Accepts("naiveLogServe", naiveLogServe),

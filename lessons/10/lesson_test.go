@@ -39,8 +39,8 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 func TestFailures(t *testing.T) {
 	stagetest.Failures(
 		t,
-		stagetest.Serves("serve", serve, "hi", "ho"),
-		stagetest.Talks("talk", talk, "hi\n\nho\nquit\nnever sent\n", "HI", "HO"),
+		stagetest.Serves("serve", serve, "a", "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, "h\n\nho\nquit\nnever sent\n", "H", "HO"),
 		stagetest.Talks("naiveTalk", func(conn net.Conn, in io.Reader, out io.Writer) error {
 			dial := func(string) (net.Conn, error) { return conn, nil }
 			return naiveTalk(dial, "", in, out)
@@ -222,6 +222,9 @@ func TestPythonRestart(t *testing.T) {
 		})
 	}
 }
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "hello") }
 
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()
