@@ -27,8 +27,8 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 func TestFailures(t *testing.T) {
 	stagetest.Failures(
 		t,
-		stagetest.Serves("serve", serve, "hi"),
-		stagetest.Talks("talk", talk, "hi\nnever sent\n", "HI"),
+		stagetest.Serves("serve", serve, "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, "h\nnever sent\n", "H"),
 		stagetest.Answers("readFirst", readFirst, "hi"),
 		stagetest.Answers("readFirst, and nobody speaks", readFirst),
 	)

@@ -25,12 +25,12 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
 // Whatever fails, the error says what was tried, and the connection is closed by whoever should.
 func TestFailures(t *testing.T) {
-	const input = "hi\n\nho\nquit\nnever sent\n"
+	const input = "h\n\nho\nquit\nnever sent\n"
 	stagetest.Failures(
 		t,
-		stagetest.Serves("serve", serve, "hi", "ho"),
-		stagetest.Talks("talk", talk, input, "HI", "HO"),
-		stagetest.Talks("naiveTalk", naiveTalk, input, "HI", "", "HO"),
+		stagetest.Serves("serve", serve, "a", "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, input, "H", "HO"),
+		stagetest.Talks("naiveTalk", naiveTalk, input, "H", "", "HO"),
 		stagetest.Answers("eofOnlyAnswer", eofOnlyAnswer, "hi", "ho"),
 		stagetest.Answers("resetOnlyAnswer", resetOnlyAnswer, "hi", "ho"),
 		stagetest.Answers("swallowingAnswer", swallowingAnswer, "hi", "ho"),

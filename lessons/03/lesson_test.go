@@ -27,8 +27,8 @@ func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 func TestFailures(t *testing.T) {
 	stagetest.Failures(
 		t,
-		stagetest.Serves("serve", serve, "hi", "ho"),
-		stagetest.Talks("talk", talk, "hi\n\nho\nquit\nnever sent\n", "HI", "HO"),
+		stagetest.Serves("serve", serve, "a", "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, "h\n\nho\nquit\nnever sent\n", "H", "HO"),
 		stagetest.Serves("naiveServe", naiveServe, "hi", "ho"),
 	)
 }
@@ -123,6 +123,9 @@ func (l *impatient) Accept() (net.Conn, error) {
 type late struct{ net.Conn }
 
 func (late) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "hello") }
 
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()

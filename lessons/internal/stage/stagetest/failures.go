@@ -20,7 +20,7 @@ import (
 )
 
 // Failures runs functions of a lesson again and again, and each time another one of the calls that
-// they make fails, and all calls after it. What they return, print, log and leave open is in
+// they make fails, and all calls after it. What they return, print, log, send and leave open is in
 // testdata/failures.txt.
 func Failures(t *testing.T, functions ...Function) {
 	var said strings.Builder
@@ -42,7 +42,7 @@ func Failures(t *testing.T, functions ...Function) {
 type Function struct {
 	name string
 	run  func(c *calls, conn net.Conn, out io.Writer) error
-	peer func(conn *pipeEnd)
+	peer func(conn *pipeEnd) (got []string) // what was sent to it, write by write
 }
 
 // failing runs f once, and returns a line that says what came of it.
@@ -53,15 +53,14 @@ func (f Function) failing(t *testing.T, c *calls) string {
 	defer log.SetOutput(os.Stderr)
 	near, far := pipe()
 	watchdog := time.AfterFunc(loopback.Patience, func() { far.Close(); near.Close() })
-	left := make(chan struct{})
+	got := make(chan []string)
 	go func() {
-		defer close(left)
-		f.peer(far)
-		far.Close()
+		defer far.Close()
+		got <- f.peer(far)
 	}()
 	err := f.run(c, failingConn{near, c}, failingWriter{&out, c})
 	near.Close()
-	<-left
+	sent := append(c.sent, <-got...)
 	require.True(t, watchdog.Stop(), "%s did not return within %v", f.name, loopback.Patience)
 
 	what := "nothing fails"
@@ -74,6 +73,9 @@ func (f Function) failing(t *testing.T, c *calls) string {
 		line = fmt.Sprintf("%s: %v", what, err)
 	}
 	line += fmt.Sprintf("; connections closed: %d", c.closed)
+	if len(sent) > 0 {
+		line += fmt.Sprintf("; sent %.100q", sent)
+	}
 	if out.Len() > 0 {
 		line += fmt.Sprintf("; printed %q", &out)
 	}
@@ -89,7 +91,7 @@ func Answers(name string, answer scenario.AnswerFunc, requests ...string) Functi
 	return Function{
 		name: name,
 		run:  func(_ *calls, conn net.Conn, _ io.Writer) error { return answer(conn) },
-		peer: func(conn *pipeEnd) { send(conn, requests) },
+		peer: func(conn *pipeEnd) []string { return send(conn, requests) },
 	}
 }
 
@@ -100,7 +102,7 @@ func Serves(name string, serve func(net.Listener) error, requests ...string) Fun
 		run: func(c *calls, conn net.Conn, _ io.Writer) error {
 			return serve(&failingListener{c, conn})
 		},
-		peer: func(conn *pipeEnd) { send(conn, requests) },
+		peer: func(conn *pipeEnd) []string { return send(conn, requests) },
 	}
 }
 
@@ -109,22 +111,31 @@ func Accepts(name string, serve func(net.Listener) error) Function {
 	return Function{
 		name: name,
 		run:  func(c *calls, _ net.Conn, _ io.Writer) error { return serve(&failingListener{calls: c}) },
-		peer: func(*pipeEnd) {},
+		peer: nobody,
 	}
 }
 
+func nobody(*pipeEnd) []string { return nil }
+
 // send sends the requests, and meanwhile takes what comes.
-func send(conn *pipeEnd, requests []string) {
-	taken := make(chan struct{})
+func send(conn *pipeEnd, requests []string) []string {
+	taken := make(chan []string)
 	go func() {
-		defer close(taken)
-		io.Copy(io.Discard, conn)
+		var all []string
+		for {
+			message, err := conn.next()
+			if err != nil {
+				taken <- all
+				return
+			}
+			all = append(all, message)
+		}
 	}()
 	for _, request := range requests {
 		io.WriteString(conn, request)
 	}
 	conn.CloseWrite()
-	<-taken
+	return <-taken
 }
 
 // Talks is a client's half of a conversation, with the lines of its input. Its server gives these
@@ -135,12 +146,17 @@ func Talks(name string, talk scenario.TalkFunc, input string, answers ...string)
 		run: func(c *calls, conn net.Conn, out io.Writer) error {
 			return talk(conn, failingReader{strings.NewReader(input), c}, out)
 		},
-		peer: func(conn *pipeEnd) {
-			for _, answer := range answers {
-				if _, err := conn.Read(make([]byte, 2048)); err != nil {
-					return
+		peer: func(conn *pipeEnd) (got []string) {
+			for {
+				message, err := conn.next()
+				if err != nil {
+					return got
 				}
-				io.WriteString(conn, answer)
+				got = append(got, message)
+				if len(got) > len(answers) {
+					return got
+				}
+				io.WriteString(conn, answers[len(got)-1])
 			}
 		},
 	}
@@ -151,7 +167,7 @@ func Reads(name string, read func(r io.Reader, w io.Writer) error, pieces ...str
 	return Function{
 		name: name,
 		run:  func(_ *calls, conn net.Conn, out io.Writer) error { return read(conn, out) },
-		peer: func(conn *pipeEnd) { send(conn, pieces) },
+		peer: func(conn *pipeEnd) []string { return send(conn, pieces) },
 	}
 }
 
@@ -162,7 +178,7 @@ func ServesPackets(name string, serve func(net.PacketConn) error, messages ...st
 		run: func(c *calls, _ net.Conn, _ io.Writer) error {
 			return serve(&failingPackets{calls: c, messages: messages})
 		},
-		peer: func(*pipeEnd) {},
+		peer: nobody,
 	}
 }
 
@@ -184,6 +200,13 @@ func (p *pipeEnd) Read(b []byte) (int, error) { return p.PipeReader.Read(b) }
 
 func (p *pipeEnd) Write(b []byte) (int, error) { return p.PipeWriter.Write(b) }
 
+// next returns what the next write of the other end has sent.
+func (p *pipeEnd) next() (string, error) {
+	buf := make([]byte, 1<<17)
+	n, err := p.Read(buf)
+	return string(buf[:n]), err
+}
+
 func (p *pipeEnd) CloseWrite() error { return p.PipeWriter.Close() }
 
 func (p *pipeEnd) Close() error { return errors.Join(p.PipeReader.Close(), p.PipeWriter.Close()) }
@@ -203,6 +226,7 @@ type calls struct {
 	failing, made int
 	failed        string // the first one, or ""
 	closed        int    // connections
+	sent          []string
 }
 
 func (c *calls) call(what string) error {
@@ -292,6 +316,7 @@ func (f *failingPackets) WriteTo(p []byte, _ net.Addr) (int, error) {
 	if err := f.call("write"); err != nil {
 		return 0, err
 	}
+	f.sent = append(f.sent, string(p))
 	return len(p), nil
 }
 
