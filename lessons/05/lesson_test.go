@@ -39,8 +39,8 @@ func TestFailures(t *testing.T) {
 		stagetest.Serves("serve", serve, ":", "echo hi\n"),
 		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
 		stagetest.Talks("talk", utf8Client.talk, input, "\x01\x00\x00\x00h", "\x03\x00\x00\x00ho\n"),
-		stagetest.Talks("talk, the longest command", utf8Client.talk, strings.Repeat("x", maxRead), "\x01\x00\x00\x00h"),
-		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)),
+		stagetest.Talks("talk, the longest command", utf8Client.talk, strings.Repeat("x", maxRead)+"\n", "\x01\x00\x00\x00h"),
+		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)+"\n"),
 		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n",
 			"\x02\x00\x00\x00\xe4\xbd"),
 		stagetest.Reads("naiveCollect", func(r io.Reader, w io.Writer) error {

@@ -46,8 +46,8 @@ func TestFailures(t *testing.T) {
 		stagetest.Serves("serve", serve, ":", "echo hi\n"),
 		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
 		stagetest.Talks("talk", utf8Client.talk, input, hi.String(), ho.String()),
-		stagetest.Talks("talk, the longest command", utf8Client.talk, strings.Repeat("x", maxRead), hi.String()),
-		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)),
+		stagetest.Talks("talk, the longest command", utf8Client.talk, strings.Repeat("x", maxRead)+"\n", hi.String()),
+		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)+"\n"),
 		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n", half),
 		stagetest.Reads("naiveReadMessage", naiveReadMessage, hi.String()),
 	)

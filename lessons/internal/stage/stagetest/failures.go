@@ -74,7 +74,7 @@ func (f Function) failing(t *testing.T, c *calls) string {
 	}
 	line += fmt.Sprintf("; connections closed: %d", c.closed)
 	if len(sent) > 0 {
-		line += fmt.Sprintf("; sent %.100q", sent)
+		line += fmt.Sprintf("; sent %.40q", sent)
 	}
 	if out.Len() > 0 {
 		line += fmt.Sprintf("; printed %q", &out)
