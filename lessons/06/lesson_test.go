@@ -41,6 +41,11 @@ func TestFailures(t *testing.T) {
 	require.NoError(t, sendMessage(&hi, []byte("hi")))
 	require.NoError(t, sendMessage(&ho, []byte("ho\n")))
 	half := string(frame(`{"file_name": "a.txt", "total_size": 2}`, "\xe4\xbd"))
+	path := string(frame(`{"file_name": "a/b", "total_size": 2}`, "hi"))
+	folder, err := os.OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer folder.Close()
+	saving := client{charset: utf8Client.charset, folder: folder}
 	stagetest.Failures(
 		t,
 		stagetest.Serves("serve", serve, ":", "echo hi\n"),
@@ -49,6 +54,8 @@ func TestFailures(t *testing.T) {
 		stagetest.Talks("talk, the longest command", utf8Client.talk, strings.Repeat("x", maxRead)+"\n", hi.String()),
 		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)+"\n"),
 		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n", half),
+		stagetest.Talks("talk, and save", saving.talk, "echo hi\n", hi.String()),
+		stagetest.Talks("talk, and save under a path", saving.talk, "echo hi\n", path),
 		stagetest.Reads("naiveReadMessage", naiveReadMessage, hi.String()),
 	)
 }
