@@ -285,6 +285,19 @@ func TestTitleInASCII(t *testing.T) {
 	require.True(t, strings.HasPrefix(out, `# a: "\u4f60\u597d" \\ \u00e9`+"\n"), out)
 }
 
+// A file that cannot be read is not replaced.
+func TestPictureThatCannotBeRead(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "secret.svg")
+	require.NoError(t, os.WriteFile(name, []byte("mine"), 0o200))
+	if f, err := os.Open(name); err == nil {
+		f.Close()
+		t.Skip("whoever runs this test may read every file")
+	}
+	_, errs, status := stagetest.Run(t.Context(), talker(), "", "-svg", name)
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "permission denied; give another name")
+}
+
 // The picture that was there is closed once it has been looked at.
 func TestPictureIsClosed(t *testing.T) {
 	if runtime.GOOS != "linux" {
