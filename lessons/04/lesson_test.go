@@ -36,7 +36,8 @@ func TestFailures(t *testing.T) {
 		stagetest.Serves("serve", serve, ":", "echo hi\n"),
 		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
 		stagetest.Talks("talk", utf8Client.talk, input, "h", "ho\n"),
-		stagetest.Talks("talk, the longest command", utf8Client.talk, strings.Repeat("x", maxRead)+"\n", "h"),
+		stagetest.Talks("talk, the longest command", utf8Client.talk,
+			strings.Repeat("x", maxRead)+"\n", "h"),
 		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)+"\n"),
 		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n", "\xe4\xbd"),
 		stagetest.Answers("naiveAnswer", func(conn net.Conn) error {
