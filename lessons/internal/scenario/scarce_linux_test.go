@@ -44,8 +44,13 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Stdout.WriteString("listening on " + ln.Addr().String() + "\n")
-		serve(ln)
-		os.Exit(0)
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				os.Exit(1)
+			}
+			go answer(conn)
+		}
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // for processes that a play starts
 	os.Exit(loopback.Main(m))
@@ -189,14 +194,28 @@ func TestScarceDescriptors(t *testing.T) {
 		"forged":         scenario.Forged(servePacket, scenario.Connected(dial("udp")), talk),
 		"overtaken":      scenario.Overtaken(packets),
 		"doubled":        scenario.Doubled(packets),
-		"echo pair":      scenario.EchoPair(scenario.ServeTyped, scenario.Question),
-		"echo loop":      scenario.EchoLoop(scenario.ServeTyped),
-		"processes":      scenario.Processes(children, serveProcesses),
-		"parents copy":   scenario.ParentsCopy(children, loopback.Patience, handOver),
-		"zombie":         scenario.Zombie(children, loopback.Patience, handOver),
-		"restart":        scenario.Restart(dial("tcp"), with, with),
-		"at exit":        scenario.AtExit(dial("tcp"), with, with, program("server"), holder),
-		"who has it":     scenario.WhoHasIt(listen, nobodyHas, holder),
+		"wrong encoding": scenario.WrongEncoding(talk),
+		"cut character":  scenario.CutCharacter(answer, talk),
+		"silent command": scenario.SilentCommand(answer, talk),
+		"never closed":   scenario.NeverClosed(programs),
+		"second waits":   scenario.SecondWaitsAtMost(programs, scenario.Hang),
+		"truncated": scenario.Truncated(func(pc net.PacketConn, limit int) ([]byte, error) {
+			buf := make([]byte, limit)
+			n, _, err := pc.ReadFrom(buf)
+			return buf[:n], err
+		}),
+		"sizes": scenario.Sizes(packets, "one", "two"),
+		"crowd": scenario.Crowd(scenario.CrowdServer{
+			Kind: "ours", Command: func() *exec.Cmd { return program("server")("127.0.0.1:0") }, Clients: []int{1, 3},
+		}),
+		"echo pair":    scenario.EchoPair(scenario.ServeTyped, scenario.Question),
+		"echo loop":    scenario.EchoLoop(scenario.ServeTyped),
+		"processes":    scenario.Processes(children, serveProcesses),
+		"parents copy": scenario.ParentsCopy(children, loopback.Patience, handOver),
+		"zombie":       scenario.Zombie(children, loopback.Patience, handOver),
+		"restart":      scenario.Restart(dial("tcp"), with, with),
+		"at exit":      scenario.AtExit(dial("tcp"), with, with, program("server"), holder),
+		"who has it":   scenario.WhoHasIt(listen, nobodyHas, holder),
 	}
 	for name, play := range plays {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +234,7 @@ func TestScarceDescriptors(t *testing.T) {
 				if err == nil {
 					err = o.Met
 				}
-				scarce := errors.Is(err, syscall.EMFILE) || strings.Contains(err.Error(), "too many open files")
+				scarce := errors.Is(err, syscall.EMFILE) || errors.Is(err, errors.ErrUnsupported) || strings.Contains(err.Error(), "too many open files")
 				require.True(t, scarce || left(err), "with %d more: %v", spare, err)
 			}
 		})
@@ -323,4 +342,29 @@ func TestPrivateParts(t *testing.T) {
 		require.ErrorContains(t, err, errBroken.Error(), name)
 		require.NoError(t, before.Leaked(), name)
 	}
+}
+
+// What a server keeps open of a connection that it has handed over is closed when the play is over.
+func TestKeptIsClosed(t *testing.T) {
+	kept := &closer{}
+	keeping := func(conn net.Conn, cmd *exec.Cmd) (io.Closer, error) {
+		_, err := handOver(conn, cmd)
+		return kept, err
+	}
+	children := scenario.Children{Dial: dial("tcp"), Program: func() *exec.Cmd { return program("answer")() }}
+	for i, play := range []scenario.Play{
+		scenario.ParentsCopy(children, loopback.Patience, keeping),
+		scenario.Zombie(children, loopback.Patience, keeping),
+	} {
+		_, err := play(timeline.NewRecorder("kept"))
+		require.NoError(t, err)
+		require.Equal(t, i+1, kept.times)
+	}
+}
+
+type closer struct{ times int }
+
+func (c *closer) Close() error {
+	c.times++
+	return nil
 }
