@@ -368,3 +368,40 @@ func (c *closer) Close() error {
 	c.times++
 	return nil
 }
+
+// What a stage's own send or receive function fails with is what a play says.
+func TestMessages(t *testing.T) {
+	before := loopback.Snapshot()
+	for n := range 2 {
+		sends, receives := 0, 0
+		deaf := scenario.Messages{Send: messages.Send, Receive: func(r io.Reader) ([]byte, error) {
+			if receives++; receives > n {
+				return nil, errBroken
+			}
+			return messages.Receive(r)
+		}}
+		dumb := scenario.Messages{Receive: messages.Receive, Send: func(w io.Writer, payload []byte) error {
+			if sends++; sends > n {
+				return errBroken
+			}
+			return messages.Send(w, payload)
+		}}
+		plays := map[string]func(m scenario.Messages) scenario.Play{
+			"pause":  func(m scenario.Messages) scenario.Play { return scenario.Pause(m, 0) },
+			"prompt": scenario.Prompt, "no delay": scenario.NoDelay,
+		}
+		if n == 0 {
+			plays["glue"], plays["split"], plays["over-read"] = scenario.Glue, scenario.Split, scenario.OverRead
+			plays["full buffer"] = func(m scenario.Messages) scenario.Play { return scenario.FullBuffer(m, 100) }
+			plays["cut short"], plays["changed"] = scenario.CutShort, scenario.Changed
+		}
+		for name, play := range plays {
+			for _, m := range []scenario.Messages{deaf, dumb} {
+				o, err := play(m)(timeline.NewRecorder(name))
+				require.ErrorIs(t, errors.Join(o.Met, err), errBroken, "%s, call %d", name, n)
+				require.NoError(t, before.Leaked(), name)
+				sends, receives = 0, 0
+			}
+		}
+	}
+}
