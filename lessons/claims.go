@@ -818,8 +818,7 @@ var Claims = []Chapter{
 	{"Handshake and farewell", []Claim{
 		{
 			"001-C24", Partly, "The client, connected, sends its connection state to the server.", "",
-			"That is the last ACK of the handshake. The kernel sends it, and it carries no data " +
-				"of the program.",
+			"That is the last ACK of the handshake. The kernel sends it, as a rule without data.",
 			"RFC 9293 3.5", "11",
 		},
 		{
