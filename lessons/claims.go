@@ -793,7 +793,7 @@ var Claims = []Chapter{
 		},
 		{
 			"002-C01", Partly, "TCP is used more than UDP.", "",
-			"It was long so. HTTP/3 runs over QUIC, and QUIC over UDP; most DNS queries and most calls use UDP, too.",
+			"It was long so. HTTP/3 runs over QUIC, and QUIC over UDP. Most DNS queries and calls use UDP.",
 			"RFC 9000; RFC 9114", "",
 		},
 		{
