@@ -219,7 +219,8 @@ func requireCommand(t *testing.T, name string, c []string) {
 	require.NotZero(t, packages, "%s: %s names no package", name, command)
 }
 
-// requireTests asks that -run or -bench of a command matches a test in folder, and a case of the lab there, if it names one.
+// requireTests asks that -run or -bench of a command matches a test in folder, and the case that it names
+// a row of the lab's points.
 func requireTests(t *testing.T, name, command, folder string, args []string) {
 	for _, flag := range []string{"-run", "-bench"} {
 		i := slices.Index(args, flag)
