@@ -793,7 +793,7 @@ var Claims = []Chapter{
 		},
 		{
 			"002-C01", Partly, "TCP is used more than UDP.", "",
-			"It was long so. HTTP/3 runs over QUIC, and QUIC over UDP; so do DNS and most media.",
+			"It was long so. HTTP/3 runs over QUIC, and QUIC over UDP. Most DNS queries and calls use UDP.",
 			"RFC 9000; RFC 9114", "",
 		},
 		{
@@ -818,8 +818,7 @@ var Claims = []Chapter{
 	{"Handshake and farewell", []Claim{
 		{
 			"001-C24", Partly, "The client, connected, sends its connection state to the server.", "",
-			"That is the last ACK of the handshake. The kernel sends it, and it carries no data " +
-				"of the program.",
+			"That is the last ACK of the handshake. The kernel sends it, as a rule without data.",
 			"RFC 9293 3.5", "11",
 		},
 		{

@@ -2,6 +2,7 @@ package lessons
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,14 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// texts are what people read here, by path from this folder.
+// texts are what people read here and in the labs, by path from this folder.
 func texts(t *testing.T) map[string]string {
-	names, err := filepath.Glob("*.md")
-	require.NoError(t, err)
-	more, err := filepath.Glob("[0-9][0-9]/*.md")
-	require.NoError(t, err)
+	names := []string{"../README.md"}
+	for _, pattern := range []string{"*.md", "[0-9][0-9]/*.md", "../labs/*.md", "../labs/[0-9][0-9]/*.md"} {
+		found, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, found, pattern)
+		names = append(names, found...)
+	}
 	all := map[string]string{}
-	for _, name := range append(append(names, more...), "../README.md") {
+	for _, name := range names {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		all[name] = string(text)
@@ -52,7 +56,7 @@ func TestREADMEsAreShort(t *testing.T) {
 			continue
 		}
 		seen := words(details.ReplaceAllString(text, ""))
-		t.Logf("%-16s %4d words, %4d with details", name, seen, words(text))
+		t.Logf("%-20s %4d words, %4d with details", name, seen, words(text))
 		require.LessOrEqual(t, seen, 1300, "%s: words outside <details>", name)
 		require.LessOrEqual(t, words(text), 2500, "%s: words", name)
 		_, rest, _ := strings.Cut(text, "\n\n")
@@ -147,8 +151,8 @@ func TestCommands(t *testing.T) {
 			candidates = append(candidates, m[1])
 		}
 		for _, candidate := range candidates {
-			candidate, _, _ = strings.Cut(candidate, "  ") // what it does follows
 			for _, command := range aCommand.FindAllString(candidate, -1) {
+				command, _, _ = strings.Cut(command, "  ") // what it does follows
 				requireCommand(t, name, strings.Fields(command))
 			}
 		}
@@ -158,17 +162,17 @@ func TestCommands(t *testing.T) {
 // A block with commands that no test runs, because they need a second terminal or a program of the reader's
 // system, has that said just before it.
 func TestCommandsByHand(t *testing.T) {
-	alone := regexp.MustCompile(`^(go (run|test|doc) [^|]*|$)`)
+	alone := regexp.MustCompile(`^([A-Z_]+=\S+ )?(go (run|test|doc) [^|]*|$)`)
 	role := regexp.MustCompile(`^go run \./lessons/\d\d (server|client)`)
 	for name, text := range texts(t) {
 		for _, m := range block.FindAllStringSubmatchIndex(text, -1) {
 			if m[2] != m[3] { // a language
 				continue
 			}
-			first, _, _ := strings.Cut(text[m[4]:m[5]], "\n")
-			byHand := strings.HasPrefix(first, "$ ") || role.MatchString(first)
-			if byHand || !alone.MatchString(first) && !strings.HasPrefix(first, "'") { // what a program prints
-				require.Contains(t, text[max(0, m[0]-120):m[0]], "terminal", "%s: %s", name, first)
+			for line := range strings.SplitSeq(text[m[4]:m[5]], "\n") {
+				if role.MatchString(line) || !alone.MatchString(line) && !strings.HasPrefix(line, "'") { // printed
+					require.Contains(t, text[max(0, m[0]-120):m[0]], "terminal", "%s: %s", name, line)
+				}
 			}
 		}
 	}
@@ -194,12 +198,13 @@ func requireCommand(t *testing.T, name string, c []string) {
 		_, err := os.Stat(filepath.Join("..", folder))
 		require.NoError(t, err, "%s: %s", name, command)
 		number, ok := strings.CutPrefix(word, "./lessons/")
-		if !ok || number == "..." || number == "NN" {
+		lab := strings.HasPrefix(word, "./labs/")
+		if !ok && !lab || strings.HasSuffix(word, "...") || number == "NN" {
 			continue
 		}
 		args := c[3+i:]
 		if c[1] == "test" {
-			requireTests(t, name, command, number, c[2:])
+			requireTests(t, name, command, filepath.Join("..", word), c[2:])
 			continue
 		}
 		for j, arg := range args {
@@ -214,16 +219,24 @@ func requireCommand(t *testing.T, name string, c []string) {
 	require.NotZero(t, packages, "%s: %s names no package", name, command)
 }
 
-// requireTests asks that -run or -bench of a command matches a test.
-func requireTests(t *testing.T, name, command, number string, args []string) {
+// requireTests asks that -run or -bench of a command matches a test in folder, and the case that it names
+// a row of the lab's points.
+func requireTests(t *testing.T, name, command, folder string, args []string) {
 	for _, flag := range []string{"-run", "-bench"} {
 		i := slices.Index(args, flag)
 		if i < 0 || args[i+1] == "xxx" || args[i+1] == "." {
 			continue
 		}
-		pattern, err := regexp.Compile(strings.Trim(args[i+1], "'"))
+		test, labCase, named := strings.Cut(strings.Trim(args[i+1], "'"), "/")
+		if named {
+			row := "| " + strings.ReplaceAll(labCase, "_", " ") + " |"
+			text, err := os.ReadFile(filepath.Join(folder, "README.md"))
+			require.NoError(t, err)
+			require.Contains(t, string(text), row, "%s: %s", name, command)
+		}
+		pattern, err := regexp.Compile(test)
 		require.NoError(t, err, "%s: %s", name, command)
-		files, err := filepath.Glob(number + "/*_test.go")
+		files, err := filepath.Glob(folder + "/*_test.go")
 		require.NoError(t, err)
 		matches := false
 		for _, file := range files {
@@ -268,7 +281,7 @@ var unwelcome = regexp.MustCompile(`(?i)\bfor ever\b|error that is no leaving|ha
 
 // What people read here reads well: texts, scenes, verdicts, errors and comments.
 func TestPhrases(t *testing.T) {
-	names := []string{"../README.md"}
+	names := slices.Collect(maps.Keys(texts(t)))
 	require.NoError(t, filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err == nil && slices.Contains([]string{".md", ".go", ".txt", ".txtar", ".py"}, filepath.Ext(name)) &&
 			name != "readmes_test.go" {
@@ -280,7 +293,7 @@ func TestPhrases(t *testing.T) {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for i, line := range strings.Split(string(text), "\n") {
-			require.NotRegexp(t, unwelcome, line, "%s:%d", name, i+1)
+			require.NotRegexp(t, unwelcome, strings.ReplaceAll(line, "`", ""), "%s:%d", name, i+1)
 		}
 	}
 }

@@ -23,6 +23,17 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, "h\nnever sent\n", "H"),
+		stagetest.Answers("readFirst", readFirst, "hi"),
+		stagetest.Answers("readFirst, and nobody speaks", readFirst),
+	)
+}
+
 func TestEcho(t *testing.T) {
 	got := stagetest.Play(t, lesson, "echo")
 	require.Equal(t, []string{"HELLO"}, got.Got)

@@ -23,6 +23,21 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	const input = "h\n\nho\nquit\nnever sent\n"
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "a", "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, input, "H", "HO"),
+		stagetest.Talks("naiveTalk", naiveTalk, input, "H", "", "HO"),
+		stagetest.Answers("eofOnlyAnswer", eofOnlyAnswer, "hi", "ho"),
+		stagetest.Answers("resetOnlyAnswer", resetOnlyAnswer, "hi", "ho"),
+		stagetest.Answers("swallowingAnswer", swallowingAnswer, "hi", "ho"),
+		stagetest.Talks("closingTalk", closingTalk, "hi\nquit\nnever sent\n", "HI"),
+	)
+}
+
 func TestFixSecondMessage(t *testing.T) {
 	got := stagetest.Play(t, lesson, "second-message")
 	require.NoError(t, got.Met)

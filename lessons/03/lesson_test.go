@@ -23,6 +23,16 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "a", "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, "h\n\nho\nquit\nnever sent\n", "H", "HO"),
+		stagetest.Serves("naiveServe", naiveServe, "hi", "ho"),
+	)
+}
+
 func TestFixNextClient(t *testing.T) {
 	got := stagetest.Play(t, lesson, "next-client")
 	require.NoError(t, got.Met)
@@ -113,6 +123,9 @@ func (l *impatient) Accept() (net.Conn, error) {
 type late struct{ net.Conn }
 
 func (late) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "hello") }
 
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,38 @@ import (
 func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
+
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.NeedShell(t)
+	const input = "echo hi\n\necho ho\nquit\nnever sent\n"
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, ":", "echo hi\n"),
+		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
+		stagetest.Talks("talk", utf8Client.talk, input, "h", "ho\n"),
+		stagetest.Talks("talk, the longest command", utf8Client.talk,
+			strings.Repeat("x", maxRead)+"\n", "h"),
+		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)+"\n"),
+		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n", "\xe4\xbd"),
+		stagetest.Answers("naiveAnswer", func(conn net.Conn) error {
+			return naiveAnswer(t.Context(), conn)
+		}, "echo hi", "echo ho"),
+		stagetest.Answers("sendTwice", func(conn net.Conn) error {
+			return sendTwice(conn, []byte("errors"), []byte("output"))
+		}),
+		stagetest.Answers("sendTwice without errors", func(conn net.Conn) error {
+			return sendTwice(conn, nil, []byte("output"))
+		}),
+		stagetest.Answers("naiveLoop", naiveLoop, "echo hi", "echo ho"),
+		stagetest.Reads("naiveReadAll", func(r io.Reader, w io.Writer) error {
+			message, err := naiveReadAll(r)
+			fmt.Fprintf(w, "%d bytes", len(message))
+			return err
+		}, strings.Repeat("a", maxRead), "b"),
+		stagetest.Reads("naivePrint", naivePrint, "one", "two"),
+	)
+}
 
 // The text of the whole course shows this lesson.
 func TestCourseReadme(t *testing.T) { stagetest.Readme(t, lesson, "../../README.md") }
@@ -250,6 +283,13 @@ func TestPipeHolds(t *testing.T) {
 	require.Len(t, naiveRun(t.Context(), "head -c 65536 /dev/zero >&2"), scenario.PipeBytes)
 }
 
+// A command that cannot be started says so.
+func TestNaiveRunCannotStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, context.Canceled.Error(), string(naiveRun(ctx, "echo hi")))
+}
+
 func TestRun(t *testing.T) {
 	stagetest.NeedShell(t)
 	for command, want := range map[string]string{
@@ -295,17 +335,6 @@ func TestNextClient(t *testing.T) {
 		conn.Close()
 	}
 	require.NoError(t, server.Stop())
-}
-
-func TestLongCommand(t *testing.T) {
-	client, server, err := loopback.TCP()
-	require.NoError(t, err)
-	defer server.Close()
-	err = utf8Client.talk(client, strings.NewReader(strings.Repeat("x", maxRead+1)), io.Discard)
-	require.ErrorContains(t, err, "the server takes at most")
-	client.Close()
-	n, _ := server.Read(make([]byte, 1))
-	require.Zero(t, n, "nothing was sent")
 }
 
 func TestEncodingFlag(t *testing.T) {
@@ -513,6 +542,9 @@ func TestRequests(t *testing.T) {
 		"\x07\x00\x00\x00echo hi":                   "requests carry no header here",
 		"\x00\x00\x00\x07echo hi":                   "requests carry no header here",
 		"\x07\x00\x00\x00":                          "requests carry no header here",
+		"abc\x00":                                   "requests carry no header here",
+		"echo\x00":                                  "not one line",
+		"\x1b[2J":                                   "not one line",
 		"echo \x00hi":                               "not one line",
 		"echo a\necho b":                            "not one line",
 		"echo a\n\n":                                "not one line",
@@ -520,6 +552,9 @@ func TestRequests(t *testing.T) {
 		"echo \x1b[2J":                              "not one line",
 		strings.Repeat("x", maxRead+1):              "not one line of at most 1024 bytes",
 	} {
+		command, err := commandLine([]byte(request))
+		require.Error(t, err, "%q", request)
+		require.Empty(t, command, "%q", request)
 		client, server, err := loopback.TCP()
 		require.NoError(t, err)
 		_, err = client.Write([]byte(request))
@@ -565,4 +600,5 @@ func TestLimitedOutput(t *testing.T) {
 	require.Empty(t, strings.Trim(kept, "\x00"))
 	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
 	require.NotContains(t, string(run("head -c 16777216 /dev/zero")), "cut off", "as many as are kept")
+	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }

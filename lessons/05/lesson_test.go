@@ -30,6 +30,28 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.NeedShell(t)
+	const input = "echo hi\n\necho ho\nquit\nnever sent\n"
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, ":", "echo hi\n"),
+		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
+		stagetest.Talks("talk", utf8Client.talk, input, "\x01\x00\x00\x00h", "\x03\x00\x00\x00ho\n"),
+		stagetest.Talks("talk, the longest command", utf8Client.talk,
+			strings.Repeat("x", maxRead)+"\n", "\x01\x00\x00\x00h"),
+		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)+"\n"),
+		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n",
+			"\x02\x00\x00\x00\xe4\xbd"),
+		stagetest.Reads("naiveCollect", func(r io.Reader, w io.Writer) error {
+			size, copied, err := naiveCollect(r)
+			fmt.Fprintf(w, "%d bytes, %d copied", size, copied)
+			return err
+		}, "\x01\x08\x00\x00", strings.Repeat("a", 2049)),
+	)
+}
+
 func TestFixGlue(t *testing.T) {
 	require.Equal(t, []string{"hello", "world"}, stagetest.Play(t, lesson, "glue").Got)
 }
@@ -572,6 +594,9 @@ func TestRequests(t *testing.T) {
 		"\x07\x00\x00\x00echo hi":                   "requests carry no header here",
 		"\x00\x00\x00\x07echo hi":                   "requests carry no header here",
 		"\x07\x00\x00\x00":                          "requests carry no header here",
+		"abc\x00":                                   "requests carry no header here",
+		"echo\x00":                                  "not one line",
+		"\x1b[2J":                                   "not one line",
 		"echo \x00hi":                               "not one line",
 		"echo a\necho b":                            "not one line",
 		"echo a\n\n":                                "not one line",
@@ -579,6 +604,9 @@ func TestRequests(t *testing.T) {
 		"echo \x1b[2J":                              "not one line",
 		strings.Repeat("x", maxRead+1):              "not one line of at most 1024 bytes",
 	} {
+		command, err := commandLine([]byte(request))
+		require.Error(t, err, "%q", request)
+		require.Empty(t, command, "%q", request)
 		client, server, err := loopback.TCP()
 		require.NoError(t, err)
 		_, err = client.Write([]byte(request))
@@ -624,6 +652,7 @@ func TestLimitedOutput(t *testing.T) {
 	require.Empty(t, strings.Trim(kept, "\x00"))
 	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
 	require.NotContains(t, string(run("head -c 16777216 /dev/zero")), "cut off", "as many as are kept")
+	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }
 
 // A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.

@@ -33,6 +33,34 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.NeedShell(t)
+	const input = "echo hi\n\necho ho\nquit\nnever sent\n"
+	var hi, ho strings.Builder
+	require.NoError(t, sendMessage(&hi, []byte("hi")))
+	require.NoError(t, sendMessage(&ho, []byte("ho\n")))
+	half := string(frame(`{"file_name": "a.txt", "total_size": 2}`, "\xe4\xbd"))
+	path := string(frame(`{"file_name": "a/b", "total_size": 2}`, "hi"))
+	folder, err := os.OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer folder.Close()
+	saving := client{charset: utf8Client.charset, folder: folder}
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, ":", "echo hi\n"),
+		stagetest.Serves("serve refuses", serve, "echo hi\necho ho"),
+		stagetest.Talks("talk", utf8Client.talk, input, hi.String(), ho.String()),
+		stagetest.Talks("talk, the longest command", utf8Client.talk,
+			strings.Repeat("x", maxRead)+"\n", hi.String()),
+		stagetest.Talks("talk, a longer one", utf8Client.talk, strings.Repeat("x", maxRead+1)+"\n"),
+		stagetest.Talks("talk, and half a character comes", utf8Client.talk, "echo hi\n", half),
+		stagetest.Talks("talk, and save", saving.talk, "echo hi\n", hi.String()),
+		stagetest.Talks("talk, and save under a path", saving.talk, "echo hi\n", path),
+		stagetest.Reads("naiveReadMessage", naiveReadMessage, hi.String()),
+	)
+}
+
 func TestFixNoName(t *testing.T) {
 	got := stagetest.Play(t, lesson, "no-name")
 	require.Equal(t, []string{"report.txt", "2670f929ce8c93af815ba0ae8fd591ff"}, got.Got)
@@ -633,6 +661,9 @@ func TestRequests(t *testing.T) {
 		"\x07\x00\x00\x00echo hi":                   "requests carry no header here",
 		"\x00\x00\x00\x07echo hi":                   "requests carry no header here",
 		"\x07\x00\x00\x00":                          "requests carry no header here",
+		"abc\x00":                                   "requests carry no header here",
+		"echo\x00":                                  "not one line",
+		"\x1b[2J":                                   "not one line",
 		"echo \x00hi":                               "not one line",
 		"echo a\necho b":                            "not one line",
 		"echo a\n\n":                                "not one line",
@@ -640,6 +671,9 @@ func TestRequests(t *testing.T) {
 		"echo \x1b[2J":                              "not one line",
 		strings.Repeat("x", maxRead+1):              "not one line of at most 1024 bytes",
 	} {
+		command, err := commandLine([]byte(request))
+		require.Error(t, err, "%q", request)
+		require.Empty(t, command, "%q", request)
 		client, server, err := loopback.TCP()
 		require.NoError(t, err)
 		_, err = client.Write([]byte(request))
@@ -685,6 +719,7 @@ func TestLimitedOutput(t *testing.T) {
 	require.Empty(t, strings.Trim(kept, "\x00"))
 	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
 	require.NotContains(t, string(run("head -c 16777216 /dev/zero")), "cut off", "as many as are kept")
+	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }
 
 // A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.
@@ -704,7 +739,8 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 // A total_size that nobody can keep is not believed.
 func TestLargestPayload(t *testing.T) {
 	for _, size := range []int64{maxPayload + 1, math.MaxInt64} {
-		require.ErrorContains(t, fits(size), "total_size", "%d bytes", size)
+		require.ErrorContains(t, fits(size), fmt.Sprintf("the header's total_size is %d bytes: "+
+			"at most 1099511627776 are believed", size), "1 TiB")
 	}
 }
 

@@ -26,6 +26,18 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	const input = "h\n\nho\nquit\nnever sent\n"
+	stagetest.Failures(
+		t,
+		stagetest.ServesPackets("servePacket", servePacket, "a", "", "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, input, "H", "", "HO"),
+		stagetest.Talks("naiveTalk", naiveTalk, input, "H", "", "HO"),
+		stagetest.ServesPackets("naiveServe", naiveServe, "hi", "", "ho"),
+	)
+}
+
 // Lesson 04 reads "hello" and "world" as one; datagrams do not stick.
 func TestFixNoGlue(t *testing.T) {
 	got := stagetest.Play(t, lesson, "no-glue")

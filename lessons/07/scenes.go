@@ -84,7 +84,7 @@ var scenes = []stage.Scene{
 		Name:      "echo-pair",
 		NaiveLine: "two of our servers, and one datagram from one to the other: the same loop",
 		Naive:     scenario.EchoPair(servePacket, "hello"),
-		Line:      "the same with a format in which an answer is no question: one answer, and silence",
+		Line:      "the same with a format that tells an answer from a question: one answer, and silence",
 		Run:       scenario.EchoPair(scenario.ServeTyped, scenario.Question),
 	},
 	{

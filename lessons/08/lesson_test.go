@@ -40,6 +40,20 @@ func TestMain(m *testing.M) {
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.Failures(
+		t,
+		stagetest.Accepts("serve", serve),
+		stagetest.Answers("answer", answer, "a", "`az{ @AZ[ é"),
+		stagetest.Answers("greet", greet("welcome"), "hi", farewell, "never read"),
+		stagetest.Talks("talk", talk, "h\n\nho\nquit\nnever sent\n", "H", "HO"),
+		stagetest.Accepts("naiveServe", naiveServe),
+		stagetest.Answers("naiveAnswer", naiveAnswer, "hi", "ho"),
+		stagetest.Accepts("naiveLogServe", naiveLogServe),
+	)
+}
+
 func TestFixSecondWaits(t *testing.T) {
 	got := stagetest.Play(t, lesson, "second-waits")
 	require.False(t, got.Stuck)
@@ -338,16 +352,20 @@ func (zeros) Read(p []byte) (int, error) {
 // A relay of which one side resets ends, says so, and closes the other side.
 func TestRelayReset(t *testing.T) {
 	t.Cleanup(dropPipes)
-	client, a := pair(t)
-	b, server := pair(t)
-	relayed := make(chan error, 1)
-	go func() { relayed <- relay(a, b) }()
-	require.NoError(t, loopback.Abort(client))
-	require.ErrorIs(t, <-relayed, errReset)
-	_, err := server.Read(make([]byte, 1))
-	require.Error(t, err, "it has the end, or a reset")
-	var timeout net.Error
-	require.False(t, errors.As(err, &timeout) && timeout.Timeout(), "%v", err)
+	for name, relay := range map[string]func(a, b net.Conn) error{"relay": relay, "naiveRelay": naiveRelay} {
+		client, a := pair(t)
+		b, server := pair(t)
+		relayed := make(chan error, 1)
+		go func() { relayed <- relay(a, b) }()
+		require.NoError(t, loopback.Abort(client))
+		require.ErrorIs(t, <-relayed, errReset, name)
+		require.ErrorIs(t, a.Close(), net.ErrClosed, name)
+		require.ErrorIs(t, b.Close(), net.ErrClosed, name)
+		_, err := server.Read(make([]byte, 1))
+		require.Error(t, err, "it has the end, or a reset")
+		var timeout net.Error
+		require.False(t, errors.As(err, &timeout) && timeout.Timeout(), "%v", err)
+	}
 }
 
 // A server that may have no more files open says so in one line.

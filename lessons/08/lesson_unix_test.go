@@ -3,10 +3,15 @@
 package main
 
 import (
+	"io"
+	"io/fs"
+	"os/exec"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"socketbook/lessons/internal/scenario"
 )
 
 // Handing a connection over makes it blocking, also for whoever keeps it: Read ends at no deadline any
@@ -19,6 +24,29 @@ func TestHandedOverIsBlocking(t *testing.T) {
 	require.Equal(t, server, kept)
 	require.True(t, blocking(t, server))
 	client.Close() // the process ends
+}
+
+// A connection that cannot be handed over is an error, and so is a program that cannot be started. No
+// copy is left open then, but what is returned.
+func TestHandOverFails(t *testing.T) {
+	for name, handOver := range map[string]scenario.HandOverFunc{
+		"keepsConn": keepsConn, "keepsCopy": keepsCopy, "keepsNothing": keepsNothing, "naive": naiveKeepsNothing,
+	} {
+		client, server := pair(t)
+		client.Close()
+		server.Close()
+		_, err := handOver(server, answerer(""))
+		require.ErrorContains(t, err, "closed", name)
+
+		client, server = pair(t)
+		kept, err := handOver(server, exec.Command("/no/such/program"))
+		require.ErrorIs(t, err, fs.ErrNotExist, name)
+		if kept != nil {
+			kept.Close()
+		}
+		_, err = client.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, name)
+	}
 }
 
 // blocking reports whether a connection's descriptor has no O_NONBLOCK (fcntl(2)).

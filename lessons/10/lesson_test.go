@@ -35,6 +35,24 @@ func TestMain(m *testing.M) {
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+func TestFailures(t *testing.T) {
+	stagetest.Failures(
+		t,
+		stagetest.Serves("serve", serve, "a", "`az{ @AZ[ é"),
+		stagetest.Talks("talk", talk, "h\n\nho\nquit\nnever sent\n", "H", "HO"),
+		stagetest.Talks("naiveTalk", func(conn net.Conn, in io.Reader, out io.Writer) error {
+			dial := func(string) (net.Conn, error) { return conn, nil }
+			return naiveTalk(dial, "", in, out)
+		}, "hi\n", "HI"),
+		stagetest.Talks("naiveTalk, and nobody is there",
+			func(conn net.Conn, in io.Reader, out io.Writer) error {
+				dial := func(string) (net.Conn, error) { return nil, errors.New("nobody is there") }
+				return naiveTalk(dial, "", in, out)
+			}, "hi\n"),
+	)
+}
+
 func TestBugRestart(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "restart")
 	require.Len(t, got.Got, 2)
@@ -204,6 +222,9 @@ func TestPythonRestart(t *testing.T) {
 		})
 	}
 }
+
+// A client may leave whenever it likes.
+func TestLeaving(t *testing.T) { stagetest.Leaving(t, answer, "hello") }
 
 func TestServeEnds(t *testing.T) {
 	ln, err := loopback.Listen()

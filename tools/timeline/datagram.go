@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"bytes"
-	"cmp"
 	"maps"
 	"slices"
 	"sort"
@@ -87,7 +86,7 @@ func (p *post) longerThan(r span) *group {
 			p.sorted = append(p.sorted, i)
 		}
 		slices.SortFunc(p.sorted, func(i, k int) int {
-			return cmp.Or(bytes.Compare(p.sends[i].data, p.sends[k].data), i-k)
+			return bytes.Compare(p.sends[i].data, p.sends[k].data)
 		})
 	}
 	at := sort.Search(len(p.sorted), func(i int) bool {

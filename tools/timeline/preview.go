@@ -97,12 +97,12 @@ func Width(s string) int {
 
 // character measures the first character of s with what modifies it, in bytes and in columns.
 func character(s string) (size, columns int) {
-	base, size := utf8.DecodeRuneInString(s)
-	columns = runeWidth(base)
+	base, first := utf8.DecodeRuneInString(s)
+	size, columns = first, runeWidth(base)
 	for size < len(s) {
 		r, n := utf8.DecodeRuneInString(s[size:])
 		switch {
-		case r == emojiForm && hasEmojiForm(base):
+		case r == emojiForm && size == first && hasEmojiForm(base):
 			columns = 2
 		case firstTone <= r && r <= lastTone && columns == 2:
 		case runeWidth(r) > 0:

@@ -80,6 +80,7 @@ const (
 	svgLeast   = 960.0
 	svgPadding = 24.0
 	svgColumn  = 7.25 // what one terminal column takes in the chosen font, about
+	svgTitle   = 9.1  // the same in a title
 	svgClock   = 66.0 // room for the clock, on the left
 	svgLine    = 16.0 // from one line of text to the next
 	svgStep    = 24.0 // from one row to the next, at least
@@ -142,7 +143,7 @@ func newDrawing(s Scene, top float64) *drawing {
 		case lane < n-1:
 			x += d.room + svgMargin + svgBar/2
 			if lane > 0 {
-				x += svgRibbons / 3
+				x += svgRibbons / 2
 			}
 		case n > 1:
 			x += svgRibbons
@@ -211,7 +212,12 @@ func (b *bar) between(from, to int) (top, height float64) {
 }
 
 func (d *drawing) draw() {
-	d.text(svgPadding, d.y+14, "title", d.title)
+	for i, line := range wrap(d.title, int((d.width-2*svgPadding)/svgTitle)) {
+		if i > 0 {
+			d.y += 20
+		}
+		d.text(svgPadding, d.y+14, "title", line)
+	}
 	d.y += 42
 	for i, side := range d.Lanes {
 		x, class := d.outside(i)
@@ -328,7 +334,7 @@ func (d *drawing) cell(c *Cell) {
 	}
 	switch {
 	case len(c.Bytes) > 0 && c.Event.Op == Send:
-		height = max(height, d.sendBar(c, at))
+		height = max(d.sendBar(c, at), d.rest(c, at.y+height), height)
 	case len(c.Bytes) > 0:
 		height = max(height, d.readBar(c, at))
 	case c.Tone != Waiting:
@@ -419,7 +425,9 @@ func (d *drawing) sendBar(c *Cell, at point) float64 {
 	at.y -= 8
 	s.at = at
 	_, total := s.between(0, s.cuts[len(s.cuts)-1])
-	d.bytes(at, total, c.Bytes[0], fmt.Sprintf("c%d", c.Bytes[0].Send%svgColours))
+	d.bytes(at, total, fmt.Sprintf("c%d", c.Bytes[0].Send%svgColours))
+	_, read := s.between(c.Bytes[0].From, c.Bytes[0].To)
+	d.letter(at, read, c.Bytes[0])
 	for _, b := range c.Bytes {
 		if b.Unread {
 			top, h := s.between(b.From, b.To)
@@ -444,11 +452,24 @@ func (d *drawing) never(c *Cell, at point, height float64, b Bytes) {
 	end := point{x + side*48, at.y + height/2}
 	const cross = "<path class=\"cross\" d=\"M%.1f %.1f l8 8 m0 -8 l-8 8\"/>\n"
 	fmt.Fprintf(&d.ribbons, cross, end.x-4, end.y-4)
-	words := "never read"
-	if b.From > 0 {
-		words = fmt.Sprintf("%d never read", b.To-b.From)
+	if b.From == 0 {
+		d.text(end.x+side*9, end.y+4, class+"dim", "never read")
 	}
-	d.text(end.x+side*9, end.y+4, class+"dim", words)
+}
+
+// rest says how many of the last bytes of a send nobody read, where the bar is hatched, off the
+// ribbons: beside the bar, at below or further down. It returns how far down the words reach.
+func (d *drawing) rest(c *Cell, below float64) float64 {
+	b := c.Bytes[len(c.Bytes)-1]
+	if !b.Unread || b.From == 0 {
+		return 0
+	}
+	s := d.sends[b.Send]
+	top, height := s.between(b.From, b.To)
+	x, class := d.outside(c.Lane)
+	y := max(below, s.at.y+top+height/2)
+	d.text(x, y+4, class+"dim", fmt.Sprintf("%d never read", b.To-b.From))
+	return y + svgLine - d.y
 }
 
 // readBar draws the bytes of a read in the colours of their sends, with ribbons to these, a gap where a
@@ -467,7 +488,8 @@ func (d *drawing) readBar(c *Cell, at point) float64 {
 			below, h = s.between(b.From, b.To)
 			d.ribbon(point{s.at.x, s.at.y + below}, at, h, class)
 		}
-		d.bytes(at, h, b, class)
+		d.bytes(at, h, class)
+		d.letter(at, h, b)
 		if i > 0 {
 			rect(&d.bars, `class="gap"`, point{at.x - svgBar/2, at.y - 1.5}, svgBar, 3)
 		} else if b.From == 0 {
@@ -487,9 +509,13 @@ func (d *drawing) tick(at point) {
 	stroke(&d.bars, "tick", point{at.x - out, at.y}, point{at.x + out, at.y})
 }
 
-// bytes draws a piece of a bar with its letter.
-func (d *drawing) bytes(at point, height float64, b Bytes, class string) {
+// bytes draws a piece of a bar.
+func (d *drawing) bytes(at point, height float64, class string) {
 	rect(&d.bars, `class="`+class+`"`, point{at.x - svgBar/2, at.y}, svgBar, max(height, 2))
+}
+
+// letter names a piece of a bar, if there is room.
+func (d *drawing) letter(at point, height float64, b Bytes) {
 	if len(b.Names) == 1 && len(b.Names[0]) < 3 && height >= svgPiece {
 		shade := "letter"
 		if n := b.Send % svgColours; n == 1 || n == 3 || n == 4 {
@@ -506,11 +532,22 @@ func (d *drawing) ribbon(from, to point, height float64, class string) {
 		side = -1
 	}
 	x1, x2 := from.x+side*svgBar/2, to.x-side*svgBar/2
-	m, fromEnd, toEnd := (x1+x2)/2, from.y+height, to.y+height
+	m, fromEnd, toEnd := d.bend(from.x, to.x), from.y+height, to.y+height
 	const path = "<path class=\"ribbon %s\" d=\"M%.1f %.1f " +
 		"C%.1f %.1f %.1f %.1f %.1f %.1f v%.1f C%.1f %.1f %.1f %.1f %.1f %.1f z\"/>\n"
 	fmt.Fprintf(&d.ribbons, path, class, x1, from.y,
 		m, from.y, m, to.y, x2, to.y, height, m, toEnd, m, fromEnd, x1, fromEnd)
+}
+
+// bend is where a ribbon between two lanes changes its height: halfway to the next lane, or to that
+// lane's texts, so that it crosses only the text that speaks of it.
+func (d *drawing) bend(from, to float64) float64 {
+	left, right := min(from, to), max(from, to)
+	next := slices.IndexFunc(d.x, func(x float64) bool { return x > left })
+	if left < right && next < len(d.x)-1 {
+		right = d.x[next] - svgMargin - d.room
+	}
+	return (left + right) / 2
 }
 
 func (d *drawing) text(x, y float64, class, s string) {

@@ -329,6 +329,69 @@ func TestSVGNeverRead(t *testing.T) {
 	require.Empty(t, parse(t, svgOf(t, "", talk("tcp1", ">hello <hello"))).with("path", "cross"))
 }
 
+// A title that is too long for one line goes on in the next, and what follows stands lower.
+func TestSVGLongTitle(t *testing.T) {
+	one := parse(t, svgOf(t, "short", talk("tcp1", ">x <x")))
+	words := strings.TrimSpace(strings.Repeat("nineteen characters ", 10))
+	long := parse(t, svgOf(t, words, talk("tcp1", ">x <x")))
+	titles := long.with("text", "title")
+	require.Len(t, titles, 2)
+	require.Equal(t, words, titles[0].text+" "+titles[1].text)
+	for _, line := range titles {
+		require.LessOrEqual(t, line.x+9.05*float64(len(line.text)), long.width-24)
+	}
+	require.InDelta(t, titles[0].y+20, titles[1].y, 0.1)
+	require.InDelta(t, one.bars(0)[0].y+20, long.bars(0)[0].y, 0.1)
+	require.InDelta(t, one.height+20, long.height, 0.1)
+}
+
+// How many bytes of a send nobody read stands beside its bar, where they are, below its own words and
+// above those of the next row; no ribbon runs there.
+func TestSVGNeverReadBeside(t *testing.T) {
+	for _, sent := range []int{5, 3000} {
+		script := ">" + strings.Repeat("x", sent) + " <xx >y <" + strings.Repeat("x", sent-4)
+		img := parse(t, svgOf(t, "", talk("tcp1", script)))
+		a, next := img.bars(0)[0], img.bars(0)[1]
+		texts := img.with("text", "plain")
+		words := texts[slices.IndexFunc(texts, func(s shape) bool { return strings.HasPrefix(s.text, "send") })]
+		i := slices.IndexFunc(img.shapes, func(s shape) bool { return s.text == "2 never read" })
+		never := img.shapes[i]
+		letter := img.with("text", "letter")[0]
+		require.Less(t, letter.y, a.y+a.h-12, "the letter stands on what was read")
+		require.InDelta(t, words.x, never.x, 0.1)
+		require.Contains(t, never.class, "end")
+		require.GreaterOrEqual(t, never.y, words.y+16)
+		require.Greater(t, never.y, a.y+a.h-12, "where the last bytes are")
+		require.Greater(t, next.y, never.y)
+		require.Less(t, never.y, a.y+a.h+30)
+	}
+}
+
+// Between the first lanes a ribbon has most of its change of height behind it where the texts of the
+// lane in the middle stand, whichever way it goes; between the last two there are no texts.
+func TestSVGRibbonsPassTexts(t *testing.T) {
+	es := play(
+		at(1, 2, on("tcp1", send("a", "12"))[0]), at(3, 4, on("tcp2", send("b", "34"))[0]),
+		at(5, 6, note("a", "later")), at(7, 8, note("a", "still later")),
+		at(9, 10, on("tcp1", recv("b", "12"))[0]), at(11, 12, on("tcp2", recv("server", "34"))[0]),
+		at(13, 14, on("tcp1", send("b", "56"))[0]), at(15, 16, note("b", "waits")),
+		at(17, 18, on("tcp1", recv("a", "56"))[0]),
+	)
+	img := parse(t, svgOf(t, "", es))
+	lanes, ribbons := img.with("line", "lane"), img.with("path", "ribbon")
+	require.Len(t, lanes, 3)
+	require.Len(t, ribbons, 3)
+	for _, r := range ribbons {
+		from, _, to, _, _ := r.ends()
+		left, right := min(from, to), max(from, to)
+		if bend := r.path[2]; near(left, lanes[1].x) {
+			require.InDelta(t, (left+right)/2, bend, 0.1)
+		} else {
+			require.InDelta(t, left+45, bend, 5)
+		}
+	}
+}
+
 func count(texts []string, text string) int {
 	n := 0
 	for _, s := range texts {

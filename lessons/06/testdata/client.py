@@ -25,7 +25,7 @@ for line in sys.stdin:
     if not line:  # 0 bytes would put nothing on the wire, and the answer never came
         continue
     client.sendall(line.encode("utf-8"))
-    size = struct.unpack("i", read_exactly(client, 4))[0]
+    size = struct.unpack("<i", read_exactly(client, 4))[0]
     text = read_exactly(client, size).decode("utf-8")
     header = json.loads(text)
     assert list(header) == ["file_name", "total_size", "md5"], text

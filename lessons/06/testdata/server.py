@@ -20,7 +20,7 @@ while True:
         answer = done.stdout + done.stderr
         header = {"file_name": "回答.txt", "total_size": len(answer), "md5": hashlib.md5(answer).hexdigest()}
         text = json.dumps(header).encode("utf-8")
-        conn.send(struct.pack("i", len(text)))
-        conn.send(text)
+        conn.sendall(struct.pack("<i", len(text)))
+        conn.sendall(text)
         conn.sendall(answer)
     conn.close()

@@ -34,10 +34,15 @@ func Processes(c Children, serve func(ln net.Listener, program func() *exec.Cmd)
 		if err != nil {
 			return o, err
 		}
+		defer ln.Close()
 		server := &handingServer{Listener: ln, rec: rec}
 		server.changed = sync.NewCond(&server.mu)
 		served := make(chan error, 1)
-		go func() { served <- serve(server, server.program(c)) }()
+		go func() {
+			err := serve(server, server.program(c))
+			ln.Close() // as a lesson's main function does
+			served <- err
+		}()
 		conns := make([]net.Conn, 2)
 		for i := range conns {
 			side := fmt.Sprint("client ", i+1)

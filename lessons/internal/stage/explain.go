@@ -28,7 +28,7 @@ func (s *session) explainListen(addr string, err error) string {
 	anyPort := s.command("server -addr 127.0.0.1:0")
 	switch {
 	case oneOf(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("listening on %s: another program has this port; take a free one with %s, or see who has it with %s", addr, anyPort, s.whoHas(addr))
+		return fmt.Sprintf("listening on %s: another program has this port; take a free one with %s, or see who has it with %s", addr, anyPort, whoHas(runtime.GOOS, s.ListenPacket != nil, addr))
 	case oneOf(err, syscall.EACCES):
 		return fmt.Sprintf("listening on %s: not permitted: %s; take a free one with %s", addr, keptPort(runtime.GOOS), anyPort)
 	case oneOf(err, syscall.EADDRNOTAVAIL):
@@ -45,13 +45,13 @@ func keptPort(goos string) string {
 	return "ports below 1024 belong to the administrator"
 }
 
-// whoHas is the command that names the program behind a port.
-func (s *session) whoHas(addr string) string {
+// whoHas is the command that names the program behind a port of TCP, or of UDP.
+func whoHas(goos string, udp bool, addr string) string {
 	_, port, _ := net.SplitHostPort(addr) // checked before
-	switch runtime.GOOS {
+	switch goos {
 	case "linux":
 		protocol := "t"
-		if s.ListenPacket != nil {
+		if udp {
 			protocol = "u"
 		}
 		return "ss -ln" + protocol + "p 'sport = :" + port + "'"

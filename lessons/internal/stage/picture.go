@@ -43,7 +43,7 @@ func replaceable(name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return err
+		return fmt.Errorf("%w; give a file in a folder that exists", err)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another name", name)
 	case info.Size() == 0:
@@ -51,7 +51,7 @@ func replaceable(name string) error {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; give another name", err)
 	}
 	defer f.Close()
 	beginning := make([]byte, len(timeline.SVGBegin))

@@ -96,8 +96,10 @@ func TestUnplayableScene(t *testing.T) {
 	require.Empty(t, errs)
 	require.Contains(t, out, "not on this system: it needs a shell")
 	require.Contains(t, out, "=> this scene cannot be played on "+runtime.GOOS)
-	_, err := stage.Play(t.Context(), stage.Scene{Name: "never", Run: never}, false)
+	got, err := stage.Play(t.Context(), stage.Scene{Name: "never", Run: never}, false)
 	require.ErrorIs(t, err, errors.ErrUnsupported)
+	require.Len(t, got.Events, 2)
+	require.Zero(t, got.Events[0].N, "nothing was measured")
 }
 
 // One that fails is a failure, and the scenes after it are not played.

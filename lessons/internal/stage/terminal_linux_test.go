@@ -156,6 +156,83 @@ func TestStyleOfTheTerminal(t *testing.T) {
 	}
 }
 
+// Pictures are as wide as the terminal, up to 160 columns; titles have its colour.
+func TestWidthOfTheTerminal(t *testing.T) {
+	t.Setenv("COLUMNS", "")
+	t.Setenv("LC_ALL", "C.UTF-8")
+	t.Setenv("NO_COLOR", "")
+	t.Setenv("TERM", "xterm")
+	for columns, want := range map[uint16]int{0: 80, 1: 1, 60: 60, 160: 160, 161: 160, 300: 160} {
+		onTerminal(t, columns, func(tty *os.File) {
+			s := &session{out: &output{Writer: tty}}
+			require.Equal(t, timeline.Style{Width: want, Color: true, Box: true}, s.style(false))
+			require.Equal(t, timeline.Style{Width: want, Color: true, ASCII: true}, s.style(true))
+		})
+	}
+	require.Equal(t, timeline.Style{Width: 80}, (&session{out: &output{Writer: io.Discard}}).style(false))
+	require.Equal(t, "\x1b[1;34ma: hello\x1b[0m", heading(timeline.Style{Width: 80, Color: true}, "a: hello"))
+}
+
+// Who types at a terminal is prompted for each line; the end of the input ends the line.
+func TestPrompt(t *testing.T) {
+	reader, tty := terminal(t, 80)
+	_, err := io.WriteString(reader, "one\ntwo\n\x04")
+	require.NoError(t, err)
+	l, _ := shouting(t)
+	l.Dial = func(string) (net.Conn, error) { conn, _ := net.Pipe(); return conn, nil }
+	var typed []byte
+	l.Talk = func(_ net.Conn, in io.Reader, _ io.Writer) (err error) {
+		typed, err = io.ReadAll(in)
+		return err
+	}
+	var out, errs bytes.Buffer
+	require.Zero(t, Run(t.Context(), l, []string{"client"}, tty, &out, &errs), &errs)
+	require.Equal(t, "one\ntwo\n", string(typed))
+	require.Equal(t, ">>> >>> >>> \n", out.String())
+}
+
+// A terminal is a character device at which somebody sits.
+func TestIsTerminal(t *testing.T) {
+	_, tty := terminal(t, 80)
+	require.True(t, isTerminal(tty))
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	file, err := os.Open("terminal.go")
+	require.NoError(t, err)
+	file.Close()
+	for _, stream := range []any{null, file, &bytes.Buffer{}, nil, (*os.File)(nil)} {
+		require.False(t, isTerminal(stream))
+	}
+}
+
+// An answer that breaks off leaves its line, and half a character, to the reader's terminal; the
+// complaint has a line of its own.
+func TestAnswerBreaksOff(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	for answer, want := range map[string]string{
+		"half a li":         "half a li\n",
+		"a line\n":          "a line\n",
+		"":                  "",
+		"half a ch\xe4\xbd": "half a ch\xe4\xbd\n",
+	} {
+		l, addr := shouting(t)
+		args := []string{"client", "-addr", addr}
+		l.Talk = func(_ net.Conn, _ io.Reader, out io.Writer) error {
+			io.WriteString(out, answer)
+			return io.EOF
+		}
+		shown := onTerminal(t, 300, func(tty *os.File) {
+			require.Equal(t, 1, Run(t.Context(), l, args, strings.NewReader(""), tty, tty))
+		})
+		require.True(t, strings.HasPrefix(shown, want+"talking to "), "%q", shown)
+
+		var piped, errs bytes.Buffer
+		require.Equal(t, 1, Run(t.Context(), l, args, strings.NewReader(""), &piped, &errs))
+		require.Equal(t, answer, piped.String())
+	}
+}
+
 // A complaint is one line; on a terminal it breaks between words.
 func TestComplaintOnTerminal(t *testing.T) {
 	addr, err := loopback.FreeAddr()
@@ -173,6 +250,16 @@ func TestComplaintOnTerminal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A terminal that does not say how wide it is breaks lines itself.
+func TestComplaintOnTerminalWithoutWidth(t *testing.T) {
+	l, _ := shouting(t)
+	shown := onTerminal(t, 0, func(tty *os.File) {
+		require.Equal(t, 2, Run(t.Context(), l, []string{"sever"}, strings.NewReader(""), tty, tty))
+	})
+	require.Equal(t, "\"sever\" is no role: a lesson is run as server, as client, or without a role "+
+		"to see its scenes (-list names them)\n", shown)
 }
 
 // A pipe is no picture; opening it would wait for a writer.

@@ -83,6 +83,15 @@ func TestControls(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, w.Close())
 		require.Equal(t, c.want, out.String(), "%q, byte by byte", c.in)
+
+		for size := range len(c.want) + 1 { // room for a part of it, up to all
+			dst := make([]byte, size)
+			written, read, err := (&controls{encoding: c.encoding}).Transform(dst, []byte(c.in), true)
+			require.Equal(t, size < len(c.want), err == transform.ErrShortDst, "%q, %d bytes", c.in, size)
+			rest, _, rerr := transform.String(&controls{encoding: c.encoding}, c.in[read:])
+			require.NoError(t, rerr)
+			require.Equal(t, c.want, string(dst[:written])+rest)
+		}
 	}
 }
 
@@ -103,6 +112,25 @@ func TestWrapWords(t *testing.T) {
 
 // Ports below 1024 belong to the administrator on Unix, and not on Windows.
 func TestKeptPort(t *testing.T) {
-	require.Contains(t, keptPort("linux"), "1024")
+	require.Equal(t, "ports below 1024 belong to the administrator", keptPort("linux"))
 	require.NotContains(t, keptPort("windows"), "1024")
+	require.Contains(t, keptPort("windows"), "netsh interface ipv4 show excludedportrange protocol=tcp")
+}
+
+// Each system has a command of its own that names the program behind a port.
+func TestWhoHas(t *testing.T) {
+	for _, c := range []struct {
+		goos string
+		udp  bool
+		want string
+	}{
+		{"linux", false, "ss -lntp 'sport = :8080'"},
+		{"linux", true, "ss -lnup 'sport = :8080'"},
+		{"windows", false, "netstat -ano | findstr :8080"},
+		{"windows", true, "netstat -ano | findstr :8080"},
+		{"darwin", false, "lsof -nP -i :8080"},
+		{"darwin", true, "lsof -nP -i :8080"},
+	} {
+		require.Equal(t, c.want, whoHas(c.goos, c.udp, "[::1]:8080"))
+	}
 }

@@ -43,6 +43,12 @@ func Leaving(t *testing.T, answer scenario.AnswerFunc, request string) {
 		require.NoError(t, err)
 		require.NoError(t, answer(&abortBeforeWrite{Conn: server, peer: client}))
 	})
+	t.Run("it aborts before the answer, and the reset was met", func(t *testing.T) {
+		client, server := pair(t)
+		_, err := client.Write([]byte(request))
+		require.NoError(t, err)
+		require.NoError(t, answer(&abortBeforeWrite{Conn: server, peer: client, met: true}))
+	})
 }
 
 func pair(t *testing.T) (client, server *net.TCPConn) {
@@ -57,16 +63,21 @@ func pair(t *testing.T) (client, server *net.TCPConn) {
 	return client, server
 }
 
-// abortBeforeWrite resets the connection from the other end before the first answer is written.
+// abortBeforeWrite resets the connection from the other end before the first answer is written. If
+// the reset was met, by a read, the write meets a broken pipe on Unix.
 type abortBeforeWrite struct {
 	net.Conn
 	peer net.Conn
+	met  bool
 }
 
 func (a *abortBeforeWrite) Write(p []byte) (int, error) {
 	loopback.Abort(a.peer)
 	if err := loopback.WaitDead(a.Conn); err != nil {
 		return 0, err
+	}
+	if a.met {
+		a.Conn.Read(make([]byte, 1))
 	}
 	return a.Conn.Write(p)
 }

@@ -54,7 +54,7 @@ func Readme(t *testing.T, l stage.Lesson, name string) {
 		var svg bytes.Buffer
 		sc := scene(t, l, string(m[3]))
 		require.NoError(t, sc.SVG(&svg, pictures(t, l, sc.Name)))
-		golden(t, filepath.Join("testdata", string(m[3])+".svg"), svg.String())
+		Golden(t, filepath.Join("testdata", string(m[3])+".svg"), svg.String())
 	}
 }
 

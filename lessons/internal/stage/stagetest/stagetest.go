@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write the transcripts in README.md and testdata/verdicts.txt anew")
+	update = flag.Bool("update", false, "write the transcripts in README.md and the texts in testdata anew")
 	times  = flag.Int("scenes", 2, "how often each scene is played to compare its verdicts")
 )
 
@@ -40,6 +41,11 @@ func Main(m *testing.M, l stage.Lesson) {
 func Lesson(t *testing.T, l stage.Lesson) {
 	t.Run("scenes", func(t *testing.T) { scenes(t, l) })
 	t.Run("readme", func(t *testing.T) { readme(t, l) })
+	t.Run("usage", func(t *testing.T) {
+		help, _, status := Run(t.Context(), l, "", "-help")
+		require.Zero(t, status)
+		Golden(t, filepath.Join("testdata", "usage.txt"), help)
+	})
 	t.Run("command line", func(t *testing.T) { commandLine(t, l) })
 	t.Run("interrupt", func(t *testing.T) { interrupt(t) })
 }

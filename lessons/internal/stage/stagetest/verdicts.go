@@ -48,18 +48,18 @@ func scenes(t *testing.T, l stage.Lesson) {
 		if len(said) < len(takes) {
 			t.Skip("not all scenes were played")
 		}
-		golden(t, filepath.Join("testdata", "verdicts.txt"), strings.Join(said, "\n"))
+		Golden(t, filepath.Join("testdata", "verdicts.txt"), strings.Join(said, "\n"))
 	})
 }
 
-// golden compares a text with the one that is kept, or keeps it.
-func golden(t *testing.T, name, got string) {
+// Golden compares a text with the one that is kept, or keeps it.
+func Golden(t *testing.T, name, got string) {
 	if *update {
 		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
 		require.NoError(t, os.WriteFile(name, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(name)
-	require.NoError(t, err)
+	require.NoError(t, err, "-update writes it")
 	if string(want) != got { // a picture is long: the first line that differs is enough
 		was, is := strings.Split(string(want), "\n"), strings.Split(got, "\n")
 		i := 0
