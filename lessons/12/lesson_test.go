@@ -24,6 +24,15 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
+// Whatever fails, the error says what was tried.
+func TestFailures(t *testing.T) {
+	stagetest.Failures(
+		t,
+		stagetest.Accepts("serve", serve),
+		stagetest.Talks("talkInTurn", talkInTurn, "h\n\nho\nexit\nnever sent\n", "H", "HO"),
+	)
+}
+
 func TestBugInTurn(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "in-turn")
 	require.True(t, got.Stuck)

@@ -225,7 +225,11 @@ func leaving(rec *timeline.Recorder, talk TalkFunc, client bool, last string) (s
 			return talk(conn, io.MultiReader(strings.NewReader(line), then), &printed{rec: rec, side: side})
 		})
 	}
-	left := chat(leaver, side, "hello\n", parting)
+	var parts io.Reader = parting
+	if last == "" {
+		parts = user
+	}
+	left := chat(leaver, side, "hello\n", parts)
 	reply := &laterUser{when: make(chan struct{}), says: strings.NewReader("hi\n")}
 	remains := chat(stayer, other, "", io.MultiReader(reply, user))
 	err = wait(rec, "the first line", stayerHears)
