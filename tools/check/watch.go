@@ -21,7 +21,7 @@ const (
 	memoryLimit = 512 << 20
 	aMoment     = 300 * time.Millisecond
 
-	late = 100 * time.Millisecond
+	late = 250 * time.Millisecond
 )
 
 // notStarted is what the functions of a starter panic with.
@@ -97,7 +97,16 @@ func (c *C) Await(what string, cond func() bool) {
 	}
 }
 
-// Late lets a tenth of a second pass, so that what comes then is late: code that gives up early is found.
+// Prompt is Await for what has to come without a wait: it gives up as soon as the code rests.
+func (c *C) Prompt(what string, cond func() bool) {
+	c.Await(what, func() bool { return cond() || c.Resting() })
+	if !cond() { // asked again, now that nothing moves
+		where, _ := c.whereItIs()
+		c.giveUp("waited for %s; %s", what, where)
+	}
+}
+
+// Late lets a quarter of a second pass, so that what comes then is late: code that gives up early is found.
 func (c *C) Late() {
 	c.Step("the suite lets %v pass", late)
 	<-time.After(late)
@@ -156,7 +165,7 @@ func (c *C) checkCalls() {
 	})
 	for _, a := range c.adversaries { // after the calls: a call that is stuck in a loop is ended for it
 		if stack := a.Spun(); stack != nil {
-			c.Fail("is stuck in a loop%s: its calls failed a hundred times in a row and it went on; "+
+			c.Fail("your code is stuck in a loop%s: its calls failed a hundred times in a row and it went on; "+
 				"an error must end the loop", at(crashFrame(string(stack))))
 		}
 	}
@@ -287,7 +296,7 @@ func (c *C) checkLeftBehind() {
 
 // leftBehind returns what runs below calls that have returned.
 func (c *C) leftBehind() []goroutine {
-	if len(c.calls) == 0 {
+	if len(c.calls) == 0 || !c.callsEnded() { // what runs below a call that goes on may belong to it
 		return nil
 	}
 	return slices.DeleteFunc(c.tree(snapshot()), func(g goroutine) bool {
