@@ -22,6 +22,7 @@ const (
 	aMoment     = 300 * time.Millisecond
 
 	late = 250 * time.Millisecond
+	soon = 5 * time.Millisecond // until then nobody looks whether the code rests: looking stops it
 )
 
 // notStarted is what the functions of a starter panic with.
@@ -97,9 +98,11 @@ func (c *C) Await(what string, cond func() bool) {
 	}
 }
 
-// Prompt is Await for what has to come without a wait: it gives up as soon as the code rests.
+// Prompt is Await for what has to come without a wait: it gives up as soon as the code rests. What
+// goes through a connection of ConnectTCP is not seen, so it is not for that.
 func (c *C) Prompt(what string, cond func() bool) {
-	c.Await(what, func() bool { return cond() || c.Resting() })
+	var watch stopwatch
+	c.Await(what, func() bool { return cond() || watch.read() > soon && c.Resting() })
 	if !cond() { // asked again, now that nothing moves
 		where, _ := c.whereItIs()
 		c.giveUp("waited for %s; %s", what, where)

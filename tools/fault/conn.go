@@ -30,7 +30,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p[:c.await(len(p))])
 	if n > 0 && err == nil {
-		err = c.last()
+		err = c.last(n)
 	}
 	c.hasRead(n, err, func() {
 		c.inside--

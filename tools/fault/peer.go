@@ -60,7 +60,11 @@ func (p *Peer) order(s sending) {
 
 // Dead waits until the kernel has given the connection up, as it does after Reset. With Before it makes a
 // Write come too late.
-func (p *Peer) Dead() error { return loopback.WaitDead(p.under.Conn) }
+func (p *Peer) Dead() error {
+	p.w.change(func() { p.w.inside++ }) // it waits for the kernel, and the code under test with it
+	defer p.w.change(func() { p.w.inside-- })
+	return loopback.WaitDead(p.under.Conn)
+}
 
 // Received returns what the other side has written so far.
 func (p *Peer) Received() (data []byte) {

@@ -39,7 +39,7 @@ type side struct {
 	rung        time.Time // the read deadline whose alarm has gone off
 
 	before map[string]func() error // method → what is to be done first
-	after  func() error            // what is to be done last in a Read that brings bytes
+	after  func(n int) error       // what is to be done last in a Read that brings n bytes
 	room   int                     // bytes that Writes take before broken; only used when that is set
 	broken error
 }
@@ -94,18 +94,18 @@ func (s *side) first(method string) error {
 	return f()
 }
 
-// AfterRead makes f run at the end of each Read that brings bytes. An error of f is returned together
-// with them.
-func (s *side) AfterRead(f func() error) { s.look(func() { s.after = f }) }
+// AfterRead makes f run at the end of each Read that brings n bytes, n > 0. An error of f is returned
+// together with them.
+func (s *side) AfterRead(f func(n int) error) { s.look(func() { s.after = f }) }
 
 // last does what AfterRead has asked for.
-func (s *side) last() error {
-	var f func() error
+func (s *side) last(n int) error {
+	var f func(n int) error
 	s.look(func() { f = s.after })
 	if f == nil {
 		return nil
 	}
-	return f()
+	return f(n)
 }
 
 // Break makes Writes take room more bytes. The one that has as many or more returns err with the number
@@ -177,7 +177,7 @@ type wire struct {
 	queue  []sending // not yet written into the socket
 	busy   bool      // the sender is at work on one
 	pieces []int     // lengths of what was sent and not yet read
-	inside int       // Reads that take it from the socket
+	inside int       // calls that wait for the kernel, which has what they wait for
 	end    End       // met by the reader after the last piece
 
 	// from the conn to the peer

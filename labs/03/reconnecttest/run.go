@@ -43,7 +43,6 @@ type run struct {
 	done     chan struct{} // closed when Serve has returned
 	err      error         // what it returned
 	dialled  int
-	open     []*fault.Peer
 	ending   atomic.Bool   // it does not matter any more how Serve ends
 	patience time.Duration // how long a client waits for an answer; 0 means as long as the watchdog
 
@@ -139,17 +138,6 @@ func (r *run) dial(name string) *client {
 		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
 	r.dialled++
-	r.open = slices.DeleteFunc(
-		r.open,
-		func(p *fault.Peer) bool { // whose goroutines make looks at the stacks slow
-			over := p.Over() != nil && p.Conn().Did().Closed == "Close"
-			if over {
-				p.Close()
-			}
-			return over
-		},
-	)
-	r.open = append(r.open, peer)
 	r.c.Step("%s connected", name)
 	return &client{Peer: peer, name: name}
 }
