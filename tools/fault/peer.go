@@ -86,7 +86,10 @@ func (p *Peer) Close() {
 		p.conn.Close()
 	}
 	p.goroutines.Wait()
-	p.w.look(p.w.silence)
+	p.w.look(func() {
+		p.w.silence()
+		p.w.queue = nil // nobody carries it out any more
+	})
 }
 
 func (p *Peer) collect() {
