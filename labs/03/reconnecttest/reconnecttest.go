@@ -136,7 +136,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Pause,
 			Points: 1,
 			Run:    s.pause,
-			Needs:  []string{Temporary},
+			Needs:  []string{Error, Temporary},
 			Rule: "Too many open files stay too many for a while. After a temporary error Serve " +
 				"waits at least 1 ms, and at most 100 ms, before it calls Accept again; from the " +
 				"fifth error in a row on, up to 1 s. A client that is accepted ends the row. How " +
