@@ -189,7 +189,12 @@ var wrong = []check.Answer{
 	conversing("what begins with quit is quit", conversePrefix, talklooptest.Quit),
 	conversing("the last line without a line end is lost", converseLosesLast, talklooptest.Quit),
 	conversing("the byte that comes with the end of the input is lost", converseLosesLastByte, talklooptest.Quit),
-	conversing("half of a *net.TCPConn is closed", converseHalfClosesTCP, talklooptest.Quit),
+	conversing(
+		"half of a *net.TCPConn is closed",
+		converseHalfClosesTCP,
+		talklooptest.Quit,
+		talklooptest.Broken,
+	),
 	conversing("a deadline left behind", converseLeavesDeadline, talklooptest.Quit, talklooptest.Broken),
 	conversing("the end of the input is an error", converseEndIsError, talklooptest.Quit),
 	conversing("the connection is closed", converseCloses, talklooptest.Quit, talklooptest.Broken),

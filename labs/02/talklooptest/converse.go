@@ -367,13 +367,29 @@ func (s suite) quit(c *check.C) {
 	v.exchanges("two", "TWO")
 	c.WantNil("Converse", v.returns())
 
-	c.Variation("a new connection, which is a *net.TCPConn; one line and quit")
+	s.overTCP(c, "quit")
+	s.overTCP(c, "the end of the input")
+}
+
+// overTCP is for a Converse that does something else when its connection is a *net.TCPConn.
+func (s suite) overTCP(c *check.C, end string) {
+	c.Variation("a new connection, which is a *net.TCPConn; one line, and then %s", end)
 	conn, server := c.ConnectTCP()
 	in, keyboard := c.Connect()
 	call := c.Start("Converse(conn, in, out)", func() { s.lab.Converse(conn, in, &fault.Writer{}) })
-	keyboard.Send([]byte("one\nquit\n"))
+	keyboard.Send([]byte("one\n"))
 	c.Await("the message \"one\"", func() bool { return call.Ended() || len(server.Received()) > 0 })
-	server.Send([]byte("ONE"))
+	switch end {
+	case "quit":
+		server.Send([]byte("ONE"))
+		keyboard.Send([]byte("quit\n"))
+	case "the end of the input":
+		server.Send([]byte("ONE"))
+		keyboard.CloseWrite()
+	default:
+		server.CloseWrite()
+		keyboard.CloseWrite()
+	}
 	call.Wait()
 	if _, err := conn.Write([]byte("more")); err != nil {
 		c.Fail("Converse has closed the connection, or half of it: a Write after it fails (%v)", err)
@@ -404,6 +420,8 @@ func (s suite) broken(c *check.C) {
 		v.types("one\ntwo\n", fault.Whole)
 		want(v)
 	}
+	s.overTCP(c, "a server that closes its side")
+
 	for _, broken := range fault.Failures("read") {
 		c.Variation("a new connection, on which every Read fails: %v", broken)
 		v := reads.keep(s.startConverse(c, &fault.Writer{}))

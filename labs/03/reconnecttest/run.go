@@ -362,6 +362,11 @@ func (r *run) finishes(before string) {
 // fails the cases that are, and no other.
 func (r *run) stop() {
 	r.c.Step("the suite has closed the listener, because this case is over")
+	r.halt()
+}
+
+// halt is stop without a step, for what is deferred.
+func (r *run) halt() {
 	r.ln.Close()
 	select {
 	case <-r.done:
@@ -387,7 +392,7 @@ type listener struct {
 	closeNext  bool                 // as soon as a client is accepted
 	closing    bool                 // a connection that closes slowly is about to
 	asked      int                  // calls of Accept
-	paused     time.Duration        // between an error and the next call, all in all
+	pauses     []time.Duration      // between an error and the next call
 	closedAs   func(error) error    // what becomes of net.ErrClosed; nil for nothing
 
 	released chan struct{} // closed when the calls that are held up may go on
@@ -441,7 +446,7 @@ func (l *listener) enter(caller string) (ok bool) {
 	l.asked++
 	if !failed.IsZero() {
 		paused := time.Since(failed)
-		l.paused += paused
+		l.pauses = append(l.pauses, paused)
 		if paused < soon {
 			l.early++
 		}
@@ -530,9 +535,28 @@ func (l *listener) calls() (n int) {
 	return n
 }
 
-// pauses is how long Serve has paused after errors, all in all.
-func (l *listener) pauses() (d time.Duration) {
-	l.look(func() { d = l.paused })
+// forget leaves out the pauses so far.
+func (l *listener) forget() {
+	l.look(func() { l.pauses = nil })
+}
+
+// paused is how long Serve has paused after errors, all in all.
+func (l *listener) paused() (d time.Duration) {
+	l.look(func() {
+		for _, p := range l.pauses {
+			d += p
+		}
+	})
+	return d
+}
+
+// shortestPause is the one that says most about what Serve means: on a busy machine the others get longer.
+func (l *listener) shortestPause() (d time.Duration) {
+	l.look(func() {
+		if len(l.pauses) > 0 {
+			d = slices.Min(l.pauses)
+		}
+	})
 	return d
 }
 
