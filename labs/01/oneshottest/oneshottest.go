@@ -72,7 +72,7 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "echo",
 			Needs:  []string{Upper},
 			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing " +
-				"marks its end, so whoever waits for more may wait forever. However long it is, " +
+				"marks its end, so a wait for more may last forever. However long it is, " +
 				"its answer goes out in one call of Write.",
 			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, " +
 				"io.ReadFull and reading to the end of a line wait for something that need not " +
@@ -128,7 +128,7 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.again,
 			Scene:  "second-message",
 			Needs:  []string{Ask},
-			Rule: "The connection belongs to whoever dialled: Ask does not close it, in whole or " +
+			Rule: "The connection belongs to the caller, who has dialled: Ask does not close it, in whole or " +
 				"in half. Each question is asked, and what one Read then brings is its answer. Each " +
 				"answer belongs to the caller, and a later call does not change it.",
 			Hint: "Leave out Close and CloseWrite, and make a new buffer in each call.",

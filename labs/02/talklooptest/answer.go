@@ -295,7 +295,7 @@ func (s suite) failure(c *check.C) {
 		c.Variation("a new connection, whose %s deadline has passed", what)
 		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
 	}
-	c.Variation("a new connection, which is closed on the side of Answer by whoever has accepted it")
+	c.Variation("a new connection, which the caller closes on the side of Answer")
 	conn, peer := c.Connect()
 	a := s.startAnswer(c, conn, peer)
 	conn.Close()

@@ -137,7 +137,7 @@ func Suite(lab Lab) check.Lab {
 				"of the input ends it too, after the last line, which may lack its line end. Both " +
 				"return nil and leave the connection open.",
 			Hint: "Compare the line with \"quit\" before you send it, return nil at the end of " +
-				"the input, and leave Close to whoever dialled. bufio.Reader.ReadString returns " +
+				"the input, and leave Close to the caller. bufio.Reader.ReadString returns " +
 				"the last line together with io.EOF; bufio.Scanner as any other.",
 		},
 		{

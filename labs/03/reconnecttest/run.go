@@ -410,8 +410,8 @@ func newListener(ln *fault.Listener) *listener {
 	return l
 }
 
-// soon is a bit less than the pause that the task asks for, so that a coarse clock does no harm.
-const soon = 950 * time.Microsecond
+// soon is half of the pause that the task asks for, so that a coarse clock does no harm.
+const soon = 500 * time.Microsecond
 
 // Accept holds up who should not have called it: otherwise an endless loop might be at its end before the
 // suite has looked.
