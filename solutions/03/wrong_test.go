@@ -151,6 +151,9 @@ var wrong = []check.Answer{
 	answer("gives up at the tenth error in a row", serveCountsRow, reconnecttest.Pause),
 	answer("a pause of 200 ms", serveWith(fixed(200*time.Millisecond)), reconnecttest.Pause),
 	answer("the pause doubles without a bound", serveWith(times(2)), reconnecttest.Pause),
+	answer("the pause grows too soon", serveWith(func(before time.Duration) time.Duration {
+		return min(before+60*time.Millisecond, 300*time.Millisecond)
+	}), reconnecttest.Pause),
 	answer("the pause halves", serveWith(times(0.5)), reconnecttest.Pause),
 	answer("only a handler that succeeds ends the row", serveResetsLate, reconnecttest.Pause),
 }

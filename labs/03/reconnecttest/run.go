@@ -550,6 +550,16 @@ func (l *listener) paused() (d time.Duration) {
 	return d
 }
 
+// lastPause is the one before the last call of Accept after an error.
+func (l *listener) lastPause() (d time.Duration) {
+	l.look(func() {
+		if len(l.pauses) > 0 {
+			d = l.pauses[len(l.pauses)-1]
+		}
+	})
+	return d
+}
+
 // shortestPause is the one that says most about what Serve means: on a busy machine the others get longer.
 func (l *listener) shortestPause() (d time.Duration) {
 	l.look(func() {
