@@ -77,7 +77,9 @@ func (s suite) others(c *check.C) {
 		[]byte("1 + 1 = 2\n"), []byte(" \tindented, and a line end\r\n"), []byte("caf\u00e9 stra\u00dfe"), []byte("你好, socket"),
 		{0xc4, 0xe3, 0xba, 0xc3}, // 你好 in GBK
 		{'a', 0, 'b', 0},
-		[]byte(" "), []byte("\n"), []byte("\r\n"), []byte(" \t \r\n"), {0}, {0xff},
+		[]byte(" "), []byte("\n"), []byte("\r\n"), []byte(" \t \r\n"),
+		{0},
+		{0xff},
 		all,
 	} {
 		got := s.answered(c, message)
@@ -360,8 +362,11 @@ func (s suite) again(c *check.C) {
 	conn, peer := c.Connect()
 	long := strings.Repeat("socket ", 300)
 	exchanges := []struct{ message, answer string }{
-		{"hello", "HELLO"}, {"a longer message", "A LONGER MESSAGE"}, {"hello", "and again"},
-		{"more", long[:most]}, {"still more", long}, // the end of which waits for the next question
+		{"hello", "HELLO"},
+		{"a longer message", "A LONGER MESSAGE"},
+		{"hello", "and again"},
+		{"more", long[:most]},
+		{"still more", long}, // the end of which waits for the next question
 	}
 	var asked []*question
 	for _, x := range exchanges {
@@ -400,7 +405,8 @@ func (s suite) again(c *check.C) {
 
 func (s suite) refused(c *check.C) {
 	for _, message := range [][]byte{
-		{}, nil, bytes.Repeat([]byte("x"), most+1), bytes.Repeat([]byte("y"), 3*most),
+		{},
+		nil, bytes.Repeat([]byte("x"), most+1), bytes.Repeat([]byte("y"), 3*most),
 		bytes.Repeat([]byte("\u00e9"), most/2+100), // fewer letters than bytes
 	} {
 		c.Variation("a new connection; a question of %d bytes", len(message))

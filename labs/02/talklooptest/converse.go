@@ -453,8 +453,12 @@ func (s suite) broken(c *check.C) {
 		err  error
 		full bool // the Write that fills the output fails, too
 	}{
-		{0, full, false}, {len("ONE"), full, false}, {len("ONE\nT"), full, false}, {len("ONE\nTWO\n"), full, true},
-		{0, syscall.EPIPE, false}, {1, os.ErrClosed, false},
+		{0, full, false},
+		{len("ONE"), full, false},
+		{len("ONE\nT"), full, false},
+		{len("ONE\nTWO\n"), full, true},
+		{0, syscall.EPIPE, false},
+		{1, os.ErrClosed, false},
 	} {
 		c.Variation("a new connection; an output that takes %d bytes and then fails: %v", x.room, x.err)
 		v := outputs.keep(s.startConverse(c, &fault.Writer{Room: x.room, Err: x.err, Full: x.full}))
