@@ -84,9 +84,14 @@ func (c *C) Await(what string, cond func() bool) {
 			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, where)
 		}
 		if spent > limit {
-			if where, busy := c.whereItIs(); !busy && c.quiet() {
+			quiet := c.quiet() // before and after, as in Resting
+			where, busy := c.whereItIs()
+			quiet = quiet && !busy && c.quiet()
+			switch {
+			case cond(): // it was met while this looked
+			case quiet:
 				c.giveUp("waited %v for %s; %s", limit, what, where)
-			} else if spent > busyLimit {
+			case spent > busyLimit:
 				c.giveUp("waited %v for %s; %s", busyLimit, what, where)
 			}
 		}

@@ -104,7 +104,7 @@ func (s suite) talk(c *check.C) {
 		"hello", "how are you", "z", "quit", "QUIT", "exit", "hello", "hello", " ", "\n", "\r\n", "\x00",
 		"caf\u00e9, stra\u00dfe, 你好\n", string(every),
 	}
-	for n := 256; n <= 32<<10; n *= 2 { // bytes that fill any usual buffer
+	for n := 256; n <= 8<<10; n *= 2 { // bytes that fill any usual buffer
 		messages = append(messages, strings.Repeat(string(every), n/256))
 	}
 	for _, message := range messages {
