@@ -57,13 +57,10 @@ func (c *C) WantMet(happened string, err error, conn witness) {
 	if !Is(err, io.EOF) && !unexpected && slices.ContainsFunc(errs, met) {
 		return
 	}
-	detail := ""
 	if err != nil && slices.ContainsFunc(errs, func(e error) bool { return strings.Contains(said(err), e.Error()) }) {
-		detail = onlyWords
+		c.end(Failed, onlyWords, "%s, and what was returned only reads like that error: %s", happened, Err(err))
 	}
-	c.end(
-		Failed,
-		detail,
+	c.Fail(
 		"%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w",
 		happened,
 		Err(err),

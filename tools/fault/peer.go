@@ -55,7 +55,11 @@ func (p *Peer) CloseWrite() { p.order(sending{end: HalfClose}) }
 func (p *Peer) Reset() { p.order(sending{end: Reset}) }
 
 func (p *Peer) order(s sending) {
-	p.w.change(func() { p.w.queue = append(p.w.queue, s) })
+	p.w.change(func() {
+		if !p.w.stopped { // otherwise nobody would carry it out
+			p.w.queue = append(p.w.queue, s)
+		}
+	})
 }
 
 // Dead waits until the kernel has given the connection up, as it does after Reset. With Before it makes a
