@@ -84,7 +84,7 @@ var wrong = []check.Answer{
 	answer("net.ErrClosed compared with ==", serveComparesErrClosed, reconnecttest.Listener),
 	answer("Accept is asked once more after the end", serveAsksAgain, reconnecttest.Listener),
 	answer("nobody is waited for", serveWaitsForNobody, reconnecttest.Finish),
-	answer("conversations are cut when the listener closes", serveCuts, reconnecttest.Finish),
+	answer("conversations are cut when the listener closes", serveCutsAfter(0), reconnecttest.Finish),
 	answer("nobody is waited for after an error", serveWaitsWhenClosed, reconnecttest.Finish),
 	answer("Done before Close", serveDoneBeforeClose, reconnecttest.Finish),
 	answer("an error skips the Close", serveErrorSkipsClose, reconnecttest.Closed),
@@ -135,7 +135,11 @@ var wrong = []check.Answer{
 	),
 	answer("the error is told, not passed on", serveHidesCause, reconnecttest.Permanent),
 	answer("four clients at a time, and no more", serveAtMostFour, reconnecttest.Clients),
-	answer("a conversation has 300 ms", serveInTime, reconnecttest.Finish),
+	answer(
+		"conversations are cut 300 ms after the listener has closed",
+		serveCutsAfter(300*time.Millisecond),
+		reconnecttest.Finish,
+	),
 	answer("waits 200 ms for clients, and then for nobody", serveWaitsFor(200*time.Millisecond), reconnecttest.Finish),
 	answer("the client is told the error", serveTellsError, reconnecttest.Closed, reconnecttest.Error),
 	answer("the client is told about a panic", serveTellsPanic, reconnecttest.Panic),
@@ -518,8 +522,12 @@ func serveDoneBeforeClose(ln net.Listener, handle handler) error {
 	})
 }
 
-// serveCuts hangs up on everybody, as a server does that wants to end quickly.
-func serveCuts(ln net.Listener, handle handler) error {
+// serveCutsAfter hangs up on everybody, as a server does that wants to end quickly.
+func serveCutsAfter(grace time.Duration) func(net.Listener, handler) error {
+	return func(ln net.Listener, handle handler) error { return serveCuts(ln, handle, grace) }
+}
+
+func serveCuts(ln net.Listener, handle handler, grace time.Duration) error {
 	var mu sync.Mutex
 	var conns []net.Conn
 	var clients sync.WaitGroup
@@ -535,11 +543,13 @@ func serveCuts(ln net.Listener, handle handler) error {
 		})
 		return nil
 	})
-	mu.Lock()
-	for _, conn := range conns {
-		conn.Close()
-	}
-	mu.Unlock()
+	defer time.AfterFunc(grace, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range conns {
+			conn.Close()
+		}
+	}).Stop()
 	clients.Wait()
 	return err
 }
@@ -885,14 +895,6 @@ func closing(ln net.Listener, handle handler, last func(conn net.Conn, err error
 		var err error
 		defer func() { last(conn, err, recover()) }()
 		err = handle(conn)
-		return nil
-	})
-}
-
-func serveInTime(ln net.Listener, handle handler) error {
-	return accepting(ln, func(conn net.Conn) error {
-		defer time.AfterFunc(300*time.Millisecond, func() { conn.Close() }).Stop()
-		guard(conn, handle)
 		return nil
 	})
 }
