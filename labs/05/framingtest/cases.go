@@ -237,11 +237,13 @@ func (s suite) oddReads(c *check.C) {
 	}{
 		{
 			"returns the last bytes of the message together with io.EOF",
-			[]result{{"\x03\x00\x00\x00", nil}, {"hi!", io.EOF}}, "hi!",
+			[]result{{"\x03\x00\x00\x00", nil}, {"hi!", io.EOF}},
+			"hi!",
 		},
 		{
 			"returns the last bytes of an empty message together with io.EOF",
-			[]result{{"\x00\x00", nil}, {"\x00\x00", io.EOF}}, "",
+			[]result{{"\x00\x00", nil}, {"\x00\x00", io.EOF}},
+			"",
 		},
 		{"returns an empty message, and then io.EOF", []result{{"\x00\x00\x00\x00", nil}, end}, ""},
 		{
