@@ -87,7 +87,7 @@ var wrong = []check.Answer{
 	reading("a reset told in other words", readOwnWords, framingtest.EndBetween, framingtest.EndInside),
 	reading("a reset in the payload told in other words", readOwnWordsInside, framingtest.EndInside),
 	reading("a limit besides limit", readOwnLimit, framingtest.EndInside, framingtest.Conversation),
-	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.Conversation),
+	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.EndInside),
 	reading("bytes that come with the end are lost", readErrorFirst, framingtest.Conversation),
 	reading("0 bytes taken for the end", readZeroIsEnd, framingtest.Conversation),
 	reading(
@@ -99,7 +99,7 @@ var wrong = []check.Answer{
 	writing("the payload written after an error of the header", writeOn, framingtest.BadWrite),
 	writing("the count compared with the payload alone", writeCountsPayload, framingtest.BadWrite),
 	writing("an error with a full count dropped", writeCountIsAll, framingtest.BadWrite),
-	writing("long payloads cut", writeCutting, framingtest.Write),
+	writing("long payloads cut", writeCutting, framingtest.BadWrite),
 	writing("the caller's payload wiped out", writeWiping, framingtest.Write),
 	writing("the length put behind the payload's array", writeShifting, framingtest.Write),
 	reading("limit cut to 32 bits", readLimit32, framingtest.Refused),
@@ -154,11 +154,11 @@ var wrong = []check.Answer{
 	keeping("equal payloads share a slice", sharedPayloads, framingtest.Conversation),
 	keeping("at most a thousand messages", atMostThousand, framingtest.Conversation),
 	keeping("ten readers at a time", tenAtATime, framingtest.Conversation),
-	reading("gives up after a fifth of a second", readImpatiently, framingtest.Conversation),
+	reading("gives up after 300 ms", readImpatiently, framingtest.Conversation),
 	reading("a second Read without bytes is an error", readTwoEmpty, framingtest.Conversation),
 	reading("an empty payload is read, too", readEmptyPayload, framingtest.Conversation),
 	reading("a line feed behind a carriage return is skipped", readSkipsLineFeed, framingtest.Conversation),
-	writing("a length of three bytes", writeThreeBytes, framingtest.Write),
+	writing("a length of three bytes", writeThreeBytes, framingtest.BadWrite),
 	writing("a nil payload is an error", writeNotNil, framingtest.Write),
 	writing("closed when a write fails", writeClosesFailed, framingtest.BadWrite),
 	writing("a peer that has gone is not an error", writeToNobody, framingtest.BadWrite),
@@ -939,7 +939,7 @@ func readImpatiently(r io.Reader, limit int) ([]byte, error) {
 	select {
 	case got := <-done:
 		return got.payload, got.err
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(300 * time.Millisecond):
 		return nil, errors.New("nothing comes")
 	}
 }
