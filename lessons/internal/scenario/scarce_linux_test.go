@@ -279,6 +279,10 @@ func TestParts(t *testing.T) {
 			func(...string) *exec.Cmd { return &exec.Cmd{Err: errBroken} }, holder),
 		"no client": scenario.AtExit(func(string) (net.Conn, error) { return nil, errBroken },
 			with, with, program("server"), holder),
+		"no header of characters": scenario.Characters(
+			func(string) ([]byte, error) { return nil, errBroken }, messages),
+		"no big header": scenario.Big(func() ([]byte, error) { return nil, errBroken },
+			func(net.Conn) error { return nil }),
 		"no message": scenario.Glue(scenario.Messages{
 			Send: func(io.Writer, []byte) error { return errBroken }, Receive: messages.Receive,
 		}),
