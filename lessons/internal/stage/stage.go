@@ -42,6 +42,10 @@ type Lesson struct {
 	Dial         func(addr string) (net.Conn, error)
 	Talk         scenario.TalkFunc // until in ends; does not close conn
 
+	// Shutdown, where a server has it, ends Serve when the server is interrupted: it lets the clients
+	// finish, or cuts them off when ctx ends, and returns ctx's error then.
+	Shutdown func(ctx context.Context) error
+
 	// ServerFlags and ClientFlags, in a lesson that has flags of its own, register those of one
 	// side, with their usage. They may set l's fields, there and when a flag is read: l is a copy
 	// for one run.
