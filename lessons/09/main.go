@@ -34,7 +34,7 @@ var handlers = map[string]HandlerFunc{
 func serverFlags(l *stage.Lesson, flags *flag.FlagSet) {
 	server := &Server{Handler: handlers["upper"]}
 	l.Serve, l.Shutdown = server.Serve, server.Shutdown
-	flags.Func("handler", "`upper|loop`: answers, or says abc", func(name string) error {
+	flags.Func("handler", "`HANDLER` is upper or loop", func(name string) error {
 		handler, ok := handlers[name]
 		if !ok {
 			return errors.New("a handler is upper or loop")

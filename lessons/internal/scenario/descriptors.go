@@ -63,8 +63,7 @@ func NoDescriptors(serve func(net.Listener) error, dial DialFunc) Play {
 			}
 			rec.State(o.N, "accept has failed %d times in %s", o.N, ms(time.Since(begin)))
 			conn.Close()
-			closed := timeline.Happened("server", timeline.Close, 1)
-			if err := wait(rec, "the server to close a connection", closed); err != nil {
+			if err := closed(rec, 1); err != nil {
 				return o, err
 			}
 			close(failing.left)

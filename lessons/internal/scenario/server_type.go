@@ -32,6 +32,20 @@ type NewServer func(answer AnswerFunc, most int) ServerType
 // DialFunc is how a client connects.
 type DialFunc func(addr string) (net.Conn, error)
 
+// stop ends a server whose clients have left or are leaving.
+func stop(s ServerType, server *Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
+	defer cancel()
+	s.Shutdown(ctx)
+	server.Stop()
+}
+
+// closed waits until the server has closed n connections.
+func closed(rec *timeline.Recorder, n int) error {
+	return wait(rec, "the server to close "+plural(n, "connection"),
+		timeline.Happened("server", timeline.Close, n))
+}
+
 // joins lets a client connect and say who it is, and reads the answer.
 func joins(rec *timeline.Recorder, side, addr string, dial DialFunc) (net.Conn, error) {
 	conn, err := rec.Dial(side, addr, dial)
@@ -56,8 +70,7 @@ func Graceful(newServer NewServer, answer AnswerFunc, dial DialFunc) Play {
 		if err != nil {
 			return o, err
 		}
-		defer server.Stop()
-		defer s.Close()
+		defer stop(s, server)
 		conn, err := joins(rec, "client 1", server.Addr, dial)
 		if err != nil {
 			return o, err
@@ -92,8 +105,7 @@ func outOfTime(rec *timeline.Recorder, o *Outcome, s ServerType, dial DialFunc) 
 	if err != nil {
 		return err
 	}
-	defer server.Stop()
-	defer s.Close()
+	defer stop(s, server)
 	conn, err := joins(rec, "client 2", server.Addr, dial)
 	if err != nil {
 		return err
@@ -136,8 +148,7 @@ func CutOff(newServer NewServer, dial DialFunc) Play {
 		if err != nil {
 			return o, err
 		}
-		defer server.Stop()
-		defer s.Close()
+		defer stop(s, server)
 		conn, err := rec.Dial("client", server.Addr, dial)
 		if err != nil {
 			return o, err
@@ -169,8 +180,7 @@ func TooMany(newServer NewServer, answer AnswerFunc, dial DialFunc) Play {
 		if err != nil {
 			return o, err
 		}
-		defer server.Stop()
-		defer s.Close()
+		defer stop(s, server)
 		first, err := joins(rec, "client 1", server.Addr, dial)
 		if err != nil {
 			return o, err
@@ -188,8 +198,7 @@ func TooMany(newServer NewServer, answer AnswerFunc, dial DialFunc) Play {
 		}
 		second.Close()
 		first.Close()
-		closed := timeline.Happened("server", timeline.Close, 2)
-		if err := wait(rec, "the server to close two connections", closed); err != nil {
+		if err := closed(rec, 2); err != nil {
 			return o, err
 		}
 		again, err := rec.Dial("client 2", server.Addr, dial)
@@ -199,10 +208,17 @@ func TooMany(newServer NewServer, answer AnswerFunc, dial DialFunc) Play {
 		defer again.Close()
 		again.SetDeadline(time.Now().Add(loopback.Patience))
 		reply, err := exchange(again, "me too")
+		if err != nil {
+			return o, err
+		}
+		again.Close()
+		if err := closed(rec, 3); err != nil {
+			return o, err
+		}
 		o.Got = []string{string(told), reply}
 		rec.Verdict("client 2 was told %q; when client 1 had left, it was served",
 			strings.TrimSpace(string(told)))
-		return o, err
+		return o, nil
 	}
 }
 
@@ -281,6 +297,9 @@ func AcceptError(serve func(net.Listener) error, failure error, dial DialFunc) P
 				reason(failure), reason(err))
 			return o, nil
 		}
+		if err := closed(rec, 1); err != nil {
+			return o, err
+		}
 		o.Got = []string{string(buf[:n])}
 		rec.Verdict("accept failed %d times (%s); the server paused, longer each time, and then served the client",
 			o.N, reason(failure))
@@ -341,8 +360,7 @@ func UnixSocket(newServer NewServer, answer AnswerFunc) Play {
 		}
 		s := newServer(answer, 0)
 		server := StartOn(rec, shortlyNamed{ln, name}, s.Serve)
-		defer server.Stop()
-		defer s.Close()
+		defer stop(s, server)
 		conn, err := rec.Dial("client", name, func(string) (net.Conn, error) { return net.Dial("unix", path) })
 		if err != nil {
 			return o, err
@@ -354,6 +372,9 @@ func UnixSocket(newServer NewServer, answer AnswerFunc) Play {
 			return o, err
 		}
 		conn.Close()
+		if err := closed(rec, 1); err != nil {
+			return o, err
+		}
 		if err := s.Shutdown(context.Background()); err != nil {
 			return o, err
 		}
