@@ -19,7 +19,7 @@ func ExampleServer() {
 		return
 	}
 	server := &Server{Handler: HandlerFunc(func(conn net.Conn) error {
-		_, err := fmt.Fprintf(conn, "hello, you are my only one\n")
+		_, err := fmt.Fprintln(conn, "hello, you are my only one")
 		return err
 	}), MaxClients: 1}
 	served := make(chan error)
@@ -30,7 +30,8 @@ func ExampleServer() {
 		fmt.Println(err)
 		return
 	}
-	io.Copy(os.Stdout, conn) // until the server closes the connection
+	said, _ := io.ReadAll(conn) // until the server closes the connection
+	fmt.Printf("%s", said)
 	conn.Close()
 
 	fmt.Println(server.Shutdown(context.Background()))
@@ -87,7 +88,8 @@ func ExampleHandler() {
 		return
 	}
 	defer conn.Close()
-	io.Copy(os.Stdout, conn)
+	said, _ := io.ReadAll(conn)
+	fmt.Printf("%s", said)
 
 	server.Close()
 	fmt.Println(errors.Is(<-served, ErrServerClosed))
