@@ -66,6 +66,10 @@ type Scene struct {
 	NaiveLine  string
 	Naive, Run scenario.Play
 
+	// Slow is for a scene of seconds. The tests play it once, beside other slow ones, and share what
+	// they recorded.
+	Slow bool
+
 	// Plot, in a scene that measures, draws its SVG from the events of one take. nil: the timeline.
 	Plot func(w io.Writer, title string, events []timeline.Event) error
 }
