@@ -337,10 +337,8 @@ func TestHandlers(t *testing.T) {
 	}{
 		{"it returns an error", "not today", func(net.Conn) error { return errors.New("not today") }},
 		{"it panics", "the handler panicked: oh", func(net.Conn) error { panic("oh") }},
-		{"it panics with an error", "the handler panicked: assignment to entry in nil map", func(net.Conn) error {
-			var m map[string]int
-			m["a"] = 1
-			return nil
+		{"it panics with an error", "the handler panicked: unexpected EOF", func(net.Conn) error {
+			panic(io.ErrUnexpectedEOF)
 		}},
 		{"it does not close", "", func(net.Conn) error { return nil }},
 		{"it closes twice", "", func(conn net.Conn) error {

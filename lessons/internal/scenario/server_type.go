@@ -118,7 +118,7 @@ func outOfTime(rec *timeline.Recorder, o *Outcome, s ServerType, dial DialFunc) 
 	err = s.Shutdown(ctx)
 	o.Took = append(o.Took, time.Since(begin))
 	if err == nil {
-		return errors.New("Shutdown returned without an error, and the client is still there")
+		return errors.New("no error came of Shutdown, and the client is still there")
 	}
 	rec.Note("server", nil, "Shutdown returns: %v", err)
 	n, met := conn.Read(make([]byte, 1))
