@@ -127,17 +127,32 @@ func start(t *testing.T, s *Server) running {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
 	r := running{s, ln.Addr().String(), make(chan error, 1)}
-	done := make(chan struct{})
-	go func() {
-		r.served <- s.Serve(ln)
-		close(done)
-	}()
+	go func() { r.served <- s.Serve(ln) }()
 	t.Cleanup(func() {
 		s.Close()
-		s.Shutdown(context.Background())
-		<-done
+		require.NoError(t, s.Shutdown(patience(t)), "its handlers end")
+		r.returned(t)
 	})
 	return r
+}
+
+// returned returns what Serve returned.
+func (r running) returned(t *testing.T) error {
+	select {
+	case err := <-r.served:
+		r.served <- err
+		return err
+	case <-time.After(loopback.Patience):
+		t.Fatal("Serve has not returned")
+		return nil
+	}
+}
+
+// patience is over when loopback.Patience is.
+func patience(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // client connects, and closes its connection when the test ends.
@@ -190,8 +205,8 @@ func over() context.Context {
 func TestShutdown(t *testing.T) {
 	t.Run("nobody is there", func(t *testing.T) {
 		s := start(t, upperServer())
-		require.NoError(t, s.Shutdown(context.Background()))
-		require.Equal(t, ErrServerClosed, <-s.served)
+		require.NoError(t, s.Shutdown(patience(t)))
+		require.Equal(t, ErrServerClosed, s.returned(t))
 	})
 	t.Run("nobody is there, and ctx is over", func(t *testing.T) {
 		for range 20 {
@@ -208,7 +223,7 @@ func TestShutdown(t *testing.T) {
 	})
 	t.Run("before Serve", func(t *testing.T) {
 		s := upperServer()
-		require.NoError(t, s.Shutdown(context.Background()))
+		require.NoError(t, s.Shutdown(patience(t)))
 		ln, err := loopback.Listen()
 		require.NoError(t, err)
 		require.Equal(t, ErrServerClosed, s.Serve(ln))
@@ -217,8 +232,8 @@ func TestShutdown(t *testing.T) {
 	t.Run("while Serve begins", func(t *testing.T) {
 		for range 50 {
 			s := start(t, upperServer())
-			require.NoError(t, s.Shutdown(context.Background()))
-			require.Equal(t, ErrServerClosed, <-s.served)
+			require.NoError(t, s.Shutdown(patience(t)))
+			require.Equal(t, ErrServerClosed, s.returned(t))
 		}
 	})
 	t.Run("twice", func(t *testing.T) {
@@ -228,16 +243,16 @@ func TestShutdown(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				if err := s.Shutdown(context.Background()); err != nil {
+				if err := s.Shutdown(patience(t)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		require.Equal(t, ErrServerClosed, <-s.served)
+		require.Equal(t, ErrServerClosed, s.returned(t))
 		require.Equal(t, "AGAIN", asks(t, conn, "again"), "served on")
 		conn.Close()
 		both.Wait()
-		require.NoError(t, s.Shutdown(context.Background()), "and once more")
+		require.NoError(t, s.Shutdown(patience(t)), "and once more")
 	})
 	t.Run("a handler that blocks", func(t *testing.T) {
 		release := make(chan struct{})
@@ -251,7 +266,7 @@ func TestShutdown(t *testing.T) {
 		_, err = conn.Read(make([]byte, 1))
 		require.Equal(t, io.EOF, err, "its client is free, all the same")
 		close(release)
-		require.NoError(t, s.Shutdown(context.Background()))
+		require.NoError(t, s.Shutdown(patience(t)))
 	})
 }
 
@@ -263,11 +278,11 @@ func TestClose(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Close(), "it does not wait for the handler")
 	require.NoError(t, s.Close(), "twice")
-	require.Equal(t, ErrServerClosed, <-s.served)
+	require.Equal(t, ErrServerClosed, s.returned(t))
 	_, err = conn.Read(make([]byte, 1))
 	require.Equal(t, io.EOF, err)
 	close(release)
-	require.NoError(t, s.Shutdown(context.Background()), "this does")
+	require.NoError(t, s.Shutdown(patience(t)), "this does")
 }
 
 // Close cuts a Shutdown short that waits.
@@ -276,8 +291,8 @@ func TestCloseDuringShutdown(t *testing.T) {
 	conn := s.client(t)
 	require.Equal(t, "HELLO", asks(t, conn, "hello"))
 	shut := make(chan error, 1)
-	go func() { shut <- s.Shutdown(context.Background()) }()
-	require.Equal(t, ErrServerClosed, <-s.served)
+	go func() { shut <- s.Shutdown(patience(t)) }()
+	require.Equal(t, ErrServerClosed, s.returned(t))
 	s.Close()
 	require.NoError(t, <-shut)
 }
@@ -298,8 +313,8 @@ func TestTwoListeners(t *testing.T) {
 	require.Equal(t, "A", asks(t, a.client(t), "a"))
 	require.Equal(t, "B", asks(t, b.client(t), "b"))
 	server.Close()
-	require.Equal(t, ErrServerClosed, <-a.served)
-	require.Equal(t, ErrServerClosed, <-b.served)
+	require.Equal(t, ErrServerClosed, a.returned(t))
+	require.Equal(t, ErrServerClosed, b.returned(t))
 }
 
 // lateListener has a client at the moment in which the server is shut down.
@@ -320,8 +335,9 @@ func TestAcceptedTooLate(t *testing.T) {
 	conn, err := dial(ln.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(loopback.Patience)))
 	s := upperServer()
-	late := lateListener{ln, func() { s.Shutdown(context.Background()) }}
+	late := lateListener{ln, func() { s.Shutdown(patience(t)) }}
 	require.Equal(t, ErrServerClosed, s.Serve(late))
 	told, err := io.ReadAll(conn)
 	require.NoError(t, err)
@@ -380,7 +396,7 @@ func TestAcceptFailsForGood(t *testing.T) {
 	require.ErrorIs(t, <-served, syscall.EINVAL)
 	require.Equal(t, "HELLO", asks(t, conn, "hello"))
 	conn.Close()
-	require.NoError(t, s.Shutdown(context.Background()))
+	require.NoError(t, s.Shutdown(patience(t)))
 }
 
 type failsAfterOne struct {
@@ -410,7 +426,7 @@ func TestShutdownDuringAPause(t *testing.T) {
 		require.Contains(t, line, "trying again in "+pause)
 	}
 	go io.Copy(io.Discard, lines)
-	require.NoError(t, s.Shutdown(context.Background()))
+	require.NoError(t, s.Shutdown(patience(t)))
 	require.Equal(t, ErrServerClosed, <-served)
 }
 

@@ -100,7 +100,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-served:
 		return nil
 	case <-ctx.Done():
-		if s.cutOff() == 0 { // both were so far
+		if s.cutOff() == 0 { // the last one has just left
 			return nil
 		}
 		return ctx.Err()

@@ -93,8 +93,8 @@ func Graceful(newServer NewServer, answer AnswerFunc, dial DialFunc) Play {
 			return o, err
 		}
 		rec.Note("server", nil, "Shutdown returns")
-		rec.Verdict("client 1 was answered after Shutdown was called, and Shutdown returned when it had left; "+
-			"client 2, which came in between: %s", reason(o.Met))
+		rec.Verdict("client 1 was answered after Shutdown was called, and Shutdown returned when it had "+
+			"left; client 2, which came in between: %s", reason(o.Met))
 		return o, outOfTime(rec, &o, newServer(answer, 0), dial)
 	}
 }
@@ -126,7 +126,8 @@ func outOfTime(rec *timeline.Recorder, o *Outcome, s ServerType, dial DialFunc) 
 		return errors.New("the client that should be cut off was sent something")
 	}
 	server.Returned()
-	rec.Verdict("client 2 stayed on another server, and was cut off after %v: Shutdown returned %q", Hang, err)
+	rec.Verdict("client 2 stayed on another server, and was cut off after %v: Shutdown returned %q",
+		Hang, err)
 	return nil
 }
 
@@ -248,7 +249,8 @@ func (l *unreliable) Accept() (net.Conn, error) {
 	}
 	l.mu.Unlock()
 	if fails {
-		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.Addr(), Err: os.NewSyscallError("accept4", l.failure)}
+		failure := os.NewSyscallError("accept4", l.failure)
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.Addr(), Err: failure}
 	}
 	return l.Listener.Accept()
 }
@@ -301,8 +303,8 @@ func AcceptError(serve func(net.Listener) error, failure error, dial DialFunc) P
 			return o, err
 		}
 		o.Got = []string{string(buf[:n])}
-		rec.Verdict("accept failed %d times (%s); the server paused, longer each time, and then served the client",
-			o.N, reason(failure))
+		rec.Verdict("accept failed %d times (%s); the server paused, longer each time, "+
+			"and then served the client", o.N, reason(failure))
 		return o, nil
 	}
 }
@@ -361,7 +363,9 @@ func UnixSocket(newServer NewServer, answer AnswerFunc) Play {
 		s := newServer(answer, 0)
 		server := StartOn(rec, shortlyNamed{ln, name}, s.Serve)
 		defer stop(s, server)
-		conn, err := rec.Dial("client", name, func(string) (net.Conn, error) { return net.Dial("unix", path) })
+		conn, err := rec.Dial("client", name, func(string) (net.Conn, error) {
+			return net.Dial("unix", path)
+		})
 		if err != nil {
 			return o, err
 		}
@@ -385,7 +389,8 @@ func UnixSocket(newServer NewServer, answer AnswerFunc) Play {
 		if o.N > 0 {
 			left = "its file is left"
 		}
-		rec.Verdict("the same Serve, on a Unix socket, answered %q; when the listener was closed, %s", reply, left)
+		rec.Verdict("the same Serve, on a Unix socket, answered %q; when the listener was closed, %s",
+			reply, left)
 		return o, err
 	}
 }
@@ -449,8 +454,8 @@ func PanickingHandler(command func() *exec.Cmd, dial DialFunc) Play {
 		if refused == nil {
 			return o, errors.New("a client is connected to a process that has ended")
 		}
-		rec.Verdict("one handler panicked, and the process ended; client 1 lost its connection, and client 2 came again: %s",
-			reason(refused))
+		rec.Verdict("one handler panicked, and the process ended; client 1 lost its connection, "+
+			"and client 2 came again: %s", reason(refused))
 		return o, nil
 	}
 }
