@@ -436,6 +436,40 @@ func (l alwaysFails) Accept() (net.Conn, error) {
 	return nil, os.NewSyscallError("accept4", errsTemporary[0])
 }
 
+// After a client has been accepted, the next failure has the shortest pause again.
+func TestPausesBeginAgain(t *testing.T) {
+	lines := logs(t)
+	ln, err := loopback.Listen()
+	require.NoError(t, err)
+	s := upperServer()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(&failsEachTime{Listener: ln}) }()
+	for range 3 {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		require.Contains(t, line, "trying again in 5ms")
+		conn := running{Server: s, addr: ln.Addr().String()}.client(t)
+		require.Equal(t, "HELLO", asks(t, conn, "hello"))
+		conn.Close()
+	}
+	go io.Copy(io.Discard, lines)
+	require.NoError(t, s.Shutdown(patience(t)))
+	require.Equal(t, ErrServerClosed, <-served)
+}
+
+// failsEachTime fails before each client.
+type failsEachTime struct {
+	net.Listener
+	calls int
+}
+
+func (l *failsEachTime) Accept() (net.Conn, error) {
+	if l.calls++; l.calls%2 == 1 {
+		return alwaysFails{l.Listener}.Accept()
+	}
+	return l.Listener.Accept()
+}
+
 // A thousand clients that connect and say nothing keep nobody from being served.
 func TestSilentCrowd(t *testing.T) {
 	s := start(t, upperServer())

@@ -323,7 +323,11 @@ func OpenListener(serve func(net.Listener) error, failure error, dial DialFunc, 
 		}
 		defer ln.Close()
 		failing := &unreliable{Listener: ln, failure: failure, times: 1}
-		rec.Note("server", nil, "Serve returns: %s", reason(serve(rec.Listener("server", failing))))
+		failed := serve(rec.Listener("server", failing))
+		if failed == nil {
+			return o, errors.New("accept failed for good, and the server returned no error")
+		}
+		rec.Note("server", nil, "Serve returns: %s", reason(failed))
 		conn, err := rec.Dial("client", addr, dial)
 		if err == nil {
 			defer conn.Close()
