@@ -111,10 +111,10 @@ func outOfTime(rec *timeline.Recorder, o *Outcome, s ServerType, dial DialFunc) 
 		return err
 	}
 	defer conn.Close()
+	rec.Note("server", nil, "calls Shutdown, for at most %v", Hang)
+	begin := time.Now() // before the context, whose time begins here
 	ctx, cancel := context.WithTimeout(context.Background(), Hang)
 	defer cancel()
-	rec.Note("server", nil, "calls Shutdown, for at most %v", Hang)
-	begin := time.Now()
 	err = s.Shutdown(ctx)
 	o.Took = append(o.Took, time.Since(begin))
 	if err == nil {
