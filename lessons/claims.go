@@ -246,7 +246,7 @@ var Claims = []Chapter{
 			"000-C37", Partly, "Closing the server's socket is optional.", "",
 			"At the end of the process the system closes it. In a program that goes on, it " +
 				"keeps its port.",
-			"_exit(2); close(2)", "09",
+			"09 open-listener; _exit(2); close(2)", "",
 		},
 		{
 			"004-C55", Partly, "Closing the connection is obligatory, closing the listening " +
@@ -254,7 +254,7 @@ var Claims = []Chapter{
 			"Neither is needed at the end of the program, both while it runs: a connection that " +
 				"nobody " +
 				"closes leaves its peer waiting.",
-			"03 never-closed; _exit(2)", "09",
+			"03 never-closed; 09 open-listener; _exit(2)", "",
 		},
 	}},
 	{"Reading, sending, and taking turns", []Claim{
@@ -652,12 +652,12 @@ var Claims = []Chapter{
 			"002-C38", Partly, "socketserver communicates with many clients at once.", "",
 			"With ThreadingMixIn or ForkingMixIn. A plain TCPServer finishes one request before " +
 				"it starts the next.",
-			"Python socketserver", "09",
+			"09 TestPlainTCPServer; Python socketserver", "",
 		},
 		{
 			"002-C44", Partly, "The flagship: a server for many clients, with threads.", "",
 			"It does not look for b\"\", and a lost client leaves a traceback.",
-			"02 spin; 02 reset", "09",
+			"09 TestLostClient; 02 spin; 02 reset", "",
 		},
 		{
 			"002-C31", Slip, "except ConnectionResetError around the accept loop catches an " +

@@ -103,8 +103,10 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "09", Title: "A server type", BuildsOn: "08",
-		Idea: "Handler, Serve, Shutdown: what Python calls socketserver.",
+		Number: "09", Title: "A server type", BuildsOn: "08", Written: true,
+		Idea:     "Handler, Serve, Shutdown: what Python calls socketserver.",
+		MaxAdded: 190, MaxRemoved: 30,
+		Reason: "a type with everything that whoever imports it may ask for, and the comments that say so",
 	},
 	{
 		Number: "10", Title: "Address already in use", BuildsOn: "03", Written: true,

@@ -53,13 +53,16 @@ func Server(t *testing.T, args ...string) *Process {
 	return Start(t, Command(t, append([]string{"server", "-addr", "127.0.0.1:0"}, args...)...))
 }
 
-// Start starts a server whose first line is "listening on HOST:PORT", and ends it with the test.
+// Start starts a server whose first line is "listening on HOST:PORT", and ends it with the test. A caller
+// may have taken its StderrPipe.
 func Start(t *testing.T, cmd *exec.Cmd) *Process {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	var errs bytes.Buffer
-	cmd.Stderr = &errs
+	if cmd.Stderr == nil {
+		cmd.Stderr = &errs
+	}
 	cmd.WaitDelay = patience
 	require.NoError(t, cmd.Start())
 	p := &Process{cmd: cmd}
