@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"socketbook/tools/loopback"
@@ -64,7 +65,7 @@ func inBackground(f func() error) <-chan error {
 // quietUser types nothing. Once released, a read ends the goroutine that waits in it.
 type quietUser struct {
 	asked, released chan struct{}
-	once            bool
+	once            sync.Once
 }
 
 func newQuietUser() *quietUser {
@@ -74,10 +75,7 @@ func newQuietUser() *quietUser {
 func (u *quietUser) release() { close(u.released) }
 
 func (u *quietUser) Read([]byte) (int, error) {
-	if !u.once {
-		u.once = true
-		close(u.asked)
-	}
+	u.once.Do(func() { close(u.asked) })
 	<-u.released
 	runtime.Goexit()
 	return 0, io.EOF
