@@ -219,7 +219,7 @@ func (st style) refused(s labrun.State) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", st.head(s))
 	fmt.Fprintf(&b, "%s\n%s\n", st.paint(red, map[labrun.Phase]string{
-		labrun.Refused: s.Lab.File + " does not compile:",
+		labrun.Refused: s.Lab.File + " does not build:",
 		labrun.Failed:  "The lab could not be run:",
 		labrun.Missing: s.Lab.File + " is not there. It is run as soon as it is; x puts the starter in its place.",
 	}[s.Phase]), clean(s.Trouble))

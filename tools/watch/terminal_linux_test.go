@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 	"socketbook/tools/internal/coursetest"
 	"socketbook/tools/internal/ptytest"
-	"socketbook/tools/internal/runner"
 )
 
 const (
@@ -23,10 +21,9 @@ const (
 
 // A student's hour, with every key.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	root := coursetest.New(t, coursetest.Starter)
-	clone, err := runner.FindRoot(".")
-	require.NoError(t, err)
-	require.NoError(t, os.CopyFS(filepath.Join(root, "labs", "07"), os.DirFS(filepath.Join(clone, "labs", "07"))))
+	coursetest.AddSmall(t, root, "07", "")
 	editor := filepath.Join(t.TempDir(), "editor")
 	require.NoError(t, os.WriteFile(editor, []byte("#!/bin/sh\nread line\necho \"edited $line\"\n"), 0o755))
 	tmp := t.TempDir()
@@ -77,7 +74,7 @@ func TestKeys(t *testing.T) {
 	p.Expect("+")
 	p.Type("l")
 	p.Expect("▶ ■■■■■■■□□□ 7/10    05 message framing")
-	p.Expect("07 ask")
+	p.Expect("07 a title")
 	p.Type("?")
 	p.Expect("timeline of the first one")
 
@@ -88,13 +85,14 @@ func TestKeys(t *testing.T) {
 	p.Expect("Back from ")
 
 	coursetest.Write(t, root, coursetest.Wrong)
-	p.Expect("labs/05/framing.go does not compile:")
+	p.Expect("labs/05/framing.go does not build:")
 	p.Expect("labs/05/framing.go:28:18: undefined: io.ReadFul")
 	p.Expect("stale, of ")
 	p.Expect("■■■■■■■□□□ 7/10 points")
 
 	p.Type("n")
-	p.Expect("lab 07 is not started")
+	p.Expect("lab 07 a title")
+	p.Expect("1/1 points")
 	p.Type("n")
 	p.Expect("There is no further lab in that direction")
 	p.Type("p")
@@ -122,13 +120,8 @@ func TestKeys(t *testing.T) {
 
 // However it ends, the terminal is as before and nothing is left.
 func TestEnds(t *testing.T) {
-	root := coursetest.New(t, strings.Replace(coursetest.Right, `if len(payload) > math.MaxInt32 {`,
-		`_ = exec.Command("sh", "-c", "echo $$ >>'PIDS'; trap '' INT TERM; sleep 1000 & wait").Start(); select {}; if len(payload) > math.MaxInt32 {`, 1))
-	pids := filepath.Join(t.TempDir(), "pids")
-	text, err := os.ReadFile(coursetest.File(root))
-	require.NoError(t, err)
-	hanging := strings.Replace(strings.Replace(string(text), "PIDS", pids, 1), `"math"`, "\"math\"\n\t\"os/exec\"", 1)
-	coursetest.Write(t, root, hanging)
+	t.Parallel()
+	const hanging = `cmd := exec.Command("sh", "-c", "echo $$ >$PIDS; trap '' INT TERM; sleep 1000 & wait"); _ = cmd.Run()`
 	for name, end := range map[string]func(p *ptytest.Terminal){
 		"q":        func(p *ptytest.Terminal) { p.Type("q") },
 		"Ctrl-C":   func(p *ptytest.Terminal) { p.Type("\x03") },
@@ -138,20 +131,26 @@ func TestEnds(t *testing.T) {
 		"the save": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_ = os.Remove(pids)
-			p := ptytest.Start(t, watch(root, "5"), 40)
+			t.Parallel()
+			root := coursetest.Small(t, hanging)
+			pids := filepath.Join(t.TempDir(), "pids")
+			cmd := watch(root, "5")
+			cmd.Env = append(cmd.Env, "PIDS="+pids)
+			p := ptytest.Start(t, cmd, 40)
 			p.Expect("running")
 			var pid int
-			require.Eventually(t, func() bool {
-				text, _ := os.ReadFile(pids)
-				_, err := fmt.Sscan(string(text), &pid)
-				return err == nil
-			}, time.Minute, time.Millisecond, "the lab's program never started its child")
+			started := func() {
+				require.Eventually(t, func() bool {
+					text, _ := os.ReadFile(pids)
+					_, err := fmt.Sscanln(string(text), &pid)
+					return err == nil
+				}, time.Minute, time.Millisecond, "the lab's program never started its child")
+			}
+			started()
 			if end == nil { // in the middle of the run
-				coursetest.Write(t, root, coursetest.Right)
-				p.Expect("10/10 points")
+				coursetest.Write(t, root, coursetest.SmallAnswer(""))
+				p.Expect("1/1 points")
 				require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
-				coursetest.Write(t, root, hanging)
 				end = func(p *ptytest.Terminal) { p.Type("q") }
 			}
 			end(p)
@@ -159,5 +158,23 @@ func TestEnds(t *testing.T) {
 			require.True(t, p.Cooked())
 			require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
 		})
+	}
+}
+
+// A bug in watch itself leaves the terminal as it was, too.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{panicsAtKey, panicsBeside} {
+		cmd := watch(t.TempDir())
+		cmd.Env = append(cmd.Env, commandVariable+"="+role)
+		p := ptytest.Start(t, cmd, 80)
+		if role == panicsAtKey {
+			p.Expect(promptEnd)
+			require.False(t, p.Cooked())
+			p.Type("l")
+		}
+		p.Expect("panic: ")
+		require.NotZero(t, p.End())
+		require.True(t, p.Cooked())
 	}
 }

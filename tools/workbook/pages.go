@@ -270,7 +270,7 @@ func (b *book) postLab(w http.ResponseWriter, r *http.Request) error {
 	var refused *runner.BuildError
 	switch {
 	case errors.As(err, &refused):
-		return b.labPage(w, l, l.File+" does not compile:\n"+refused.Error(), nil)
+		return b.labPage(w, l, l.File+" does not build:\n"+refused.Error(), nil)
 	case err != nil:
 		return b.labPage(w, l, err.Error(), nil)
 	}

@@ -613,7 +613,7 @@ function showLab(m) {
   const parts = []
   const doing = { building: "building…", running: `running… ${(m.live || []).length} cases done`, missing: "The file is not there. It is run as soon as it is." }[m.phase]
   if (doing) parts.push(el("p", { class: "doing" }, doing))
-  if (m.trouble) parts.push(el("p", {}, m.phase === "refused" ? "It does not compile:" : "It could not be run:"), el("pre", { class: "trouble", tabindex: "0" }, m.trouble))
+  if (m.trouble) parts.push(el("p", {}, m.phase === "refused" ? "It does not build:" : "It could not be run:"), el("pre", { class: "trouble", tabindex: "0" }, m.trouble))
   if (m.result) {
     const r = m.result, box = el("div", { class: m.stale ? "stale" : "" })
     const changed = (m.fixed || []).length + (m.broke || []).length ? `, fixed ${(m.fixed || []).length}, broke ${(m.broke || []).length}` : ""
@@ -625,7 +625,7 @@ function showLab(m) {
     parts.push(box)
     if (m.phase === "done") say(`lab ${m.lab}: ${score}`)
   }
-  if (m.phase === "refused") say("it does not compile")
+  if (m.phase === "refused") say("it does not build")
   result.dataset.phase = m.phase
   live.replaceChildren(...parts)
 }
