@@ -147,6 +147,10 @@ func TestStyle(t *testing.T) {
 	require.NotContains(t, text, "\a")
 	require.NotContains(t, text, "\u202e")
 	require.Contains(t, text, `said \x1b[2J\a\u202e`)
+	require.Contains(t, st.refused(labrun.State{Phase: labrun.Refused, Lab: labrun.Lab{File: "labs/05/framing.go"}, Trouble: strings.Repeat("a few words ", 10)}), "a few words a\nfew words a")
+	for line := range strings.Lines(st.help()) {
+		require.Less(t, timeline.Width(line), 40)
+	}
 	require.Contains(t, text, "■■■□□□□□□□ 1/3 points   fixed 1, broke 1\n  broke: two\n")
 	require.NotContains(t, text, "rule")
 	for line := range strings.Lines(text) {
@@ -156,6 +160,22 @@ func TestStyle(t *testing.T) {
 	text = st.result(labrun.State{Result: &r})
 	require.Contains(t, text, "\x1b[1mFix this first: two: 0 of 1\x1b[0m")
 	require.Contains(t, text, "###.......")
+}
+
+func TestFold(t *testing.T) {
+	t.Parallel()
+	st := style{columns: func() int { return 12 }}
+	for text, want := range map[string]string{
+		"":                           "",
+		"short\nlines\n":             "short\nlines\n",
+		"one two three four":         "one two\nthree four",
+		"  1. one two three\nfour\n": "  1. one\n     two\n     three\nfour\n",
+		"got   00  00":               "got   00 \n00",
+		strings.Repeat("x", 30):      strings.Repeat("x", 30),
+		"粘包 粘包 粘包":                   "粘包 粘包\n粘包",
+	} {
+		require.Equal(t, want, st.fold(text), text)
+	}
 }
 
 func TestAdvice(t *testing.T) {

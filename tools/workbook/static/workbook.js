@@ -102,7 +102,7 @@ class Picture {
       class: "view", tabindex: "0", role: "group",
       onscroll: () => this.scrolled(), onkeydown: e => this.key(e), onmousemove: e => this.hover(e), onfocus: () => this.select(Math.max(0, this.selected)),
     }, this.svg)
-    this.bytes = el("div", { class: "bytes" })
+    this.bytes = el("div", { class: "bytes" }, el("p", { class: "facts" }, "Point at a row, or press the up and down keys in the timeline: its bytes are shown here."))
     this.verdicts = el("div")
     this.table = el("details", { ontoggle: () => this.fillTable() }, el("summary", {}, "Table of the same events"))
     this.figure = el("figure", {}, this.caption, this.heads, this.view, this.bytes, this.verdicts, this.table)
@@ -260,10 +260,11 @@ class Picture {
     for (const w of waits.values()) { w.y2 ??= this.bottom; joins.push(w) }
     this.svg.setAttribute("width", this.width)
     this.svg.setAttribute("height", this.bottom)
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.bottom}`)
   }
 
   paintHeads() {
-    const s = svg("svg", { width: this.width, height: 20 })
+    const s = svg("svg", { width: this.width, height: 20, viewBox: `0 0 ${this.width} 20` })
     this.lanes.forEach((name, i) => {
       if (this.beside) s.append(svg("text", { x: this.textX[i], y: 14, "text-anchor": this.textEnd[i] ? "end" : "start" }, cut(name, this.room)))
     })
@@ -275,7 +276,8 @@ class Picture {
 
   // paint draws what is in sight.
   paint() {
-    const top = this.view.scrollTop - 60, bottom = this.view.scrollTop + this.view.clientHeight + 60
+    const top = this.whole ? 0 : this.view.scrollTop - 60
+    const bottom = this.whole ? Infinity : this.view.scrollTop + this.view.clientHeight + 60
     const n = this.shown(), rows = this.rows
     let from = 0, to = n
     while (from < to) { const m = (from + to) >> 1; if (rows[m].y + rows[m].h < top) from = m + 1; else to = m }
@@ -543,11 +545,12 @@ class Scene {
 
   longest() { return Math.max(0, ...this.pictures.map(p => p.rows.length)) }
 
+  // step goes one row forward or back. Behind the last row, the first one is next.
   step(by) {
     this.pause()
     current = this
     const at = Math.min(this.longest(), this.pictures[0]?.limit ?? 0)
-    this.show(Math.max(0, Math.min(this.longest(), at + by)))
+    this.show(at === this.longest() && by > 0 ? 1 : Math.max(0, at + by))
     this.each(p => p.select(Math.min(p.limit, p.rows.length) - 1))
   }
 
@@ -588,6 +591,11 @@ class Scene {
   }
 }
 
+// On paper a picture has all its rows.
+const paintWhole = whole => () => scenes.forEach(s => s.each(p => { p.whole = whole; p.paint() }))
+addEventListener("beforeprint", paintWhole(true))
+addEventListener("afterprint", paintWhole(false))
+
 const scenes = [...document.querySelectorAll("section.scene")].map(s => new Scene(s))
 let current = null
 
@@ -621,7 +629,13 @@ function showLab(m) {
     box.append(el("p", { class: "score" }, m.stale ? `Before, at ${m.ended}: ${score}` : score))
     if (r.note) box.append(el("p", {}, r.note))
     if (r.printed) box.append(el("pre", { tabindex: "0" }, r.printed))
-    box.append(el("ol", { class: "cases" }, ...r.cases.map(c => caseItem(c, opened, r.note))))
+    const cases = el("ol", { class: "cases" }, ...r.cases.map(c => caseItem(c, opened, r.note)))
+    const begun = r.cases.some(c => c.outcome !== "not-run") // before that the task comes first
+    box.append(begun ? cases : el("details", { "data-hint": "cases", open: opened.has("cases") }, el("summary", {}, `The ${r.cases.length} cases`), cases))
+    if (r.of && r.points === r.of && !m.stale) {
+      const { next, nextTitle } = result.dataset
+      box.prepend(el("p", {}, "Everything is right. ", next ? el("a", { href: next }, "On to lesson " + nextTitle) : ""))
+    }
     parts.push(box)
     if (m.phase === "done") say(`lab ${m.lab}: ${score}`)
   }
