@@ -95,6 +95,8 @@ class Picture {
     this.lanes = []
     this.limit = Infinity // rows that are shown, while it is replayed
     this.selected = -1
+    this.margin = 60 // pixels; more while the reader scrolls, so that not every frame needs painting
+    this.painted = [0, 0]
     this.caption = el("figcaption")
     this.heads = el("div", { class: "lanes", "aria-hidden": "true" })
     this.svg = svg("svg", { "aria-hidden": "true" })
@@ -134,8 +136,9 @@ class Picture {
       this.frame = 0
       if (this.stale) this.layOut()
       this.stale = false
-      if (this.scene.follow && !this.quiet) this.toEnd()
+      if (this.scene.follow) this.toEnd()
       this.paint()
+      this.margin = 60
     })
   }
 
@@ -274,10 +277,11 @@ class Picture {
 
   shown() { return Math.min(this.limit, this.rows.length) }
 
-  // paint draws what is in sight.
+  // paint draws what is in sight, and a margin.
   paint() {
-    const top = this.whole ? 0 : this.view.scrollTop - 60
-    const bottom = this.whole ? Infinity : this.view.scrollTop + this.view.clientHeight + 60
+    const top = this.whole ? 0 : this.view.scrollTop - this.margin
+    const bottom = this.whole ? Infinity : this.view.scrollTop + this.view.clientHeight + this.margin
+    this.painted = [top, bottom]
     const n = this.shown(), rows = this.rows
     let from = 0, to = n
     while (from < to) { const m = (from + to) >> 1; if (rows[m].y + rows[m].h < top) from = m + 1; else to = m }
@@ -368,9 +372,10 @@ class Picture {
       const atEnd = this.view.scrollTop + this.view.clientHeight >= this.bottom - 4
       this.scene.setFollow(atEnd)
     }
-    this.quiet = true
+    const top = this.view.scrollTop, [from, to] = this.painted
+    if (from <= top && top + this.view.clientHeight <= to) return
+    this.margin = 800
     this.paintSoon()
-    this.quiet = false
   }
 
   key(e) {
