@@ -54,7 +54,7 @@ func browser(t *testing.T) (tab func() context.Context) {
 	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 9*time.Minute)
 	t.Cleanup(cancel)
 	first, cancel := chromedp.NewContext(ctx)
 	t.Cleanup(func() {
@@ -626,4 +626,11 @@ func gone(t *testing.T, ctx context.Context, s *server) {
 	s.run(s.addr)
 	until(t, ctx, "that it is back", `document.querySelector("#gone").hidden`)
 	until(t, ctx, "the new result", `document.querySelector("#live .score")?.textContent.startsWith("7 of 10")`)
+
+	// A page on which nothing is live says it, too.
+	do(t, ctx, chromedp.Navigate(s.url+"/claims"))
+	s.end()
+	until(t, ctx, "that it has gone", `!document.querySelector("#gone").hidden`)
+	s.run(s.addr)
+	until(t, ctx, "that it is back", `document.querySelector("#gone").hidden`)
 }

@@ -657,7 +657,7 @@ if (result) {
   })
 }
 
-// ---- The stream of messages: one for each page that shows something live, and none while it is out of sight ----
+// ---- The stream of messages: one for each page, which also tells it that the workbook is there; none while it is out of sight ----
 
 let source = null, runs = new Map(), hiding = 0
 
@@ -668,7 +668,7 @@ function lost() {
 }
 
 function open() {
-  if (source || !scenes.length && !result) return
+  if (source) return
   source = new EventSource(`${base}/events?tab=${tab}`)
   source.onopen = () => { byId("gone").hidden = true }
   source.onerror = () => {
