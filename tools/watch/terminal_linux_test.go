@@ -19,23 +19,13 @@ const (
 	firstFails = "Fix this first: a header that comes in pieces is put together: 0 of 1 point"
 )
 
-// A student's hour, with every key.
-func TestKeys(t *testing.T) {
+// A lab with its real suite: what a student reads, and the keys that concern a result.
+func TestResults(t *testing.T) {
 	t.Parallel()
 	root := coursetest.New(t, coursetest.Starter)
-	coursetest.AddSmall(t, root, "07", "")
-	editor := filepath.Join(t.TempDir(), "editor")
-	require.NoError(t, os.WriteFile(editor, []byte("#!/bin/sh\nread line\necho \"edited $line\"\n"), 0o755))
-	tmp := t.TempDir()
-	cmd := watch(root, "5")
-	cmd.Env = append(cmd.Env, "VISUAL="+editor+" -w", "TMPDIR="+tmp, "NO_COLOR=1")
-	p := ptytest.Start(t, cmd, 80)
-
+	p := ptytest.Start(t, watch(root, "5"), 80)
 	p.Expect("lab 05 is not started: fill in labs/05/framing.go")
 	p.Expect(promptEnd)
-	require.False(t, p.Cooked())
-	p.Type("d")
-	p.Expect("labs/05/framing.go is the starter, unchanged.")
 	p.Type("h")
 	p.Expect("The task is in labs/05/README.md.")
 
@@ -65,15 +55,39 @@ func TestKeys(t *testing.T) {
 	seed := p.Expect(".")
 	require.NotEqual(t, "0", seed)
 	p.Type("r")
-	p.Expect("seed " + seed + "\r\n")
+	p.Expect("seed " + seed)
 	p.Expect(firstFails)
 	p.Type("s")
 	p.Expect("Each run makes new random choices.")
+	p.Type("q")
+	require.Zero(t, p.End())
+}
+
+// The keys that concern files and labs, on small labs.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	root := coursetest.Small(t, `panic("not started")`)
+	coursetest.AddSmall(t, root, "07", "")
+	editor := filepath.Join(t.TempDir(), "editor")
+	require.NoError(t, os.WriteFile(editor, []byte("#!/bin/sh\nread line\necho \"edited $line\"\n"), 0o755))
+	tmp := t.TempDir()
+	cmd := watch(root, "5")
+	cmd.Env = append(cmd.Env, "VISUAL="+editor+" -w", "TMPDIR="+tmp, "NO_COLOR=1")
+	p := ptytest.Start(t, cmd, 80)
+
+	p.Expect("the suite ended with status 2 before it had written a result")
+	p.Expect(promptEnd)
+	require.False(t, p.Cooked())
+	p.Type("d")
+	p.Expect("labs/05/framing.go is the starter, unchanged.")
+	coursetest.Write(t, root, coursetest.SmallAnswer(""))
+	p.Expect("■■■■■■■■■■ 1/1 points")
+	p.Expect("Everything is right. n goes to the next lab")
 	p.Type("d")
 	p.Expect("-\tpanic(\"not started\")")
 	p.Expect("+")
 	p.Type("l")
-	p.Expect("▶ ■■■■■■■□□□ 7/10    05 message framing")
+	p.Expect("▶ ■■■■■■■■■■ 1/1     05 a title")
 	p.Expect("07 a title")
 	p.Type("?")
 	p.Expect("timeline of the first one")
@@ -84,11 +98,11 @@ func TestKeys(t *testing.T) {
 	p.Expect("edited some words")
 	p.Expect("Back from ")
 
-	coursetest.Write(t, root, coursetest.Wrong)
+	coursetest.Write(t, root, coursetest.SmallAnswer("undefined()"))
 	p.Expect("labs/05/framing.go does not build:")
-	p.Expect("labs/05/framing.go:28:18: undefined: io.ReadFul")
+	p.Expect("undefined: undefined")
 	p.Expect("stale, of ")
-	p.Expect("■■■■■■■□□□ 7/10 points")
+	p.Expect("■■■■■■■■■■ 1/1 points")
 
 	p.Type("n")
 	p.Expect("lab 07 a title")
@@ -96,14 +110,14 @@ func TestKeys(t *testing.T) {
 	p.Type("n")
 	p.Expect("There is no further lab in that direction")
 	p.Type("p")
-	p.Expect("io.ReadFul")
+	p.Expect("undefined: undefined")
 	p.Expect(promptEnd)
 	p.Type("xn")
 	p.Expect("Reset labs/05/framing.go? y/n")
 	p.Expect("Nothing was changed.")
 	p.Type("xy")
 	p.Expect("labs/05/framing.go is the starter again. Yours is kept as .socketbook/kept/05/")
-	p.Expect("lab 05 is not started")
+	p.Expect("the suite ended with status 2")
 
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "labs", "05")))
 	p.Expect("labs/05/framing.go is not there.")
