@@ -314,7 +314,7 @@ func scene(t *testing.T, ctx context.Context, s *server) {
 	do(t, ctx, chromedp.Click(chromedp.CSS(`a[href$="/lessons/04#no-delay"]`)))
 	until(t, ctx, "the scene that the claim is about", `document.querySelector(":target")?.id == "no-delay"`)
 	value[bool](t, ctx, `history.back(), true`)
-	until(t, ctx, "the claims", `location.pathname.endsWith("/claims")`)
+	until(t, ctx, "the claims", `location.pathname.endsWith("/claims") && document.readyState == "complete"`)
 	value[bool](t, ctx, `document.querySelector("#filter").focus(), true`)
 	do(t, ctx, chromedp.KeyEvent("Nagle"))
 	until(t, ctx, "fewer claims", `document.querySelectorAll("#claims > li:not([hidden])").length < 40 && document.querySelectorAll("#claims > li:not([hidden])").length > 0`)

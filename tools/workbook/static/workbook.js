@@ -704,6 +704,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) hiding = setTimeout(close, 3000)
   else open()
 })
+addEventListener("pagehide", () => { source?.close(); source = null }) // the back button then finds the page as it was
 addEventListener("pageshow", e => { if (e.persisted) open() })
 open()
 
@@ -735,8 +736,8 @@ document.addEventListener("keydown", e => {
   action()
 })
 
-byId("filter")?.addEventListener("input", e => {
-  const words = e.target.value.toLowerCase().split(/\s+/).filter(Boolean)
+function filterClaims() {
+  const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean)
   const items = [...byId("claims").children]
   let shown = 0
   for (const item of items) {
@@ -744,7 +745,13 @@ byId("filter")?.addEventListener("input", e => {
     if (!item.hidden) shown++
   }
   byId("count").textContent = `${shown} of ${items.length}`
-})
+}
+
+if (byId("filter")) {
+  byId("filter").addEventListener("input", filterClaims)
+  // What was typed before this script ran, or is there again after the back button, counts too.
+  addEventListener("pageshow", () => { if (byId("filter").value !== byId("filter").defaultValue) filterClaims() })
+}
 
 const never = svg("pattern", { id: "never", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" })
 never.append(svg("rect", { width: 6, height: 6, fill: "Canvas" }), svg("line", { y2: 6, stroke: "#8a8f98", "stroke-width": 3 }))
