@@ -165,7 +165,7 @@ func once(b *runner.Builder, store *progress.Store, lab labrun.Lab, o options, s
 	case ctx.Err() != nil:
 		return complain(failed, "interrupted")
 	case errors.As(err, &refused):
-		fmt.Fprintf(out, "%s does not compile:\n%s\n", lab.File, clean(refused.Error()))
+		fmt.Fprintf(out, "%s does not build:\n%s\n", lab.File, clean(refused.Error()))
 		return failed
 	case err != nil:
 		return complain(failed, "%v", err)

@@ -46,13 +46,15 @@ type session struct {
 	over    bool
 }
 
-const help = `  r  run again                   n  next lab
-  a  all failures in full        p  previous lab
-  h  a hint, step by step        l  list all labs
-  t  timeline of the first one   d  diff to the starter
-  s  same seed, or a new one     o  open the file in your editor
-  x  reset the file              q  quit, as does Ctrl-C
-`
+// help lists the keys, in two columns where there is room.
+var help = [][2]string{
+	{"r  run again", "n  next lab"},
+	{"a  all failures in full", "p  previous lab"},
+	{"h  a hint, step by step", "l  list all labs"},
+	{"t  timeline of the first one", "d  diff to the starter"},
+	{"s  same seed, or a new one", "o  open the file in your editor"},
+	{"x  reset the file", "q  quit, as does Ctrl-C"},
+}
 
 // run serves the terminal until the student leaves.
 func (s *session) run() error {
@@ -254,7 +256,7 @@ func (s *session) key(key byte) {
 		_ = s.terminal.raw()
 		s.prompt()
 	case '?':
-		s.say(help)
+		s.say(s.style.help())
 	}
 }
 
@@ -296,29 +298,8 @@ func (s *session) hint() {
 	if s.hints+1 < len(steps) {
 		more = "\n" + s.style.paint(dim, "h again for more")
 	}
-	s.say(wrap(steps[s.hints], s.style.columns()-1) + more)
+	s.say(s.style.fold(steps[s.hints]) + more)
 	s.hints++
-}
-
-// wrap breaks a text at blanks.
-func wrap(s string, columns int) string {
-	var b strings.Builder
-	column := 0
-	for word := range strings.FieldsSeq(s) {
-		n := timeline.Width(word)
-		switch {
-		case column == 0:
-		case column+1+n > columns:
-			b.WriteByte('\n')
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return b.String()
 }
 
 // timeline runs the first failure again, with the same random choices, and shows what crossed the connection.

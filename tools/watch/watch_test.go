@@ -23,12 +23,29 @@ const commandVariable = "WATCH_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
 	runner.Supervise()
-	if os.Getenv(commandVariable) != "" {
-		os.Unsetenv(commandVariable)
-		main()
+	role := os.Getenv(commandVariable)
+	os.Unsetenv(commandVariable)
+	switch role {
+	case "":
+		os.Exit(m.Run())
+	case panicsAtKey, panicsBeside:
+		s := &session{
+			labs: []labrun.Lab{{Number: "05", File: "framing.go"}}, builder: &runner.Builder{Root: "."},
+			terminal: &terminal{in: os.Stdin, out: os.Stdout}, style: styleOf(os.Stdout, false),
+		} // without a store
+		if role == panicsBeside {
+			s.builder = nil
+		}
+		_ = s.run()
 	}
-	os.Exit(m.Run())
+	main()
 }
+
+// Roles of the test binary: a session with a bug.
+const (
+	panicsAtKey  = "panics at a key"
+	panicsBeside = "panics beside the session's goroutine"
+)
 
 // watch is the command, to be run in root.
 func watch(root string, args ...string) *exec.Cmd {
@@ -62,6 +79,7 @@ func noCode(t *testing.T) string {
 }
 
 func TestList(t *testing.T) {
+	t.Parallel()
 	root := noCode(t)
 	store := progress.Open(root, func(s string) { t.Error(s) })
 	require.NoError(t, store.Update(func(s *progress.State) {
@@ -82,6 +100,7 @@ func TestList(t *testing.T) {
 }
 
 func TestWrongUsage(t *testing.T) {
+	t.Parallel()
 	root := noCode(t)
 	for args, want := range map[string]string{
 		"5 6":    `"6" is one argument too many`,
@@ -104,6 +123,7 @@ func TestWrongUsage(t *testing.T) {
 }
 
 func TestStart(t *testing.T) {
+	t.Parallel()
 	labs := []labrun.Lab{{Number: "04"}, {Number: "05"}, {Number: "06"}}
 	perfect := progress.Lab{Points: 10, Of: 10}
 	require.Equal(t, 0, start(labs, progress.State{}))
@@ -115,6 +135,7 @@ func TestStart(t *testing.T) {
 
 // What a student's code or file says does not control the terminal, and lines fit.
 func TestStyle(t *testing.T) {
+	t.Parallel()
 	st := style{columns: func() int { return 40 }}
 	r := labrun.Result{Points: 1, Of: 3, Seed: 9, Cases: []labrun.Case{
 		{Name: "one", Points: 1, Of: 1, Outcome: check.Passed},
@@ -126,6 +147,10 @@ func TestStyle(t *testing.T) {
 	require.NotContains(t, text, "\a")
 	require.NotContains(t, text, "\u202e")
 	require.Contains(t, text, `said \x1b[2J\a\u202e`)
+	require.Contains(t, st.refused(labrun.State{Phase: labrun.Refused, Lab: labrun.Lab{File: "labs/05/framing.go"}, Trouble: strings.Repeat("a few words ", 10)}), "a few words a\nfew words a")
+	for line := range strings.Lines(st.help()) {
+		require.Less(t, timeline.Width(line), 40)
+	}
 	require.Contains(t, text, "■■■□□□□□□□ 1/3 points   fixed 1, broke 1\n  broke: two\n")
 	require.NotContains(t, text, "rule")
 	for line := range strings.Lines(text) {
@@ -137,13 +162,31 @@ func TestStyle(t *testing.T) {
 	require.Contains(t, text, "###.......")
 }
 
+func TestFold(t *testing.T) {
+	t.Parallel()
+	st := style{columns: func() int { return 12 }}
+	for text, want := range map[string]string{
+		"":                           "",
+		"short\nlines\n":             "short\nlines\n",
+		"one two three four":         "one two\nthree four",
+		"  1. one two three\nfour\n": "  1. one\n     two\n     three\nfour\n",
+		"got   00  00":               "got   00 \n00",
+		strings.Repeat("x", 30):      strings.Repeat("x", 30),
+		"粘包 粘包 粘包":                   "粘包 粘包\n粘包",
+	} {
+		require.Equal(t, want, st.fold(text), text)
+	}
+}
+
 func TestAdvice(t *testing.T) {
+	t.Parallel()
 	a := labrun.Split("x: 0 of 1 point\nwrong\nrule    first\n        second\nsee     lesson 05: go run ./lessons/05 -scene glue\nnext    try\nrun again go test\nagain   go test ./labs/05\n")
 	require.Equal(t, labrun.Advice{Body: "x: 0 of 1 point\nwrong", Rule: "first second", Next: "try run again go test", Scene: "go run ./lessons/05 -scene glue", Again: "go test ./labs/05"}, a)
 }
 
 // Without a terminal there is one run.
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	root := coursetest.New(t, coursetest.Split)
 	out, errs, code := status(t, watch(root, "5", "-seed=3"))
 	require.Equal(t, 1, code)
@@ -155,7 +198,7 @@ func TestOnce(t *testing.T) {
 	coursetest.Write(t, root, coursetest.Wrong)
 	out, _, code = status(t, watch(root))
 	require.Equal(t, 1, code)
-	require.Contains(t, out, "labs/05/framing.go does not compile:\n# socketbook/labs/05\nlabs/05/framing.go:28:18: undefined: io.ReadFul\n")
+	require.Contains(t, out, "labs/05/framing.go does not build:\n# socketbook/labs/05\nlabs/05/framing.go:28:18: undefined: io.ReadFul\n")
 
 	coursetest.Write(t, root, coursetest.Right)
 	began := time.Now()

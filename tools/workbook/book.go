@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -88,6 +89,18 @@ func (b *book) lesson(number string) *lessonPage {
 		}
 	}
 	return nil
+}
+
+// neighbours are the written lessons before and after one; nil if there is none.
+func (b *book) neighbours(l *lessonPage) (before, after *lessonPage) {
+	i := slices.Index(b.lessons, l)
+	if i > 0 {
+		before = b.lessons[i-1]
+	}
+	if i >= 0 && i+1 < len(b.lessons) {
+		after = b.lessons[i+1]
+	}
+	return before, after
 }
 
 // scene finds one of a lesson.

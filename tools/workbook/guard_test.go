@@ -90,6 +90,7 @@ func bodyOf(t *testing.T, r *http.Response) string {
 
 // Requests as a hostile page can have them made, one for each rule.
 func TestForgedRequests(t *testing.T) {
+	t.Parallel()
 	b, base := serveBook(t)
 	page := base + "/" + testToken
 	u, err := url.Parse(base)
@@ -170,6 +171,7 @@ func TestForgedRequests(t *testing.T) {
 
 // A request of a gigabyte, and a thousand connections that say nothing: the page goes on.
 func TestMuch(t *testing.T) {
+	t.Parallel()
 	_, base := serveBook(t)
 	address := strings.TrimPrefix(base, "http://")
 	huge, err := net.Dial("tcp", address)
@@ -202,6 +204,7 @@ func TestMuch(t *testing.T) {
 }
 
 func TestToken(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	store := progress.Open(root, func(s string) { t.Error(s) })
 	one, err := loadToken(store, false)
@@ -230,6 +233,7 @@ func TestToken(t *testing.T) {
 
 // Only this machine's own addresses can be listened on.
 func TestListen(t *testing.T) {
+	t.Parallel()
 	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "127.0.0.2:0", "192.168.1.1:0", "example.org:0", "[::ffff:127.0.0.1]:0", "localhost.:0", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", ""} {
 		_, err := listen(addr)
 		var wrong usageError
@@ -252,6 +256,7 @@ func TestListen(t *testing.T) {
 
 // What a page of another origin sees when it does know the token: nothing, because no answer allows it.
 func TestRecorderOfHeaders(t *testing.T) {
+	t.Parallel()
 	h := newGuard(80, testToken, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
 	r := httptest.NewRequest("GET", "/"+testToken+"/lessons/04", nil)
 	r.Host = "localhost:80"

@@ -75,7 +75,8 @@ func (ts *tabs) get(name string) *tab {
 }
 
 // events is the stream of a tab: Server-Sent Events (HTML Standard, 9.2). It begins with a resync, which makes the page
-// forget what it was told, and then tells it everything: so a connection that was lost costs nothing.
+// forget what it was told, and then tells it everything. So a connection that was lost costs nothing, no message need
+// be kept for one that comes back, and what Last-Event-ID says does not matter.
 func (b *book) events(w http.ResponseWriter, r *http.Request) {
 	t := b.tabs.get(r.FormValue("tab"))
 	if t == nil {

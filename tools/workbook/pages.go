@@ -197,13 +197,7 @@ func (b *book) showLesson(w http.ResponseWriter, r *http.Request) error {
 			c.Rest = append(c.Rest, sceneBox{s, l.Number})
 		}
 	}
-	i := slices.Index(b.lessons, l)
-	if i > 0 {
-		c.Before = b.lessons[i-1]
-	}
-	if i+1 < len(b.lessons) {
-		c.After = b.lessons[i+1]
-	}
+	c.Before, c.After = b.neighbours(l)
 	if lab, ok := b.lab(l.Number); ok {
 		c.Lab = b.labRow(lab, b.store.Load())
 	}
@@ -241,6 +235,7 @@ type labContent struct {
 	Trouble string
 	Result  *jsonScore
 	Lesson  *lessonPage
+	Next    *lessonPage
 }
 
 func (b *book) showLab(w http.ResponseWriter, r *http.Request) error {
@@ -257,7 +252,9 @@ func (b *book) labPage(w http.ResponseWriter, l labrun.Lab, trouble string, resu
 	if err != nil {
 		return err
 	}
-	return b.write(w, "lab", "Lab "+l.Number, labContent{l, html, trouble, result, b.lesson(l.Number)})
+	lesson := b.lesson(l.Number)
+	_, next := b.neighbours(lesson)
+	return b.write(w, "lab", "Lab "+l.Number, labContent{l, html, trouble, result, lesson, next})
 }
 
 // postLab runs a lab once and shows the result: for a page without a script.
@@ -270,7 +267,7 @@ func (b *book) postLab(w http.ResponseWriter, r *http.Request) error {
 	var refused *runner.BuildError
 	switch {
 	case errors.As(err, &refused):
-		return b.labPage(w, l, l.File+" does not compile:\n"+refused.Error(), nil)
+		return b.labPage(w, l, l.File+" does not build:\n"+refused.Error(), nil)
 	case err != nil:
 		return b.labPage(w, l, err.Error(), nil)
 	}

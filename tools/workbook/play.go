@@ -98,9 +98,18 @@ func (p *play) run(ctx context.Context, b *runner.Builder) {
 			p.phase, p.trouble = broken, fmt.Sprintf("the lesson ended with status %d:\n%s", o.Status, strings.TrimSpace(o.Printed))
 		}
 		if p.oddMore > 0 || len(p.odd) > 0 {
-			p.trouble = strings.TrimSpace(fmt.Sprintf("%s\nThe lesson printed %d lines that are no events:\n%s", p.trouble, len(p.odd)+p.oddMore, strings.Join(p.odd, "\n")))
+			p.trouble = strings.TrimSpace(p.trouble + "\n" + p.oddLines())
 		}
 	})
+}
+
+// oddLines says what the lesson printed that is no event.
+func (p *play) oddLines() string {
+	what := "a line that is no event"
+	if n := len(p.odd) + p.oddMore; n > 1 {
+		what = fmt.Sprintf("%d lines that are no events", n)
+	}
+	return "The lesson printed " + what + ":\n" + strings.Join(p.odd, "\n")
 }
 
 // line takes a line of the lesson's output; false when there is no room for more.

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"go/parser"
 	"go/token"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"socketbook/tools/internal/runner"
@@ -206,6 +208,12 @@ func (f *Follower) run(ctx context.Context, news chan<- func()) {
 		case <-ctx.Done():
 		}
 	}
+	defer func() {
+		if why := recover(); why != nil { // it is for the caller of Follow to know
+			stack := debug.Stack()
+			say(func() { panic(fmt.Sprintf("%v\n%s", why, stack)) })
+		}
+	}()
 	o := Options{Seed: 1 + rand.Uint64N(9999)}
 	if f.Seed != nil {
 		o.Seed = cmp.Or(f.Seed(), o.Seed)

@@ -93,7 +93,7 @@ func (b *Builder) Lesson(ctx context.Context, number string) (binary string, err
 
 // Lab builds a lab's test, and returns the program, which the caller removes.
 func (b *Builder) Lab(ctx context.Context, number string) (binary string, err error) {
-	return b.build(ctx, "test", "./labs/"+number, "-c", "-ldflags=-w")
+	return b.build(ctx, "test", "./labs/"+number, "-c", "-ldflags=-s -w")
 }
 
 // build calls the go command. Every program gets a file of its own, because the one before may still run.
