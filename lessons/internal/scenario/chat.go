@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,7 @@ func InTurn(client, server TalkFunc, watch time.Duration) Play {
 		rec.State(0, "the server's user is asked for a line, and types nothing")
 		o.Stuck = !happensWithin(rec, watch, prints("server", 2))
 		user.release()
-		err = errors.Join(err, <-served, <-asked)
+		err = errors.Join(err, <-served, <-asked, writesReturned(rec))
 		o.Got = out.lines()
 		rec.Verdict("2 lines typed by the client's user; the server's user, who says nothing, reads %d",
 			len(o.Got))
@@ -239,7 +240,14 @@ func leaving(rec *timeline.Recorder, talk TalkFunc, client bool, last string) (s
 	close(parting.when)
 	stayed = <-remains
 	<-left
-	return stayed, err
+	return stayed, errors.Join(err, writesReturned(rec))
+}
+
+// writesReturned waits until every call that sends or closes has returned.
+func writesReturned(rec *timeline.Recorder) error {
+	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
+	defer cancel()
+	return rec.WaitWrites(ctx)
 }
 
 // laterUser types something when it is time.
