@@ -116,4 +116,5 @@ var Ledger = []Bug{
 	{"restart", "10", "10", "A server that ended first cannot start again: its connection is in TIME_WAIT."},
 	{"ports-run-out", "10", "10", "A connection for each message uses up the client's ports."},
 	{"two-families", "10", "10", "A client tries one of a name's two addresses, and the server has the other."},
+	{"close-wait", "11", "11", "A server forgets to close: its connections pile up in CLOSE_WAIT."},
 }
