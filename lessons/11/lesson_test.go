@@ -276,3 +276,23 @@ func TestBytesBeforeTheError(t *testing.T) {
 	client.Close()
 	server.Close()
 }
+
+func TestPython(t *testing.T) {
+	t.Run("its clients, our server", func(t *testing.T) {
+		server := stagetest.Server(t)
+		for range 2 {
+			out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", server.Addr),
+				"hello\n\n你好\nquit\n")
+			require.Zero(t, status, errs)
+			require.Equal(t, "HELLO\n你好\n", out)
+		}
+	})
+	t.Run("our clients, its server", func(t *testing.T) {
+		server := stagetest.Start(t, stagetest.Python(t, "server.py"))
+		for range 2 {
+			out, errs, status := stagetest.Client(t, server.Addr, "hello\n\n你好\nquit\n")
+			require.Zero(t, status, errs)
+			require.Equal(t, "HELLO\n你好\n", out)
+		}
+	})
+}
