@@ -305,7 +305,8 @@ func TimeWait(
 			if first == "server" {
 				a, b, clients, servers = s, c, gone, "TIME_WAIT"
 			}
-			err = errors.Join(say(c, s, "hello"), a.Close(), end(b), b.Close(), w.reach(c, clients, servers))
+			err = errors.Join(say(c, s, "hello"), say(s, c, "HELLO"), a.Close(), end(b), b.Close(),
+				w.reach(c, clients, servers))
 			if err == nil {
 				err = w.inTime()
 			}
@@ -363,7 +364,7 @@ func Resets(
 				return err
 			}},
 			{"the client writes twice after the server has closed", func(c, s net.Conn) error {
-				err := s.Close()
+				err := errors.Join(say(c, s, "hello"), say(s, c, "HELLO"), s.Close())
 				_, werr := c.Write([]byte("one"))
 				if err = errors.Join(err, werr, loopback.WaitDead(c)); err != nil {
 					return err
@@ -493,6 +494,19 @@ func CloseWait(
 				return o, errors.Join(err, server.Stop())
 			}
 			server.Idle(len(addrs) + 1)
+		}
+		w := &wired{rec: rec, seen: seen}
+		if err := w.inTime(); err != nil {
+			return o, errors.Join(err, server.Stop())
+		}
+		for _, addr := range addrs {
+			err := pollFor(loopback.Patience, "an acknowledgement of each FIN", func() bool {
+				c, _ := states(addr)
+				return c == "FIN_WAIT2" || c == "TIME_WAIT"
+			})
+			if err != nil {
+				return o, errors.Join(err, server.Stop())
+			}
 		}
 		for _, addr := range addrs {
 			if _, s := states(addr); s == "CLOSE_WAIT" {
