@@ -115,6 +115,7 @@ var Ledger = []Bug{
 	{"restart", "10", "10", "A server that ended first cannot start again: its connection is in TIME_WAIT."},
 	{"ports-run-out", "10", "10", "A connection for each message uses up the client's ports."},
 	{"two-families", "10", "10", "A client tries one of a name's two addresses, and the server has the other."},
+	{"close-wait", "11", "11", "A server forgets to close: its connections pile up in CLOSE_WAIT."},
 	{"in-turn", "12", "12", "Each side speaks in turn, and whoever has two things to say waits."},
 	{"slow-reader", "12", "12", "A room writes to its members one after the other, and waits for one who does not read."},
 	{"line-too-long", "12", "12", "A reader of lines stops at a long one, as if the peer had left."},

@@ -117,8 +117,11 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "11", Title: "Handshake and farewell", BuildsOn: "03",
+		Number: "11", Title: "Handshake and farewell", BuildsOn: "03", Written: true,
 		Idea: "The segments and the states behind dial, close and reset.",
+		Changes: map[string]string{
+			"listen": "asks for TCP alone, not multipath TCP",
+		},
 	},
 	{
 		Number: "12", Title: "Chat over TCP", BuildsOn: "02", Written: true,

@@ -69,11 +69,18 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	asJSON := flags.Bool("json", false, "")
 	ascii := flags.Bool("ascii", false, "")
 	svg := flags.String("svg", "", "")
+	pcap := new(string)
+	if s.Segments {
+		pcap = flags.String("pcap", "", "")
+	}
 	if status, ok := s.parse(flags, args); !ok {
 		return status
 	}
 	if *svg == "" && given(flags, "svg") {
 		return s.misuse("-svg '': a picture needs the name of a file: %s", s.command("-svg picture.svg"))
+	}
+	if *pcap == "" && given(flags, "pcap") {
+		return s.misuse("-pcap '': segments need the name of a file: %s", s.command("-pcap segments.pcap"))
 	}
 	if *list {
 		for _, sc := range s.Scenes {
@@ -95,11 +102,24 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 			return s.fail("writing the picture: %v", err)
 		}
 	}
+	if *pcap != "" {
+		if err := replaceablePcap(*pcap); err != nil {
+			return s.fail("writing the segments: %v", err)
+		}
+	}
 	show := s.drawn(s.style(*ascii))
 	if *asJSON {
 		show = s.streamed
 	}
-	recorded, status := s.playAll(ctx, chosen, show)
+	var segments [][]byte
+	recorded, status := s.playAll(ctx, chosen, func(ctx context.Context, t Take) (Recording, error) {
+		r, err := show(ctx, t)
+		segments = append(segments, r.Pcap)
+		return r, err
+	})
+	if *pcap != "" && status == done && ctx.Err() == nil {
+		status = s.writePcap(*pcap, segments)
+	}
 	if *svg != "" && status == done && ctx.Err() == nil {
 		return s.writeSVG(*svg, chosen, recorded)
 	}

@@ -52,6 +52,7 @@ type Lesson struct {
 	ServerFlags, ClientFlags func(l *Lesson, flags *flag.FlagSet)
 
 	RunsCommands bool // the server executes what it is sent: it may listen on loopback only
+	Segments     bool // its scenes record segments: -pcap FILE writes them
 	Chats        bool // either side may leave whenever it likes: a server that does is no error
 
 	// In and Out are what the user of a server types and sees. They are set before ServerFlags and
@@ -275,6 +276,9 @@ func (s *session) usage(w io.Writer) {
 	row("-list", "the scenes, one line each")
 	row("-json", "the events as JSON lines")
 	row("-svg FILE", "the picture also as SVG")
+	if s.Segments {
+		row("-pcap FILE", "the segments, for Wireshark")
+	}
 	row("-ascii", "nothing but ASCII")
 	row("server -addr "+defaultAddr, "one side; Ctrl-C ends it")
 	if s.RunsCommands {
