@@ -276,8 +276,8 @@ func endOfStream(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// writesAll asks a Write for more than there is room for: it goes on until a deadline stops it, and says how
-// much was taken.
+// writesAll asks a Write for more than there is room for: it goes on until a deadline stops it, and
+// says how much was taken.
 func writesAll(t *testing.T) {
 	client, server := pair(t)
 	const size = 64 << 20

@@ -87,8 +87,8 @@ func TestBugResidue(t *testing.T) {
 		"the second one should be: second")
 }
 
-// In the picture of README.md the client has taken the rest before the second answer is sent. A run in which the
-// server is quicker is as wrong, and shows it less well.
+// In the picture of README.md the client has taken the rest before the second answer is sent. A run
+// in which the server is quicker is as wrong, and shows it less well.
 func TestPictureOfResidue(t *testing.T) {
 	f, err := os.Open("testdata/recordings/residue.jsonl")
 	require.NoError(t, err)

@@ -655,7 +655,8 @@ func TestLimitedOutput(t *testing.T) {
 	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }
 
-// A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.
+// A header and its payload leave in one write: two would cost a segment, and an answer could stop
+// between them.
 func TestOneWrite(t *testing.T) {
 	var w countingWriter
 	require.NoError(t, writeMessage(&w, []byte("hello")))

@@ -722,7 +722,8 @@ func TestLimitedOutput(t *testing.T) {
 	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }
 
-// A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.
+// A header and its payload leave in one write: two would cost a segment, and an answer could stop
+// between them.
 func TestOneWrite(t *testing.T) {
 	var w countingWriter
 	require.NoError(t, sendMessage(&w, []byte("hello")))
@@ -744,7 +745,8 @@ func TestLargestPayload(t *testing.T) {
 	}
 }
 
-// A peer chooses the name, and the file stays harmless: in its folder, on every system, whatever is done with it later.
+// A peer chooses the name, and the file stays harmless: in its folder, on every system, whatever is
+// done with it later.
 func TestFileNames(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.txt", "回答.txt", "report (1).tar.gz", "a-b_c+d", "x", "console.txt", "com10"} {

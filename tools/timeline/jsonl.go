@@ -29,7 +29,8 @@ type line struct {
 }
 
 // MarshalJSON writes the event as an object with seq, us, us_end, scene, side, conn, op, n, data
-// (base64), text and err; a segment has an object segment besides. What is empty is left out, and n of a call that still blocks.
+// (base64), text and err; a segment has an object segment besides. What is empty is left out, and n
+// of a call that still blocks.
 func (e Event) MarshalJSON() ([]byte, error) {
 	l := line{e.Seq, e.US, e.End, e.Scene, e.Side, e.Conn, e.Op, nil, e.Data, e.Text, e.Err, e.Header}
 	if !e.blocks() {

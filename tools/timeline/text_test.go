@@ -407,7 +407,8 @@ func TestColours(t *testing.T) {
 
 	middle := rows(st, talk("tcp1", ">hello >world <he <lloworld"))
 	require.Contains(t, middle[5], `recv 8 "⟨1 llo⟩⟨2 world⟩"`)
-	// Half a character belongs to one send, half to another: no piece of the preview is coloured from there.
+	// Half a character belongs to one send, half to another: no piece of the preview is coloured
+	// from there.
 	split := rows(st, talk("tcp1", ">x\xe4\xbd >\xa0y <x\xe4\xbd\xa0y"))
 	require.Contains(t, split[4], `recv 5 "x你y"  ⟨1 A⟩+⟨2 B⟩`)
 	// A preview that is cut keeps the colours of what is seen.

@@ -4,11 +4,13 @@
 //	go run ./tools/watch 05      a lab
 //	go run ./tools/watch -list   the points of all labs, as they were when they were last run
 //
-// The lab runs at once, and again whenever the content of its file has changed. A save during a run ends the run, with
-// every process that it has started, and begins a new one. Keys are listed below each result; ? explains them.
+// The lab runs at once, and again whenever the content of its file has changed. A save during a run
+// ends the run, with every process that it has started, and begins a new one. Keys are listed below
+// each result; ? explains them.
 //
-// Without a terminal there is one run, as plain text. The status is then that of the lab: 0 when it is perfect, 1 when
-// it is not or could not be run. It is 2 for wrong usage. With a terminal it is 0.
+// Without a terminal there is one run, as plain text. The status is then that of the lab: 0 when it
+// is perfect, 1 when it is not or could not be run. It is 2 for wrong usage. With a terminal it is
+// 0.
 package main
 
 import (

@@ -21,7 +21,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// session is a student at a terminal. Everything but the follower and the reader of keys runs in one goroutine.
+// session is a student at a terminal. Everything but the follower and the reader of keys runs in
+// one goroutine.
 type session struct {
 	root     string
 	labs     []labrun.Lab
@@ -302,7 +303,8 @@ func (s *session) hint() {
 	s.hints++
 }
 
-// timeline runs the first failure again, with the same random choices, and shows what crossed the connection.
+// timeline runs the first failure again, with the same random choices, and shows what crossed the
+// connection.
 func (s *session) timeline() {
 	if first(s.state) == "" || s.drawing {
 		s.say("Nothing fails that could be drawn.")

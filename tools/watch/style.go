@@ -26,7 +26,8 @@ const (
 	leastColumns = 40
 )
 
-// styleOf follows what out is and what the environment asks for: https://no-color.org, TERM=dumb, a locale that is not UTF-8.
+// styleOf follows what out is and what the environment asks for: https://no-color.org, TERM=dumb, a
+// locale that is not UTF-8.
 func styleOf(out *os.File, ascii bool) style {
 	st := style{ascii: ascii, columns: func() int { return plainColumns }}
 	if term.IsTerminal(int(out.Fd())) {
@@ -216,8 +217,8 @@ func (st style) failures(b *strings.Builder, r labrun.Result) {
 	st.others(b, r, nil)
 }
 
-// others writes a line for each case that did not pass, except the one that is shown in full. After failures, which are
-// all in full, only cases that were not run are left.
+// others writes a line for each case that did not pass, except the one that is shown in full. After
+// failures, which are all in full, only cases that were not run are left.
 func (st style) others(b *strings.Builder, r labrun.Result, shown *labrun.Case) {
 	first := true
 	for _, c := range r.Cases {
@@ -261,7 +262,8 @@ func (st style) result(s labrun.State) string {
 	return b.String()
 }
 
-// refused is what is shown when there is no result: the compiler's words, and the last result, marked as stale.
+// refused is what is shown when there is no result: the compiler's words, and the last result,
+// marked as stale.
 func (st style) refused(s labrun.State) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", st.head(s))

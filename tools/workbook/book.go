@@ -146,8 +146,8 @@ func (b *book) played(lesson, scene string) {
 
 var sceneCommand = regexp.MustCompile(`go run \./lessons/(\d\d) -scene ([a-z0-9-]+)`)
 
-// sceneLink is the part of an address below the token that shows what a command in a text plays; "" if it plays nothing that
-// there is.
+// sceneLink is the part of an address below the token that shows what a command in a text plays; ""
+// if it plays nothing that there is.
 func (b *book) sceneLink(text string) string {
 	m := sceneCommand.FindStringSubmatch(text)
 	if m == nil {

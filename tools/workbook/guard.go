@@ -44,12 +44,13 @@ func loadToken(store *progress.Store, anew bool) (string, error) {
 	return token, progress.WriteFile(name, []byte(token+"\n"), 0o600)
 }
 
-// guard lets only those requests through that come from the page itself, or from its reader typing its address.
+// guard lets only those requests through that come from the page itself, or from its reader typing
+// its address.
 //
-// A page of any origin can make the reader's browser send requests here. It does not know the token, and its requests
-// are told by their headers. A name of its own that leads to 127.0.0.1 (DNS rebinding) makes it the same origin, but
-// then the name is in the Host header. The token is in the path and not in a cookie, because cookies of 127.0.0.1 go to
-// every port there.
+// A page of any origin can make the reader's browser send requests here. It does not know the
+// token, and its requests are told by their headers. A name of its own that leads to 127.0.0.1 (DNS
+// rebinding) makes it the same origin, but then the name is in the Host header. The token is in the
+// path and not in a cookie, because cookies of 127.0.0.1 go to every port there.
 type guard struct {
 	hosts []string
 	token string

@@ -2,11 +2,12 @@
 //
 //	go run ./tools/workbook
 //
-// Its first line is the page's address, which it also opens in the browser. Ctrl-C ends it, and every program that it
-// has started.
+// Its first line is the page's address, which it also opens in the browser. Ctrl-C ends it, and
+// every program that it has started.
 //
-// The page runs programs, so it can be reached from this machine only, and by nobody who does not know the random token in
-// its address. The token is kept in .socketbook/token, so that a bookmark stays good; -new-token replaces it.
+// The page runs programs, so it can be reached from this machine only, and by nobody who does not
+// know the random token in its address. The token is kept in .socketbook/token, so that a bookmark
+// stays good; -new-token replaces it.
 package main
 
 import (
@@ -143,8 +144,8 @@ func (e usageError) Error() string { return string(e) }
 
 func port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
 
-// listen listens on this machine's own address, 127.0.0.1 or ::1, and on the same port of the other one if it can be
-// had: a browser may take "localhost" for either. No other address can be given.
+// listen listens on this machine's own address, 127.0.0.1 or ::1, and on the same port of the other
+// one if it can be had: a browser may take "localhost" for either. No other address can be given.
 func listen(addr string) ([]net.Listener, error) {
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {

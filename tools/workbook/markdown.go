@@ -103,7 +103,8 @@ var (
 	labFile    = regexp.MustCompile(`^labs/(\d\d)(?:/.*)?$`)
 )
 
-// link turns a link of a README into one of the page. What the page does not have leads to the nearest that it has.
+// link turns a link of a README into one of the page. What the page does not have leads to the
+// nearest that it has.
 func (p *page) link(to string) string {
 	if strings.HasPrefix(to, "https://") || strings.HasPrefix(to, "http://") || strings.HasPrefix(to, "#") {
 		return to
@@ -145,7 +146,8 @@ func (p *page) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 
 var played = regexp.MustCompile(`^\$ go run \./lessons/(\d\d) -scene ([a-z0-9-]+)`)
 
-// code writes a block of code; Go is coloured. Below the transcript of a scene the scene itself can be played.
+// code writes a block of code; Go is coloured. Below the transcript of a scene the scene itself can
+// be played.
 func (p *page) code(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {
 		return ast.WalkContinue, nil

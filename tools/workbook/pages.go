@@ -317,7 +317,8 @@ func picture(w http.ResponseWriter, svg []byte) {
 	_, _ = w.Write(svg) // the browser may have gone
 }
 
-// postPlay plays a scene: for a tab, which is told what happens; or to its end, for a page without a script.
+// postPlay plays a scene: for a tab, which is told what happens; or to its end, for a page without
+// a script.
 func (b *book) postPlay(w http.ResponseWriter, r *http.Request) error {
 	l := b.lesson(r.PostFormValue("lesson"))
 	if l == nil {

@@ -136,8 +136,8 @@ func (p *play) line(line []byte) bool {
 	return room
 }
 
-// add adds an event, or replaces a call that blocked by what it returned. The numbers begin anew when the right code is
-// played after the naive one.
+// add adds an event, or replaces a call that blocked by what it returned. The numbers begin anew
+// when the right code is played after the naive one.
 func (p *play) add(e timeline.Event) {
 	var t *take
 	if n := len(p.takes); n > 0 {

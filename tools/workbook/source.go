@@ -19,7 +19,8 @@ var classes = map[gosyntax.Class]string{
 	gosyntax.Keyword: "k", gosyntax.Literal: "l", gosyntax.Number: "d", gosyntax.Comment: "c", gosyntax.Builtin: "d", gosyntax.Function: "f",
 }
 
-// highlight writes a text as HTML, with its tokens in their classes, and in bold what differs from the line beside it.
+// highlight writes a text as HTML, with its tokens in their classes, and in bold what differs from
+// the line beside it.
 func highlight(text string, syntax []gosyntax.Span, strong []rowdiff.Span) string {
 	var b strings.Builder
 	open := ""

@@ -182,8 +182,8 @@ func lineOf(t testing.TB, e timeline.Event) []byte {
 	return text
 }
 
-// Lines become recordings: a call that blocked is replaced by what it returned, or forgotten when its own side ended it; and
-// the second recording begins when the numbers begin anew.
+// Lines become recordings: a call that blocked is replaced by what it returned, or forgotten when
+// its own side ended it; and the second recording begins when the numbers begin anew.
 func TestLines(t *testing.T) {
 	t.Parallel()
 	told := 0
@@ -322,8 +322,8 @@ func workbook(t *testing.T, root, tmp string, args ...string) (cmd *exec.Cmd, pa
 
 const oneTab = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-// The command with a real course: a scene, a lesson that does not compile, one that hangs, one that prints without end, a lab; and
-// nothing is left when it ends.
+// The command with a real course: a scene, a lesson that does not compile, one that hangs, one that
+// prints without end, a lab; and nothing is left when it ends.
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	root := coursetest.New(t, coursetest.Split, "lessons", "tools")
@@ -358,8 +358,8 @@ func TestCommand(t *testing.T) {
 	t.Logf("once built, a scene plays after %v", time.Since(began).Round(time.Millisecond))
 	require.Len(t, until("two-pipes", "finished")["takes"], 2)
 
-	// Another connection is told everything again, whatever it says that it was told: by this start of the workbook, by
-	// an earlier one, or by nobody.
+	// Another connection is told everything again, whatever it says that it was told: by this start
+	// of the workbook, by an earlier one, or by nobody.
 	for _, last := range []string{"", "2", "999999999", "-1", "x"} {
 		again := messages(t, ask(t, "GET", page+"events?tab="+oneTab, nil, func(r *http.Request) {
 			watched(r)

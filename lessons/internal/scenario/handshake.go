@@ -320,7 +320,8 @@ func TimeWait(
 	})
 }
 
-// RefusedOnWire dials a port where nobody listens. Got are the flags of the segments, Met what the dial met.
+// RefusedOnWire dials a port where nobody listens. Got are the flags of the segments, Met what the
+// dial met.
 func RefusedOnWire(dial func(addr string) (net.Conn, error)) SegmentPlay {
 	return func(
 		_ *netns.Network, rec *timeline.Recorder, seen func() ([]timeline.Event, error),

@@ -1,10 +1,10 @@
 // Package segments joins what crossed the wire with what the programs did: one recording of both.
 //
-// A segment has the time at which the kernel received it, by the system's clock; a call has the times
-// that the recorder read from the monotonic clock. The first is converted to the second by the closest
-// of five readings of both clocks (tools/wire): some microseconds at most. Lesson 11's
-// tests hold that a segment with bytes lies inside the send that caused it. Of equal microseconds the begin of a call
-// stands first, then a segment, then the return of a call.
+// A segment has the time at which the kernel received it, by the system's clock; a call has the
+// times that the recorder read from the monotonic clock. The first is converted to the second by
+// the closest of five readings of both clocks (tools/wire): some microseconds at most. Lesson 11's
+// tests hold that a segment with bytes lies inside the send that caused it. Of equal microseconds
+// the begin of a call stands first, then a segment, then the return of a call.
 package segments
 
 import (

@@ -76,7 +76,8 @@ func TestCommandLineSuggests(t *testing.T) {
 	}
 }
 
-// A name may mean loopback when somebody asks, and every interface when the listener is made. What counts is where the listener is.
+// A name may mean loopback when somebody asks, and every interface when the listener is made. What
+// counts is where the listener is.
 func TestExposeAsksTheListener(t *testing.T) {
 	served := false
 	l := Lesson{

@@ -19,7 +19,8 @@ func (sc Scene) SVG(w io.Writer, takes []timeline.Scene) error {
 	return timeline.SVG(w, takes)
 }
 
-// writeSVG writes a picture to a file. One that is there already is replaced if a lesson wrote it, and only then.
+// writeSVG writes a picture to a file. One that is there already is replaced if a lesson wrote it,
+// and only then.
 func (s *session) writeSVG(name string, chosen []Scene, takes []timeline.Scene) int {
 	var picture bytes.Buffer
 	draw := timeline.SVG
@@ -36,7 +37,8 @@ func (s *session) writeSVG(name string, chosen []Scene, takes []timeline.Scene) 
 	return done
 }
 
-// replaceable returns an error if there is a file of that name which has something in it and is no picture of a lesson's.
+// replaceable returns an error if there is a file of that name which has something in it and is no
+// picture of a lesson's.
 func replaceable(name string) error {
 	info, err := os.Stat(name)
 	switch {

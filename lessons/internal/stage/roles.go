@@ -266,8 +266,9 @@ func (s *session) checkAddr(addr string) (int, bool) {
 	return done, true
 }
 
-// onLoopback reports whether only this machine can reach a listener. Its address says so, not the name that it was asked
-// for: a name may mean one address now and another one when it is looked up again.
+// onLoopback reports whether only this machine can reach a listener. Its address says so, not the
+// name that it was asked for: a name may mean one address now and another one when it is looked up
+// again.
 func onLoopback(bound net.Addr) bool {
 	tcp, ok := bound.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -36,7 +36,8 @@ type Take struct {
 	Play  scenario.Play
 }
 
-// Name tells the takes of all scenes of a lesson apart. It is the name of the scene unless the take is the naive one.
+// Name tells the takes of all scenes of a lesson apart. It is the name of the scene unless the take
+// is the naive one.
 func (t Take) Name() string {
 	if t.Naive {
 		return t.Scene + "-naive"
@@ -288,9 +289,9 @@ func (n notes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// style follows the terminal: its width, its colours, its characters. Anything else gets no colour and no box drawing.
-// style follows the terminal: its width; colour and box drawing only there, and not when NO_COLOR
-// is set.
+// style follows the terminal: its width, its colours, its characters. Anything else gets no colour
+// and no box drawing. style follows the terminal: its width; colour and box drawing only there, and
+// not when NO_COLOR is set.
 func (s *session) style(ascii bool) timeline.Style {
 	st := timeline.Style{Width: 80, ASCII: ascii}
 	if f, ok := s.out.Writer.(*os.File); ok && isTerminal(f) {

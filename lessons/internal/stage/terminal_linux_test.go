@@ -19,7 +19,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// terminal returns the two ends of a new pseudo-terminal: what is written to the second one is read from the first.
+// terminal returns the two ends of a new pseudo-terminal: what is written to the second one is read
+// from the first.
 func terminal(t *testing.T, columns uint16) (reader, tty *os.File) {
 	reader, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package coursetest makes a small course to try the tools on: lab 05 with its real suite, and whatever else a test asks
-// for. What a student has done in the clone that the tests run in does not matter.
+// Package coursetest makes a small course to try the tools on: lab 05 with its real suite, and
+// whatever else a test asks for. What a student has done in the clone that the tests run in does
+// not matter.
 package coursetest
 
 import (
@@ -82,11 +83,12 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 `
 )
 
-// Each course has a folder of its own. Without the folders' names in it, what is compiled for one serves all.
+// Each course has a folder of its own. Without the folders' names in it, what is compiled for one
+// serves all.
 func init() { os.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -trimpath") }
 
-// New makes the course, with lab 05 as answer has it, and returns its folder. Folders such as "lessons" are copied from the
-// clone besides.
+// New makes the course, with lab 05 as answer has it, and returns its folder. Folders such as
+// "lessons" are copied from the clone besides.
 func New(t testing.TB, answer string, folders ...string) string {
 	t.Helper()
 	from, err := runner.FindRoot(".")
@@ -117,8 +119,8 @@ func Small(t testing.TB, answer string) string {
 	return root
 }
 
-// AddSmall adds a lab with a suite of one case, which passes when a function of the student's returns: answer is its
-// body. It is built and run in a third of the time that a real suite takes.
+// AddSmall adds a lab with a suite of one case, which passes when a function of the student's
+// returns: answer is its body. It is built and run in a third of the time that a real suite takes.
 func AddSmall(t testing.TB, root, number, answer string) {
 	t.Helper()
 	folder := filepath.Join(root, "labs", number)

@@ -20,13 +20,14 @@ import (
 const (
 	pollPause = 150 * time.Millisecond // between two looks at the file
 	halfPause = 100 * time.Millisecond // more for a file that is empty or half-written
-	// coarsest is the coarsest clock of a file system (FAT: 2 s). A file that changed so lately may change again without
-	// another time.
+	// coarsest is the coarsest clock of a file system (FAT: 2 s). A file that changed so lately may
+	// change again without another time.
 	coarsest = 3 * time.Second
 )
 
-// watched is a file that somebody edits. It is looked at by size, time and identity, and read when these differ: that works on
-// network drives, under WSL, and with editors that put a new file in the place of the old one.
+// watched is a file that somebody edits. It is looked at by size, time and identity, and read when
+// these differ: that works on network drives, under WSL, and with editors that put a new file in
+// the place of the old one.
 type watched struct {
 	path string
 	info os.FileInfo // nil: there is no file
@@ -127,8 +128,8 @@ func (f *Follower) Again(ctx context.Context) {
 	}
 }
 
-// Follow runs until ctx ends; no process of a run is left then. A change during a run ends the run, and the next one begins when
-// nothing of it is left.
+// Follow runs until ctx ends; no process of a run is left then. A change during a run ends the run,
+// and the next one begins when nothing of it is left.
 func (f *Follower) Follow(ctx context.Context) {
 	f.state = State{Lab: f.Lab}
 	file := &watched{path: filepath.Join(f.Builder.Root, filepath.FromSlash(f.Lab.File))}
@@ -166,7 +167,8 @@ func (f *Follower) Follow(ctx context.Context) {
 	}
 }
 
-// wait returns when the content has changed, a run is asked for, or ctx has ended. Meanwhile it passes on news.
+// wait returns when the content has changed, a run is asked for, or ctx has ended. Meanwhile it
+// passes on news.
 func (f *Follower) wait(ctx context.Context, file *watched, tick <-chan time.Time, news <-chan func()) {
 	for {
 		select {

@@ -109,8 +109,8 @@ func TestFollow(t *testing.T) {
 	require.Equal(t, []string{b.Folder()}, left)
 }
 
-// Whatever is saved when: the last content is what is run last, and no two runs are at the same time. A run is a function here, and
-// takes as long as it likes.
+// Whatever is saved when: the last content is what is run last, and no two runs are at the same
+// time. A run is a function here, and takes as long as it likes.
 func TestTheLastContentCounts(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "answer.go")

@@ -55,7 +55,8 @@ func (r Result) First() *Case {
 	return &r.Cases[i]
 }
 
-// Changes names the cases that pass in r and did not in old, and those that passed in old and do not any more.
+// Changes names the cases that pass in r and did not in old, and those that passed in old and do
+// not any more.
 func (r Result) Changes(old Result) (fixed, broke []string) {
 	was := map[string]Case{}
 	for _, c := range old.Cases {
@@ -80,7 +81,8 @@ type Options struct {
 	Timeline bool   // reports show what crossed the connection
 }
 
-// Run builds and runs the suite of a lab once. The error is a *runner.BuildError if the lab does not compile.
+// Run builds and runs the suite of a lab once. The error is a *runner.BuildError if the lab does
+// not compile.
 func Run(ctx context.Context, b *runner.Builder, lab Lab, o Options) (Result, error) {
 	binary, err := b.Lab(ctx, lab.Number)
 	if err != nil {
@@ -90,8 +92,9 @@ func Run(ctx context.Context, b *runner.Builder, lab Lab, o Options) (Result, er
 	return execute(ctx, b.Root, binary, lab, o, nil)
 }
 
-// execute runs a suite; live, if it is not nil, is told each case as it ends, without its points. It is all that is known here of the suites' engine: the flags of a test, the lines that a test prints for
-// test2json (go doc cmd/test2json), and the results file, which alone gives points.
+// execute runs a suite; live, if it is not nil, is told each case as it ends, without its points.
+// It is all that is known here of the suites' engine: the flags of a test, the lines that a test
+// prints for test2json (go doc cmd/test2json), and the results file, which alone gives points.
 func execute(ctx context.Context, root, binary string, lab Lab, o Options, live func(Case)) (Result, error) {
 	folder, err := os.MkdirTemp("", "socketbook-results-")
 	if err != nil {
@@ -147,8 +150,8 @@ func execute(ctx context.Context, root, binary string, lab Lab, o Options, live 
 	return r, nil
 }
 
-// testOutput reads what a test prints with -test.v=test2json: a line of the framework begins with ^V; what follows it
-// belongs to the test that was named last.
+// testOutput reads what a test prints with -test.v=test2json: a line of the framework begins with
+// ^V; what follows it belongs to the test that was named last.
 type testOutput struct {
 	live    func(Case)
 	test    string // "TestFraming/a_message_is_read_back"

@@ -12,8 +12,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// Two rows of the ledger differ in what is seen where the bug is, and in what is seen where it is fixed: the recordings, with
-// which every play agrees, do not agree with each other.
+// Two rows of the ledger differ in what is seen where the bug is, and in what is seen where it is
+// fixed: the recordings, with which every play agrees, do not agree with each other.
 func TestRowsDiffer(t *testing.T) {
 	bugs, fixes := map[string][]timeline.Event{}, map[string][]timeline.Event{}
 	for _, b := range lessons.Ledger {

@@ -70,8 +70,9 @@ type BuildError struct{ Output string }
 
 func (e *BuildError) Error() string { return strings.TrimSpace(e.Output) }
 
-// Lesson builds a lesson, such as "04", and returns the program. It is not built again while no Go file of lessons/ and
-// tools/ has changed. The error is a *BuildError when the compiler refuses the program.
+// Lesson builds a lesson, such as "04", and returns the program. It is not built again while no Go
+// file of lessons/ and tools/ has changed. The error is a *BuildError when the compiler refuses the
+// program.
 func (b *Builder) Lesson(ctx context.Context, number string) (binary string, err error) {
 	pkg := "./lessons/" + number
 	sum := b.sum()

@@ -23,7 +23,8 @@ func gone(t *testing.T, pid int) {
 	require.Eventually(t, func() bool { return !alive(pid) }, 10*time.Second, time.Millisecond, "process %d is still there", pid)
 }
 
-// A program ends with all that it has started: in its group, in another session, with its parent gone, and deaf to signals.
+// A program ends with all that it has started: in its group, in another session, with its parent
+// gone, and deaf to signals.
 func TestTree(t *testing.T) {
 	for name, script := range map[string]string{
 		"child":     `sleep 1000 & echo $!; wait`,

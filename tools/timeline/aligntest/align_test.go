@@ -1,5 +1,5 @@
-// Package aligntest measures what tools/timeline draws with a library that timeline may not use. It is a package of
-// its own because lessons import timeline.
+// Package aligntest measures what tools/timeline draws with a library that timeline may not use. It
+// is a package of its own because lessons import timeline.
 package aligntest
 
 import (

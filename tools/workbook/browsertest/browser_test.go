@@ -1,5 +1,5 @@
-// Package browsertest opens the workbook in a real browser. It is a package of its own so that the other tests of the
-// command need not be linked with a browser's protocol.
+// Package browsertest opens the workbook in a real browser. It is a package of its own so that the
+// other tests of the command need not be linked with a browser's protocol.
 package browsertest
 
 import (
@@ -210,8 +210,8 @@ func tabTo(t *testing.T, ctx context.Context, selector string) {
 	t.Fatalf("Tab never came to %s", selector)
 }
 
-// keyboard goes the whole way by keys alone: from the map to lesson 04, to the scene, a step, the sources, the lab, and there from 7
-// to 10 points.
+// keyboard goes the whole way by keys alone: from the map to lesson 04, to the scene, a step, the
+// sources, the lab, and there from 7 to 10 points.
 func keyboard(t *testing.T, ctx context.Context, s *server) {
 	do(t, ctx, chromedp.Navigate(s.url+"/"), chromedp.KeyEvent(kb.Tab))
 	require.Equal(t, "To the content", value[string](t, ctx, `document.activeElement.textContent`))
@@ -378,7 +378,8 @@ func accessible(t *testing.T, ctx context.Context, s *server) {
 	do(t, ctx, media(map[string]string{"prefers-color-scheme": "light", "forced-colors": "none"}))
 }
 
-// narrow looks for pages that have to be scrolled sideways: on a phone, and magnified to 200 % on a small screen.
+// narrow looks for pages that have to be scrolled sideways: on a phone, and magnified to 200 % on a
+// small screen.
 func narrow(t *testing.T, ctx context.Context, s *server) {
 	for _, width := range []int64{390, 640} {
 		do(t, ctx, chromedp.EmulateViewport(width, 844))
@@ -404,8 +405,8 @@ func narrow(t *testing.T, ctx context.Context, s *server) {
 	do(t, ctx, chromedp.EmulateViewport(1280, 900))
 }
 
-// fake is a program in the place of a lesson, which prints lines when it is told to: each file with a name from 0 on is printed as
-// it appears.
+// fake is a program in the place of a lesson, which prints lines when it is told to: each file with
+// a name from 0 on is printed as it appears.
 func fake(t *testing.T, s *server, lesson, body string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -417,8 +418,8 @@ func fake(t *testing.T, s *server, lesson, body string) (dir string) {
 	return dir
 }
 
-// live looks at a scene while it runs: a call that blocks, the page loaded anew in the middle, a second tab, hostile text, and the
-// program's end when its page is closed.
+// live looks at a scene while it runs: a call that blocks, the page loaded anew in the middle, a
+// second tab, hostile text, and the program's end when its page is closed.
 func live(t *testing.T, ctx, other, third context.Context, s *server) {
 	dir := fake(t, s, "01", `	for i := 0; ; i++ {
 		for {

@@ -23,9 +23,10 @@ var (
 // readme checks what README.md shows of the lesson.
 func readme(t *testing.T, l stage.Lesson) { Readme(t, l, "README.md") }
 
-// Readme checks the transcripts and pictures of lesson l in a text, which must have at least one transcript: each is drawn again,
-// to the byte, from the recording in testdata. That a fresh play agrees with the recording is the scenes' own test.
-// Those of other lessons are left to their tests.
+// Readme checks the transcripts and pictures of lesson l in a text, which must have at least one
+// transcript: each is drawn again, to the byte, from the recording in testdata. That a fresh play
+// agrees with the recording is the scenes' own test. Those of other lessons are left to their
+// tests.
 func Readme(t *testing.T, l stage.Lesson, name string) {
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
