@@ -647,7 +647,8 @@ func TestLimitedOutput(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	output := string(run("head -c 150000000 /dev/zero; echo oops >&2"))
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput), "bytes allocated for an output of 150 MB")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput),
+		"bytes allocated for an output of 150 MB")
 	kept, rest := output[:maxOutput], output[maxOutput:]
 	require.Empty(t, strings.Trim(kept, "\x00"))
 	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)

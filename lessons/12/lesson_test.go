@@ -107,7 +107,8 @@ func TestBackPressure(t *testing.T) {
 	require.Positive(t, notSent, "the writer's queue")
 	require.Positive(t, queued, "the reader's queue")
 	require.Zero(t, read)
-	require.InDelta(t, written, notSent+queued, 2, "what was written is in one of the two, but for a part of the waiting write")
+	require.InDelta(t, written, notSent+queued, 2, "what was written is in one of the two, but for "+
+		"a part of the waiting write")
 	require.Contains(t, rows[17], "131 kB read", "and then all of it is read")
 	var svg bytes.Buffer
 	require.NoError(t, scenario.PressurePlot(&svg, "back-pressure: x", got.Events))

@@ -143,7 +143,11 @@ func TestWidths(t *testing.T) {
 	}
 	for _, es := range [][]timeline.Event{story(), crowd(1), crowd(4), crowded} {
 		for _, width := range []int{20, 33, 47, 66, 100, 150} {
-			for _, st := range []timeline.Style{{Width: width}, {Width: width, Box: true}, {Width: width, ASCII: true}} {
+			for _, st := range []timeline.Style{
+				{Width: width},
+				{Width: width, Box: true},
+				{Width: width, ASCII: true},
+			} {
 				fits(t, draw(t, es, st), width)
 			}
 		}
@@ -463,7 +467,8 @@ func TestFolded(t *testing.T) {
 	}
 	out := draw(t, play(es...), timeline.Style{Width: 80, Box: true})
 	require.Equal(t, []string{
-		"· a connection of server", "end of file", "send 0 bytes", "⋮ these 2 rows 499 more times, until 100 ms",
+		"· a connection of server", "end of file", "send 0 bytes", "⋮ these 2 rows 499 more times, " +
+			"until 100 ms",
 	}, rowsOf(out))
 	require.Contains(t, draw(t, play(es...), timeline.Style{Width: 80}), ": these 2 rows")
 	require.Contains(

@@ -126,7 +126,10 @@ func command(args []string, in, out, errs *os.File) int {
 	}
 	defer builder.Close()
 	if term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd())) {
-		s := &session{root: root, labs: labs, at: at, store: store, builder: builder, terminal: &terminal{in: in, out: out}, style: style}
+		s := &session{
+			root: root, labs: labs, at: at, store: store, builder: builder,
+			terminal: &terminal{in: in, out: out}, style: style,
+		}
 		s.seed.Store(o.seed)
 		if err := s.run(); err != nil {
 			return complain(failed, "%v", err)

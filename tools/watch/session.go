@@ -281,12 +281,17 @@ func (s *session) all() {
 // hint shows one more piece of advice about the first failure.
 func (s *session) hint() {
 	if s.state.Result == nil || s.state.Result.First() == nil {
-		s.say(fmt.Sprintf("Nothing fails that there is a hint for. The task is in labs/%s/README.md.", s.state.Lab.Number))
+		s.say(fmt.Sprintf("Nothing fails that there is a hint for. The task is in "+
+			"labs/%s/README.md.", s.state.Lab.Number))
 		return
 	}
 	a := labrun.Split(s.state.Result.First().Report)
 	var steps []string
-	for _, step := range [][2]string{{"The rule: ", a.Rule}, {"Try next: ", a.Next}, {"See it happen: ", a.Scene}} {
+	for _, step := range [][2]string{
+		{"The rule: ", a.Rule},
+		{"Try next: ", a.Next},
+		{"See it happen: ", a.Scene},
+	} {
 		if step[1] != "" {
 			steps = append(steps, clean(step[0]+step[1]))
 		}
@@ -339,7 +344,8 @@ func (s *session) sameSeed() {
 		s.say("There is no run yet whose seed could be kept.")
 	default:
 		s.seed.Store(s.state.Result.Seed)
-		s.say(fmt.Sprintf("Every run now makes the same random choices: seed %d. s again for new ones.", s.seed.Load()))
+		s.say(fmt.Sprintf("Every run now makes the same random choices: seed %d. s again for new "+
+			"ones.", s.seed.Load()))
 	}
 }
 
@@ -393,12 +399,14 @@ func (s *session) open() {
 		editor = strings.Fields(os.Getenv("EDITOR"))
 	}
 	if len(editor) == 0 {
-		s.say("No editor is named: set VISUAL or EDITOR, such as export EDITOR=nano. The file is " + s.state.Lab.File)
+		s.say("No editor is named: set VISUAL or EDITOR, such as export EDITOR=nano. The file is " +
+			s.state.Lab.File)
 		return
 	}
 	s.status("")
 	s.terminal.restore()
-	cmd := exec.Command(editor[0], append(editor[1:], filepath.Join(s.root, filepath.FromSlash(s.state.Lab.File)))...)
+	cmd := exec.Command(editor[0], append(editor[1:],
+		filepath.Join(s.root, filepath.FromSlash(s.state.Lab.File)))...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.terminal.in, s.terminal.out, s.terminal.out
 	err := cmd.Run()
 	if rawErr := s.terminal.raw(); err == nil {

@@ -82,7 +82,8 @@ func (st style) bar(points, of int) string {
 	}
 	const boxes = 10
 	full := points * boxes / of
-	return strings.Repeat(st.mark("■", "#"), full) + strings.Repeat(st.mark("□", "."), boxes-full) + fmt.Sprintf(" %d/%d", points, of)
+	return strings.Repeat(st.mark("■", "#"), full) + strings.Repeat(st.mark("□", "."),
+		boxes-full) + fmt.Sprintf(" %d/%d", points, of)
 }
 
 // list is all labs with what is remembered of them. current is the place of one to be marked, or -1.
@@ -222,7 +223,8 @@ func (st style) failures(b *strings.Builder, r labrun.Result) {
 func (st style) others(b *strings.Builder, r labrun.Result, shown *labrun.Case) {
 	first := true
 	for _, c := range r.Cases {
-		if c.Passed() || shown == nil && c.Failed() || shown != nil && c.Name == shown.Name || c.Message != "" && strings.HasPrefix(r.Note, c.Message) {
+		if c.Passed() || shown == nil && c.Failed() || shown != nil && c.Name == shown.Name ||
+			c.Message != "" && strings.HasPrefix(r.Note, c.Message) {
 			continue
 		}
 		if first {
@@ -257,7 +259,8 @@ func (st style) result(s labrun.State) string {
 	case r.Perfect():
 		b.WriteString(st.fold("Everything is right. n goes to the next lab, l lists them all.\n"))
 	case r.Of > 0 && r.Points == 0:
-		b.WriteString(st.fold(fmt.Sprintf("The task is in labs/%s/README.md; o opens %s. It is run at every save.\n", s.Lab.Number, s.Lab.File)))
+		b.WriteString(st.fold(fmt.Sprintf("The task is in labs/%s/README.md; o opens %s. It is run "+
+			"at every save.\n", s.Lab.Number, s.Lab.File)))
 	}
 	return b.String()
 }
@@ -270,10 +273,12 @@ func (st style) refused(s labrun.State) string {
 	fmt.Fprintf(&b, "%s\n%s\n", st.paint(red, st.fold(map[labrun.Phase]string{
 		labrun.Refused: s.Lab.File + " does not build:",
 		labrun.Failed:  "The lab could not be run:",
-		labrun.Missing: s.Lab.File + " is not there. It is run as soon as it is; x puts the starter in its place.",
+		labrun.Missing: s.Lab.File + " is not there. It is run as soon as it is; x puts the " +
+			"starter in its place.",
 	}[s.Phase])), st.fold(clean(s.Trouble)))
 	if s.Result != nil && s.Result.Of > 0 {
-		fmt.Fprintf(&b, "%s\n", st.paint(dim, fmt.Sprintf("stale, of %s: %s points", s.Ended.Format("15:04:05"), st.bar(s.Result.Points, s.Result.Of))))
+		fmt.Fprintf(&b, "%s\n", st.paint(dim, fmt.Sprintf("stale, of %s: %s points",
+			s.Ended.Format("15:04:05"), st.bar(s.Result.Points, s.Result.Of))))
 	}
 	return b.String()
 }

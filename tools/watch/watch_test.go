@@ -51,7 +51,8 @@ const (
 func watch(root string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), commandVariable+"=1", "LANG=C.UTF-8", "LC_ALL=", "LC_CTYPE=", "NO_COLOR=", "TERM=xterm", "COLUMNS=", "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), commandVariable+"=1", "LANG=C.UTF-8", "LC_ALL=", "LC_CTYPE=",
+		"NO_COLOR=", "TERM=xterm", "COLUMNS=", "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
@@ -73,7 +74,8 @@ func noCode(t *testing.T) string {
 	for _, number := range []string{"04", "05", "06"} {
 		folder := filepath.Join(root, "labs", number)
 		require.NoError(t, os.MkdirAll(folder, 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "README.md"), []byte("# Lab "+number+": a title\n\nYou edit one file, `labs/"+number+"/x.go`\n"), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "README.md"),
+			[]byte("# Lab "+number+": a title\n\nYou edit one file, `labs/"+number+"/x.go`\n"), 0o644))
 	}
 	return root
 }
@@ -87,7 +89,8 @@ func TestList(t *testing.T) {
 	}))
 	out, errs, code := status(t, watch(root, "-list"))
 	require.Zero(t, code, errs)
-	require.Equal(t, "  ■■■■■■■■■■ 10/10   04 a title\n  ■■■■■■■□□□ 7/10    05 a title\n  □□□□□□□□□□  -      06 a title\n1 of 3 labs are perfect\n", out)
+	require.Equal(t, "  ■■■■■■■■■■ 10/10   04 a title\n  ■■■■■■■□□□ 7/10    05 a title\n  "+
+		"□□□□□□□□□□  -      06 a title\n1 of 3 labs are perfect\n", out)
 	out, _, _ = status(t, watch(root, "-list", "-ascii"))
 	require.Contains(t, out, "  #######... 7/10    05 a title\n")
 
@@ -96,7 +99,8 @@ func TestList(t *testing.T) {
 	out, errs, code = status(t, watch(root, "-list"))
 	require.Zero(t, code)
 	require.Contains(t, out, "0 of 3 labs are perfect")
-	require.Equal(t, "watch: .socketbook/state.json is broken (unexpected end of JSON input); the progress shown begins anew, and the old file is kept as state.json.unreadable\n", errs)
+	require.Equal(t, "watch: .socketbook/state.json is broken (unexpected end of JSON input); the "+
+		"progress shown begins anew, and the old file is kept as state.json.unreadable\n", errs)
 }
 
 func TestWrongUsage(t *testing.T) {
@@ -130,7 +134,10 @@ func TestStart(t *testing.T) {
 	require.Equal(t, 1, start(labs, progress.State{Labs: map[string]progress.Lab{"04": perfect}}))
 	require.Equal(t, 2, start(labs, progress.State{Lab: "06"}))
 	require.Equal(t, 0, start(labs, progress.State{Lab: "77"}))
-	require.Equal(t, 0, start(labs, progress.State{Labs: map[string]progress.Lab{"04": perfect, "05": perfect, "06": perfect}}))
+	require.Equal(t, 0, start(labs, progress.State{Labs: map[string]progress.Lab{
+		"04": perfect,
+		"05": perfect, "06": perfect,
+	}}))
 }
 
 // What a student's code or file says does not control the terminal, and lines fit.
@@ -139,15 +146,23 @@ func TestStyle(t *testing.T) {
 	st := style{columns: func() int { return 40 }}
 	r := labrun.Result{Points: 1, Of: 3, Seed: 9, Cases: []labrun.Case{
 		{Name: "one", Points: 1, Of: 1, Outcome: check.Passed},
-		{Name: "two", Of: 1, Outcome: check.Failed, Message: "evil", Report: "two: 0 of 1\n   1. said \x1b[2J\a\u202e\nrule    R\nnext    N"},
+		{Name: "two", Of: 1, Outcome: check.Failed, Message: "evil", Report: "two: 0 of 1\n   1. said " +
+			"\x1b[2J\a\u202e\nrule    R\nnext    N"},
 		{Name: "three, whose name is long enough to be cut off", Of: 1, Outcome: check.NotRun, Message: "not run"},
 	}}
-	text := st.result(labrun.State{Lab: labrun.Lab{Number: "05", Title: strings.Repeat("title ", 20)}, Result: &r, Fixed: []string{"one"}, Broke: []string{"two"}})
+	text := st.result(labrun.State{
+		Lab:    labrun.Lab{Number: "05", Title: strings.Repeat("title ", 20)},
+		Result: &r, Fixed: []string{"one"}, Broke: []string{"two"},
+	})
 	require.NotContains(t, text, "\x1b")
 	require.NotContains(t, text, "\a")
 	require.NotContains(t, text, "\u202e")
 	require.Contains(t, text, `said \x1b[2J\a\u202e`)
-	require.Contains(t, st.refused(labrun.State{Phase: labrun.Refused, Lab: labrun.Lab{File: "labs/05/framing.go"}, Trouble: strings.Repeat("a few words ", 10)}), "a few words a\nfew words a")
+	require.Contains(t, st.refused(labrun.State{
+		Phase: labrun.Refused,
+		Lab:   labrun.Lab{File: "labs/05/framing.go"}, Trouble: strings.Repeat("a few words ",
+			10),
+	}), "a few words a\nfew words a")
 	for line := range strings.Lines(st.help()) {
 		require.Less(t, timeline.Width(line), 40)
 	}
@@ -180,8 +195,13 @@ func TestFold(t *testing.T) {
 
 func TestAdvice(t *testing.T) {
 	t.Parallel()
-	a := labrun.Split("x: 0 of 1 point\nwrong\nrule    first\n        second\nsee     lesson 05: go run ./lessons/05 -scene glue\nnext    try\nrun again go test\nagain   go test ./labs/05\n")
-	require.Equal(t, labrun.Advice{Body: "x: 0 of 1 point\nwrong", Rule: "first second", Next: "try run again go test", Scene: "go run ./lessons/05 -scene glue", Again: "go test ./labs/05"}, a)
+	a := labrun.Split("x: 0 of 1 point\nwrong\nrule    first\n        second\nsee     lesson 05: " +
+		"go run ./lessons/05 -scene glue\nnext    try\nrun again go test\nagain   go test " +
+		"./labs/05\n")
+	require.Equal(t, labrun.Advice{
+		Body: "x: 0 of 1 point\nwrong", Rule: "first second",
+		Next: "try run again go test", Scene: "go run ./lessons/05 -scene glue", Again: "go test ./labs/05",
+	}, a)
 }
 
 // Without a terminal there is one run.
@@ -191,14 +211,16 @@ func TestOnce(t *testing.T) {
 	out, errs, code := status(t, watch(root, "5", "-seed=3"))
 	require.Equal(t, 1, code)
 	require.Empty(t, errs)
-	require.True(t, strings.HasPrefix(out, "lab 05 message framing, seed 3\n■■■■■■■□□□ 7/10 points\n\na header that comes in pieces is put together: 0 of 1 point\n"), out)
+	require.True(t, strings.HasPrefix(out, "lab 05 message framing, seed 3\n■■■■■■■□□□ 7/10 "+
+		"points\n\na header that comes in pieces is put together: 0 of 1 point\n"), out)
 	require.Contains(t, out, "\nrule       One Read may return fewer bytes")
 	require.Equal(t, progress.Lab{Points: 7, Of: 10}, progress.Open(root, nil).Load().Labs["05"])
 
 	coursetest.Write(t, root, coursetest.Wrong)
 	out, _, code = status(t, watch(root))
 	require.Equal(t, 1, code)
-	require.Contains(t, out, "labs/05/framing.go does not build:\n# socketbook/labs/05\nlabs/05/framing.go:28:18: undefined: io.ReadFul\n")
+	require.Contains(t, out, "labs/05/framing.go does not build:\n# "+
+		"socketbook/labs/05\nlabs/05/framing.go:28:18: undefined: io.ReadFul\n")
 
 	coursetest.Write(t, root, coursetest.Right)
 	began := time.Now()

@@ -55,7 +55,9 @@ type lessonPage struct {
 	Scenes []scene
 }
 
-func newBook(ctx context.Context, builder *runner.Builder, store *progress.Store, labs []labrun.Lab, token string) (*book, error) {
+func newBook(ctx context.Context, builder *runner.Builder, store *progress.Store, labs []labrun.Lab,
+	token string,
+) (*book, error) {
 	boot := make([]byte, 8)
 	rand.Read(boot)
 	b := &book{
@@ -74,7 +76,10 @@ func newBook(ctx context.Context, builder *runner.Builder, store *progress.Store
 		b.lessons = append(b.lessons, &lessonPage{l, scenes})
 	}
 	var err error
-	b.templates, err = template.New("").Funcs(template.FuncMap{"base": func() string { return "/" + token }}).ParseFS(assets, "templates/*.html")
+	b.templates, err = template.New("").Funcs(template.FuncMap{"base": func() string {
+		return "/" +
+			token
+	}}).ParseFS(assets, "templates/*.html")
 	return b, err
 }
 
@@ -165,7 +170,8 @@ func (b *book) sceneLink(text string) string {
 
 // readme is a lesson's text, as it was when the command was built.
 func (l *lessonPage) readme() []byte {
-	text, _ := fs.ReadFile(lessons.Files, l.Number+"/README.md") // a test of the catalogue holds that it is there
+	// a test of the catalogue holds that it is there
+	text, _ := fs.ReadFile(lessons.Files, l.Number+"/README.md")
 	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 }
 

@@ -17,10 +17,12 @@ import (
 )
 
 const (
-	tokenBytes  = 16       // 128 bits: nobody guesses them
-	maxBody     = 64 << 10 // bytes of a request; a form has less than a hundred
-	pagePolicy  = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-	imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'; sandbox"
+	tokenBytes = 16       // 128 bits: nobody guesses them
+	maxBody    = 64 << 10 // bytes of a request; a form has less than a hundred
+	pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors " +
+		"'none'; form-action 'none'; sandbox"
 )
 
 // loadToken returns the token that is kept, or makes one.
@@ -80,7 +82,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	given, rest, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	odd := strings.Contains(rest, "..") || strings.Contains("/"+rest, "//")
 	if !ok || odd || subtle.ConstantTimeCompare([]byte(given), []byte(g.token)) != 1 {
-		http.Error(w, "the page's whole address is in the first line that go run ./tools/workbook prints", http.StatusNotFound)
+		http.Error(w, "the page's whole address is in the first line that go run ./tools/workbook "+
+			"prints", http.StatusNotFound)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {

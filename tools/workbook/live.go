@@ -266,7 +266,10 @@ func (s *stream) tellPlay(p *play) error {
 // play starts a scene for a tab.
 func (b *book) play(t *tab, l *lessonPage, sc scene) (*play, error) {
 	ctx, stop := context.WithCancel(b.ctx)
-	p := &play{ID: b.nextID(), Lesson: l.Number, Scene: sc.Name, both: sc.Both, stop: stop, over: make(chan struct{}), phase: building, changed: func() {}}
+	p := &play{
+		ID: b.nextID(), Lesson: l.Number, Scene: sc.Name, both: sc.Both, stop: stop,
+		over: make(chan struct{}), phase: building, changed: func() {},
+	}
 	if t != nil {
 		p.changed = t.wake
 	}

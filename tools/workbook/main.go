@@ -149,7 +149,8 @@ func port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
 func listen(addr string) ([]net.Listener, error) {
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, usageError(fmt.Sprintf("-addr %s: an address is HOST:PORT, such as 127.0.0.1:8000", strconv.Quote(addr)))
+		return nil, usageError(fmt.Sprintf("-addr %s: an address is HOST:PORT, such as "+
+			"127.0.0.1:8000", strconv.Quote(addr)))
 	}
 	number, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
@@ -159,14 +160,17 @@ func listen(addr string) ([]net.Listener, error) {
 		host = "127.0.0.1"
 	}
 	ip, err := netip.ParseAddr(host)
-	if four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback(); err != nil || ip != four && ip != six {
-		return nil, usageError(fmt.Sprintf("-addr %s: refused: the page runs programs, so it listens on 127.0.0.1 or [::1] only, where no other machine reaches it", strconv.Quote(addr)))
+	if four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback(); err != nil ||
+		ip != four && ip != six {
+		return nil, usageError(fmt.Sprintf("-addr %s: refused: the page runs programs, so it "+
+			"listens on 127.0.0.1 or [::1] only, where no other machine reaches it", strconv.Quote(addr)))
 	}
 	first, err := net.Listen("tcp", netip.AddrPortFrom(ip, uint16(number)).String())
 	if err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) && (errno == syscall.EADDRINUSE || errno == 10048) { // 10048: WSAEADDRINUSE
-			return nil, fmt.Errorf("listening on %s: another program has this port, perhaps another workbook; without -addr a free one is taken", addr)
+			return nil, fmt.Errorf("listening on %s: another program has this port, perhaps "+
+				"another workbook; without -addr a free one is taken", addr)
 		}
 		return nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}

@@ -35,7 +35,8 @@ func newIDs(taken []string) *ids {
 }
 
 func (i *ids) Generate(value []byte, _ ast.NodeKind) []byte {
-	words := strings.FieldsFunc(strings.ToLower(string(value)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	words := strings.FieldsFunc(strings.ToLower(string(value)),
+		func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	name := strings.Join(words, "-")
 	if name == "" {
 		name = "section"
@@ -75,7 +76,8 @@ func (p *page) markdown() (md goldmark.Markdown, taken []string) {
 	}
 	return goldmark.New(
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough),
-		goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(p, 100))),
+		goldmark.WithParserOptions(parser.WithAutoHeadingID(),
+			parser.WithASTTransformers(util.Prioritized(p, 100))),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(p, 100))),
 	), taken
 }
@@ -140,7 +142,11 @@ func (p *page) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	r.Register(ast.KindFencedCodeBlock, p.code)
 	r.Register(ast.KindCodeBlock, p.code)
 	r.Register(ast.KindHTMLBlock, p.details)
-	r.Register(ast.KindRawHTML, func(util.BufWriter, []byte, ast.Node, bool) (ast.WalkStatus, error) { return ast.WalkSkipChildren, nil })
+	r.Register(ast.KindRawHTML, func(util.BufWriter, []byte, ast.Node, bool) (ast.WalkStatus,
+		error,
+	) {
+		return ast.WalkSkipChildren, nil
+	})
 	r.Register(extast.KindTable, p.table)
 }
 
@@ -169,7 +175,8 @@ func (p *page) code(w util.BufWriter, source []byte, n ast.Node, entering bool) 
 		_, _ = w.WriteString(html.EscapeString(text.String()))
 	}
 	fmt.Fprint(w, "</code></pre>\n")
-	if m := played.FindStringSubmatch(text.String()); m != nil && p.lesson != nil && m[1] == p.lesson.Number && !p.placed[m[2]] {
+	if m := played.FindStringSubmatch(text.String()); m != nil && p.lesson != nil &&
+		m[1] == p.lesson.Number && !p.placed[m[2]] {
 		if _, ok := p.lesson.scene(m[2]); ok {
 			p.placed[m[2]] = true
 			p.widget(w, m[2])
@@ -200,7 +207,9 @@ func (p *page) details(w util.BufWriter, source []byte, n ast.Node, entering boo
 		case opening.MatchString(line), line == "</details>":
 			fmt.Fprintln(w, line)
 		case m != nil:
-			fmt.Fprintf(w, "<summary>%s</summary>\n", html.EscapeString(strings.NewReplacer("<b>", "", "</b>", "", "<code>", "", "</code>", "").Replace(html.UnescapeString(m[1]))))
+			fmt.Fprintf(w, "<summary>%s</summary>\n",
+				html.EscapeString(strings.NewReplacer("<b>", "", "</b>", "", "<code>", "", "</code>",
+					"").Replace(html.UnescapeString(m[1]))))
 		}
 	}
 	return ast.WalkSkipChildren, nil

@@ -94,7 +94,8 @@ func (b *book) write(w http.ResponseWriter, name, title string, content any) err
 
 func (b *book) writeStatus(w http.ResponseWriter, status int, name, title string, content any) error {
 	var out bytes.Buffer
-	if err := b.templates.ExecuteTemplate(&out, name, layout{title, !b.store.Load().NoKeys, b.restart, content}); err != nil {
+	if err := b.templates.ExecuteTemplate(&out, name,
+		layout{title, !b.store.Load().NoKeys, b.restart, content}); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -405,7 +406,10 @@ func eventsOf(events []timeline.Event) []runEvent {
 	slices.SortStableFunc(ordered, func(a, b timeline.Event) int { return int(a.At() - b.At()) })
 	var rows []runEvent
 	for _, e := range ordered {
-		row := runEvent{Seq: e.Seq, US: e.US, Return: e.End, Side: e.Side, Conn: e.Conn, Op: string(e.Op), N: e.N, Text: e.Text, Err: e.Err}
+		row := runEvent{
+			Seq: e.Seq, US: e.US, Return: e.End, Side: e.Side, Conn: e.Conn, Op: string(e.Op),
+			N: e.N, Text: e.Text, Err: e.Err,
+		}
 		row.Begin, row.End = fmt.Sprintf("%.3f", float64(e.US)/1000), fmt.Sprintf("%.3f", float64(e.End)/1000)
 		if e.End == 0 {
 			row.End = "blocks"

@@ -89,13 +89,15 @@ func (p *play) run(ctx context.Context, b *runner.Builder) {
 		case p.count >= mostEvents:
 			p.phase, p.trouble = broken, fmt.Sprintf("the scene was ended after %d events", mostEvents)
 		case o.Late:
-			p.phase, p.trouble = broken, fmt.Sprintf("the scene did not finish within %v and was ended", sceneLimit)
+			p.phase, p.trouble = broken, fmt.Sprintf("the scene did not finish within %v and was "+
+				"ended", sceneLimit)
 		case o.Stopped:
 			p.phase, p.trouble = broken, "stopped"
 		case o.Err != nil:
 			p.phase, p.trouble = broken, o.Err.Error()
 		case o.Status != 0:
-			p.phase, p.trouble = broken, fmt.Sprintf("the lesson ended with status %d:\n%s", o.Status, strings.TrimSpace(o.Printed))
+			p.phase, p.trouble = broken, fmt.Sprintf("the lesson ended with status %d:\n%s", o.Status,
+				strings.TrimSpace(o.Printed))
 		}
 		if p.oddMore > 0 || len(p.odd) > 0 {
 			p.trouble = strings.TrimSpace(p.trouble + "\n" + p.oddLines())
@@ -114,7 +116,8 @@ func (p *play) oddLines() string {
 
 // line takes a line of the lesson's output; false when there is no room for more.
 func (p *play) line(line []byte) bool {
-	events, err := timeline.ReadJSON(bytes.NewReader(line)) // none: the call was ended by its own side, and is no event
+	// none: the call was ended by its own side, and is no event
+	events, err := timeline.ReadJSON(bytes.NewReader(line))
 	room := true
 	p.update(func() {
 		switch {

@@ -79,7 +79,8 @@ func TestPages(t *testing.T) {
 		page := pages["/"+testToken+"/lessons/"+l.Number]
 		require.Contains(t, page, "<h1 ")
 		for _, s := range b.lesson(l.Number).Scenes {
-			require.Equal(t, 1, strings.Count(page, `<section class="scene" id="`+s.Name+`"`), "lesson %s, scene %s", l.Number, s.Name)
+			require.Equal(t, 1, strings.Count(page, `<section class="scene" id="`+s.Name+`"`),
+				"lesson %s, scene %s", l.Number, s.Name)
 		}
 		require.Contains(t, pages["/"+testToken+"/lessons/"+l.Number+"/source"], `id="server.go"`)
 	}
@@ -88,7 +89,8 @@ func TestPages(t *testing.T) {
 		_, ok := b.lesson(bug.Shown).scene(bug.ID)
 		require.True(t, ok, "bug %s of lesson %s has no scene", bug.ID, bug.Shown)
 	}
-	require.Contains(t, pages["/"+testToken+"/"], "1 of "+strconv.Itoa(len(b.lesson("04").Scenes))+" scenes played.")
+	require.Contains(t, pages["/"+testToken+"/"],
+		"1 of "+strconv.Itoa(len(b.lesson("04").Scenes))+" scenes played.")
 	require.Contains(t, pages["/"+testToken+"/"], "7 of 10 points")
 	lab := pages["/"+testToken+"/labs/05"]
 	require.NotContains(t, lab, "<script>alert")
@@ -108,7 +110,8 @@ func TestScenes(t *testing.T) {
 		t.Run(l.Number, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.Command("go", "run", "./lessons/"+l.Number, "-list")
-			cmd.Dir, cmd.Env = "../..", append(os.Environ(), "GOFLAGS=") // as anybody runs it, so that the go command need not link anew
+			// as anybody runs it, so that the go command need not link anew
+			cmd.Dir, cmd.Env = "../..", append(os.Environ(), "GOFLAGS=")
 			out, err := cmd.Output()
 			require.NoError(t, err)
 			var want, got []string
@@ -127,7 +130,8 @@ func TestSearch(t *testing.T) {
 	t.Parallel()
 	b, base := serveBook(t)
 	page := func(query string) string {
-		return bodyOf(t, ask(t, "GET", base+"/"+testToken+"/search?q="+strings.ReplaceAll(query, " ", "+"), nil, nil))
+		return bodyOf(t, ask(t, "GET", base+"/"+testToken+"/search?q="+strings.ReplaceAll(query, " ",
+			"+"), nil, nil))
 	}
 	require.Contains(t, page("粘包"), "Lesson 04, 04 Sticky packets")
 	require.Contains(t, page("nagle"), "/lessons/04#nagle")
@@ -151,15 +155,28 @@ func TestSearch(t *testing.T) {
 func TestHeadings(t *testing.T) {
 	t.Parallel()
 	names := newIDs([]string{"glue"})
-	for _, test := range [][2]string{{"The words", "the-words"}, {"粘包 是什么?", "粘包-是什么"}, {"The words", "the-words-2"}, {"glue", "glue-2"}, {"!?", "section"}} {
+	for _, test := range [][2]string{
+		{"The words", "the-words"},
+		{"粘包 是什么?", "粘包-是什么"},
+		{"The words", "the-words-2"},
+		{"glue", "glue-2"},
+		{"!?", "section"},
+	} {
 		require.Equal(t, test[1], string(names.Generate([]byte(test[0]), 0)))
 	}
-	p := &page{book: &book{token: "T", lessons: []*lessonPage{{Lesson: lessons.Lesson{Number: "05"}}}}, dir: "lessons/04", placed: map[string]bool{}}
-	html, err := p.render([]byte("# 标题\n\n<details>\n<summary>more <b>of</b> it &amp; <i onclick=x>that</i></summary>\n\ntext <b>bold</b>\n\n</details>\n\n<iframe src=x></iframe>\n\n[a](../05/README.md) [b](server.go) [c](javascript:alert(1)) [d](https://example.org)\n"))
+	p := &page{
+		book: &book{token: "T", lessons: []*lessonPage{{Lesson: lessons.Lesson{Number: "05"}}}},
+		dir:  "lessons/04", placed: map[string]bool{},
+	}
+	html, err := p.render([]byte("# 标题\n\n<details>\n<summary>more <b>of</b> it &amp; <i " +
+		"onclick=x>that</i></summary>\n\ntext <b>bold</b>\n\n</details>\n\n<iframe " +
+		"src=x></iframe>\n\n[a](../05/README.md) [b](server.go) [c](javascript:alert(1)) " +
+		"[d](https://example.org)\n"))
 	require.NoError(t, err)
 	text := string(html)
 	require.Contains(t, text, `<h1 id="标题">`)
-	require.Contains(t, text, "<details>\n<summary>more of it &amp; &lt;i onclick=x&gt;that&lt;/i&gt;</summary>")
+	require.Contains(t, text, "<details>\n<summary>more of it &amp; &lt;i "+
+		"onclick=x&gt;that&lt;/i&gt;</summary>")
 	require.NotContains(t, text, "iframe")
 	html, err = p.render([]byte("Type it, and\n`second`, `one`\nand\n中文 end\n"))
 	require.NoError(t, err)
@@ -272,8 +289,14 @@ func manyEvents(n int) []timeline.Event {
 	for i := 0; i < n; i += 2 {
 		us, data := int64(i*20+1), []byte(fmt.Sprintf("message %d", i))
 		events = append(events,
-			timeline.Event{Seq: i + 1, US: us, End: us + 3, Side: "client", Conn: "tcp1", Op: timeline.Send, N: len(data), Data: data, Text: string(data)},
-			timeline.Event{Seq: i + 2, US: us + 1, End: us + 9, Side: "server", Conn: "tcp1", Op: timeline.Recv, N: len(data), Data: data, Text: string(data)})
+			timeline.Event{
+				Seq: i + 1, US: us, End: us + 3, Side: "client", Conn: "tcp1", Op: timeline.Send,
+				N: len(data), Data: data, Text: string(data),
+			},
+			timeline.Event{
+				Seq: i + 2, US: us + 1, End: us + 9, Side: "server", Conn: "tcp1",
+				Op: timeline.Recv, N: len(data), Data: data, Text: string(data),
+			})
 	}
 	return events
 }
@@ -333,7 +356,8 @@ func TestCommand(t *testing.T) {
 	post := func(path, form string) *http.Response {
 		return ask(t, "POST", page+path, strings.NewReader(form+"&tab="+oneTab), nil)
 	}
-	watchdog, stop := context.WithTimeoutCause(t.Context(), 2*time.Minute, errors.New("the stream never said what was waited for"))
+	watchdog, stop := context.WithTimeoutCause(t.Context(), 2*time.Minute,
+		errors.New("the stream never said what was waited for"))
 	defer stop()
 	watched := func(r *http.Request) { *r = *r.WithContext(watchdog) }
 	stream := ask(t, "GET", page+"events?tab="+oneTab, nil, watched)
@@ -351,7 +375,8 @@ func TestCommand(t *testing.T) {
 	require.Equal(t, 204, post("play", "lesson=04&scene=glue").StatusCode)
 	m := until("glue", "finished")
 	require.Contains(t, fmt.Sprint(m["takes"]), "the boundary after byte 5 is gone")
-	require.Eventually(t, func() bool { return progress.Open(root, nil).Load().Played["04/glue"] }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return progress.Open(root, nil).Load().Played["04/glue"] },
+		time.Minute, 10*time.Millisecond)
 	began := time.Now()
 	require.Equal(t, 204, post("play", "lesson=04&scene=two-pipes").StatusCode)
 	until("two-pipes", "playing")

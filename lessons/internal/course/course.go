@@ -55,7 +55,8 @@ var Lessons = withBudgets([]Lesson{
 		Number: "04", Title: "Sticky packets", BuildsOn: "03", Written: true,
 		Idea:     "TCP carries bytes, not messages: they stick together and are cut apart.",
 		MaxAdded: 110, MaxRemoved: 40,
-		Reason: "the bug needs answers of any length: the server runs commands, refuses what is none and bounds what they print; the client decodes",
+		Reason: "the bug needs answers of any length: the server runs commands, refuses what is " +
+			"none and bounds what they print; the client decodes",
 		Changes: map[string]string{
 			"answer": "runs commands",
 			"talk":   "has its user's encoding, and reads through readMessage",

@@ -239,7 +239,8 @@ func TestScarceDescriptors(t *testing.T) {
 				if err == nil {
 					err = o.Met
 				}
-				scarce := errors.Is(err, syscall.EMFILE) || errors.Is(err, errors.ErrUnsupported) || strings.Contains(err.Error(), "too many open files")
+				scarce := errors.Is(err, syscall.EMFILE) || errors.Is(err,
+					errors.ErrUnsupported) || strings.Contains(err.Error(), "too many open files")
 				require.True(t, scarce || left(err), "with %d more: %v", spare, err)
 			}
 		})
@@ -278,8 +279,9 @@ func TestParts(t *testing.T) {
 			}
 			return nil, errBroken
 		}, holder),
-		"no listener": scenario.WhoHasIt(func(string) (net.Listener, error) { return nil, errBroken }, nobodyHas, holder),
-		"no child":    scenario.WhoHasIt(listen, nobodyHas, func() *exec.Cmd { return &exec.Cmd{Err: errBroken} }),
+		"no listener": scenario.WhoHasIt(func(string) (net.Listener, error) { return nil, errBroken },
+			nobodyHas, holder),
+		"no child": scenario.WhoHasIt(listen, nobodyHas, func() *exec.Cmd { return &exec.Cmd{Err: errBroken} }),
 		"no program": scenario.AtExit(dial("tcp"), with, with,
 			func(...string) *exec.Cmd { return &exec.Cmd{Err: errBroken} }, holder),
 		"no client": scenario.AtExit(func(string) (net.Conn, error) { return nil, errBroken },

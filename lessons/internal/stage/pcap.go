@@ -36,7 +36,8 @@ func (s *session) writePcap(name string, takes [][]byte) int {
 		return done
 	}
 	if err := os.WriteFile(name, file, 0o666); err != nil {
-		return s.fail("writing the segments: %v; give a file in a folder that exists and that you may write to", err)
+		return s.fail("writing the segments: %v; give a file in a folder that exists and that you "+
+			"may write to", err)
 	}
 	return done
 }
@@ -51,7 +52,8 @@ func replaceablePcap(name string) error {
 	case err != nil:
 		return fmt.Errorf("%w; give a file in a folder that exists", err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another name", name)
+		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another "+
+			"name", name)
 	case info.Size() == 0:
 		return nil
 	}
@@ -63,7 +65,8 @@ func replaceablePcap(name string) error {
 	magic := make([]byte, len(pcapMagic))
 	_, err = io.ReadFull(f, magic)
 	if err != nil || !bytes.Equal(magic, pcapMagic) && !bytes.Equal(magic, otherMagic) {
-		return fmt.Errorf("%s is there already and holds no segments of a lesson's: not replaced; give another name, or remove it", name)
+		return fmt.Errorf("%s is there already and holds no segments of a lesson's: not replaced; "+
+			"give another name, or remove it", name)
 	}
 	return nil
 }

@@ -32,7 +32,8 @@ func (s *session) writeSVG(name string, chosen []Scene, takes []timeline.Scene) 
 		err = os.WriteFile(name, picture.Bytes(), 0o666)
 	}
 	if err != nil {
-		return s.fail("writing the picture: %v; give a file in a folder that exists and that you may write to", err)
+		return s.fail("writing the picture: %v; give a file in a folder that exists and that you "+
+			"may write to", err)
 	}
 	return done
 }
@@ -47,7 +48,8 @@ func replaceable(name string) error {
 	case err != nil:
 		return fmt.Errorf("%w; give a file in a folder that exists", err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another name", name)
+		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another "+
+			"name", name)
 	case info.Size() == 0:
 		return nil
 	}
@@ -58,7 +60,8 @@ func replaceable(name string) error {
 	defer f.Close()
 	beginning := make([]byte, len(timeline.SVGBegin))
 	if _, err := io.ReadFull(f, beginning); err != nil || string(beginning) != timeline.SVGBegin {
-		return fmt.Errorf("%s is there already and is no picture of a lesson's: not replaced; give another name, or remove it", name)
+		return fmt.Errorf("%s is there already and is no picture of a lesson's: not replaced; give "+
+			"another name, or remove it", name)
 	}
 	return nil
 }

@@ -148,6 +148,7 @@ var toType = regexp.MustCompile(`go run [^;,]*`)
 // gets one line.
 func wrapComplaint(text string, width int) string {
 	const blank = "\ue000" // for private use, so that no text has it
-	held := toType.ReplaceAllStringFunc(text, func(command string) string { return strings.ReplaceAll(command, " ", blank) })
+	held := toType.ReplaceAllStringFunc(text,
+		func(command string) string { return strings.ReplaceAll(command, " ", blank) })
 	return strings.ReplaceAll(wrapWords(held, "  ", width), blank, " ")
 }

@@ -153,7 +153,8 @@ func TestStyleOfTheTerminal(t *testing.T) {
 		})
 		require.Equal(t, c.colour, strings.Contains(shown, "\x1b["), "colour with %s %s:\n%s", c.env, c.args, shown)
 		require.Equal(t, c.box, strings.Contains(shown, "─"), "box drawing with %s %s:\n%s", c.env, c.args, shown)
-		require.Equal(t, c.utf8, strings.ContainsFunc(shown, func(r rune) bool { return r > 0x7f }), "%s %s:\n%s", c.env, c.args, shown)
+		require.Equal(t, c.utf8, strings.ContainsFunc(shown, func(r rune) bool { return r > 0x7f }),
+			"%s %s:\n%s", c.env, c.args, shown)
 	}
 }
 
@@ -241,7 +242,8 @@ func TestComplaintOnTerminal(t *testing.T) {
 	l, _ := shouting(t)
 	for _, columns := range []uint16{40, 60} {
 		shown := onTerminal(t, columns, func(tty *os.File) {
-			require.Equal(t, 1, Run(t.Context(), l, []string{"client", "-addr", addr}, strings.NewReader(""), tty, tty))
+			require.Equal(t, 1, Run(t.Context(), l, []string{"client", "-addr", addr}, strings.NewReader(""),
+				tty, tty))
 		})
 		require.Equal(t, 2, strings.Count(shown, addr), "no address is broken:\n%s", shown)
 		require.Contains(t, shown, "go run ./lessons/00 server -addr "+addr+"\n", "nor is the command to type")

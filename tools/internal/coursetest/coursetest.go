@@ -33,8 +33,9 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 }
 `
 	Right = before + "io.ReadFull(r, header[:])" + after // 10 points
-	Split = before + "r.Read(header[:])" + after         // takes the first piece of a header for all of it: 7 points
-	Wrong = before + "io.ReadFul(r, header[:])" + after  // does not compile
+	// takes the first piece of a header for all of it: 7 points
+	Split = before + "r.Read(header[:])" + after
+	Wrong = before + "io.ReadFul(r, header[:])" + after // does not compile
 	Hangs = before + "io.ReadFull(r, make([]byte, 5))" + after
 
 	before = `package framing
@@ -114,7 +115,8 @@ func New(t testing.TB, answer string, folders ...string) string {
 func Small(t testing.TB, answer string) string {
 	t.Helper()
 	root := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(root, "go.mod"), []byte("module socketbook\n\ngo 1.26.0\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "go.mod"),
+		[]byte("module socketbook\n\ngo 1.26.0\n"), 0o644))
 	AddSmall(t, root, "05", answer)
 	return root
 }
@@ -153,7 +155,8 @@ func TestFraming(t *testing.T) {
 
 // SmallAnswer is the file of a small lab.
 func SmallAnswer(answer string) string {
-	return "package framing\n\nimport (\n\t\"os\"\n\t\"os/exec\"\n)\n\nvar _, _ = os.Getpid, exec.Command\n\n" +
+	return "package framing\n\nimport (\n\t\"os\"\n\t\"os/exec\"\n)\n\nvar _, _ = os.Getpid, " +
+		"exec.Command\n\n" +
 		"func answer() {\n\t" + answer + "\n}\n"
 }
 

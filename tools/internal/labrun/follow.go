@@ -43,7 +43,8 @@ func (w *watched) look() bool {
 		w.info, w.text, w.sum = nil, nil, [sha256.Size]byte{}
 		return was != nil
 	}
-	if w.info != nil && os.SameFile(w.info, info) && w.info.Size() == info.Size() && w.info.ModTime().Equal(info.ModTime()) &&
+	if w.info != nil && os.SameFile(w.info, info) && w.info.Size() == info.Size() &&
+		w.info.ModTime().Equal(info.ModTime()) &&
 		time.Since(info.ModTime()) > coarsest {
 		return false
 	}

@@ -38,9 +38,10 @@ func (c Case) Failed() bool { return c.Outcome == check.Failed }
 type Result struct {
 	Cases      []Case
 	Points, Of int
-	Note       string // what the suite says of the whole: that the lab is not started, that it has no points and why
-	Printed    string // what was printed outside of the suite; of interest when there are no cases
-	Seed       uint64
+	// what the suite says of the whole: that the lab is not started, that it has no points and why
+	Note    string
+	Printed string // what was printed outside of the suite; of interest when there are no cases
+	Seed    uint64
 }
 
 // Perfect reports whether nothing is missing.
@@ -125,7 +126,8 @@ func execute(ctx context.Context, root, binary string, lab Lab, o Options, live 
 	r := Result{Seed: o.Seed, Printed: strings.TrimSpace(p.rest() + "\n" + outcome.Printed)}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		r.Note = fmt.Sprintf("the suite ended with status %d before it had written a result: something ends the program before the suite begins", outcome.Status)
+		r.Note = fmt.Sprintf("the suite ended with status %d before it had written a result: "+
+			"something ends the program before the suite begins", outcome.Status)
 		return r, nil
 	}
 	lines, err := check.ReadResults(bytes.NewReader(text))
@@ -232,10 +234,12 @@ func (p *testOutput) rest() string {
 
 // Advice is a failure's report, cut into what is shown at once and what is a hint.
 type Advice struct {
-	Body  string // what was done, what came back, what is wrong
-	Rule  string
-	Next  string
-	Scene string // the lesson's scene to play, as a command: "go run ./lessons/05 -scene split-header"; or the README to read
+	Body string // what was done, what came back, what is wrong
+	Rule string
+	Next string
+	// the lesson's scene to play, as a command: "go run ./lessons/05 -scene split-header"; or the
+	// README to read
+	Scene string
 	Again string // the command that runs the case alone
 }
 
@@ -247,7 +251,10 @@ func Split(report string) Advice {
 	at := &a.Body
 	for line := range strings.Lines(report) {
 		if m := label.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
-			at = map[string]*string{"rule": &a.Rule, "next": &a.Next, "reread": &a.Scene, "see": &a.Scene, "again": &a.Again, "run again": &a.Again}[m[1]]
+			at = map[string]*string{
+				"rule": &a.Rule, "next": &a.Next, "reread": &a.Scene, "see": &a.Scene,
+				"again": &a.Again, "run again": &a.Again,
+			}[m[1]]
 			line = m[2] + "\n"
 		}
 		if at != &a.Body {
@@ -255,7 +262,8 @@ func Split(report string) Advice {
 		}
 		*at += line
 	}
-	a.Body, a.Rule, a.Next = strings.TrimRight(a.Body, "\n"), strings.TrimSpace(a.Rule), strings.TrimSpace(a.Next)
+	a.Body, a.Rule, a.Next = strings.TrimRight(a.Body,
+		"\n"), strings.TrimSpace(a.Rule), strings.TrimSpace(a.Next)
 	_, scene, found := strings.Cut(a.Scene, ": ")
 	if !found {
 		scene = a.Scene

@@ -38,7 +38,8 @@ func TestRowsDiffer(t *testing.T) {
 				require.Error(t, timeline.Agree(events, bugs[other]), "the bugs %s and %s look the same", row, other)
 			}
 			if row < other && fixes[row] != nil && fixes[other] != nil {
-				require.Error(t, timeline.Agree(fixes[row], fixes[other]), "the fixes of %s and %s look the same", row, other)
+				require.Error(t, timeline.Agree(fixes[row], fixes[other]),
+					"the fixes of %s and %s look the same", row, other)
 			}
 		}
 	}

@@ -49,7 +49,10 @@ func Start(t *testing.T, cmd *exec.Cmd, columns uint16) *Terminal {
 	require.NoError(t, unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	p := &Terminal{t: t, master: master, slave: slave, Cmd: cmd, ended: make(chan error, 1), more: make(chan struct{}, 1)}
+	p := &Terminal{
+		t: t, master: master, slave: slave, Cmd: cmd, ended: make(chan error, 1),
+		more: make(chan struct{}, 1),
+	}
 	require.NoError(t, cmd.Start())
 	go func() { p.ended <- cmd.Wait() }()
 	go p.read()

@@ -46,7 +46,8 @@ var rooms = []room{
 	{name: "the catalogue", paths: `lessons`, ours: `lessons/internal/course`},
 	{
 		name: "a lesson", paths: `lessons/\d\d`,
-		ours: `lessons/internal/.*|` + under, libs: text, brings: sys + `|` + gopacket + `|golang\.org/x/net/bpf`, // which gopacket needs
+		// which gopacket needs
+		ours: `lessons/internal/.*|` + under, libs: text, brings: sys + `|` + gopacket + `|golang\.org/x/net/bpf`,
 	},
 	{name: "the course", paths: `lessons/internal/course`},
 	{

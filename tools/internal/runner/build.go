@@ -26,7 +26,8 @@ func FindRoot(dir string) (string, error) {
 	}
 	for at := abs; ; at = filepath.Dir(at) {
 		mod, err := os.ReadFile(filepath.Join(at, "go.mod"))
-		if first, _, _ := bytes.Cut(mod, []byte("\n")); err == nil && strings.TrimSpace(string(first)) == "module socketbook" {
+		if first, _, _ := bytes.Cut(mod, []byte("\n")); err == nil &&
+			strings.TrimSpace(string(first)) == "module socketbook" {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
@@ -127,7 +128,8 @@ func (b *Builder) build(ctx context.Context, verb, pkg string, flags ...string) 
 
 // findGo prefers the go command that built this program, as "go run" does.
 func findGo() (string, error) {
-	for _, dir := range append([]string{filepath.Join(os.Getenv("GOROOT"), "bin")}, filepath.SplitList(os.Getenv("PATH"))...) {
+	for _, dir := range append([]string{filepath.Join(os.Getenv("GOROOT"), "bin")},
+		filepath.SplitList(os.Getenv("PATH"))...) {
 		name := filepath.Join(dir, "go")
 		if runtime.GOOS == "windows" {
 			name += ".exe"
@@ -136,7 +138,8 @@ func findGo() (string, error) {
 			return name, nil
 		}
 	}
-	return "", errors.New("there is no go command in PATH; https://go.dev/doc/install says how to install it")
+	return "", errors.New("there is no go command in PATH; https://go.dev/doc/install says how to " +
+		"install it")
 }
 
 // sum looks at names, sizes and times of all Go files that a lesson can be made of.

@@ -117,7 +117,8 @@ func Python(t *testing.T, script string, args ...string) *exec.Cmd {
 	if !filepath.IsAbs(script) {
 		script = filepath.Join("testdata", script)
 	}
-	cmd := exec.CommandContext(t.Context(), python[0], slices.Concat(python[1:], []string{"-B", script}, args)...)
+	cmd := exec.CommandContext(t.Context(), python[0],
+		slices.Concat(python[1:], []string{"-B", script}, args)...)
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	return cmd
 }

@@ -16,8 +16,9 @@ import (
 )
 
 var (
-	transcript = regexp.MustCompile("(?s)```text\n\\$ go run \\./lessons/(\\d\\d) -scene ([a-z0-9-]+)\n(.*?)```")
-	picture    = regexp.MustCompile(`!\[[^\]]*\]\(((?:lessons/(\d\d)/)?testdata/([a-z0-9-]+)\.svg)\)`)
+	transcript = regexp.MustCompile("(?s)```text\n\\$ go run \\./lessons/(\\d\\d) -scene " +
+		"([a-z0-9-]+)\n(.*?)```")
+	picture = regexp.MustCompile(`!\[[^\]]*\]\(((?:lessons/(\d\d)/)?testdata/([a-z0-9-]+)\.svg)\)`)
 )
 
 // readme checks what README.md shows of the lesson.
@@ -46,7 +47,8 @@ func Readme(t *testing.T, l stage.Lesson, name string) {
 	if *update && !bytes.Equal(text, fresh.Bytes()) {
 		require.NoError(t, os.WriteFile(name, fresh.Bytes(), 0o644))
 	} else {
-		require.Equal(t, fresh.String(), string(text), "%s; go test ./lessons/%s -update writes it anew", name, l.Number)
+		require.Equal(t, fresh.String(), string(text), "%s; go test ./lessons/%s -update writes it "+
+			"anew", name, l.Number)
 	}
 	for _, m := range picture.FindAllSubmatch(text, -1) {
 		if number := string(m[2]); number != "" && number != l.Number {
