@@ -64,14 +64,25 @@ func (c *chat) say(conn net.Conn, in io.Reader, out io.Writer) error {
 	for lines.Scan() && lines.Text() != "quit" {
 		message, err := c.text.encode(lines.Text())
 		if err == nil {
-			_, err = conn.Write(message)
+			err = send(conn, message)
 		}
-		if errors.Is(err, errRefused) { // it belongs to an earlier message, and this one was not sent
-			_, err = conn.Write(message)
+		if errors.Is(err, errCannotSay) || tooLong(err) {
+			fmt.Fprintf(out, "not sent: %v\n", err)
+			continue
 		}
 		if err != nil {
-			fmt.Fprintf(out, "not sent: %v\n", err)
+			return fmt.Errorf("sending a message: %w", err)
 		}
 	}
 	return lines.Err()
+}
+
+// send sends a message. That nobody took an earlier one is reported by this call, and this one is not sent
+// then.
+func send(conn net.Conn, message []byte) error {
+	_, err := conn.Write(message)
+	if errors.Is(err, errRefused) {
+		_, err = conn.Write(message)
+	}
+	return err
 }

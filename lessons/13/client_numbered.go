@@ -53,12 +53,10 @@ func (c *chat) talkNumbered(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() && lines.Text() != "quit" {
 		text, err := c.text.encode(lines.Text())
-		if err != nil {
-			fmt.Fprintf(out, "not sent: %v\n", err)
-			continue
+		if err == nil {
+			err = deliver(conn, newMessage(number, c.run, text), newAck(number, c.run))
 		}
-		err = deliver(conn, newMessage(number, c.run, text), newAck(number, c.run))
-		if tooLong(err) {
+		if errors.Is(err, errCannotSay) || tooLong(err) {
 			fmt.Fprintf(out, "not sent: %v\n", err)
 			continue
 		}

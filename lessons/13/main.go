@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"math/rand/v2"
 	"net"
@@ -22,7 +23,7 @@ func main() { stage.Main(lesson) }
 func serverFlags(l *stage.Lesson, flags *flag.FlagSet) {
 	c := &chat{text: gb2312}
 	l.ServePacket = func(pc net.PacketConn) error { return c.servePacket(pc, l.Out) }
-	flags.Func("encoding", "the text is in `NAME`, say utf-8", encodingFlag(&c.text))
+	flags.Func("encoding", "text is in `NAME`, say utf-8", encodingFlag(&c.text))
 	flags.BoolFunc("numbered", "each message once, in order", func(string) error {
 		l.ServePacket = func(pc net.PacketConn) error { return c.serveNumbered(pc, l.Out) }
 		return nil
@@ -33,10 +34,13 @@ func clientFlags(l *stage.Lesson, flags *flag.FlagSet) {
 	c := &chat{text: gb2312, run: rand.Uint32()}
 	l.Talk = c.talk
 	flags.Func("bind", "speaks and hears at `HOST:PORT`", func(own string) error {
+		if _, err := net.ResolveUDPAddr("udp", own); err != nil {
+			return errors.New("an address is HOST:PORT, such as 127.0.0.1:8888")
+		}
 		l.Dial = func(addr string) (net.Conn, error) { return dialFrom(own, addr) }
 		return nil
 	})
-	flags.Func("encoding", "the text is in `NAME`, say utf-8", encodingFlag(&c.text))
+	flags.Func("encoding", "text is in `NAME`, say utf-8", encodingFlag(&c.text))
 	flags.BoolFunc("numbered", "sends again what is lost", func(string) error {
 		l.Talk = c.talkNumbered
 		return nil

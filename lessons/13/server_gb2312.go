@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -26,12 +27,14 @@ func (c charset) encode(text string) ([]byte, error) {
 		invalid := r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError))
 		b, err := c.NewEncoder().Bytes([]byte(string(r)))
 		if invalid || err != nil || !c.allowed(b) {
-			return nil, fmt.Errorf("%q is not in %s", r, c.name)
+			return nil, fmt.Errorf("%q %w %s", r, errCannotSay, c.name)
 		}
 		all = append(all, b...)
 	}
 	return all, nil
 }
+
+var errCannotSay = errors.New("is not in")
 
 // decode returns the text for bytes. The decoders of x/text never fail: they put U+FFFD for what they do
 // not know.
