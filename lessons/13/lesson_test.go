@@ -498,11 +498,11 @@ type fates struct {
 
 func newFates(seed uint64) *fates { return &fates{rng: rand.New(rand.NewPCG(seed, seed))} }
 
-// spoil passes datagrams on until in is closed, and then closes out. One that is held passes behind the
-// next one.
+// spoil passes datagrams on until in is closed, and then closes out. Those that are held pass
+// behind the next one.
 func (f *fates) spoil(in <-chan []byte, out chan<- []byte) {
 	defer close(out)
-	var held []byte
+	var held [][]byte
 	for datagram := range in {
 		f.came++
 		switch fate := f.rng.IntN(10); {
@@ -512,16 +512,16 @@ func (f *fates) spoil(in <-chan []byte, out chan<- []byte) {
 		case fate == 3:
 			f.doubled++
 			out <- datagram
-		case fate == 4 && held == nil:
+		case fate == 4:
 			f.overtaken++
-			held = datagram
+			held = append(held, datagram)
 			continue
 		}
 		out <- datagram
-		if held != nil {
-			out <- held
-			held = nil
+		for _, late := range held {
+			out <- late
 		}
+		held = nil
 	}
 }
 

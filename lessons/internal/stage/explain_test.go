@@ -44,6 +44,7 @@ func TestExplain(t *testing.T) {
 		{listen, opError("listen", syscall.EMFILE), []string{"listening on " + addr, syscall.EMFILE.Error(), anyPort}},
 		{listen, strange, []string{"listening on " + addr + ": strange; try " + anyPort}},
 		{dial, opError("dial", syscall.ECONNREFUSED), []string{"connecting to " + addr, "nobody listens there", again}},
+		{dial, opError("bind", syscall.EADDRINUSE), []string{"connecting to " + addr, "another program has the address of this one", "choose another port"}},
 		{dial, opError("dial", syscall.ETIMEDOUT), []string{"connecting to " + addr, "no answer in time", again}},
 		{dial, opError("dial", syscall.EHOSTUNREACH), []string{"connecting to " + addr, syscall.EHOSTUNREACH.Error(), again}},
 		{fromServer, fmt.Errorf("reading: %w", bufio.ErrTooLong), []string{"more than 65,535 bytes", "nothing of it was sent"}},
