@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"time"
 )
 
 // dial opens a socket that sends to addr and hears from addr alone. It sends nothing: nobody may be there.
@@ -26,7 +28,7 @@ func dialFrom(own, addr string) (net.Conn, error) {
 
 // talk is one side of a chat: it sends each line of in as one message and prints what the peer says, both
 // at the same time, until in ends or says quit. Nobody tells the peer: there is no connection to end.
-// It does not close conn: whoever dialled does, and that ends hear, too.
+// It does not close conn: whoever dialled does.
 func (c *chat) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	heard, said := make(chan error, 1), make(chan error, 1)
 	go func() { heard <- c.hear(conn, out) }()
@@ -35,18 +37,19 @@ func (c *chat) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	case err := <-heard: // say may still wait for the keyboard; it ends with the program
 		return err
 	case err := <-said:
-		return err
+		conn.SetReadDeadline(time.Now()) // ends hear
+		return errors.Join(err, <-heard)
 	}
 }
 
-// hear prints message after message, until conn is closed. That nobody is at the peer's port is no end:
+// hear prints message after message, until the deadline of conn has passed. That nobody is at the peer's port is no end:
 // somebody may come.
 func (c *chat) hear(conn net.Conn, out io.Writer) error {
 	buf := make([]byte, maxMessage)
 	for {
 		n, err := conn.Read(buf)
 		switch {
-		case errors.Is(err, net.ErrClosed):
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case errors.Is(err, errRefused):
 			fmt.Fprintln(out, "(nobody is there yet, and what you said is lost)")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -43,30 +44,57 @@ type chatter struct {
 	conn     net.Conn
 	out      *printed
 	keyboard *io.PipeWriter
+	deaf     bool         // talk has stopped reading
 	done     func() error // waits until talk has returned and conn is closed; what it returned
 }
 
 // sitDown lets a talk function work on conn, with a keyboard that the scenario types on.
 func sitDown(rec *timeline.Recorder, side string, conn net.Conn, talk TalkFunc) *chatter {
 	in, keyboard := io.Pipe()
-	c := &chatter{side: side, conn: conn, out: &printed{rec: rec, side: side}, keyboard: keyboard}
+	watched := &endedConn{Conn: conn, ended: make(chan struct{})}
+	c := &chatter{side: side, conn: watched, out: &printed{rec: rec, side: side}, keyboard: keyboard}
 	done := inBackground(func() error {
-		defer conn.Close()
-		err := talk(conn, in, c.out)
+		err := talk(watched, in, c.out)
 		in.Close()
+		conn.Close()
 		return err
 	})
-	c.done = sync.OnceValue(func() error { return <-done })
+	c.done = sync.OnceValue(func() error {
+		err := <-done
+		if !c.deaf {
+			select {
+			case <-watched.ended:
+			case <-time.After(loopback.Patience):
+			}
+		}
+		return err
+	})
 	return c
 }
 
 // types types a line. Nobody reads it if talk has returned.
 func (c *chatter) types(line string) { io.WriteString(c.keyboard, line+"\n") }
 
-// leave ends the input, and returns what talk returned.
+// leave ends the input, waits until conn is closed and nobody reads it any more, and returns what talk
+// returned.
 func (c *chatter) leave() error {
 	c.keyboard.Close()
 	return c.done()
+}
+
+// endedConn tells when its reader has met the end: it is closed, or its deadline has passed.
+type endedConn struct {
+	net.Conn
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (c *endedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.once.Do(func() { close(c.ended) })
+	}
+	return n, err
 }
 
 // twoChatters returns anna and ben, each of whom sends to the other.
@@ -211,6 +239,7 @@ func Undecodable(talk TalkFunc, watch time.Duration, messages ...string) Play {
 			}
 			o.Stuck = o.Stuck || !happensWithin(rec, watch, prints("ben", i+1))
 		}
+		ben.deaf = o.Stuck
 		err = ben.leave()
 		o.Got = ben.out.lines()
 		rec.Verdict("%d messages sent; ben's program printed %q", len(messages), o.Got)
