@@ -246,7 +246,7 @@ var Claims = []Chapter{
 			"000-C37", Partly, "Closing the server's socket is optional.", "",
 			"At the end of the process the system closes it. In a program that goes on, it " +
 				"keeps its port.",
-			"_exit(2); close(2)", "09",
+			"09 open-listener; _exit(2); close(2)", "",
 		},
 		{
 			"004-C55", Partly, "Closing the connection is obligatory, closing the listening " +
@@ -254,7 +254,7 @@ var Claims = []Chapter{
 			"Neither is needed at the end of the program, both while it runs: a connection that " +
 				"nobody " +
 				"closes leaves its peer waiting.",
-			"03 never-closed; _exit(2)", "09",
+			"03 never-closed; 09 open-listener; _exit(2)", "",
 		},
 	}},
 	{"Reading, sending, and taking turns", []Claim{
@@ -652,12 +652,12 @@ var Claims = []Chapter{
 			"002-C38", Partly, "socketserver communicates with many clients at once.", "",
 			"With ThreadingMixIn or ForkingMixIn. A plain TCPServer finishes one request before " +
 				"it starts the next.",
-			"Python socketserver", "09",
+			"09 TestPlainTCPServer; Python socketserver", "",
 		},
 		{
 			"002-C44", Partly, "The flagship: a server for many clients, with threads.", "",
 			"It does not look for b\"\", and a lost client leaves a traceback.",
-			"02 spin; 02 reset", "09",
+			"09 TestLostClient; 02 spin; 02 reset", "",
 		},
 		{
 			"002-C31", Slip, "except ConnectionResetError around the accept loop catches an " +
@@ -752,7 +752,7 @@ var Claims = []Chapter{
 			"It is reliable because every byte has a number, is acknowledged, and is sent again " +
 				"if it is not. " +
 				"Nothing in it is secure.",
-			"RFC 9293 2.2; RFC 9293 3.4; RFC 9293 7", "11",
+			"11 lost-and-resent; RFC 9293 2.2; RFC 9293 3.4; RFC 9293 7", "",
 		},
 		{
 			"004-C34", Partly, "TCP is safe, stable and less efficient; UDP is unsafe and " +
@@ -770,7 +770,7 @@ var Claims = []Chapter{
 			"004-C28", Partly, "If a transfer fails, the client sends again automatically.", "",
 			"The sender's kernel does, on either side, until it gives up with an error: after " +
 				"13 to 30 minutes on Linux.",
-			"tcp(7); RFC 9293 3.8.3", "11",
+			"11 lost-and-resent; tcp(7); RFC 9293 3.8.3", "",
 		},
 		{
 			"001-C11", Partly, "UDP is fast and efficient.", "",
@@ -783,7 +783,7 @@ var Claims = []Chapter{
 			"001-C16", Partly, "TCP is slow and inefficient.", "",
 			"Setting up costs a round trip, and acknowledgements cost segments. A long transfer " +
 				"fills the line.",
-			"RFC 9293 3.5; RFC 7323 1", "11",
+			"11 long-short; RFC 9293 3.5; RFC 7323 1", "",
 		},
 		{
 			"002-C03", Partly, "TCP is a little slower than UDP.", "",
@@ -819,30 +819,30 @@ var Claims = []Chapter{
 		{
 			"001-C24", Partly, "The client, connected, sends its connection state to the server.", "",
 			"That is the last ACK of the handshake. The kernel sends it, as a rule without data.",
-			"RFC 9293 3.5", "11",
+			"11 three-way; RFC 9293 3.5", "",
 		},
 		{
 			"002-C10", Partly, "Whoever receives data always sends an ACK.", "",
 			"In the end, yes; but not one for each segment. It may wait for data to ride on, " +
 				"and one ACK counts for all bytes before it.",
-			"04 nagle-joins; RFC 9293 3.8.6.3", "11",
+			"11 ack; 04 nagle-joins; RFC 9293 3.8.6.3", "",
 		},
 		{
 			"002-C11", Partly, "Closing takes four steps.", "",
 			"Four segments, or three when the second side's ACK and FIN travel together.",
-			"RFC 9293 3.6", "11",
+			"11 four-way; RFC 9293 3.6", "",
 		},
 		{
 			"002-C12", Partly, "The active side calls close, which sends a packet of length " +
 				"zero with FIN.", "",
 			"FIN is a flag. The segment that has it may carry data.",
-			"RFC 9293 3.1", "11",
+			"11 four-way; RFC 9293 3.1", "",
 		},
 		{
 			"002-C18", Partly, "Short connections: a little data each, many handshakes, as " +
 				"browsers do.", "",
 			"Since HTTP/1.1 a browser keeps a connection for many requests.",
-			"RFC 9112 9.3", "11",
+			"11 long-short; RFC 9112 9.3", "",
 		},
 	}},
 }

@@ -87,13 +87,16 @@ var references = []struct {
 	form *regexp.Regexp
 	link string
 }{
-	{regexp.MustCompile(`^RFC (\d+) ([\d.]+)$`), "[RFC $1, $2](https://www.rfc-editor.org/rfc/rfc$1#section-$2)"},
+	{regexp.MustCompile(`^RFC (\d+) ([\d.]+)$`), "[RFC $1, " +
+		"$2](https://www.rfc-editor.org/rfc/rfc$1#section-$2)"},
 	{regexp.MustCompile(`^RFC (\d+)$`), "[RFC $1](https://www.rfc-editor.org/rfc/rfc$1)"},
 	{regexp.MustCompile(`^([a-z_-]+)\((\d)\)$`), "[$1($2)](https://man7.org/linux/man-pages/man$2/$1.$2.html)"},
 	{regexp.MustCompile(`^Python ([a-z]+)$`), "[Python's $1](https://docs.python.org/3/library/$1.html)"},
-	{regexp.MustCompile(`^CPython (\S+)$`), "[CPython, $1](https://github.com/python/cpython/blob/3.11/$1)"},
+	{regexp.MustCompile(`^CPython (\S+)$`), "[CPython, " +
+		"$1](https://github.com/python/cpython/blob/3.11/$1)"},
 	{regexp.MustCompile(`^Linux (\S+)$`), "[Linux, $1](https://github.com/torvalds/linux/blob/v6.18/$1)"},
-	{regexp.MustCompile(`^Windows error (\d+)$`), "[Windows' error $1](https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2)"},
+	{regexp.MustCompile(`^Windows error (\d+)$`), "[Windows' error " +
+		"$1](https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2)"},
 }
 
 // linked is a piece of evidence in Markdown.
@@ -164,7 +167,8 @@ func TestClaimsPage(t *testing.T) {
 		page.WriteString(line + "\n")
 	}
 	for _, chapter := range Claims {
-		fmt.Fprintf(&page, "\n## %s\n\n| | what is said | what is so | see for yourself |\n|---|---|---|---|\n", chapter.Title)
+		fmt.Fprintf(&page, "\n## %s\n\n| | what is said | what is so | see for yourself "+
+			"|\n|---|---|---|---|\n", chapter.Title)
 		for _, c := range chapter.Claims {
 			said := c.Said
 			if c.Quote != "" {

@@ -242,7 +242,8 @@ var dictionary = map[string]func(t *testing.T){
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	},
 	"TimeoutError: [Errno 110] Connection timed out": func(t *testing.T) {
-		err := &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)} // as package net makes it
+		// as package net makes it
+		err := &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}
 		require.ErrorIs(t, err, syscall.ETIMEDOUT)
 		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 		require.True(t, err.Timeout())
@@ -276,8 +277,8 @@ func endOfStream(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// writesAll asks a Write for more than there is room for: it goes on until a deadline stops it, and says how
-// much was taken.
+// writesAll asks a Write for more than there is room for: it goes on until a deadline stops it, and
+// says how much was taken.
 func writesAll(t *testing.T) {
 	client, server := pair(t)
 	const size = 64 << 20
@@ -367,7 +368,10 @@ func option(t *testing.T, socket syscall.Conn, level, name int) (value int) {
 	raw, err := socket.SyscallConn()
 	require.NoError(t, err)
 	var oerr error
-	require.NoError(t, raw.Control(func(fd uintptr) { value, oerr = syscall.GetsockoptInt(int(fd), level, name) }))
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		value,
+			oerr = syscall.GetsockoptInt(int(fd), level, name)
+	}))
 	require.NoError(t, oerr)
 	return value
 }

@@ -27,7 +27,8 @@ func naiveTalk(conn net.Conn, in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-// naiveAnswer does not look for the end of the stream, as a loop around Python's recv does that never tests for b"".
+// naiveAnswer does not look for the end of the stream, as a loop around Python's recv does that
+// never tests for b"".
 func naiveAnswer(conn net.Conn) error {
 	defer conn.Close()
 	buf := make([]byte, maxRead)
@@ -64,7 +65,8 @@ func resetOnlyAnswer(conn net.Conn) error {
 	return err
 }
 
-// swallowingAnswer takes every error for a client that has left, as Python's "except Exception: break" does.
+// swallowingAnswer takes every error for a client that has left, as Python's "except Exception:
+// break" does.
 func swallowingAnswer(conn net.Conn) error {
 	defer conn.Close()
 	buf := make([]byte, maxRead)

@@ -87,8 +87,8 @@ func TestBugResidue(t *testing.T) {
 		"the second one should be: second")
 }
 
-// In the picture of README.md the client has taken the rest before the second answer is sent. A run in which the
-// server is quicker is as wrong, and shows it less well.
+// In the picture of README.md the client has taken the rest before the second answer is sent. A run
+// in which the server is quicker is as wrong, and shows it less well.
 func TestPictureOfResidue(t *testing.T) {
 	f, err := os.Open("testdata/recordings/residue.jsonl")
 	require.NoError(t, err)
@@ -303,7 +303,9 @@ func TestRun(t *testing.T) {
 	} {
 		require.Equal(t, want, string(run(command)), command)
 	}
-	require.Contains(t, string(run("no-such-command-here")), "no-such-command-here: ", "the shell says what it has not found, or may not look for")
+	require.Contains(t, string(run("no-such-command-here")), "no-such-command-here: ",
+		"the shell says what it has "+
+			"not found, or may not look for")
 	require.Len(t, run("head -c 10485760 /dev/zero"), 10<<20)
 	require.Contains(t, string(run("a\x00b")), "invalid argument", "what cannot be started says so")
 }
@@ -513,7 +515,8 @@ func TestReadMessageUsesTheBytesFirst(t *testing.T) {
 	require.Equal(t, "the answer", out.String())
 
 	full := errors.New("full")
-	require.ErrorIs(t, readMessage(strings.NewReader("the answer"), failingWriter{full}), full, "an error of w is reported")
+	require.ErrorIs(t, readMessage(strings.NewReader("the answer"), failingWriter{full}), full,
+		"an error of w is reported")
 }
 
 type failingWriter struct{ err error }
@@ -595,7 +598,8 @@ func TestLimitedOutput(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	output := string(run("head -c 150000000 /dev/zero; echo oops >&2"))
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput), "bytes allocated for an output of 150 MB")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput),
+		"bytes allocated for an output of 150 MB")
 	kept, rest := output[:maxOutput], output[maxOutput:]
 	require.Empty(t, strings.Trim(kept, "\x00"))
 	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)

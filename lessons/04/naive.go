@@ -20,8 +20,9 @@ func naiveAnswer(ctx context.Context, conn net.Conn) error {
 	return err
 }
 
-// naiveRun reads standard output to its end, and then standard error. A command that fills the second pipe before
-// it closes the first waits for naiveRun, and naiveRun waits for the command. The end of ctx kills the command.
+// naiveRun reads standard output to its end, and then standard error. A command that fills the
+// second pipe before it closes the first waits for naiveRun, and naiveRun waits for the command.
+// The end of ctx kills the command.
 func naiveRun(ctx context.Context, command string) []byte {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	stdout, err := cmd.StdoutPipe()

@@ -647,7 +647,8 @@ func TestLimitedOutput(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	output := string(run("head -c 150000000 /dev/zero; echo oops >&2"))
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput), "bytes allocated for an output of 150 MB")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput),
+		"bytes allocated for an output of 150 MB")
 	kept, rest := output[:maxOutput], output[maxOutput:]
 	require.Empty(t, strings.Trim(kept, "\x00"))
 	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
@@ -655,7 +656,8 @@ func TestLimitedOutput(t *testing.T) {
 	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }
 
-// A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.
+// A header and its payload leave in one write: two would cost a segment, and an answer could stop
+// between them.
 func TestOneWrite(t *testing.T) {
 	var w countingWriter
 	require.NoError(t, writeMessage(&w, []byte("hello")))

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// naiveReadMessage reads as the tutorials do: the header with one read, the payload with reads of 1024 whatever is
-// left, each read decoded by itself, and no error looked at.
+// naiveReadMessage reads as the tutorials do: the header with one read, the payload with reads of
+// 1024 whatever is left, each read decoded by itself, and no error looked at.
 func (c *client) naiveReadMessage(r io.Reader, w io.Writer) error {
 	head := make([]byte, headerSize)
 	r.Read(head)
@@ -32,8 +32,9 @@ func naiveDecodeHeader(head [headerSize]byte) (int64, error) {
 	return int64(int32(binary.BigEndian.Uint32(head[:]))), nil
 }
 
-// naiveCollect collects a payload as data += piece does in Python, and in Go: a string cannot grow, so every piece
-// makes a new one, and all that came before is copied into it. It counts the bytes that are copied.
+// naiveCollect collects a payload as data += piece does in Python, and in Go: a string cannot grow,
+// so every piece makes a new one, and all that came before is copied into it. It counts the bytes
+// that are copied.
 func naiveCollect(r io.Reader) (size, copied int, err error) {
 	var head [headerSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

@@ -57,7 +57,8 @@ var scenes = []stage.Scene{
 		Run: scenario.NoDelay(messages),
 	},
 	{
-		Name: "one-behind", Line: "an answer in two writes is read to its end, and the next answer is the next answer",
+		Name: "one-behind", Line: "an answer in two writes is read to its end, and the next answer " +
+			"is the next answer",
 		Run: scenario.OneBehind(sendTwice, utf8Client.talk),
 	},
 	{
@@ -65,11 +66,12 @@ var scenes = []stage.Scene{
 		Run: scenario.FullBuffer(messages, maxRead),
 	},
 	{
-		Name:      "quadratic",
-		NaiveLine: "32 KiB collected in pieces, as data += piece does: all that came is copied for each piece",
-		Naive:     scenario.Quadratic(writeMessage, naiveCollect),
-		Line:      "32 KiB handed on in pieces: each byte is copied once",
-		Run:       scenario.Quadratic(writeMessage, handOn),
+		Name: "quadratic",
+		NaiveLine: "32 KiB collected in pieces, as data += piece does: all that came is copied for " +
+			"each piece",
+		Naive: scenario.Quadratic(writeMessage, naiveCollect),
+		Line:  "32 KiB handed on in pieces: each byte is copied once",
+		Run:   scenario.Quadratic(writeMessage, handOn),
 	},
 	{
 		Name:      "split-header",

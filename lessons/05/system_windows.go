@@ -11,8 +11,9 @@ const (
 	errBrokenPipe = syscall.WSAECONNABORTED
 )
 
-// shell returns this system's shell with a command line to execute. cmd.exe does not read quotes as os/exec writes
-// them: with /S it takes the first and the last one away and leaves everything between them alone (cmd /?).
+// shell returns this system's shell with a command line to execute. cmd.exe does not read quotes as
+// os/exec writes them: with /S it takes the first and the last one away and leaves everything
+// between them alone (cmd /?).
 func shell(command string) *exec.Cmd {
 	cmd := exec.Command("cmd")
 	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: `cmd /S /C "` + command + `"`}

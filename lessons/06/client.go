@@ -152,7 +152,8 @@ func readPayload(r io.Reader, w io.Writer, h header) error {
 
 var (
 	plainName = regexp.MustCompile(`^[\pL\pN_]([\pL\pM\pN_ .()+-]*[\pL\pM\pN_()+-])?$`)
-	// device is what Windows takes for a device, whatever follows the dot; see "Naming Files" in its documentation.
+	// device is what Windows takes for a device, whatever follows the dot; see "Naming Files" in
+	// its documentation.
 	device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])([ .]|$)`)
 )
 

@@ -714,7 +714,8 @@ func TestLimitedOutput(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	output := string(run("head -c 150000000 /dev/zero; echo oops >&2"))
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput), "bytes allocated for an output of 150 MB")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxOutput),
+		"bytes allocated for an output of 150 MB")
 	kept, rest := output[:maxOutput], output[maxOutput:]
 	require.Empty(t, strings.Trim(kept, "\x00"))
 	require.Equal(t, "oops\n\n[133222784 more bytes were printed, and cut off]\n", rest)
@@ -722,7 +723,8 @@ func TestLimitedOutput(t *testing.T) {
 	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }
 
-// A header and its payload leave in one write: two would cost a segment, and an answer could stop between them.
+// A header and its payload leave in one write: two would cost a segment, and an answer could stop
+// between them.
 func TestOneWrite(t *testing.T) {
 	var w countingWriter
 	require.NoError(t, sendMessage(&w, []byte("hello")))
@@ -744,10 +746,14 @@ func TestLargestPayload(t *testing.T) {
 	}
 }
 
-// A peer chooses the name, and the file stays harmless: in its folder, on every system, whatever is done with it later.
+// A peer chooses the name, and the file stays harmless: in its folder, on every system, whatever is
+// done with it later.
 func TestFileNames(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"a.txt", "回答.txt", "report (1).tar.gz", "a-b_c+d", "x", "console.txt", "com10"} {
+	for _, name := range []string{
+		"a.txt", "回答.txt", "report (1).tar.gz", "a-b_c+d", "x",
+		"console.txt", "com10",
+	} {
 		errs := runClient(t, io.Discard, frameNamed(t, name), "-save", dir)
 		require.Empty(t, errs, name)
 		require.FileExists(t, filepath.Join(dir, name))
@@ -763,7 +769,8 @@ func TestFileNames(t *testing.T) {
 		require.Equal(t, 1, strings.Count(errs, "\n"), "%q", errs)
 		require.NotContains(t, errs, "\x1b")
 	}
-	require.Contains(t, runClient(t, io.Discard, frame(`{"total_size": 5}`, "hello"), "-save", dir), `file_name is ""`)
+	require.Contains(t, runClient(t, io.Discard, frame(`{"total_size": 5}`, "hello"), "-save", dir),
+		`file_name is ""`)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left, "nothing was created")

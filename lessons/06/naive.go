@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// naiveReadMessage reads as the tutorials do: the JSON with one read, however long it claims to be, and a checksum
-// that nobody looks at.
+// naiveReadMessage reads as the tutorials do: the JSON with one read, however long it claims to be,
+// and a checksum that nobody looks at.
 func naiveReadMessage(r io.Reader, w io.Writer) error {
 	var head [headerSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -27,7 +27,8 @@ func naiveReadMessage(r io.Reader, w io.Writer) error {
 	return err
 }
 
-// naiveEncodeHeader counts characters, as len(json.dumps(h, ensure_ascii=False)) does. What is sent are bytes.
+// naiveEncodeHeader counts characters, as len(json.dumps(h, ensure_ascii=False)) does. What is sent
+// are bytes.
 func naiveEncodeHeader(h header) (head []byte, err error) {
 	text, err := json.Marshal(h)
 	length := utf8.RuneCount(text)

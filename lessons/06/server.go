@@ -67,8 +67,9 @@ func answer(conn net.Conn) error {
 	}
 }
 
-// run executes a command line in the shell, with nothing to read, and returns its standard output and then its
-// standard error. Of each it keeps maxOutput bytes; the last line says how many were cut off.
+// run executes a command line in the shell, with nothing to read, and returns its standard output
+// and then its standard error. Of each it keeps maxOutput bytes; the last line says how many were
+// cut off.
 func run(command string) []byte {
 	cmd := shell(command)
 	var stdout, stderr limited
@@ -89,7 +90,8 @@ func peerGone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
 }
 
-// httpRequest is how the first line of an HTTP request ends. A web page can make a browser send one to this port.
+// httpRequest is how the first line of an HTTP request ends. A web page can make a browser send one
+// to this port.
 var httpRequest = regexp.MustCompile(` HTTP/[0-9.]+\r?(\n|$)`)
 
 // commandLine returns the command in a request: one line of text, with or without its end.

@@ -18,10 +18,10 @@ func dial(addr string) (net.Conn, error) {
 	return net.Dial("udp", addr)
 }
 
-// talk sends each line of in as one message and prints the answer, until in ends or says quit. It ends when an
-// answer does not come: if that came late, it would be taken for the answer to the next message. So is one that comes
-// twice, see lab 07.
-// It does not close conn: whoever dialled does.
+// talk sends each line of in as one message and prints the answer, until in ends or says quit. It
+// ends when an answer does not come: if that came late, it would be taken for the answer to the
+// next message. So is one that comes twice, see lab 07. It does not close conn: whoever dialled
+// does.
 func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	buf := make([]byte, maxMessage)

@@ -30,8 +30,8 @@ func naiveTalk(conn net.Conn, in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-// naiveConn is a client's socket that is not connected, as Python's sendto and recvfrom are used: it sends to the
-// server and hears from anybody.
+// naiveConn is a client's socket that is not connected, as Python's sendto and recvfrom are used:
+// it sends to the server and hears from anybody.
 type naiveConn struct {
 	net.PacketConn
 	server net.Addr

@@ -10,7 +10,8 @@ import (
 
 const maxMessage = 65507 // bytes; the most that a datagram carries over IPv4: 65,535 less 20 for IP and 8 for UDP
 
-// listen asks the system for the address. Nobody queues up for it: whoever knows the address may send to it.
+// listen asks the system for the address. Nobody queues up for it: whoever knows the address may
+// send to it.
 func listen(addr string) (net.PacketConn, error) {
 	return net.ListenPacket("udp", addr)
 }
@@ -53,8 +54,9 @@ func upper(b []byte) []byte {
 	return up
 }
 
-// receive reads one message. buf has room for one byte more than a message may have: when that is taken as well, the
-// message was longer, and the rest of it is gone. Linux and macOS say nothing then, Windows says what receive says.
+// receive reads one message. buf has room for one byte more than a message may have: when that is
+// taken as well, the message was longer, and the rest of it is gone. Linux and macOS say nothing
+// then, Windows says what receive says.
 func receive(pc net.PacketConn, buf []byte) (n int, from net.Addr, err error) {
 	n, from, err = pc.ReadFrom(buf)
 	if err == nil && n == len(buf) {
@@ -65,13 +67,15 @@ func receive(pc net.PacketConn, buf []byte) (n int, from net.Addr, err error) {
 
 var errTooLong = errors.New("message too long")
 
-// tooLong reports whether err means that a message did not fit: into a datagram, or into the reader's buffer.
+// tooLong reports whether err means that a message did not fit: into a datagram, or into the
+// reader's buffer.
 func tooLong(err error) bool {
 	return errors.Is(err, errTooLong) || errors.Is(err, errMessageSize)
 }
 
-// isOwn reports whether addr is the port of pc on an address of this machine. UDP lets anybody write such a source
-// into a datagram. In the nineties one datagram kept the services echo and chargen (RFC 862, 864) busy like that.
+// isOwn reports whether addr is the port of pc on an address of this machine. UDP lets anybody
+// write such a source into a datagram. In the nineties one datagram kept the services echo and
+// chargen (RFC 862, 864) busy like that.
 func isOwn(pc net.PacketConn, addr net.Addr) bool {
 	from, own := addr.(*net.UDPAddr), pc.LocalAddr().(*net.UDPAddr)
 	if from.Port != own.Port {

@@ -83,9 +83,11 @@ var scenes = []stage.Scene{
 			},
 		), crowdRecording, madeOn),
 		Plot: scenario.CrowdPlot,
+		Slow: true,
 	},
 	{
 		Name: "backlog", Line: "a listener's two queues, and a dial that finds the second one full",
+		Slow: true,
 		Run: scenario.OrRecorded(
 			scenario.InPrivate("backlog", scenario.BacklogSysctls, scenario.Backlog(listen, dial)),
 			backlogRecording, madeOn),

@@ -107,7 +107,8 @@ func TestBackPressure(t *testing.T) {
 	require.Positive(t, notSent, "the writer's queue")
 	require.Positive(t, queued, "the reader's queue")
 	require.Zero(t, read)
-	require.InDelta(t, written, notSent+queued, 2, "what was written is in one of the two, but for a part of the waiting write")
+	require.InDelta(t, written, notSent+queued, 2, "what was written is in one of the two, but for "+
+		"a part of the waiting write")
 	require.Contains(t, rows[17], "131 kB read", "and then all of it is read")
 	var svg bytes.Buffer
 	require.NoError(t, scenario.PressurePlot(&svg, "back-pressure: x", got.Events))
@@ -364,12 +365,30 @@ func TestPrograms(t *testing.T) {
 	cmd := stagetest.Command(t, "server", "-addr", "127.0.0.1:0", "-pair")
 	cmd.Stdin = strings.NewReader("good morning\n")
 	server := stagetest.Start(t, cmd)
-	out, errs, status := stagetest.Client(t, server.Addr, "hello\n")
-	require.Zero(t, status, errs)
-	require.Equal(t, "good morning\n", out)
+	require.Equal(t, "good morning\n", typedTo(t, server.Addr, "hello\n", ""))
 
 	server = stagetest.Server(t)
-	out, errs, status = stagetest.Client(t, server.Addr, "anna\nhello\n")
-	require.Zero(t, status, errs)
-	require.Equal(t, "your name?\n* anna is here\n", out)
+	require.Equal(t, "your name?\n* anna is here\n", typedTo(t, server.Addr, "anna\nhello\n", "anna is here"))
+}
+
+// typedTo runs our client and returns what it printed. Its user types lines, and leaves when a line with
+// those words was printed; without words only the other side leaves.
+func typedTo(t *testing.T, addr, lines, words string) string {
+	cmd := stagetest.Command(t, "client", "-addr", addr)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = io.WriteString(in, lines)
+	require.NoError(t, err)
+	var printed strings.Builder
+	for scanner := bufio.NewScanner(out); scanner.Scan(); {
+		fmt.Fprintln(&printed, scanner.Text())
+		if words != "" && strings.Contains(scanner.Text(), words) {
+			in.Close()
+		}
+	}
+	require.NoError(t, cmd.Wait())
+	return printed.String()
 }

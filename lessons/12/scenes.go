@@ -43,6 +43,7 @@ var scenes = []stage.Scene{
 		Name: "back-pressure", Line: "the reader stops reading: both queues fill, and then Write waits",
 		Run:  scenario.OrRecorded(scenario.BackPressure(), pressureRecording, "Linux 6.18"),
 		Plot: scenario.PressurePlot,
+		Slow: true,
 	},
 	{
 		Name: "cut-word", Line: "the line exit comes in two pieces, and ends the visit",

@@ -111,6 +111,7 @@ func askInGoroutine(conn net.Conn, message []byte) ([]byte, error) {
 	}
 	r := <-results
 	if werr != nil {
+		conn.SetReadDeadline(time.Time{})
 		return nil, werr
 	}
 	return r.answer, r.err
@@ -169,7 +170,8 @@ func answerInTime(conn net.Conn) (err error) {
 	if err == nil {
 		_, err = conn.Write(buf[:n])
 	}
-	return errors.Join(err, conn.Close())
+	conn.Close()
+	return errors.Join(err)
 }
 
 func askInTime(conn net.Conn, message []byte) ([]byte, error) {

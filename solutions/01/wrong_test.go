@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"socketbook/labs/01/oneshottest"
 	oneshot "socketbook/solutions/01"
@@ -56,6 +59,23 @@ var wrong = []check.Answer{
 		oneshottest.Unsent,
 	),
 
+	answering("blank messages are not answered", answerUnless(func(m string) bool { return strings.TrimSpace(m) == "" }), oneshottest.Others),
+	answering("quit is not answered", answerUnless(func(m string) bool { return m == "quit" }), oneshottest.Upper),
+	answering("a moment for what may still come", answerSleeps(200*time.Millisecond, 0), oneshottest.Upper),
+	answering("a moment before it closes", answerSleeps(0, 200*time.Millisecond), oneshottest.Upper),
+	answering("no patience", answerWithin(100*time.Millisecond), oneshottest.Upper, oneshottest.Silent),
+	answering("closed in the background", answerClosesInBackground, oneshottest.Closes),
+	answering("the error of Close is returned", answerReturnsClose, oneshottest.Closes),
+	answering(
+		"only the writing half of a *net.TCPConn is closed",
+		answerHalfClosesTCP,
+		oneshottest.Closes,
+		oneshottest.Silent,
+	),
+	answering("a deadline that passes is no error", answerTimeoutIsFine, oneshottest.Silent),
+	answering("left open when a deadline has passed", answerOpenAfterTimeout, oneshottest.Silent),
+	answering("a part of the answer is enough", answerPartIsFine, oneshottest.Unsent),
+
 	asking("reads to the end of the stream, in Ask", askReadAll, oneshottest.Ask),
 	asking("the whole buffer is the answer", askWholeBuffer, oneshottest.Ask),
 	asking("reads before it writes", askReadsFirst, oneshottest.Ask),
@@ -94,6 +114,16 @@ var wrong = []check.Answer{
 	asking("a reset is taken for the end", askResetIsEnd, oneshottest.Left),
 	asking("an error of its own, in Ask", askErrorIsOwn, oneshottest.Left),
 	asking("a Read after a Write that failed", askReadsOn, oneshottest.Left),
+	asking("asked again when the server has left", askAgainAfterEOF, oneshottest.Left),
+	asking("a second Write after one that failed", askWritesAgain, oneshottest.Left),
+	asking("a deadline left behind after an error", askLeavesDeadline, oneshottest.Left),
+	asking("no patience, in Ask", askWithin(150*time.Millisecond), oneshottest.Ask),
+	asking("waits for 100 ms and no longer", askGivesUp, oneshottest.Ask),
+	asking("a blank message is none", askRefusesBlank, oneshottest.Ask),
+	asking("letters are counted instead of bytes", askCountsLetters, oneshottest.Refused),
+	asking("half of a *net.TCPConn is closed", askHalfClosesTCP, oneshottest.Again, oneshottest.Left),
+	asking("closed when an answer fills the buffer", askClosesWhenFull, oneshottest.Again),
+	asking("answers are remembered", askRemembers(), oneshottest.Again),
 }
 
 // upper is right.
@@ -291,7 +321,8 @@ func answerClosesLast(conn net.Conn) error {
 	if err := answerStaysOpen(conn); err != nil {
 		return err
 	}
-	return conn.Close()
+	conn.Close()
+	return nil
 }
 
 func answerIgnoresReadError(conn net.Conn) error {
@@ -353,6 +384,122 @@ func answerIgnoresWriteError(conn net.Conn) error {
 		return err
 	}
 	conn.Write(upper(buf[:n]))
+	return nil
+}
+
+// answerUnless is Answer, except for messages that are not worth an answer.
+func answerUnless(worthless func(message string) bool) func(conn net.Conn) error {
+	return func(conn net.Conn) error {
+		defer conn.Close()
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		if worthless(string(buf[:n])) {
+			return nil
+		}
+		_, err = conn.Write(upper(buf[:n]))
+		return err
+	}
+}
+
+// answerSleeps takes its time before it writes, and before it closes.
+func answerSleeps(first, last time.Duration) func(conn net.Conn) error {
+	return func(conn net.Conn) error {
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		if err == nil {
+			time.Sleep(first)
+			_, err = conn.Write(upper(buf[:n]))
+			time.Sleep(last)
+		}
+		conn.Close()
+		return err
+	}
+}
+
+func answerWithin(patience time.Duration) func(conn net.Conn) error {
+	return func(conn net.Conn) error {
+		conn.SetReadDeadline(time.Now().Add(patience))
+		return oneshot.Answer(conn)
+	}
+}
+
+func answerClosesInBackground(conn net.Conn) error {
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err == nil {
+		_, err = conn.Write(upper(buf[:n]))
+	}
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	go conn.Close()
+	return nil
+}
+
+func answerReturnsClose(conn net.Conn) error {
+	if err := oneshot.Answer(open{conn}); err != nil {
+		conn.Close()
+		return err
+	}
+	return conn.Close()
+}
+
+// open is a connection that its user does not close.
+type open struct{ net.Conn }
+
+func (open) Close() error { return nil }
+
+// answerHalfClosesTCP knows that a *net.TCPConn can do more than a net.Conn.
+func answerHalfClosesTCP(conn net.Conn) error {
+	err := oneshot.Answer(open{conn})
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+	} else {
+		conn.Close()
+	}
+	return err
+}
+
+func answerTimeoutIsFine(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	if err == nil {
+		_, err = conn.Write(upper(buf[:n]))
+	}
+	return err
+}
+
+func answerOpenAfterTimeout(conn net.Conn) error {
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	defer conn.Close()
+	if err == nil {
+		_, err = conn.Write(upper(buf[:n]))
+	}
+	return err
+}
+
+func answerPartIsFine(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return err
+	}
+	if n, err := conn.Write(upper(buf[:n])); n == 0 {
+		return err
+	}
 	return nil
 }
 
@@ -490,6 +637,10 @@ func askNoLimit(conn net.Conn, message []byte) ([]byte, error) {
 	if len(message) == 0 {
 		return nil, errors.New("nothing to ask")
 	}
+	return askUnchecked(conn, message)
+}
+
+func askUnchecked(conn net.Conn, message []byte) ([]byte, error) {
 	if _, err := conn.Write(message); err != nil {
 		return nil, err
 	}
@@ -587,4 +738,103 @@ func (r readsAhead) Read(p []byte) (int, error) { return r.r.Read(p) }
 func askDeadline(conn net.Conn, message []byte) ([]byte, error) {
 	conn.SetDeadline(time.Now().Add(time.Minute))
 	return oneshot.Ask(conn, message)
+}
+
+func askAgainAfterEOF(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if errors.Is(err, io.EOF) {
+		return oneshot.Ask(conn, message)
+	}
+	return answer, err
+}
+
+func askWritesAgain(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if fail := (*net.OpError)(nil); errors.As(err, &fail) && fail.Op == "write" {
+		return oneshot.Ask(conn, message)
+	}
+	return answer, err
+}
+
+func askLeavesDeadline(conn net.Conn, message []byte) ([]byte, error) {
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	answer, err := oneshot.Ask(conn, message)
+	if err != nil && len(message) > 0 && len(message) <= 1024 {
+		return nil, err
+	}
+	conn.SetDeadline(time.Time{})
+	return answer, err
+}
+
+func askWithin(patience time.Duration) func(conn net.Conn, message []byte) ([]byte, error) {
+	return func(conn net.Conn, message []byte) ([]byte, error) {
+		conn.SetReadDeadline(time.Now().Add(patience))
+		defer conn.SetReadDeadline(time.Time{})
+		return oneshot.Ask(conn, message)
+	}
+}
+
+// askGivesUp has a clock of its own instead of a deadline.
+func askGivesUp(conn net.Conn, message []byte) ([]byte, error) {
+	return askWith(conn, message, func() ([]byte, error) {
+		clock := time.AfterFunc(100*time.Millisecond, func() { conn.SetReadDeadline(time.Now()) })
+		defer clock.Stop()
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		return buf[:n], err
+	})
+}
+
+func askRefusesBlank(conn net.Conn, message []byte) ([]byte, error) {
+	if len(bytes.TrimSpace(message)) == 0 {
+		return nil, errors.New("nothing to ask")
+	}
+	return oneshot.Ask(conn, message)
+}
+
+func askCountsLetters(conn net.Conn, message []byte) ([]byte, error) {
+	if n := utf8.RuneCount(message); n < 1 || n > 1024 {
+		return nil, errors.New("too long, or too short")
+	}
+	return askUnchecked(conn, message)
+}
+
+func askHalfClosesTCP(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+	}
+	return answer, err
+}
+
+func askClosesWhenFull(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if len(answer) == 1024 {
+		conn.Close()
+	}
+	return answer, err
+}
+
+// askRemembers saves the way to the server for a question that was asked before.
+func askRemembers() func(conn net.Conn, message []byte) ([]byte, error) {
+	var mu sync.Mutex // the suite runs its cases one after the other, and proofs beside each other
+	known := map[net.Conn]map[string][]byte{}
+	return func(conn net.Conn, message []byte) ([]byte, error) {
+		mu.Lock()
+		answers := known[conn]
+		if answers == nil {
+			answers = map[string][]byte{}
+			known[conn] = answers
+		}
+		answer, ok := answers[string(message)]
+		mu.Unlock()
+		if ok {
+			return answer, nil
+		}
+		answer, err := oneshot.Ask(conn, message)
+		if err == nil {
+			answers[string(message)] = answer
+		}
+		return answer, err
+	}
 }

@@ -3,6 +3,7 @@ package talkloop_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,11 +27,7 @@ var right = []check.Answer{
 		"a pipeline of goroutines",
 		talklooptest.Lab{Answer: answerPipeline, Converse: converseInGoroutines},
 	),
-	answer(
-		"every network error but a timeout and a close of our own is leaving",
-		talklooptest.Lab{Answer: answerUnlessTimeout, Converse: converseInTime},
-	),
-	answer("a small buffer", talklooptest.Lab{Answer: answerSmall, Converse: converseByByte}),
+	answer("a small buffer, and deadlines", talklooptest.Lab{Answer: answerSmall, Converse: converseInTime}),
 }
 
 func raise(b byte) byte {
@@ -84,13 +81,16 @@ func converseByByte(conn net.Conn, in io.Reader, out io.Writer) error {
 				return err
 			}
 			n, err := conn.Read(answer[:])
-			if err != nil {
+			if n == 0 && err != nil {
 				return err
 			}
 			for _, part := range [][]byte{answer[:n], {'\n'}} {
 				if _, err := out.Write(part); err != nil {
 					return err
 				}
+			}
+			if err != nil {
+				return err
 			}
 		}
 		if !more {
@@ -139,7 +139,7 @@ func answerBuffered(conn net.Conn) (err error) {
 }
 
 func converseBuffered(conn net.Conn, in io.Reader, out io.Writer) error {
-	lines, answers, screen := bufio.NewReader(in), bufio.NewReader(conn), bufio.NewWriter(out)
+	lines, answers, screen := bufio.NewReader(in), bufio.NewReaderSize(conn, 1024), bufio.NewWriter(out)
 	for {
 		line, end := lines.ReadString('\n')
 		if end != nil && end != io.EOF {
@@ -168,22 +168,24 @@ func converseBuffered(conn net.Conn, in io.Reader, out io.Writer) error {
 	}
 }
 
-// answerPipeline reads in one goroutine, changes in another, and writes in a third.
+// answerPipeline reads in one goroutine, changes in another, and writes in a third, which asks for more.
 func answerPipeline(conn net.Conn) error {
 	defer conn.Close()
-	messages, answers := make(chan []byte), make(chan []byte)
+	more, messages, answers := make(chan bool, 1), make(chan []byte), make(chan []byte)
 	errs := make(chan error, 2)
 	var all sync.WaitGroup
 	all.Go(func() {
 		defer close(messages)
-		for {
+		for range more {
 			buf := make([]byte, 700)
 			n, err := conn.Read(buf)
+			if n > 0 {
+				messages <- buf[:n]
+			}
 			if err != nil {
 				errs <- err
 				return
 			}
-			messages <- buf[:n]
 		}
 	})
 	all.Go(func() {
@@ -196,21 +198,22 @@ func answerPipeline(conn net.Conn) error {
 		}
 	})
 	all.Go(func() {
-		failed := false
+		more <- true
 		for a := range answers {
-			if failed {
-				continue // the others may still be at it
-			}
 			if _, err := conn.Write(a); err != nil {
 				errs <- err
-				failed = true
-				conn.Close() // wakes the reader
+				close(more)
+				return
 			}
+			more <- true
 		}
 	})
 	all.Wait()
-	if err := <-errs; !gone(err) {
-		return err
+	close(errs)
+	for err := range errs {
+		if !gone(err) {
+			return err
+		}
 	}
 	return nil
 }
@@ -243,37 +246,16 @@ func converseInGoroutines(conn net.Conn, in io.Reader, out io.Writer) error {
 		}
 		wanted <- true
 		r := <-results
+		if r.answer != "" {
+			if _, err := fmt.Fprintln(out, r.answer); err != nil {
+				return err
+			}
+		}
 		if r.err != nil {
 			return r.err
 		}
-		if _, err := fmt.Fprintln(out, r.answer); err != nil {
-			return err
-		}
 	}
 	return input.Err()
-}
-
-// answerUnlessTimeout knows what is no leaving instead of what is.
-func answerUnlessTimeout(conn net.Conn) error {
-	defer conn.Close()
-	for {
-		b := make([]byte, 64<<10)
-		n, err := conn.Read(b)
-		if n > 0 {
-			for i := range b[:n] {
-				b[i] = raise(b[i])
-			}
-			_, werr := conn.Write(b[:n])
-			err = errors.Join(err, werr)
-		}
-		var op *net.OpError
-		switch {
-		case errors.Is(err, io.EOF), errors.As(err, &op) && !op.Timeout() && !errors.Is(err, net.ErrClosed):
-			return nil
-		case err != nil:
-			return err
-		}
-	}
 }
 
 // converseInTime gives each answer a minute.
@@ -296,13 +278,15 @@ func converseInTime(conn net.Conn, in io.Reader, out io.Writer) error {
 		}
 		buf := make([]byte, 1024)
 		n, err := conn.Read(buf)
+		if n > 0 {
+			if _, err := out.Write(append(buf[:n:n], '\n')); err != nil {
+				return err
+			}
+		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return errors.New("no answer within a minute")
+			return fmt.Errorf("no answer within a minute: %w", err)
 		case err != nil:
-			return err
-		}
-		if _, err := out.Write(append(buf[:n:n], '\n')); err != nil {
 			return err
 		}
 	}
@@ -318,8 +302,9 @@ func answerSmall(conn net.Conn) error {
 		for i := range n {
 			buf[i] = raise(buf[i])
 		}
-		if err == nil {
-			_, err = conn.Write(buf[:n])
+		if n > 0 {
+			_, werr := conn.Write(buf[:n])
+			err = cmp.Or(werr, err)
 		}
 		if gone(err) {
 			return nil

@@ -20,18 +20,20 @@ func Answer(conn net.Conn) error {
 	buf := make([]byte, maxRead)
 	for {
 		n, err := conn.Read(buf)
+		if n > 0 { // a read may return bytes and an error at once: the bytes come first
+			_, werr := conn.Write(upper(buf[:n]))
+			if left(werr) {
+				return nil
+			}
+			if werr != nil {
+				return fmt.Errorf("writing an answer: %w", werr)
+			}
+		}
 		if left(err) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading a message: %w", err)
-		}
-		_, err = conn.Write(upper(buf[:n]))
-		if left(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("writing an answer: %w", err)
 		}
 	}
 }
@@ -52,11 +54,13 @@ func Converse(conn net.Conn, in io.Reader, out io.Writer) error {
 			return fmt.Errorf("sending a message: %w", err)
 		}
 		n, err := conn.Read(buf)
+		if n > 0 {
+			if _, err := fmt.Fprintf(out, "%s\n", buf[:n]); err != nil {
+				return fmt.Errorf("printing an answer: %w", err)
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("reading an answer: %w", err)
-		}
-		if _, err := fmt.Fprintf(out, "%s\n", buf[:n]); err != nil {
-			return fmt.Errorf("printing an answer: %w", err)
 		}
 	}
 	if err := lines.Err(); err != nil {

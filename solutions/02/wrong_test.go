@@ -3,12 +3,16 @@ package talkloop_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
+	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"socketbook/labs/02/talklooptest"
 	talkloop "socketbook/solutions/02"
@@ -116,6 +120,67 @@ var wrong = []check.Answer{
 		talklooptest.Failure,
 	),
 	answering("64 KiB are answered, and no more", answerNoMore, talklooptest.Talk),
+	answering(
+		"reads on while it writes",
+		answerReadsAhead,
+		talklooptest.Talk,
+		talklooptest.Failure,
+	),
+	answering("a full buffer calls for more", answerGathers, talklooptest.Talk),
+	answering("an answer in several Writes", answerBufferedInPieces, talklooptest.Talk),
+	answering("bytes that come with an error are lost", answerErrorFirst, talklooptest.Talk),
+	answering("a deadline for the next message", answerInTime, talklooptest.Talk),
+	answering(
+		"every network error but a timeout and a close of our own is leaving",
+		answerUnlessTimeout,
+		talklooptest.Failure,
+	),
+	answering("every number of the system is leaving", answerAnyErrno, talklooptest.Failure),
+	answering("an unexpected end is an end", answerUnexpectedIsEnd, talklooptest.Failure),
+	answering("only the writing half of a *net.TCPConn is closed", answerHalfClosesTCP, talklooptest.Closed),
+	answering("closed in the background", answerClosesInBackground, talklooptest.Closed),
+	answering("the error of Close is returned", answerReturnsClose, talklooptest.Closed),
+	conversing(
+		"lines made valid UTF-8",
+		typing(func(line string) string { return strings.ToValidUTF8(line, "?") }),
+		talklooptest.Lines,
+	),
+	conversing("exit is as good as quit", typing(func(line string) string {
+		if line == "exit" {
+			return "quit"
+		}
+		return line
+	}), talklooptest.Lines),
+	conversing("comments are skipped", typing(func(line string) string {
+		if strings.HasPrefix(line, "#") {
+			return ""
+		}
+		return line
+	}), talklooptest.Lines),
+	conversing("a line that repeats is sent once", converseOnceEach, talklooptest.Lines),
+	conversing("no room for a carriage return", converseTightly, talklooptest.Lines),
+	conversing("an answer that says QUIT ends it", printing(func(out io.Writer, answer string) error {
+		if answer == "QUIT" {
+			return io.EOF
+		}
+		_, err := fmt.Fprintln(out, answer)
+		return err
+	}), talklooptest.Lines),
+	conversing("zero bytes are cut off the answer", printing(func(out io.Writer, answer string) error {
+		_, err := fmt.Fprintln(out, strings.TrimRight(answer, "\x00"))
+		return err
+	}), talklooptest.Lines),
+	conversing("4096 bytes of an answer", conversation{room: 4096}.converse, talklooptest.Lines),
+	conversing("a moment for the rest of the answer", converseDrains, talklooptest.Lines),
+	conversing("bytes of the answer that come with an error are lost", converseErrorFirst, talklooptest.Lines),
+	conversing("a deadline that passes ends it without an error", converseTimeoutIsFine, talklooptest.Broken),
+	conversing("the next line when a deadline has passed", converseTimeoutIsSkipped, talklooptest.Broken),
+	conversing("an output that is full is no error", printing(func(out io.Writer, answer string) error {
+		if n, err := io.WriteString(out, answer+"\n"); n <= len(answer) {
+			return err
+		}
+		return nil
+	}), talklooptest.Broken),
 	conversing("an empty line is sent", converseSendsEmpty, talklooptest.Empty),
 	conversing("an empty line ends it", converseEmptyEnds, talklooptest.Empty),
 	conversing("an empty line is sent as a space", converseSpace, talklooptest.Empty),
@@ -123,6 +188,14 @@ var wrong = []check.Answer{
 	conversing("quit is not known", converseNoQuit, talklooptest.Quit),
 	conversing("what begins with quit is quit", conversePrefix, talklooptest.Quit),
 	conversing("the last line without a line end is lost", converseLosesLast, talklooptest.Quit),
+	conversing("the byte that comes with the end of the input is lost", converseLosesLastByte, talklooptest.Quit),
+	conversing(
+		"half of a *net.TCPConn is closed",
+		converseHalfClosesTCP,
+		talklooptest.Quit,
+		talklooptest.Broken,
+	),
+	conversing("a deadline left behind", converseLeavesDeadline, talklooptest.Quit, talklooptest.Broken),
 	conversing("the end of the input is an error", converseEndIsError, talklooptest.Quit),
 	conversing("the connection is closed", converseCloses, talklooptest.Quit, talklooptest.Broken),
 	conversing(
@@ -163,8 +236,9 @@ func answerWith(conn net.Conn, left func(error) bool, turn func([]byte) []byte) 
 	buf := make([]byte, 1024)
 	for {
 		n, err := conn.Read(buf)
-		if err == nil {
-			_, err = conn.Write(turn(buf[:n]))
+		if n > 0 {
+			_, werr := conn.Write(turn(buf[:n]))
+			err = cmp.Or(werr, err)
 		}
 		if left(err) {
 			return nil
@@ -252,8 +326,9 @@ func answerObeys(order string) func(conn net.Conn) error {
 			if err == nil && string(buf[:n]) == order {
 				return nil
 			}
-			if err == nil {
-				_, err = conn.Write(upper(buf[:n]))
+			if n > 0 {
+				_, werr := conn.Write(upper(buf[:n]))
+				err = cmp.Or(werr, err)
 			}
 			if gone(err) {
 				return nil
@@ -348,13 +423,15 @@ func answerWriteMust(conn net.Conn) error {
 	buf := make([]byte, 1024)
 	for {
 		n, err := conn.Read(buf)
+		if n > 0 {
+			if _, err := conn.Write(upper(buf[:n])); err != nil {
+				return err
+			}
+		}
 		if gone(err) {
 			return nil
 		}
 		if err != nil {
-			return err
-		}
-		if _, err := conn.Write(upper(buf[:n])); err != nil {
 			return err
 		}
 	}
@@ -408,18 +485,7 @@ func answerClosedIsGone(conn net.Conn) error {
 }
 
 func answerIgnoresWriteError(conn net.Conn) error {
-	defer conn.Close()
-	buf := make([]byte, 1024)
-	for {
-		n, err := conn.Read(buf)
-		if gone(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		conn.Write(upper(buf[:n]))
-	}
+	return talkloop.Answer(quiet{conn})
 }
 
 // open is a connection that its user forgets to close.
@@ -433,8 +499,9 @@ func answerClosesAtEOF(conn net.Conn) error {
 	buf := make([]byte, 1024)
 	for {
 		n, err := conn.Read(buf)
-		if err == nil {
-			_, err = conn.Write(upper(buf[:n]))
+		if n > 0 {
+			_, werr := conn.Write(upper(buf[:n]))
+			err = cmp.Or(werr, err)
 		}
 		if err == io.EOF {
 			return conn.Close()
@@ -463,10 +530,10 @@ func exchange(conn net.Conn, out io.Writer, line string) error {
 	}
 	buf := make([]byte, 1024)
 	n, err := conn.Read(buf)
-	if err != nil {
-		return err
+	if n > 0 {
+		_, werr := fmt.Fprintf(out, "%s\n", buf[:n])
+		err = cmp.Or(werr, err)
 	}
-	_, err = fmt.Fprintf(out, "%s\n", buf[:n])
 	return err
 }
 
@@ -803,34 +870,21 @@ func converseNoErr(conn net.Conn, in io.Reader, out io.Writer) error {
 }
 
 func converseNoOutErr(conn net.Conn, in io.Reader, out io.Writer) error {
-	return each(in, func(line string) error {
-		var answer bytes.Buffer
-		if err := exchange(conn, &answer, line); err != nil {
-			return err
-		}
-		out.Write(answer.Bytes())
+	return printing(func(out io.Writer, answer string) error {
+		fmt.Fprintln(out, answer)
 		return nil
-	})
+	})(conn, in, out)
 }
 
 func converseIgnoresWriteError(conn net.Conn, in io.Reader, out io.Writer) error {
-	return each(in, func(line string) error {
-		io.WriteString(conn, line)
-		buf := make([]byte, 1024)
-		n, err := conn.Read(buf)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(out, "%s\n", buf[:n])
-		return err
-	})
+	return talkloop.Converse(quiet{conn}, in, out)
 }
 
-// converseGoesOn tells the user about the error, and reads the next line.
+// converseGoesOn logs the error, and reads the next line.
 func converseGoesOn(conn net.Conn, in io.Reader, out io.Writer) error {
 	return each(in, func(line string) error {
 		if err := exchange(conn, out, line); err != nil {
-			fmt.Fprintln(out, err)
+			log.Print(err)
 		}
 		return nil
 	})
@@ -841,14 +895,22 @@ func converseUnsentIsOwn(conn net.Conn, in io.Reader, out io.Writer) error {
 		if _, err := io.WriteString(conn, line); err != nil {
 			return errors.New("the server is gone")
 		}
-		return exchange(quiet{conn}, out, line)
+		return exchange(sent{conn}, out, line)
 	})
 }
 
-// quiet is a connection on which the message is out already.
+// sent is a connection on which the message is out already.
+type sent struct{ net.Conn }
+
+func (sent) Write(p []byte) (int, error) { return len(p), nil }
+
+// quiet is a connection of whose Write nobody looks at the error.
 type quiet struct{ net.Conn }
 
-func (quiet) Write(p []byte) (int, error) { return len(p), nil }
+func (q quiet) Write(p []byte) (int, error) {
+	q.Conn.Write(p)
+	return len(p), nil
+}
 
 func converseUnansweredIsOwn(conn net.Conn, in io.Reader, out io.Writer) error {
 	return each(in, func(line string) error {
@@ -857,13 +919,14 @@ func converseUnansweredIsOwn(conn net.Conn, in io.Reader, out io.Writer) error {
 		}
 		buf := make([]byte, 1024)
 		n, err := conn.Read(buf)
-		if err == io.EOF {
-			return err
+		if n > 0 {
+			if _, err := fmt.Fprintf(out, "%s\n", buf[:n]); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if err != nil && err != io.EOF {
 			return fmt.Errorf("no answer: %v", err)
 		}
-		_, err = fmt.Fprintf(out, "%s\n", buf[:n])
 		return err
 	})
 }
@@ -896,12 +959,13 @@ func printing(print func(out io.Writer, answer string) error) converseFunc {
 }
 
 type conversation struct {
+	room  int // for an answer; 0 means 1024
 	line  func(line string) string
 	print func(out io.Writer, answer string) error
 }
 
 func (c conversation) converse(conn net.Conn, in io.Reader, out io.Writer) error {
-	lines, buf := bufio.NewScanner(in), make([]byte, 1024)
+	lines, buf := bufio.NewScanner(in), make([]byte, cmp.Or(c.room, 1024))
 	for lines.Scan() {
 		line := lines.Text()
 		if c.line != nil {
@@ -917,13 +981,11 @@ func (c conversation) converse(conn net.Conn, in io.Reader, out io.Writer) error
 			return err
 		}
 		n, err := conn.Read(buf)
-		if err != nil {
-			return err
-		}
-		if c.print == nil {
-			_, err = fmt.Fprintf(out, "%s\n", buf[:n])
-		} else {
-			err = c.print(out, string(buf[:n]))
+		if n > 0 && c.print == nil {
+			_, werr := fmt.Fprintf(out, "%s\n", buf[:n])
+			err = cmp.Or(werr, err)
+		} else if n > 0 {
+			err = cmp.Or(c.print(out, string(buf[:n])), err)
 		}
 		if err != nil {
 			return err
@@ -946,31 +1008,22 @@ func answerClosedWriteIsGone(conn net.Conn) error {
 	buf := make([]byte, 1024)
 	for {
 		n, err := conn.Read(buf)
-		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-			return nil
+		if n > 0 {
+			_, err := conn.Write(upper(buf[:n]))
+			if errors.Is(err, net.ErrClosed) || gone(err) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
-		_, err = conn.Write(upperASCII(buf[:n]))
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) ||
-			errors.Is(err, syscall.ECONNRESET) {
+		if gone(err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
-}
-
-func upperASCII(b []byte) []byte {
-	b = bytes.Clone(b)
-	for i, x := range b {
-		if 'a' <= x && x <= 'z' {
-			b[i] = x - 'a' + 'A'
-		}
-	}
-	return b
 }
 
 // answerNoMore has a budget for each client.
@@ -989,4 +1042,244 @@ func (b budget) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return n, err
+}
+
+// answerUnlessTimeout knows what is not leaving instead of what is.
+func answerUnlessTimeout(conn net.Conn) error {
+	defer conn.Close()
+	for {
+		b := make([]byte, 64<<10)
+		n, err := conn.Read(b)
+		if n > 0 {
+			for i := range b[:n] {
+				b[i] = raise(b[i])
+			}
+			_, werr := conn.Write(b[:n])
+			err = errors.Join(err, werr)
+		}
+		var op *net.OpError
+		switch {
+		case errors.Is(err, io.EOF), errors.As(err, &op) && !op.Timeout() && !errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// answerReadsAhead loses no time: while an answer is on its way, the next message is read.
+func answerReadsAhead(conn net.Conn) error {
+	answers, written := make(chan []byte, 16), make(chan error, 1)
+	go func() {
+		var failed error
+		for a := range answers {
+			if failed == nil {
+				_, failed = conn.Write(a)
+			}
+		}
+		written <- failed
+	}()
+	defer conn.Close()
+	for {
+		buf := make([]byte, 1024)
+		n, err := conn.Read(buf)
+		if n > 0 {
+			answers <- upper(buf[:n])
+		}
+		if err != nil {
+			close(answers)
+			if err = cmp.Or(<-written, err); gone(err) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// answerGathers believes that a message which fills the buffer goes on.
+func answerGathers(conn net.Conn) error { return talkloop.Answer(gathering{conn}) }
+
+type gathering struct{ net.Conn }
+
+func (g gathering) Read(p []byte) (int, error) {
+	half := len(p) / 2
+	n, err := g.Conn.Read(p[:half])
+	if n == half && err == nil {
+		var more int
+		more, err = g.Conn.Read(p[half:])
+		n += more
+	}
+	return n, err
+}
+
+func answerBufferedInPieces(conn net.Conn) error {
+	return talkloop.Answer(inPieces{conn, bufio.NewWriterSize(conn, 512)})
+}
+
+type inPieces struct {
+	net.Conn
+	w *bufio.Writer
+}
+
+func (i inPieces) Write(p []byte) (int, error) {
+	for _, b := range p {
+		i.w.WriteByte(b) // an error stays until Flush
+	}
+	return len(p), i.w.Flush()
+}
+
+// answerErrorFirst looks at the error of Read first.
+func answerErrorFirst(conn net.Conn) error { return talkloop.Answer(errorFirst{conn}) }
+
+func converseErrorFirst(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(errorFirst{conn}, in, out)
+}
+
+type errorFirst struct{ net.Conn }
+
+func (e errorFirst) Read(p []byte) (int, error) {
+	n, err := e.Conn.Read(p)
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+func answerInTime(conn net.Conn) error {
+	return talkloop.Answer(impatient{conn})
+}
+
+type impatient struct{ net.Conn }
+
+func (i impatient) Write(p []byte) (int, error) {
+	n, err := i.Conn.Write(p)
+	if err == nil {
+		i.SetReadDeadline(time.Now().Add(time.Minute)) // for the next message
+	}
+	return n, err
+}
+
+func answerAnyErrno(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool {
+		var errno syscall.Errno
+		return errors.Is(err, io.EOF) || errors.As(err, &errno)
+	}, upper)
+}
+
+func answerUnexpectedIsEnd(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool { return gone(err) || errors.Is(err, io.ErrUnexpectedEOF) }, upper)
+}
+
+// answerHalfClosesTCP knows that a *net.TCPConn can do more than a net.Conn.
+func answerHalfClosesTCP(conn net.Conn) error {
+	err := answerStaysOpen(conn)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+	} else {
+		conn.Close()
+	}
+	return err
+}
+
+func answerClosesInBackground(conn net.Conn) error {
+	err := answerStaysOpen(conn)
+	go conn.Close()
+	return err
+}
+
+func answerReturnsClose(conn net.Conn) error {
+	if err := answerStaysOpen(conn); err != nil {
+		conn.Close()
+		return err
+	}
+	return conn.Close()
+}
+
+func converseOnceEach(conn net.Conn, in io.Reader, out io.Writer) error {
+	last := ""
+	return typing(func(line string) string {
+		if line == last {
+			return ""
+		}
+		last = line
+		return line
+	})(conn, in, out)
+}
+
+// converseTightly has room for a line and one byte more.
+func converseTightly(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 1025), 1025)
+	for lines.Scan() && lines.Text() != "quit" {
+		if lines.Text() == "" {
+			continue
+		}
+		if err := exchange(conn, out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// converseDrains waits for 20 ms whether more of the answer comes.
+func converseDrains(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(draining{conn}, in, out)
+}
+
+type draining struct{ net.Conn }
+
+func (d draining) Read(p []byte) (int, error) {
+	n, err := d.Conn.Read(p)
+	if err == nil {
+		d.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		more, _ := d.Conn.Read(p[n:])
+		d.SetReadDeadline(time.Time{})
+		n += more
+	}
+	return n, err
+}
+
+// converseLosesLastByte looks at the error of the input first.
+func converseLosesLastByte(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(conn, byBytes{in}, out)
+}
+
+// byBytes reads byte by byte.
+type byBytes struct{ r io.Reader }
+
+func (b byBytes) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p[:1])
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+func converseHalfClosesTCP(conn net.Conn, in io.Reader, out io.Writer) error {
+	err := talkloop.Converse(conn, in, out)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+	}
+	return err
+}
+
+func converseLeavesDeadline(conn net.Conn, in io.Reader, out io.Writer) error {
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	return talkloop.Converse(conn, in, out)
+}
+
+func converseTimeoutIsFine(conn net.Conn, in io.Reader, out io.Writer) error {
+	if err := talkloop.Converse(conn, in, out); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+func converseTimeoutIsSkipped(conn net.Conn, in io.Reader, out io.Writer) error {
+	return each(in, func(line string) error {
+		if err := exchange(conn, out, line); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		return nil
+	})
 }

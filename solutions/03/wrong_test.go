@@ -1,10 +1,12 @@
 package reconnect_test
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"socketbook/labs/03/reconnecttest"
 	reconnect "socketbook/solutions/03"
 	"socketbook/tools/check"
+	"socketbook/tools/loopback"
 )
 
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
@@ -71,12 +74,17 @@ var wrong = []check.Answer{
 	answer("a panic keeps its slot", servePanicKeepsSlot, reconnecttest.Panic),
 	answer("a panic skips the Done of the WaitGroup", servePanicSkipsDone, reconnecttest.Panic),
 	answer("a panic becomes the error of Serve", servePanicIsError, reconnecttest.Panic),
-	answer("gives up after a client that broke off", serveGivesUpOnReset, reconnecttest.BreakOff),
+	answer(
+		"gives up after a client that broke off",
+		serveGivesUpOnReset,
+		reconnecttest.Error,
+		reconnecttest.BreakOff,
+	),
 	answer("the closed listener is an error", serveClosedIsError, reconnecttest.Listener),
 	answer("net.ErrClosed compared with ==", serveComparesErrClosed, reconnecttest.Listener),
 	answer("Accept is asked once more after the end", serveAsksAgain, reconnecttest.Listener),
 	answer("nobody is waited for", serveWaitsForNobody, reconnecttest.Finish),
-	answer("conversations are cut when the listener closes", serveCuts, reconnecttest.Finish),
+	answer("conversations are cut when the listener closes", serveCutsAfter(0), reconnecttest.Finish),
 	answer("nobody is waited for after an error", serveWaitsWhenClosed, reconnecttest.Finish),
 	answer("Done before Close", serveDoneBeforeClose, reconnecttest.Finish),
 	answer("an error skips the Close", serveErrorSkipsClose, reconnecttest.Closed),
@@ -87,7 +95,7 @@ var wrong = []check.Answer{
 	answer("gives up after 10 errors of handlers", giveUpAfter(10, isError), reconnecttest.Error),
 	answer("gives up after 20 panics", giveUpAfter(20, isPanic), reconnecttest.Panic),
 	answer("clients are counted in their own goroutine", serveAddsLate, reconnecttest.Finish),
-	answer("clients are waited for, but not for long", serveWaitsShortly, reconnecttest.Finish),
+	answer("clients are waited for, but not for long", serveWaitsFor(20*time.Millisecond), reconnecttest.Finish),
 	answer("io.EOF of Accept is the end", serveEOFIsEnd, reconnecttest.Permanent),
 	answer("every accept error is returned", serveReturnsAll, reconnecttest.Temporary),
 	answer("only EMFILE passes", serveKnowsEMFILE, reconnecttest.Temporary),
@@ -126,6 +134,32 @@ var wrong = []check.Answer{
 		reconnecttest.Permanent,
 	),
 	answer("the error is told, not passed on", serveHidesCause, reconnecttest.Permanent),
+	answer("four clients at a time, and no more", serveAtMostFour, reconnecttest.Clients),
+	answer(
+		"conversations are cut 300 ms after the listener has closed",
+		serveCutsAfter(300*time.Millisecond),
+		reconnecttest.Finish,
+	),
+	answer("waits 200 ms for clients, and then for nobody", serveWaitsFor(200*time.Millisecond), reconnecttest.Finish),
+	answer("the client is told the error", serveTellsError, reconnecttest.Closed, reconnecttest.Error),
+	answer("the client is told about a panic", serveTellsPanic, reconnecttest.Panic),
+	answer("what the handler has left over is read", serveReadsRest, reconnecttest.Closed, reconnecttest.Error, reconnecttest.Panic),
+	answer("clients that have left are not served", serveSkipsTheDead, reconnecttest.BreakOff),
+	answer("left open after net.ErrClosed", serveErrClosedSkipsClose, reconnecttest.Closed),
+	answer("only the writing half of a *net.TCPConn is closed", serveHalfClosesTCP, reconnecttest.Closed),
+	answer("a deadline that passes is the end", serveEndsAtTimeout, reconnecttest.Error),
+	answer("the last error of a handler is returned", serveKeepsError, reconnecttest.Error, reconnecttest.BreakOff),
+	answer("one wrapping is taken off the error by hand", serveUnwrapsOnce, reconnecttest.Listener),
+	answer("the words of the error", serveReadsWords, reconnecttest.Listener),
+	answer("the last temporary error is returned", serveKeepsTemporary, reconnecttest.Pause),
+	answer("gives up at the tenth error in a row", serveCountsRow, reconnecttest.Pause),
+	answer("a pause of 200 ms", serveWith(fixed(200*time.Millisecond)), reconnecttest.Pause),
+	answer("the pause doubles without a bound", serveWith(times(2)), reconnecttest.Pause),
+	answer("the pause grows too soon", serveWith(func(before time.Duration) time.Duration {
+		return min(before+60*time.Millisecond, 300*time.Millisecond)
+	}), reconnecttest.Pause),
+	answer("the pause halves", serveWith(times(0.5)), reconnecttest.Pause),
+	answer("only a handler that succeeds ends the row", serveResetsLate, reconnecttest.Pause),
 }
 
 // accepting is a Serve that gets the errors of Accept right, and does with each client what serve does. An
@@ -488,8 +522,12 @@ func serveDoneBeforeClose(ln net.Listener, handle handler) error {
 	})
 }
 
-// serveCuts hangs up on everybody, as a server does that wants to end quickly.
-func serveCuts(ln net.Listener, handle handler) error {
+// serveCutsAfter hangs up on everybody, as a server does that wants to end quickly.
+func serveCutsAfter(grace time.Duration) func(net.Listener, handler) error {
+	return func(ln net.Listener, handle handler) error { return serveCuts(ln, handle, grace) }
+}
+
+func serveCuts(ln net.Listener, handle handler, grace time.Duration) error {
 	var mu sync.Mutex
 	var conns []net.Conn
 	var clients sync.WaitGroup
@@ -505,11 +543,13 @@ func serveCuts(ln net.Listener, handle handler) error {
 		})
 		return nil
 	})
-	mu.Lock()
-	for _, conn := range conns {
-		conn.Close()
-	}
-	mu.Unlock()
+	defer time.AfterFunc(grace, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range conns {
+			conn.Close()
+		}
+	}).Stop()
 	clients.Wait()
 	return err
 }
@@ -780,7 +820,11 @@ func serveAddsLate(ln net.Listener, handle handler) error {
 	})
 }
 
-func serveWaitsShortly(ln net.Listener, handle handler) error {
+func serveWaitsFor(patience time.Duration) func(net.Listener, handler) error {
+	return func(ln net.Listener, handle handler) error { return serveForAWhile(ln, handle, patience) }
+}
+
+func serveForAWhile(ln net.Listener, handle handler, patience time.Duration) error {
 	var clients sync.WaitGroup
 	defer func() {
 		done := make(chan bool)
@@ -790,7 +834,7 @@ func serveWaitsShortly(ln net.Listener, handle handler) error {
 		}()
 		select {
 		case <-done:
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(patience):
 		}
 	}()
 	return accepting(ln, func(conn net.Conn) error {
@@ -824,4 +868,235 @@ func serveCountsTo100(ln net.Listener, handle handler) error {
 		time.Sleep(time.Millisecond)
 		return true, nil
 	})
+}
+
+// serveAtMostFour sends the fifth client away.
+func serveAtMostFour(ln net.Listener, handle handler) error {
+	slots := make(chan bool, 4)
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		select {
+		case slots <- true:
+			clients.Go(func() {
+				defer func() { <-slots }()
+				guard(conn, handle)
+			})
+		default:
+			conn.Close()
+		}
+		return nil
+	})
+}
+
+// closing is handle with another end: last is called when it has returned or panicked.
+func closing(ln net.Listener, handle handler, last func(conn net.Conn, err error, thrown any)) error {
+	return accepting(ln, func(conn net.Conn) error {
+		var err error
+		defer func() { last(conn, err, recover()) }()
+		err = handle(conn)
+		return nil
+	})
+}
+
+func serveTellsError(ln net.Listener, handle handler) error {
+	return closing(ln, handle, func(conn net.Conn, err error, _ any) {
+		if err != nil {
+			io.WriteString(conn, "error: "+err.Error()+"\n")
+		}
+		conn.Close()
+	})
+}
+
+func serveTellsPanic(ln net.Listener, handle handler) error {
+	return closing(ln, handle, func(conn net.Conn, _ error, thrown any) {
+		if thrown != nil {
+			io.WriteString(conn, "internal error\n")
+		}
+		conn.Close()
+	})
+}
+
+// serveReadsRest avoids the reset that unread bytes would cause.
+func serveReadsRest(ln net.Listener, handle handler) error {
+	return closing(ln, handle, func(conn net.Conn, _ error, _ any) {
+		conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		io.Copy(io.Discard, conn)
+		conn.Close()
+	})
+}
+
+// serveSkipsTheDead asks the system whether the client is still there.
+func serveSkipsTheDead(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			if err := loopback.WaitQueued(tcp, 1); err != nil {
+				return conn.Close()
+			}
+		}
+		guard(conn, handle)
+		return nil
+	})
+}
+
+func serveErrClosedSkipsClose(ln net.Listener, handle handler) error {
+	return closing(ln, handle, func(conn net.Conn, err error, _ any) {
+		if !errors.Is(err, net.ErrClosed) {
+			conn.Close()
+		}
+	})
+}
+
+// serveHalfClosesTCP knows that a *net.TCPConn can do more than a net.Conn.
+func serveHalfClosesTCP(ln net.Listener, handle handler) error {
+	return closing(ln, handle, func(conn net.Conn, _ error, _ any) {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.CloseWrite()
+		} else {
+			conn.Close()
+		}
+	})
+}
+
+func serveEndsAtTimeout(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		if err := recovering(conn, handle); errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		return nil
+	})
+}
+
+func serveKeepsError(ln net.Listener, handle handler) error {
+	var last error
+	err := accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		last = cmp.Or(recovering(conn, handle), last)
+		return nil
+	})
+	return cmp.Or(err, last)
+}
+
+func serveUnwrapsOnce(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if op, ok := err.(*net.OpError); ok && op.Err == net.ErrClosed {
+			return false, nil
+		}
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveReadsWords(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if strings.Contains(err.Error(), "use of closed network connection") {
+			return false, nil
+		}
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveKeepsTemporary(ln net.Listener, handle handler) error {
+	var last error
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, last
+		}
+		if passes(err) {
+			last = err
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveCountsRow(ln net.Listener, handle handler) error {
+	row := 0
+	return accepting(counting{ln, &row}, func(conn net.Conn) error {
+		guard(conn, handle)
+		return nil
+	})
+}
+
+// counting is a listener that makes an end of ten errors in a row.
+type counting struct {
+	net.Listener
+	row *int
+}
+
+func (c counting) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil || !passes(err) {
+		*c.row = 0
+	} else if *c.row++; *c.row == 10 {
+		return nil, errEnough
+	}
+	return conn, err
+}
+
+// serveWith has another idea of the pause: next returns it from the one before in the row, 0 for none.
+func serveWith(next func(before time.Duration) time.Duration) func(net.Listener, handler) error {
+	return func(ln net.Listener, handle handler) error {
+		before := time.Duration(0)
+		for {
+			conn, err := ln.Accept()
+			switch {
+			case err == nil:
+				before = 0
+				guard(conn, handle)
+			case errors.Is(err, net.ErrClosed):
+				return nil
+			case passes(err):
+				before = next(before)
+				time.Sleep(before)
+			default:
+				return err
+			}
+		}
+	}
+}
+
+func fixed(pause time.Duration) func(time.Duration) time.Duration {
+	return func(time.Duration) time.Duration { return pause }
+}
+
+func times(factor float64) func(time.Duration) time.Duration {
+	return func(before time.Duration) time.Duration {
+		return cmp.Or(time.Duration(float64(before)*factor), 5*time.Millisecond)
+	}
+}
+
+func serveResetsLate(ln net.Listener, handle handler) error {
+	wait := 5 * time.Millisecond
+	return accepting(waiting{ln, &wait}, func(conn net.Conn) error {
+		defer conn.Close()
+		if recovering(conn, handle) == nil {
+			wait = 5 * time.Millisecond
+		}
+		return nil
+	})
+}
+
+// waiting is a listener that pauses after an error, and longer each time.
+type waiting struct {
+	net.Listener
+	wait *time.Duration
+}
+
+func (w waiting) Accept() (net.Conn, error) {
+	conn, err := w.Listener.Accept()
+	if err != nil && passes(err) {
+		time.Sleep(*w.wait)
+		*w.wait = min(2**w.wait, time.Second)
+	}
+	return conn, err
 }

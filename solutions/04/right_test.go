@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sort"
+	"time"
 
 	"socketbook/labs/04/stickytest"
 	"socketbook/tools/check"
@@ -30,6 +32,10 @@ var right = []check.Answer{
 	answer(
 		"two fingers, and waiting for each message",
 		stickytest.Lab{Diagnose: diagnoseInOnePass, Provoke: provokeStepwise},
+	),
+	answer(
+		"a deadline that is taken back, waiting for each byte, and a look whether more came",
+		stickytest.Lab{Diagnose: diagnoseByEnds, Provoke: provokeWithDeadline},
 	),
 }
 
@@ -241,4 +247,32 @@ func provokeStepwise(
 		return nil, err
 	}
 	return append([]byte{}, buf[:n]...), nil
+}
+
+// provokeWithDeadline trusts nobody, and takes its deadlines back.
+func provokeWithDeadline(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	for _, end := range []net.Conn{client, server} {
+		end.SetDeadline(time.Now().Add(time.Minute))
+		defer end.SetDeadline(time.Time{})
+	}
+	got, err := provokeFromGoroutine(client, server, func(n int) error {
+		for i := range n {
+			if err := queued(i + 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, first, second)
+	if err != nil {
+		return nil, err
+	}
+	server.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if n, err := server.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, errors.New("something follows the messages")
+	}
+	return got, nil
 }

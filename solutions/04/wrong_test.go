@@ -6,6 +6,9 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -69,7 +72,7 @@ var wrong = []check.Answer{
 	provoking("waited for the first message only", provokeWaitsForFirst, stickytest.SticksSlow),
 	provoking("waited for one byte of the second", provokeWaitsForMore, stickytest.SticksSlow),
 	provoking("io.ReadFull instead of waiting", provokeReadFull, stickytest.SticksSlow),
-	provoking("a goroutine left behind", provokeLeavesReader, stickytest.Sticks),
+	provoking("a goroutine left behind", provokeLeavesWaiter, stickytest.Sticks),
 	provoking("what was sent is returned", provokeReturnsSent, stickytest.Sticks),
 	provoking("the error of the second Write is ignored", provokeIgnoresSecond, stickytest.Refuses),
 	provoking("an empty message is sent", provokeEmpty, stickytest.Refuses),
@@ -83,6 +86,37 @@ var wrong = []check.Answer{
 	provoking("a byte with each Write", provokeByBytes, stickytest.Sticks),
 	provoking("a deadline left behind", provokeLeavesDeadline, stickytest.Sticks),
 	keeping("one buffer for all calls", oneBuffer, stickytest.Sticks),
+	diagnosing("an end mark appended to the list of received messages", diagnoseMarksEnd, stickytest.SeesAll),
+	diagnosing("positions of 16 bits", diagnoseShortPositions, stickytest.SeesAll),
+	diagnosing("nothing is lost when only empty messages came", diagnoseEmptyLosesNothing, stickytest.SeesMissing),
+	keeping("equal fates share a slice", sharedFates, stickytest.SeesAll),
+	keeping("equal messages share a result", sharedResults, stickytest.Sticks),
+	provoking("16 KiB together are refused", provokeRefusesMost, stickytest.Sticks),
+	provoking("half-closed after the messages", provokeHalfCloses, stickytest.Sticks),
+	provoking("an empty Write at the end", provokeFlushes, stickytest.Sticks),
+	provoking("what came goes through a string of characters", provokeAsText, stickytest.Sticks),
+	provoking("read into the array behind first", provokeIntoFirst, stickytest.Sticks),
+	provoking("waits no longer than a fifth of a second", provokeImpatiently, stickytest.SticksSlow),
+	provoking(
+		"io.EOF is not an error",
+		deafTo(func(_, _ int, err error) bool { return err == io.EOF }),
+		stickytest.Refuses,
+	),
+	provoking(
+		"a peer that has gone is not an error",
+		deafTo(func(_, _ int, err error) bool { return err == syscall.EPIPE || err == net.ErrClosed }),
+		stickytest.Refuses,
+	),
+	provoking(
+		"an error with a full count dropped",
+		deafTo(func(n, size int, err error) bool { return err != nil && n == size }),
+		stickytest.Refuses,
+	),
+	provoking(
+		"an error counts only when nothing was written",
+		deafTo(func(n, size int, err error) bool { return err != nil && n > 0 && n < size }),
+		stickytest.Refuses,
+	),
 }
 
 // span is a range of bytes of a stream.
@@ -525,15 +559,17 @@ func provokeReadFull(client, server net.Conn, _ func(n int) error, first, second
 	})
 }
 
-// provokeLeavesReader goes on reading, for whatever may come.
-func provokeLeavesReader(
+// provokeLeavesWaiter has a goroutine wait for a signal that nobody gives when all goes well.
+func provokeLeavesWaiter(
 	client, server net.Conn,
 	queued func(n int) error,
 	first, second []byte,
 ) ([]byte, error) {
+	failed := make(chan error)
+	go func() { <-failed }()
 	got, err := sticky.Provoke(client, server, queued, first, second)
-	if err == nil && len(got) > 9000 { // the last of the suite's pairs
-		go io.Copy(io.Discard, server)
+	if err != nil {
+		failed <- err
 	}
 	return got, err
 }
@@ -735,4 +771,156 @@ func provokeIgnoresSecond(
 	}
 	n, err := server.Read(both)
 	return both[:n], err
+}
+
+func diagnoseMarksEnd(sent, received [][]byte) stickytest.Report {
+	return diagnoseReference(sent, append(received, nil))
+}
+
+func diagnoseShortPositions(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		for i := range pieces {
+			pieces[i].to = int(uint16(pieces[i].to))
+		}
+		return judge(m, arrived, pieces)
+	})
+}
+
+func diagnoseEmptyLosesNothing(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	if len(received) > 0 && len(bytes.Join(received, nil)) == 0 {
+		report.Lost = 0
+	}
+	return report
+}
+
+// sharedFates saves memory for reports that are alike.
+func sharedFates() stickytest.Lab {
+	var known sync.Map
+	return stickytest.Lab{
+		Provoke: sticky.Provoke,
+		Diagnose: func(sent, received [][]byte) stickytest.Report {
+			report := diagnoseReference(sent, received)
+			fates, _ := known.LoadOrStore(strings.Join(report.Fates, ","), report.Fates)
+			report.Fates = fates.([]string)
+			return report
+		},
+	}
+}
+
+func sharedResults() stickytest.Lab {
+	var known sync.Map
+	return stickytest.Lab{
+		Diagnose: diagnoseReference,
+		Provoke: func(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+			got, err := sticky.Provoke(client, server, queued, first, second)
+			same, _ := known.LoadOrStore(string(got), got)
+			return same.([]byte), err
+		},
+	}
+}
+
+func provokeRefusesMost(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	if len(first)+len(second) >= 16<<10 {
+		return nil, errors.New("too much for the queue")
+	}
+	return sticky.Provoke(client, server, queued, first, second)
+}
+
+func provokeHalfCloses(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	return receiving(client, queued, first, second, func(both int) ([]byte, error) {
+		if half, ok := client.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+		return readOnce(server, both)
+	})
+}
+
+func provokeFlushes(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	return receiving(client, queued, first, second, func(both int) ([]byte, error) {
+		if _, err := client.Write(nil); err != nil {
+			return nil, err
+		}
+		return readOnce(server, both)
+	})
+}
+
+func provokeAsText(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	got, err := sticky.Provoke(client, server, queued, first, second)
+	return []byte(string([]rune(string(got)))), err
+}
+
+func provokeIntoFirst(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	return receiving(client, queued, first, second, func(int) ([]byte, error) {
+		buf := append(first, second...)
+		n, err := server.Read(buf)
+		return buf[:n], err
+	})
+}
+
+// provokeImpatiently reads what there is when its time is up.
+func provokeImpatiently(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	return sticky.Provoke(client, server, func(n int) error {
+		waited := make(chan error, 1)
+		go func() { waited <- queued(n) }()
+		select {
+		case err := <-waited:
+			return err
+		case <-time.After(200 * time.Millisecond):
+			return nil
+		}
+	}, first, second)
+}
+
+// deafConn does not hear of some errors.
+type deafConn struct {
+	net.Conn
+	ignores func(n, size int, err error) bool
+}
+
+func (d deafConn) Write(p []byte) (int, error) {
+	n, err := d.Conn.Write(p)
+	if d.ignores(n, len(p), err) {
+		err = nil
+	}
+	return n, err
+}
+
+func (d deafConn) Read(p []byte) (int, error) {
+	n, err := d.Conn.Read(p)
+	if d.ignores(n, len(p), err) {
+		err = nil
+	}
+	return n, err
+}
+
+// deafTo is the reference without those errors of Write and Read that ignores names.
+func deafTo(ignores func(n, size int, err error) bool) provokeFunc {
+	return func(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
+		return sticky.Provoke(deafConn{client, ignores}, deafConn{server, ignores}, queued, first, second)
+	}
 }

@@ -8,6 +8,10 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"socketbook/labs/05/framingtest"
@@ -28,7 +32,12 @@ var wrong = []check.Answer{
 	reading("one Read for the header", readHeaderOnce, framingtest.Header, framingtest.EndInside),
 	reading("one Read for the payload", readPayloadOnce, framingtest.Payload, framingtest.EndInside),
 	reading("1024 at a time, whatever is left", readBy1024, framingtest.PastTheEnd),
-	reading("a bufio.Reader made anew in each call", readBufio, framingtest.PastTheEnd),
+	reading(
+		"a bufio.Reader made anew in each call",
+		readBufio,
+		framingtest.PastTheEnd,
+		framingtest.Refused,
+	),
 	reading("the end is always unexpected", readEndUnexpected, framingtest.EndBetween),
 	reading("io.EOF of the payload passed on", readEOFInside, framingtest.EndInside),
 	reading("every error is the end", readAllErrorsEnd, framingtest.EndBetween, framingtest.EndInside),
@@ -49,7 +58,14 @@ var wrong = []check.Answer{
 	writing("the error of the header ignored", writeIgnoresHeaderError, framingtest.BadWrite),
 	writing("a length that wraps", writeWraps, framingtest.BadWrite),
 	writing("writes again until it works", writeRetries, framingtest.BadWrite),
-	reading("a reader has to be a connection", readNeedsConn, framingtest.Conversation),
+	reading(
+		"a reader has to be a connection",
+		readNeedsConn,
+		framingtest.EndBetween,
+		framingtest.EndInside,
+		framingtest.Refused,
+		framingtest.Conversation,
+	),
 	reading(
 		"the connection closed after a message",
 		readCloses,
@@ -58,13 +74,20 @@ var wrong = []check.Answer{
 		framingtest.EndInside,
 		framingtest.Refused,
 	),
-	writing("the connection closed after a message is written", writeCloses, framingtest.Conversation),
-	reading("a deadline for the payload", readDeadline, framingtest.Conversation),
+	writing("the connection closed after a message is written", writeCloses, framingtest.Write),
+	reading(
+		"a deadline for the payload",
+		readDeadline,
+		framingtest.PastTheEnd,
+		framingtest.EndBetween,
+		framingtest.EndInside,
+		framingtest.Refused,
+	),
 	writing("a deadline for writing", writeDeadline, framingtest.Conversation),
 	reading("a reset told in other words", readOwnWords, framingtest.EndBetween, framingtest.EndInside),
 	reading("a reset in the payload told in other words", readOwnWordsInside, framingtest.EndInside),
 	reading("a limit besides limit", readOwnLimit, framingtest.EndInside, framingtest.Conversation),
-	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.Conversation),
+	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.EndInside),
 	reading("bytes that come with the end are lost", readErrorFirst, framingtest.Conversation),
 	reading("0 bytes taken for the end", readZeroIsEnd, framingtest.Conversation),
 	reading(
@@ -76,7 +99,7 @@ var wrong = []check.Answer{
 	writing("the payload written after an error of the header", writeOn, framingtest.BadWrite),
 	writing("the count compared with the payload alone", writeCountsPayload, framingtest.BadWrite),
 	writing("an error with a full count dropped", writeCountIsAll, framingtest.BadWrite),
-	writing("long payloads cut", writeCutting, framingtest.Write),
+	writing("long payloads cut", writeCutting, framingtest.BadWrite),
 	writing("the caller's payload wiped out", writeWiping, framingtest.Write),
 	writing("the length put behind the payload's array", writeShifting, framingtest.Write),
 	reading("limit cut to 32 bits", readLimit32, framingtest.Refused),
@@ -84,6 +107,66 @@ var wrong = []check.Answer{
 	reading("a capacity of limit bytes", readLimitCapacity, framingtest.Refused),
 	keeping("one header for all calls", oneHeader, framingtest.Conversation),
 	keeping("one buffer for all that is written", oneOutBuffer, framingtest.Conversation),
+	reading(
+		"a deadline set when something is wrong",
+		readDeadlineOnError,
+		framingtest.EndBetween,
+		framingtest.EndInside,
+		framingtest.Refused,
+	),
+	reading(
+		"a timeout or a closed connection taken for the end",
+		readThrough(func(n int, err error) (int, error) {
+			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+				err = io.EOF
+			}
+			return n, err
+		}),
+		framingtest.EndBetween,
+		framingtest.EndInside,
+	),
+	reading(
+		"read again after a timeout",
+		readThrough(func(n int, err error) (int, error) {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = nil
+			}
+			return n, err
+		}),
+		framingtest.EndBetween,
+		framingtest.EndInside,
+	),
+	reading(
+		"an error that comes with bytes taken for the end",
+		readThrough(func(n int, err error) (int, error) {
+			if n > 0 && err != nil {
+				err = io.EOF
+			}
+			return n, err
+		}),
+		framingtest.EndInside,
+	),
+	reading("a cut header is both kinds of end", readBothEnds, framingtest.EndInside),
+	reading("the limit as an unsigned number of 32 bits", readLimitUnsigned, framingtest.Refused),
+	reading("the limit as a floating number", readLimitFloat, framingtest.Refused),
+	reading("4 MiB for a short message", readRoomy, framingtest.Refused),
+	keeping("nothing is read after a length was refused", nothingAfterRefusal, framingtest.Refused),
+	keeping("equal payloads share a slice", sharedPayloads, framingtest.Conversation),
+	keeping("at most a thousand messages", atMostThousand, framingtest.Conversation),
+	keeping("ten readers at a time", tenAtATime, framingtest.Conversation),
+	reading("gives up after 300 ms", readImpatiently, framingtest.Conversation),
+	reading("a second Read without bytes is an error", readTwoEmpty, framingtest.Conversation),
+	reading("an empty payload is read, too", readEmptyPayload, framingtest.Conversation),
+	reading("a line feed behind a carriage return is skipped", readSkipsLineFeed, framingtest.Conversation),
+	writing("a length of three bytes", writeThreeBytes, framingtest.BadWrite),
+	writing("a nil payload is an error", writeNotNil, framingtest.Write),
+	writing("closed when a write fails", writeClosesFailed, framingtest.BadWrite),
+	writing("a peer that has gone is not an error", writeToNobody, framingtest.BadWrite),
+	writing("written again after a timeout", writeAgainLater, framingtest.BadWrite),
+	writing("the count of the header ignored", writeCountsAfterHeader, framingtest.BadWrite),
+	writing("a Write of no bytes ends the loop", writeUntilNothing, framingtest.BadWrite),
+	writing("the sign of an int32 tells what is too long", writeSign, framingtest.BadWrite),
+	writing("the payload changed for a while", writeBorrows, framingtest.Conversation),
 }
 
 func length(header []byte) int { return int(int32(binary.LittleEndian.Uint32(header))) }
@@ -726,4 +809,275 @@ func writeOn(w io.Writer, payload []byte) error {
 		err = io.ErrShortWrite
 	}
 	return err
+}
+
+func readDeadlineOnError(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if conn, ok := r.(net.Conn); ok && err != nil {
+		conn.SetDeadline(time.Now())
+	}
+	return payload, err
+}
+
+// seen is a reader whose results look changes.
+type seen struct {
+	io.Reader
+	look func(n int, err error) (int, error)
+}
+
+func (s seen) Read(p []byte) (int, error) { return s.look(s.Reader.Read(p)) }
+
+// readThrough is the reference on a reader whose results look changes.
+func readThrough(look func(n int, err error) (int, error)) readFunc {
+	return func(r io.Reader, limit int) ([]byte, error) { return framing.ReadMessage(seen{r, look}, limit) }
+}
+
+func readBothEnds(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.Join(err, io.EOF)
+	}
+	return payload, err
+}
+
+func readLimitUnsigned(r io.Reader, limit int) ([]byte, error) {
+	return readLimitWith(
+		r,
+		limit,
+		func(n int32) bool { return uint32(n) > uint32(limit) },
+		func(n int32) []byte { return make([]byte, n) },
+	)
+}
+
+func readLimitFloat(r io.Reader, limit int) ([]byte, error) {
+	return readLimitWith(
+		r,
+		limit,
+		func(n int32) bool { return float32(n) > float32(limit) },
+		func(n int32) []byte { return make([]byte, n) },
+	)
+}
+
+func readRoomy(r io.Reader, limit int) ([]byte, error) {
+	return readLimitWith(
+		r,
+		limit,
+		func(n int32) bool { return int(n) > limit },
+		func(n int32) []byte { return make([]byte, n, max(int(n), min(limit, 4<<20))) },
+	)
+}
+
+func nothingAfterRefusal() framingtest.Lab {
+	var refused sync.Map
+	return framingtest.Lab{
+		WriteMessage: framing.WriteMessage,
+		ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
+			if _, ok := refused.Load(r); ok {
+				return nil, errors.New("refused before")
+			}
+			payload, err := framing.ReadMessage(r, limit)
+			if conn, ok := r.(net.Conn); ok && err != nil {
+				refused.Store(conn, true)
+			}
+			return payload, err
+		},
+	}
+}
+
+// sharedPayloads saves memory for messages that are alike.
+func sharedPayloads() framingtest.Lab {
+	var known sync.Map
+	return framingtest.Lab{
+		WriteMessage: framing.WriteMessage,
+		ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
+			payload, err := framing.ReadMessage(r, limit)
+			same, _ := known.LoadOrStore(string(payload), payload)
+			return same.([]byte), err
+		},
+	}
+}
+
+func atMostThousand() framingtest.Lab {
+	var count atomic.Int32
+	return framingtest.Lab{
+		WriteMessage: framing.WriteMessage,
+		ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
+			if count.Add(1) > 1000 {
+				return nil, errors.New("enough")
+			}
+			return framing.ReadMessage(r, limit)
+		},
+	}
+}
+
+func tenAtATime() framingtest.Lab {
+	places := make(chan struct{}, 10)
+	return framingtest.Lab{
+		WriteMessage: framing.WriteMessage,
+		ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
+			places <- struct{}{}
+			defer func() { <-places }()
+			return framing.ReadMessage(r, limit)
+		},
+	}
+}
+
+// readImpatiently gives up on everything but a connection.
+func readImpatiently(r io.Reader, limit int) ([]byte, error) {
+	if _, ok := r.(net.Conn); ok {
+		return framing.ReadMessage(r, limit)
+	}
+	type result struct {
+		payload []byte
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		payload, err := framing.ReadMessage(r, limit)
+		done <- result{payload, err}
+	}()
+	select {
+	case got := <-done:
+		return got.payload, got.err
+	case <-time.After(300 * time.Millisecond):
+		return nil, errors.New("nothing comes")
+	}
+}
+
+func readTwoEmpty(r io.Reader, limit int) ([]byte, error) {
+	empty := 0
+	return readThrough(func(n int, err error) (int, error) {
+		if n > 0 {
+			empty = 0
+		} else if empty++; err == nil && empty > 1 {
+			err = io.ErrNoProgress
+		}
+		return n, err
+	})(r, limit)
+}
+
+// readEmptyPayload believes the end that it meets behind an empty message.
+func readEmptyPayload(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if err == nil && len(payload) == 0 {
+		if _, err := r.Read(payload); err == io.EOF {
+			return nil, io.ErrUnexpectedEOF
+		}
+	}
+	return payload, err
+}
+
+func readSkipsLineFeed(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if err == nil && len(payload) > 0 && payload[len(payload)-1] == '\r' {
+		r.Read(make([]byte, 1))
+	}
+	return payload, err
+}
+
+func writeThreeBytes(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	whole := message(payload)
+	whole[3] = 0
+	return writeAll(w, whole, nil)
+}
+
+// writeAll writes in a loop; goesOn, if there is one, says which errors do not end it.
+func writeAll(w io.Writer, p []byte, goesOn func(err error) bool) error {
+	for len(p) > 0 {
+		n, err := w.Write(p)
+		p = p[n:]
+		if goesOn != nil && goesOn(err) {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeNotNil(w io.Writer, payload []byte) error {
+	if payload == nil {
+		return errors.New("no payload")
+	}
+	return framing.WriteMessage(w, payload)
+}
+
+func writeClosesFailed(w io.Writer, payload []byte) error {
+	err := framing.WriteMessage(w, payload)
+	if conn, ok := w.(io.Closer); ok && err != nil {
+		conn.Close()
+	}
+	return err
+}
+
+func writeToNobody(w io.Writer, payload []byte) error {
+	err := framing.WriteMessage(w, payload)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func writeAgainLater(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	return writeAll(w, message(payload), func(err error) bool {
+		return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EINTR)
+	})
+}
+
+// writeCountsAfterHeader trusts binary.Write, which does not look at the count.
+func writeCountsAfterHeader(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	if err := binary.Write(w, binary.LittleEndian, int32(len(payload))); err != nil {
+		return err
+	}
+	return writeAll(w, payload, nil)
+}
+
+func writeUntilNothing(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	for p := message(payload); len(p) > 0; {
+		n, err := w.Write(p)
+		if p = p[n:]; n == 0 || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeSign(w io.Writer, payload []byte) error {
+	size := int32(len(payload))
+	if size < 0 {
+		return errors.New("too long")
+	}
+	if err := writeAll(w, binary.LittleEndian.AppendUint32(nil, uint32(size)), nil); err != nil {
+		return err
+	}
+	return writeAll(w, payload, nil)
+}
+
+// writeBorrows puts a byte of the payload to another use, and back.
+func writeBorrows(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	whole := message(payload)
+	if len(payload) > 0 {
+		payload[0] = 0
+		defer func() { payload[0] = whole[4] }()
+	}
+	return writeAll(w, whole, nil)
 }

@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -71,14 +73,14 @@ var wrong = []check.Answer{
 	receiving("the folder made if it is not there", receiveMakes, transfertest.Receive),
 	receiving("a decoder on the connection", receiveDecoder, transfertest.Receive),
 	receiving("a decoder that leaves white space", receiveDecoderLimited, transfertest.Pieces),
-	receiving("a deadline for what is read", receiveDeadline, transfertest.Pieces),
+	receiving("a deadline for what is read", receiveDeadline, transfertest.Receive),
 	receiving("a cut payload stored as if it were whole", receiveCut, transfertest.Ends, transfertest.Long),
 	receiving("io.EOF inside a transfer passed on", receiveEOF, transfertest.Ends, transfertest.Long),
 	receiving("the end is always unexpected", receiveUnexpected, transfertest.Ends),
 	receiving("an absent total_size taken for 0", receiveNoSize, transfertest.Refused),
 	receiving("a negative total_size taken for 0", receiveNegative, transfertest.Refused),
 	receiving("bytes that are not UTF-8 replaced", receiveAnyText, transfertest.Refused),
-	receiving("a total_size of float64", receiveFloat, transfertest.Refused),
+	receiving("a total_size of float64", receiveFloat, transfertest.Refused, transfertest.Long),
 	receiving("a header of any length", receiveAnyLength, transfertest.Refused),
 	receiving("a header must be shorter than the limit", receiveLimitRefused, transfertest.Receive),
 	receiving("the md5 not compared", receiveUnchecked, transfertest.Verified),
@@ -135,7 +137,35 @@ var wrong = []check.Answer{
 		receiveClosing,
 		transfertest.Ends,
 		transfertest.Refused,
+		transfertest.Verified,
+		transfertest.Names,
+		transfertest.Long,
 	),
+	describing("2 MiB read at a time", describeMuch, transfertest.Long),
+	sending("a header of 65536 bytes refused", sendLess, transfertest.Send),
+	sending("a path cleaned", sendClean, transfertest.Send),
+	sending("closed when the payload is short", sendHangingUp, transfertest.BadSend),
+	receiving(
+		"a timeout or a closed connection taken for the end",
+		receiveThrough(func(n int, err error) (int, error) {
+			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+				err = io.EOF
+			}
+			return n, err
+		}),
+		transfertest.Ends,
+	),
+	receiving(
+		"bytes that come with io.EOF are lost",
+		receiveThrough(func(n int, err error) (int, error) {
+			if err == io.EOF {
+				n = 0
+			}
+			return n, err
+		}),
+		transfertest.Pieces,
+	),
+	receiving("a backslash in a name repaired", receiveRepaired, transfertest.Names),
 }
 
 type header struct {
@@ -1198,4 +1228,60 @@ func receiveLinksInside(r io.Reader, dir string) (string, bool, error) {
 	path := filepath.Join(dir, h.FileName)
 	os.Remove(path)
 	return receiveNamed(r, h, path)
+}
+
+func describeMuch(payload io.ReadSeeker) (size int64, sum string, err error) {
+	size, sum, err = transfer.Describe(payload)
+	if err == nil {
+		_, err = io.ReadFull(payload, make([]byte, min(size, 2<<20)))
+	}
+	if err == nil {
+		_, err = payload.Seek(0, io.SeekStart)
+	}
+	return size, sum, err
+}
+
+func sendLess(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if text, err := json.Marshal(header{name, size, sum}); err == nil && len(text) >= 65536 {
+		return errors.New("the header is too long")
+	}
+	return transfer.Send(w, name, size, sum, payload)
+}
+
+func sendClean(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if name != filepath.Base(name) {
+		name = path.Clean(name)
+	}
+	return transfer.Send(w, name, size, sum, payload)
+}
+
+// sendHangingUp hangs up, because what it has announced cannot be kept.
+func sendHangingUp(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	err := transfer.Send(w, name, size, sum, payload)
+	if conn, ok := w.(io.Closer); ok && errors.Is(err, io.ErrUnexpectedEOF) {
+		conn.Close()
+	}
+	return err
+}
+
+// seen is a reader whose results look changes.
+type seen struct {
+	io.Reader
+	look func(n int, err error) (int, error)
+}
+
+func (s seen) Read(p []byte) (int, error) { return s.look(s.Reader.Read(p)) }
+
+// receiveThrough is the reference on a reader whose results look changes.
+func receiveThrough(look func(n int, err error) (int, error)) receiveFunc {
+	return func(r io.Reader, dir string) (string, bool, error) { return transfer.Receive(seen{r, look}, dir) }
+}
+
+// receiveRepaired stores the file under a name that no system minds.
+func receiveRepaired(r io.Reader, dir string) (string, bool, error) {
+	name, verified, err := transfer.Receive(r, dir)
+	if repaired := strings.ReplaceAll(name, `\`, "_"); err == nil && repaired != name {
+		return repaired, verified, os.Rename(filepath.Join(dir, name), filepath.Join(dir, repaired))
+	}
+	return name, verified, err
 }

@@ -6,10 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"socketbook/labs/07/datagramtest"
@@ -82,6 +85,13 @@ var wrong = []check.Answer{
 	answer("a deadline for each Read", listening(readRenewing), datagramtest.Flood),
 	answer("one buffer for all calls", oneBuffer(), datagramtest.Conversation),
 	answer("the connection closed at the end", closing, datagramtest.Answer),
+	answer("the first byte of the id not compared", listening(readAllButFirst), datagramtest.Forged),
+	answer("four random bytes twice as an id", identified(doubled), datagramtest.Forged),
+	answer("ids from a generator with a fixed seed", identified(seeded()), datagramtest.Forged),
+	answer("a hundred other datagrams are enough", atMostHundred, datagramtest.Forged),
+	answer("ten tries at most", atMostTen, datagramtest.Silence),
+	answer("equal answers share a slice", sharing(), datagramtest.Answer),
+	answer("an interrupted Read or one without an answer tried again", readAgain, datagramtest.Broken),
 }
 
 type readFunc = func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error)
@@ -671,4 +681,75 @@ func roomForAll(conn net.Conn, request []byte, limit, tries int, wait time.Durat
 
 func twiceAsLong(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	return datagram.Exchange(conn, request, limit, tries, 2*wait)
+}
+
+// seen is a connection whose Reads look changes.
+type seen struct {
+	net.Conn
+	look func(p []byte, n int, err error) (int, error)
+}
+
+func (s seen) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	return s.look(p, n, err)
+}
+
+// readAllButFirst compares with an offset of one too many.
+func readAllButFirst(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	return readRight(seen{conn, func(p []byte, n int, err error) (int, error) {
+		if n >= len(id) && bytes.Equal(p[1:len(id)], id[1:]) {
+			p[0] = id[0]
+		}
+		return n, err
+	}}, id, limit, wait)
+}
+
+func doubled() []byte {
+	half := make([]byte, 4)
+	rand.Read(half)
+	return append(half, half...)
+}
+
+// seeded makes the same ids in every run.
+func seeded() func() []byte {
+	var mu sync.Mutex
+	gen := mathrand.NewPCG(1, 2)
+	return func() []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		return binary.LittleEndian.AppendUint64(nil, gen.Uint64())
+	}
+}
+
+func atMostHundred(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	others := 0
+	return datagram.Exchange(seen{conn, func(p []byte, n int, err error) (int, error) {
+		if others++; others > 100 && err == nil && wait > time.Minute {
+			err = errors.New("too many datagrams that are not the answer")
+		}
+		return n, err
+	}}, request, limit, tries, wait)
+}
+
+func atMostTen(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, limit, min(tries, 10), wait)
+}
+
+// sharing saves memory for answers that are alike.
+func sharing() exchangeFunc {
+	var known sync.Map
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+		same, _ := known.LoadOrStore(string(answer), answer)
+		return same.([]byte), err
+	}
+}
+
+func readAgain(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(seen{conn, func(_ []byte, n int, err error) (int, error) {
+		if err == io.EOF || errors.Is(err, syscall.EINTR) {
+			err = nil
+		}
+		return n, err
+	}}, request, limit, tries, wait)
 }

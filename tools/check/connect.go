@@ -2,6 +2,8 @@ package check
 
 import (
 	"net"
+	"slices"
+	"syscall"
 
 	"socketbook/tools/fault"
 	"socketbook/tools/loopback"
@@ -23,9 +25,47 @@ func (c *C) Connect() (conn net.Conn, peer *fault.Peer) {
 	return c.join(server, client)
 }
 
+// ConnectTCP is Connect without an adversary: conn is a *net.TCPConn, which some code treats in a way
+// of its own. A Read may bring all that was sent; peer.Conn() sees nothing of what is done to conn,
+// and the timeline does not show it.
+func (c *C) ConnectTCP() (conn net.Conn, peer *fault.Peer) {
+	client, server, err := loopback.TCP()
+	if err != nil {
+		c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
+	}
+	return c.joinTCP(server, client)
+}
+
+func (c *C) joinTCP(under, suite net.Conn) (net.Conn, *fault.Peer) {
+	conn, peer := fault.Join(under, suite, c.poke)
+	c.watch(bare{conn, peer})
+	c.peers = append(c.peers, peer)
+	return under, peer
+}
+
+// bare is a connection that the code under test uses directly.
+type bare struct {
+	*fault.Conn
+	peer *fault.Peer
+}
+
+// Quiet reports whether the end of a closed connection has arrived.
+func (b bare) Quiet() bool { return !IsClosed(b.Conn.Conn) || b.peer.Over() != nil }
+
+// IsClosed reports whether conn, of ConnectTCP or ListenTCP, has been closed on this side, all of it.
+func IsClosed(conn net.Conn) bool {
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	return err != nil || raw.Control(func(uintptr) {}) != nil
+}
+
+// ListenTCP is Listen with connections as those of ConnectTCP.
+func (c *C) ListenTCP() *fault.Listener { return c.listen(c.joinTCP) }
+
 // Listen returns a listener for the code under test; the suite connects to it with Dial.
-func (c *C) Listen() *fault.Listener {
-	ln, err := fault.Listen(c.poke, c.join)
+func (c *C) Listen() *fault.Listener { return c.listen(c.join) }
+
+func (c *C) listen(join func(under, suite net.Conn) (net.Conn, *fault.Peer)) *fault.Listener {
+	ln, err := fault.Listen(c.poke, join)
 	if err != nil {
 		c.NotGraded("nobody can listen on 127.0.0.1: %v", err)
 	}
@@ -34,10 +74,27 @@ func (c *C) Listen() *fault.Listener {
 }
 
 func (c *C) join(under, suite net.Conn) (net.Conn, *fault.Peer) {
+	c.closeEnded()
 	conn, peer := fault.Join(under, c.Record("suite", suite), c.poke)
 	c.watch(conn)
 	c.peers = append(c.peers, peer)
 	return c.Record("you", conn), peer
+}
+
+// closeEnded closes the suite's ends of connections on which nothing can happen any more: their
+// goroutines make every look at the stacks slower.
+func (c *C) closeEnded() {
+	if c.timeline {
+		return
+	}
+	c.peers = slices.DeleteFunc(c.peers, func(p interface{ Close() }) bool {
+		peer, ok := p.(*fault.Peer)
+		ended := ok && peer.Over() != nil && peer.Conn().Did().Closed == "Close"
+		if ended {
+			peer.Close()
+		}
+		return ended
+	})
 }
 
 // Datagrams returns the two ends of a fresh UDP conversation over 127.0.0.1: conn, which is

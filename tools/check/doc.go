@@ -90,7 +90,10 @@
 // to be waited for. C's methods end the case when something is wrong, so there is nothing to
 // return. They are called from the case's own goroutine, never inside Do's function. C.Listen is
 // for code that accepts, C.Datagrams for UDP, C.Writer for an io.Writer that takes bytes badly,
-// C.Cleanup for files. What the suite itself cannot do is NotGraded, not Fail.
+// C.Cleanup for files. C.Prompt is Await for what has to come without a wait. C.ConnectTCP and
+// C.ListenTCP hand out a *net.TCPConn, for code that does something else then; its witness is
+// IsClosed, or a Write of the suite's. The ways in which a connection can break are fault.Failures.
+// What the suite itself cannot do is NotGraded, not Fail.
 //
 // What has to be random comes from C.Seed. The verdict must not depend on it: a mistake that only
 // some seeds find also needs a variation that always finds it. The rule says what is right, the

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // goroutine is one goroutine as the runtime prints it.
@@ -22,8 +23,44 @@ type frame struct {
 	line     int
 }
 
-// snapshot stops the world for a moment and returns all goroutines.
+// look is one snapshot, for all that have asked for it before it began.
+type look struct {
+	done chan struct{}
+	all  []goroutine
+}
+
+var (
+	looking  sync.Mutex // held while a snapshot is taken
+	nextMu   sync.Mutex
+	nextLook *look // has not begun yet; nil for none
+)
+
+// snapshot returns all goroutines, at a moment after the call. A proof runs many answers at a time, and each
+// look stops them all, so those that wait for one share it. The result is not to be changed.
 func snapshot() []goroutine {
+	nextMu.Lock()
+	l := nextLook
+	if l != nil {
+		nextMu.Unlock()
+		<-l.done
+		return l.all
+	}
+	l = &look{done: make(chan struct{})}
+	nextLook = l
+	nextMu.Unlock()
+
+	looking.Lock()
+	defer looking.Unlock()
+	nextMu.Lock()
+	nextLook = nil
+	nextMu.Unlock()
+	l.all = stacks()
+	close(l.done)
+	return l.all
+}
+
+// stacks stops the world for a moment.
+func stacks() []goroutine {
 	for buf := make([]byte, 256<<10); ; buf = make([]byte, 2*len(buf)) {
 		if n := runtime.Stack(buf, true); n < len(buf) {
 			return parseStacks(buf[:n])

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"socketbook/tools/fault"
 )
@@ -38,23 +39,32 @@ func (c *C) WantError(what string, got, want error) {
 	}
 	detail := fmt.Sprintf("got   %s\nwant  %s, alone or wrapped with %%w", Err(got), Err(want))
 	if got != nil && strings.HasSuffix(": "+said(got), ": "+want.Error()) {
-		detail += "\nthe words are there, but errors.Is does not find the error: %v, %s and " +
-			"errors.New make a new one"
+		detail += "\n" + onlyWords
 	}
 	c.end(Failed, detail, "%s: wrong error", what)
 }
 
+// onlyWords explains an error that reads like the right one.
+const onlyWords = "the words are there, but errors.Is does not find the error: %v, %s and errors.New make " +
+	"a new one"
+
 // WantMet ends the case unless err is one that a Read or Write of conn has returned, and not
 // io.EOF. happened says why there is one: "the connection was reset".
 func (c *C) WantMet(happened string, err error, conn witness) {
+	errs := conn.Did().Errs
 	met := func(e error) bool { return Is(err, e) }
-	if Is(err, io.EOF) || Is(err, io.ErrUnexpectedEOF) || !slices.ContainsFunc(conn.Did().Errs, met) {
-		c.Fail(
-			"%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w",
-			happened,
-			Err(err),
-		)
+	unexpected := Is(err, io.ErrUnexpectedEOF) && !slices.Contains(errs, io.ErrUnexpectedEOF)
+	if !Is(err, io.EOF) && !unexpected && slices.ContainsFunc(errs, met) {
+		return
 	}
+	if err != nil && slices.ContainsFunc(errs, func(e error) bool { return strings.Contains(said(err), e.Error()) }) {
+		c.end(Failed, onlyWords, "%s, and what was returned only reads like that error: %s", happened, Err(err))
+	}
+	c.Fail(
+		"%s, but the error is %s: return what the call that failed returned, alone or wrapped with %%w",
+		happened,
+		Err(err),
+	)
 }
 
 // witness is a connection that tells what was done to it.
@@ -85,10 +95,22 @@ func (c *C) WantNoDeadline(function string, conn witness) {
 // WantUntimed ends the case if function has left a deadline behind.
 func (c *C) WantUntimed(function string, conn witness) {
 	if conn.Did().Timed {
+		c.Rule("A deadline stays until it is taken back: it also ends what the caller does later.",
+			"Take it back on every way out, after an error too: defer conn.SetDeadline(time.Time{}), "+
+				"below the line that sets it.")
 		c.Fail(
-			"%s left a deadline on the connection: it ends what the caller does next, so take it back",
+			"%s left a deadline on the connection, which belongs to the caller",
 			function,
 		)
+	}
+}
+
+// WantPatience ends the case if function has set a deadline that is nearer than least.
+func (c *C) WantPatience(function string, conn witness, least time.Duration) {
+	if d := conn.Did(); d.Patience > 0 && d.Patience < least-time.Second {
+		c.Rule(fmt.Sprintf("The other side may take its time: a deadline is at least %v ahead.", least),
+			"Leave the deadline out: nobody asks for one.")
+		c.Fail("%s set a deadline only %v ahead", function, d.Patience.Round(time.Millisecond))
 	}
 }
 

@@ -21,7 +21,8 @@ const (
 	memoryLimit = 512 << 20
 	aMoment     = 300 * time.Millisecond
 
-	late = 100 * time.Millisecond
+	late = 250 * time.Millisecond
+	soon = 5 * time.Millisecond // until then nobody looks whether the code rests: looking stops it
 )
 
 // notStarted is what the functions of a starter panic with.
@@ -83,9 +84,14 @@ func (c *C) Await(what string, cond func() bool) {
 			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, where)
 		}
 		if spent > limit {
-			if where, busy := c.whereItIs(); !busy && c.quiet() {
+			quiet := c.quiet() // before and after, as in Resting
+			where, busy := c.whereItIs()
+			quiet = quiet && !busy && c.quiet()
+			switch {
+			case cond(): // it was met while this looked
+			case quiet:
 				c.giveUp("waited %v for %s; %s", limit, what, where)
-			} else if spent > busyLimit {
+			case spent > busyLimit:
 				c.giveUp("waited %v for %s; %s", busyLimit, what, where)
 			}
 		}
@@ -97,7 +103,18 @@ func (c *C) Await(what string, cond func() bool) {
 	}
 }
 
-// Late lets a tenth of a second pass, so that what comes then is late: code that gives up early is found.
+// Prompt is Await for what has to come without a wait: it gives up as soon as the code rests. What
+// goes through a connection of ConnectTCP is not seen, so it is not for that.
+func (c *C) Prompt(what string, cond func() bool) {
+	var watch stopwatch
+	c.Await(what, func() bool { return cond() || watch.read() > soon && c.Resting() })
+	if !cond() { // asked again, now that nothing moves
+		where, _ := c.whereItIs()
+		c.giveUp("waited for %s; %s", what, where)
+	}
+}
+
+// Late lets a quarter of a second pass, so that what comes then is late: code that gives up early is found.
 func (c *C) Late() {
 	c.Step("the suite lets %v pass", late)
 	<-time.After(late)
@@ -156,7 +173,7 @@ func (c *C) checkCalls() {
 	})
 	for _, a := range c.adversaries { // after the calls: a call that is stuck in a loop is ended for it
 		if stack := a.Spun(); stack != nil {
-			c.Fail("is stuck in a loop%s: its calls failed a hundred times in a row and it went on; "+
+			c.Fail("your code is stuck in a loop%s: its calls failed a hundred times in a row and it went on; "+
 				"an error must end the loop", at(crashFrame(string(stack))))
 		}
 	}
@@ -287,7 +304,7 @@ func (c *C) checkLeftBehind() {
 
 // leftBehind returns what runs below calls that have returned.
 func (c *C) leftBehind() []goroutine {
-	if len(c.calls) == 0 {
+	if len(c.calls) == 0 || !c.callsEnded() { // what runs below a call that goes on may belong to it
 		return nil
 	}
 	return slices.DeleteFunc(c.tree(snapshot()), func(g goroutine) bool {

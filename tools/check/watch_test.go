@@ -169,6 +169,84 @@ func TestAwait(t *testing.T) {
 	}), "is stuck in a loop at watch_test.go:")
 }
 
+// TestPrompt: code that waits for what will not come, or for a timer, is given up as soon as it rests.
+func TestPrompt(t *testing.T) {
+	begin := time.Now()
+	for _, wait := range []func(conn net.Conn){
+		func(conn net.Conn) { io.ReadAll(conn) },
+		func(conn net.Conn) { time.Sleep(time.Second) },
+	} {
+		require.Regexp(t, "waited for an answer; blocked .*at watch_test.go:", one(func(c *check.C) {
+			conn, peer := c.Connect()
+			c.Start("answer(conn)", func() { wait(conn) })
+			c.Prompt("an answer", func() bool { return len(peer.Received()) > 0 })
+		}))
+	}
+	require.Less(t, time.Since(begin), time.Second+time.Second/2)
+
+	require.Empty(t, one(func(c *check.C) {
+		conn, peer := c.Connect()
+		call := c.Start("answer(conn)", func() { io.Copy(conn, conn) })
+		for range 50 {
+			before := len(peer.Received())
+			peer.Send([]byte("x"))
+			c.Prompt("an answer", func() bool { return len(peer.Received()) > before })
+		}
+		peer.CloseWrite()
+		c.Prompt("the end", call.Ended)
+	}))
+}
+
+// TestConnectTCP: the code under test gets a *net.TCPConn, and whether it has closed it is known.
+func TestConnectTCP(t *testing.T) {
+	require.Empty(t, one(func(c *check.C) {
+		for _, closes := range []bool{false, true} {
+			conn, peer := c.ConnectTCP()
+			peer.Send([]byte("hello"))
+			c.Do("answer(conn)", func() {
+				tcp := conn.(*net.TCPConn)
+				buf := make([]byte, 9)
+				n, _ := tcp.Read(buf)
+				tcp.Write(buf[:n])
+				tcp.CloseWrite()
+				if closes {
+					tcp.Close()
+				}
+			})
+			c.Await("an answer", func() bool { return string(peer.Received()) == "hello" && peer.Over() == io.EOF })
+			require.Equal(t, closes, check.IsClosed(conn))
+		}
+	}))
+	require.Empty(t, one(func(c *check.C) {
+		ln := c.ListenTCP()
+		peer, err := ln.Dial()
+		require.NoError(t, err)
+		c.Do("serve(ln)", func() {
+			conn, _ := ln.Accept()
+			conn.(*net.TCPConn).Close()
+		})
+		c.Await("the end", func() bool { return peer.Over() == io.EOF })
+	}))
+}
+
+// TestDeadlines: a deadline that is left behind, and one that is near, each with a rule about deadlines.
+func TestDeadlines(t *testing.T) {
+	set := func(ahead time.Duration, want func(c *check.C, peer *fault.Peer)) string {
+		return one(func(c *check.C) {
+			conn, peer := c.Connect()
+			c.Do("ask(conn)", func() { conn.SetDeadline(time.Now().Add(ahead)) })
+			want(c, peer)
+		})
+	}
+	patience := func(c *check.C, peer *fault.Peer) { c.WantPatience("ask", peer.Conn(), time.Minute) }
+	require.Regexp(t, "(?s)left a deadline.*rule +A deadline stays", set(time.Minute, func(c *check.C, peer *fault.Peer) {
+		c.WantUntimed("ask", peer.Conn())
+	}))
+	require.Regexp(t, `(?s)set a deadline only \S+ ahead.*rule +The other side may`, set(50*time.Second, patience))
+	require.Empty(t, set(time.Minute, patience))
+	require.Empty(t, set(-time.Second, patience)) // wakes a Read
+}
+
 // TestServe: a listener, clients one after the other, temporary errors, and a loop that does not notice the
 // end.
 func TestServe(t *testing.T) {

@@ -197,8 +197,8 @@ type textRun struct {
 	sign string // to be drawn over a space or a tab that is made visible; "" for other text
 }
 
-// lineRuns joins the cells of a line that look the same. Tabs and spaces stay what they are, so that what is
-// copied is what was there.
+// lineRuns joins the cells of a line that look the same. Tabs and spaces stay what they are, so
+// that what is copied is what was there.
 func lineRuns(r rowdiff.Row, isNew bool, syntax []gosyntax.Span) []textRun {
 	line := sideOf(r, isNew).Text
 	var out []textRun

@@ -150,7 +150,8 @@ func (s step) row(ascii bool) []string {
 	}
 }
 
-// steps measures every step of the course. A file that cannot be read is an error: it would count as 0 lines.
+// steps measures every step of the course. A file that cannot be read is an error: it would count
+// as 0 lines.
 func (c course) steps() ([]step, error) {
 	var out []step
 	for _, l := range c.written() {
@@ -173,8 +174,8 @@ func (c course) steps() ([]step, error) {
 	return out, nil
 }
 
-// table draws the course as steps, and below them what the columns mean. Where the rows do not fit in width,
-// each step is a paragraph.
+// table draws the course as steps, and below them what the columns mean. Where the rows do not fit
+// in width, each step is a paragraph.
 func table(steps []step, width int, ascii bool) string {
 	var out strings.Builder
 	rows := aligned(steps, ascii)

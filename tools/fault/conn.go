@@ -24,8 +24,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	if err := c.first("Read"); err != nil {
+		c.hasRead(0, err, func() { c.did.Reads++ })
+		return 0, err
+	}
 	n, err := c.Conn.Read(p[:c.await(len(p))])
-	c.hasRead(n, err, func() { c.take(n) })
+	if n > 0 && err == nil {
+		err = c.last(n)
+	}
+	c.hasRead(n, err, func() {
+		c.inside--
+		c.take(n)
+	})
 	return n, err
 }
 
@@ -36,6 +46,7 @@ func (c *Conn) await(want int) int {
 	defer c.mu.Unlock()
 	c.did.Reads++
 	c.until(c.ready)
+	c.inside++
 	if len(c.pieces) > 0 {
 		return min(want, c.pieces[0])
 	}
@@ -45,7 +56,9 @@ func (c *Conn) await(want int) int {
 // Write passes p on.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if err = c.first("Write"); err == nil {
-		n, err = c.Conn.Write(p)
+		if n, err = c.Conn.Write(p[:c.fits(len(p))]); err == nil {
+			err = c.full(n)
+		}
 	}
 	c.change(func() {
 		if len(p) > 0 {
@@ -107,10 +120,11 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 }
 
 // Quiet reports whether nothing more will happen here on its own: everything that the peer was told
-// to send is ready, everything that was written has reached it, and no Read waits for its deadline.
+// to send is ready, everything that was written has reached it, and no Read takes something from the
+// socket or waits for its deadline.
 func (c *Conn) Quiet() (quiet bool) {
 	c.look(func() {
-		sent := len(c.queue) == 0 && !c.busy
+		sent := len(c.queue) == 0 && !c.busy && c.inside == 0
 		arrived := c.over != nil || c.did.Written == len(c.received) && c.did.Closed == ""
 		quiet = sent && arrived && (c.waiting == 0 || c.read.IsZero())
 	})

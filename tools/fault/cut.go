@@ -9,7 +9,7 @@
 // witnesses of what was done to them (Did).
 //
 // The files are read in this order, and each knows only those behind it: cut, listener, peer, conn,
-// datagram_peer, datagram, wire, writer, watch.
+// datagram_peer, datagram, wire, writer, watch, failures.
 package fault
 
 import (

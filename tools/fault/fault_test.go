@@ -119,6 +119,45 @@ func TestReadOfNoBytes(t *testing.T) {
 	require.Zero(t, conn.Did().Reads)
 }
 
+// Reads and Writes fail when they are told to: before anything has happened, together with bytes, or
+// when some of the bytes were taken.
+func TestFailures(t *testing.T) {
+	conn, peer := pair(t)
+	for _, broken := range Failures("read") {
+		peer.Conn().Before("Read", func() error { return broken })
+		n, err := conn.Read(make([]byte, 9))
+		require.Zero(t, n)
+		require.Equal(t, broken, err)
+	}
+	require.Equal(t, Failures("read"), conn.Did().Errs)
+	require.Equal(t, len(Failures("read")), conn.Did().Reads)
+	peer.Conn().Before("Read", nil)
+
+	peer.Conn().AfterRead(func(n int) error {
+		require.Equal(t, 5, n)
+		return io.EOF
+	})
+	peer.Send([]byte("hello"))
+	n, err := conn.Read(make([]byte, 9))
+	require.Equal(t, 5, n)
+	require.Equal(t, io.EOF, err)
+
+	broken := Failures("write")[0]
+	for _, tt := range []struct{ room, taken int }{{0, 0}, {2, 2}, {5, 5}} {
+		peer.Conn().Break(tt.room, broken)
+		n, err := conn.Write([]byte("hello"))
+		require.Equal(t, tt.taken, n)
+		require.Equal(t, broken, err)
+		n, err = conn.Write([]byte("more"))
+		require.Zero(t, n)
+		require.Equal(t, broken, err)
+	}
+	peer.Conn().Break(6, broken)
+	n, err = conn.Write([]byte("hello"))
+	require.Equal(t, 5, n)
+	require.NoError(t, err)
+}
+
 // What the code under test has done is all told.
 func TestDid(t *testing.T) {
 	conn, peer := pair(t)
@@ -133,10 +172,13 @@ func TestDid(t *testing.T) {
 	reads(conn)
 	conn.SetWriteDeadline(time.Now().Add(time.Hour))
 	require.NoError(t, conn.CloseWrite())
+	did := conn.Did()
+	require.InDelta(t, time.Hour, did.Patience, float64(time.Minute))
+	did.Patience = 0
 	require.Equal(t, Did{
 		Reads: 2, Brought: 1, Taken: 2, Writes: 2, Written: 3, Errs: []error{io.ErrNoProgress},
 		Deadline: "SetWriteDeadline", Timed: true, Closed: "CloseWrite",
-	}, conn.Did())
+	}, did)
 	conn.SetDeadline(time.Time{})
 	require.False(t, conn.Did().Timed)
 	require.Equal(t, "SetDeadline", conn.Did().Deadline)

@@ -55,12 +55,20 @@ func (p *Peer) CloseWrite() { p.order(sending{end: HalfClose}) }
 func (p *Peer) Reset() { p.order(sending{end: Reset}) }
 
 func (p *Peer) order(s sending) {
-	p.w.change(func() { p.w.queue = append(p.w.queue, s) })
+	p.w.change(func() {
+		if !p.w.stopped { // otherwise nobody would carry it out
+			p.w.queue = append(p.w.queue, s)
+		}
+	})
 }
 
 // Dead waits until the kernel has given the connection up, as it does after Reset. With Before it makes a
 // Write come too late.
-func (p *Peer) Dead() error { return loopback.WaitDead(p.under.Conn) }
+func (p *Peer) Dead() error {
+	p.w.change(func() { p.w.inside++ }) // it waits for the kernel, and the code under test with it
+	defer p.w.change(func() { p.w.inside-- })
+	return loopback.WaitDead(p.under.Conn)
+}
 
 // Received returns what the other side has written so far.
 func (p *Peer) Received() (data []byte) {
@@ -82,7 +90,10 @@ func (p *Peer) Close() {
 		p.conn.Close()
 	}
 	p.goroutines.Wait()
-	p.w.look(p.w.silence)
+	p.w.look(func() {
+		p.w.silence()
+		p.w.queue = nil // nobody carries it out any more
+	})
 }
 
 func (p *Peer) collect() {

@@ -18,15 +18,16 @@ const (
 
 // Did is what the code under test has done to a connection so far.
 type Did struct {
-	Reads    int     // calls of Read with room for a byte, the one that still waits included
-	Brought  int     // those of them that have returned bytes
-	Taken    int     // bytes that they have returned
-	Writes   int     // calls of Write with at least one byte, on UDP with any, also those that failed
-	Written  int     // bytes that they took
-	Errs     []error // that Read and Write have returned, in order; io.EOF left out
-	Deadline string  // the method that set a deadline last, such as "SetReadDeadline"; "" for none
-	Timed    bool    // a deadline is set
-	Closed   string  // the method that closed it last, "Close" or "CloseWrite"; "" for none
+	Reads    int           // calls of Read with room for a byte, the one that still waits included
+	Brought  int           // those of them that have returned bytes
+	Taken    int           // bytes that they have returned
+	Writes   int           // calls of Write with at least one byte, on UDP with any, also those that failed
+	Written  int           // bytes that they took
+	Errs     []error       // that Read and Write have returned, in order; io.EOF left out
+	Deadline string        // the method that set a deadline last, such as "SetReadDeadline"; "" for none
+	Timed    bool          // a deadline is set
+	Patience time.Duration // the shortest time to a deadline that was set ahead; 0 for none
+	Closed   string        // the method that closed it last, "Close" or "CloseWrite"; "" for none
 }
 
 // side is the side of the code under test: what it did to its end of a connection, and its deadlines.
@@ -38,6 +39,9 @@ type side struct {
 	rung        time.Time // the read deadline whose alarm has gone off
 
 	before map[string]func() error // method → what is to be done first
+	after  func(n int) error       // what is to be done last in a Read that brings n bytes
+	room   int                     // bytes that Writes take before broken; only used when that is set
+	broken error
 }
 
 // Did tells what the code under test has done to the connection so far.
@@ -69,8 +73,8 @@ func (s *side) met(err error) {
 	}
 }
 
-// Before makes f run at the beginning of each call of a method of the code under test, "Write" or
-// "Close". An error of f is what that call returns, without any effect.
+// Before makes f run at the beginning of each call of a method of the code under test, "Read", "Write"
+// or "Close". An error of f is what that call returns, without any effect.
 func (s *side) Before(method string, f func() error) {
 	s.look(func() {
 		if s.before == nil {
@@ -90,6 +94,44 @@ func (s *side) first(method string) error {
 	return f()
 }
 
+// AfterRead makes f run at the end of each Read that brings n bytes, n > 0. An error of f is returned
+// together with them.
+func (s *side) AfterRead(f func(n int) error) { s.look(func() { s.after = f }) }
+
+// last does what AfterRead has asked for.
+func (s *side) last(n int) error {
+	var f func(n int) error
+	s.look(func() { f = s.after })
+	if f == nil {
+		return nil
+	}
+	return f(n)
+}
+
+// Break makes Writes take room more bytes. The one that has as many or more returns err with the number
+// of those that it took, and so does every later one.
+func (s *side) Break(room int, err error) { s.look(func() { s.room, s.broken = room, err }) }
+
+// fits returns how many of n bytes a Write may take.
+func (s *side) fits(n int) (fits int) {
+	s.look(func() {
+		if fits = n; s.broken != nil {
+			fits = min(n, s.room)
+		}
+	})
+	return fits
+}
+
+// full notes n bytes that a Write has taken, and returns its error if there is no room for more.
+func (s *side) full(n int) (err error) {
+	s.look(func() {
+		if s.room -= n; s.broken != nil && s.room <= 0 {
+			s.room, err = 0, s.broken
+		}
+	})
+	return err
+}
+
 // closes notes a call of Close or CloseWrite.
 func (s *side) closes(method string) { s.change(func() { s.did.Closed = method }) }
 
@@ -97,6 +139,9 @@ func (s *side) closes(method string) { s.change(func() { s.did.Closed = method }
 func (s *side) expire(method string, t time.Time) {
 	s.change(func() {
 		s.did.Deadline, s.failed = method, 0
+		if ahead := time.Until(t); ahead > 0 && (s.did.Patience == 0 || ahead < s.did.Patience) {
+			s.did.Patience = ahead
+		}
 		if method != "SetReadDeadline" {
 			s.write = t
 		}
@@ -132,6 +177,7 @@ type wire struct {
 	queue  []sending // not yet written into the socket
 	busy   bool      // the sender is at work on one
 	pieces []int     // lengths of what was sent and not yet read
+	inside int       // calls that wait for the kernel, which has what they wait for
 	end    End       // met by the reader after the last piece
 
 	// from the conn to the peer

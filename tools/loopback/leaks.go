@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Main runs a package's tests and then checks that they left nothing behind: no goroutine, no descriptor,
-// no child
-// process. What [Resources.Leaked] says of the garbage collector counts here, too. Call it from TestMain:
+// Main runs a package's tests and then checks that they left nothing behind: no goroutine, no
+// descriptor, no child process. What [Resources.Leaked] says of the garbage collector counts here,
+// too. Call it from TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(loopback.Main(m)) }
 func Main(m interface{ Run() int }) int {
@@ -97,9 +97,8 @@ func (r Resources) left(buf *[]byte) string {
 	return strings.Join(left, "; ")
 }
 
-// goroutines returns the stacks of all goroutines but the runtime's own, one a string. buf is grown as
-// needed, and kept
-// for the next call.
+// goroutines returns the stacks of all goroutines but the runtime's own, one a string. buf is grown
+// as needed, and kept for the next call.
 func goroutines(buf *[]byte) []string {
 	n := runtime.Stack(*buf, true)
 	for n == len(*buf) { // there may be more

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// descriptors lists the open files, sockets and pipes by number and kind, for macOS has no names for them.
-// The queue in
-// which the Go runtime waits for all sockets is left out; it is made with the first of them.
+// descriptors lists the open files, sockets and pipes by number and kind, for macOS has no names
+// for them. The queue in which the Go runtime waits for all sockets is left out; it is made with
+// the first of them.
 func descriptors() []string {
 	dir, err := os.Open("/dev/fd")
 	if err != nil {

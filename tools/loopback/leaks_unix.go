@@ -8,8 +8,7 @@ import (
 )
 
 // hasChildren asks for a child, running or ended, and leaves it to whoever waits for it (waitid(2),
-// WNOWAIT). ECHILD
-// means that there is none.
+// WNOWAIT). ECHILD means that there is none.
 func hasChildren() bool {
 	const all = 0      // P_ALL in sys/wait.h
 	var info [256]byte // for the siginfo_t; 128 bytes at most

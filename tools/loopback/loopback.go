@@ -1,6 +1,6 @@
-// Package loopback makes the conditions that socket lessons and suites need, on 127.0.0.1 only: connected
-// pairs,
-// waiting until bytes lie in a receive queue, abortive closes, and checks that nothing was left behind.
+// Package loopback makes the conditions that socket lessons and suites need, on 127.0.0.1 only:
+// connected pairs, waiting until bytes lie in a receive queue, abortive closes, and checks that
+// nothing was left behind.
 package loopback
 
 import (
@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// Patience bounds every wait in this package. It is a watchdog for what should never happen, not a delay: a
-// wait
-// ends as soon as its condition holds.
+// Patience bounds every wait in this package. It is a watchdog for what should never happen, not a
+// delay: a wait ends as soon as its condition holds.
 const Patience = time.Minute
 
 // patience is Patience, except in tests.
@@ -32,10 +31,9 @@ type Options struct {
 	NoReuse       bool // switch SO_REUSEADDR off, which Go switches on for listeners
 }
 
-// ListenOptions listens on the TCP address addr, "127.0.0.1:0" for a free port, with options that are set
-// before
-// bind. Accepted connections inherit ReceiveBuffer. Where an option cannot be set (Windows) it returns
-// errors.ErrUnsupported. The caller closes the listener.
+// ListenOptions listens on the TCP address addr, "127.0.0.1:0" for a free port, with options that
+// are set before bind. Accepted connections inherit ReceiveBuffer. Where an option cannot be set
+// (Windows) it returns errors.ErrUnsupported. The caller closes the listener.
 func ListenOptions(addr string, o Options) (net.Listener, error) {
 	lc := net.ListenConfig{Control: control(o)}
 	return lc.Listen(context.Background(), "tcp", addr)
@@ -72,9 +70,9 @@ func TCP() (client, server *net.TCPConn, err error) {
 	return c.(*net.TCPConn), s.(*net.TCPConn), nil
 }
 
-// Connect dials ln, a TCP listener, and accepts that connection. Strangers that were quicker are accepted
-// and closed; so nobody else
-// may accept from ln at the same time. The caller closes both ends.
+// Connect dials ln, a TCP listener, and accepts that connection. Strangers that were quicker are
+// accepted and closed; so nobody else may accept from ln at the same time. The caller closes both
+// ends.
 func Connect(ln net.Listener) (client, server net.Conn, err error) {
 	// The kernel completes the handshake before accept, so dialling first does not block.
 	client, err = net.Dial("tcp", ln.Addr().String())
@@ -88,9 +86,8 @@ func Connect(ln net.Listener) (client, server net.Conn, err error) {
 	return client, server, nil
 }
 
-// AcceptFrom accepts from ln, which client has dialled, until it has client's other end. Strangers are
-// accepted and closed. The
-// caller closes what is returned.
+// AcceptFrom accepts from ln, which client has dialled, until it has client's other end. Strangers
+// are accepted and closed. The caller closes what is returned.
 func AcceptFrom(ln net.Listener, client net.Conn) (net.Conn, error) {
 	for {
 		server, err := ln.Accept()
@@ -155,9 +152,9 @@ func free(bind func(addr string) (net.Addr, error)) (string, error) {
 	return "", err
 }
 
-// Abort closes a TCP connection with a RST instead of a FIN (SO_LINGER 0): unsent bytes are thrown away and
-// the peer's
-// next read or write fails with ECONNRESET or EPIPE. conn may be wrapped if it passes SetLinger on.
+// Abort closes a TCP connection with a RST instead of a FIN (SO_LINGER 0): unsent bytes are thrown
+// away and the peer's next read or write fails with ECONNRESET or EPIPE. conn may be wrapped if it
+// passes SetLinger on.
 func Abort(conn net.Conn) error {
 	l, ok := conn.(interface{ SetLinger(seconds int) error })
 	if !ok {
@@ -172,10 +169,10 @@ func Abort(conn net.Conn) error {
 // ErrEnded is returned by WaitQueued when the stream ended before n bytes came.
 var ErrEnded = errors.New("the stream ended first")
 
-// WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out (recv with
-// MSG_PEEK; on Windows FIONREAD); for n = 0, any byte. For a datagram socket it waits for a next datagram
-// of at least n bytes. It fails with
-// os.ErrDeadlineExceeded after Patience, and leaves conn without a read deadline.
+// WaitQueued blocks until at least n bytes lie in conn's receive queue, without taking any out
+// (recv with MSG_PEEK; on Windows FIONREAD); for n = 0, any byte. For a datagram socket it waits
+// for a next datagram of at least n bytes. It fails with os.ErrDeadlineExceeded after Patience, and
+// leaves conn without a read deadline.
 func WaitQueued(conn net.Conn, n int) error {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {

@@ -58,9 +58,8 @@ func setOptions(fd uintptr, o Options) error {
 	return nil
 }
 
-// dead asks for the connection's state. The first byte of what TCP_INFO (on macOS TCP_CONNECTION_INFO)
-// returns is the
-// state; both systems allow a short buffer.
+// dead asks for the connection's state. The first byte of what TCP_INFO (on macOS
+// TCP_CONNECTION_INFO) returns is the state; both systems allow a short buffer.
 func dead(conn net.Conn) (bool, error) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {

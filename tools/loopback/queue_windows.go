@@ -14,9 +14,8 @@ const grace = 50 * time.Millisecond
 
 var wsaPoll = syscall.NewLazyDLL("ws2_32.dll").NewProc("WSAPoll")
 
-// waitQueued asks again and again: Windows has no call that waits for a socket to become readable and
-// leaves Go's own
-// waiting alone.
+// waitQueued asks again and again: Windows has no call that waits for a socket to become readable
+// and leaves Go's own waiting alone.
 func waitQueued(raw syscall.RawConn, n int) error {
 	deadline := time.Now().Add(patience)
 	for step := 20 * time.Microsecond; ; step = min(2*step, 5*time.Millisecond) {

@@ -10,9 +10,8 @@ import (
 	"unsafe"
 )
 
-// Segments returns how many segments with data conn's kernel has received, from TCP_INFO (tcp(7)). It
-// exists on Linux
-// only; elsewhere it returns errors.ErrUnsupported.
+// Segments returns how many segments with data conn's kernel has received, from TCP_INFO (tcp(7)).
+// It exists on Linux only; elsewhere it returns errors.ErrUnsupported.
 func Segments(conn net.Conn) (int, error) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {

@@ -10,6 +10,5 @@ import (
 )
 
 // Segments returns how many segments with data conn's kernel has received. It exists on Linux only;
-// elsewhere it
-// returns errors.ErrUnsupported.
+// elsewhere it returns errors.ErrUnsupported.
 func Segments(net.Conn) (int, error) { return 0, errors.ErrUnsupported }

@@ -606,7 +606,10 @@ func TestHints(t *testing.T) {
 		{"clone", syscall.EPERM, "", "", "seccomp"},
 		{"clone", syscall.EPERM, "kernel/unprivileged_userns_clone", "0\n", "kernel.unprivileged_userns_clone=1"},
 		{"clone", syscall.EPERM, "kernel/unprivileged_userns_clone", "1\n", "seccomp"},
-		{"clone", syscall.EACCES, "kernel/apparmor_restrict_unprivileged_userns", "1\n", "restrict_unprivileged_userns=0"},
+		{
+			"clone", syscall.EACCES, "kernel/apparmor_restrict_unprivileged_userns", "1\n",
+			"restrict_unprivileged_userns=0",
+		},
 		{"clone", syscall.EPERM, "kernel/apparmor_restrict_unprivileged_userns", "0\n", "seccomp"},
 		{"clone", syscall.EACCES, "", "", "execute the program's file"},
 		{"clone", syscall.ENOSPC, "user/max_net_namespaces", "0\n", "user.max_net_namespaces=10000"},

@@ -111,6 +111,9 @@ func stepsOf(events []Event) map[string][]step {
 			continue
 		}
 		key := cmp.Or(e.Side, "the scene")
+		if e.travels() { // a program's call and a segment may overtake each other
+			key = "segments of " + key
+		}
 		if len(conns[e.Side]) > 1 && e.Conn != "" {
 			key += " on " + names[e.Conn]
 		}
@@ -157,6 +160,8 @@ func stepOf(e Event, conn string) step {
 		if e.Err == "" {
 			s.n, s.data = e.N, slices.Clone(e.Data)
 		}
+	case Segment:
+		s.text = e.Header.String()
 	default:
 		s.n, s.data = e.N, e.Data
 		s.text = durations.ReplaceAllString(ports.ReplaceAllString(e.Text, "$1:port"), "some $2")

@@ -71,8 +71,14 @@ func TestDisagree(t *testing.T) {
 	}{
 		{talk("tcp1", ">hello"), talk("tcp1", ">hello >x"), `client, step 2: nothing more before, send 1 "x" now`},
 		{talk("tcp1", ">hello >x"), talk("tcp1", ">hello"), `client, step 2: send 1 "x" before, nothing more now`},
-		{talk("tcp1", ">hello"), talk("tcp1", ">jello"), `client, step 1: send 5 "hello" before, send 5 "jello" now`},
-		{talk("tcp1", ">hello"), talk("tcp1", ">hello!"), `client, step 1: send 5 "hello" before, send 6 "hello!" now`},
+		{
+			talk("tcp1", ">hello"), talk("tcp1", ">jello"),
+			`client, step 1: send 5 "hello" before, send 5 "jello" now`,
+		},
+		{
+			talk("tcp1", ">hello"), talk("tcp1", ">hello!"),
+			`client, step 1: send 5 "hello" before, send 6 "hello!" now`,
+		},
 		{talk("tcp1", ">a >b"), talk("tcp1", ">ab"), `client, step 1: send 1 "a" before, send 2 "ab" now`},
 		{
 			talk("tcp1", ">ab <ab"), talk("tcp1", ">ab <a"),
@@ -94,7 +100,10 @@ func TestDisagree(t *testing.T) {
 			play(send("a", "x"), note("a", "y")), play(note("a", "y"), send("a", "x")),
 			`a, step 1: send 1 "x" before, note "y" now`,
 		},
-		{play(does("c", timeline.Close)), play(does("c", timeline.CloseWrite)), "c, step 1: close before, close-write now"},
+		{
+			play(does("c", timeline.Close)), play(does("c", timeline.CloseWrite)),
+			"c, step 1: close before, close-write now",
+		},
 		{play(does("c", timeline.EOF)), play(fails("c", timeline.Reset, "x")), "c, step 1: eof before, reset now"},
 		{
 			play(timeline.Event{Side: "c", Op: timeline.Dial}), play(fails("c", timeline.Dial, "x")),

@@ -34,6 +34,7 @@ const (
 	Timeout    Op = "timeout"     // a read or an accept met its deadline
 	Close      Op = "close"       // this side closed the connection, the listener or the socket
 	CloseWrite Op = "close-write" // this side closed its writing half
+	Segment    Op = "segment"     // a TCP segment on the wire: sent by Side, with a Header
 	State      Op = "state"       // something measured or set: bytes in a queue, a socket option
 	Note       Op = "note"        // what a program made of the bytes, in its own terms
 	Verdict    Op = "verdict"     // a sentence computed from the events before it
@@ -62,6 +63,8 @@ type Event struct {
 	Data  []byte // the first 256 bytes; nil if there are none, except in a note of an empty message
 	Text  string // readable preview of Data, an address, or a sentence
 	Err   string // why it failed, without addresses
+
+	Header *Header // of a segment; nil in everything else
 }
 
 // closedHere is the error of a read or an accept that its own side's close ended. The close itself
@@ -99,7 +102,7 @@ func (e Event) At() int64 {
 // before what comes in.
 func inOrder(events []Event) []Event {
 	slices.SortStableFunc(events, func(a, b Event) int {
-		return cmp.Or(cmp.Compare(a.At(), b.At()), falseFirst(a.atReturn(), b.atReturn()))
+		return cmp.Or(cmp.Compare(a.At(), b.At()), cmp.Compare(a.rank(), b.rank()))
 	})
 	return events
 }

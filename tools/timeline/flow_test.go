@@ -15,13 +15,15 @@ func TestFlows(t *testing.T) {
 	for _, test := range []struct{ name, script, says string }{
 		{"one", ">ab <ab", "1 send arrived as 1 read"},
 		{"whole", ">ab <ab >c <c", "2 sends arrived as 2 reads, boundary by boundary"},
-		{"glued", ">hello >world <helloworld", "2 sends arrived as 1 read; the boundary after byte 5 is gone"},
+		{"glued", ">hello >world <helloworld", "2 sends arrived as 1 read; the boundary after byte " +
+			"5 is gone"},
 		{"cut", ">hello <he <llo", "1 send arrived as 2 reads of 2 and 3 bytes"},
 		{
 			"glued and cut", ">hello >world <hellow <orld",
 			"2 sends arrived as 2 reads of 6 and 4 bytes; the boundary after byte 5 is gone",
 		},
-		{"three", ">a >b >c <abc", "3 sends arrived as 1 read; the boundaries after bytes 1 and 2 are gone"},
+		{"three", ">a >b >c <abc", "3 sends arrived as 1 read; the boundaries after bytes 1 and 2 " +
+			"are gone"},
 		{"unread", ">hello <he", "1 send arrived as 1 read of 2 bytes; 3 of 5 bytes were never read"},
 		{
 			"the end of what was read is inside the first", ">hello >world <he",
@@ -64,7 +66,8 @@ func TestFlowsOfDatagrams(t *testing.T) {
 			"overtaken by two", ">a >b >c <b <c <a",
 			"3 datagrams arrived as 3 reads; 1 of them overtaken by a later one",
 		},
-		{"cut short", ">abcd <ab", "1 datagram arrived as 1 read; 1 of them cut short, the rest of it thrown away"},
+		{"cut short", ">abcd <ab", "1 datagram arrived as 1 read; 1 of them cut short, the rest of " +
+			"it thrown away"},
 		{
 			"cut short, nobody knows which", ">abcd >abxy <ab <ab",
 			"2 datagrams arrived as 2 reads; 2 of them cut short, the rest of it thrown away",
@@ -73,7 +76,8 @@ func TestFlowsOfDatagrams(t *testing.T) {
 		{
 			"all of it", ">long >a >b >c <a <a <lo <b",
 			"4 datagrams arrived as 4 reads; 1 of them cut short, the rest of it thrown away; " +
-				"1 of the reads returned one that had come before; 1 of them overtaken by a later one; 1 of 4 vanished",
+				"1 of the reads returned one that had come before; 1 of them overtaken by a later " +
+				"one; 1 of 4 vanished",
 		},
 		{"of somebody else", ">a <b", "1 datagram; what was read is not what was recorded of them"},
 	} {
@@ -106,7 +110,10 @@ func TestFlowNumbers(t *testing.T) {
 		Lost: []int{5}, Cut: 1, Unread: 3,
 	}, timeline.Flows(talk("tcp1", ">hello >_ >world >x <hellow <or"))[0])
 	require.Equal(t, timeline.Flow{
-		Conn: "udp1", From: "client", To: "server", Packet: true, Sends: []int{4, 1, 1, 1}, Reads: []int{1, 1, 2, 1},
+		Conn: "udp1", From: "client", To: "server", Packet: true, Sends: []int{
+			4, 1, 1,
+			1,
+		}, Reads: []int{1, 1, 2, 1},
 		Dropped: 1, Truncated: 1, Doubled: 1, Overtaken: 1,
 	}, timeline.Flows(talk("udp1", ">long >a >b >c <a <a <lo <b"))[0])
 }
@@ -174,11 +181,15 @@ func TestVerdicts(t *testing.T) {
 		{"resets", play(fails("client", timeline.Reset, "gone"), fails("client", timeline.Reset, "gone")), []string{
 			"client met a dead connection: gone",
 		}},
-		{"ends", play(does("client", timeline.EOF), does("client", timeline.EOF), does("server", timeline.EOF)), []string{
+		{"ends", play(does("client", timeline.EOF), does("client", timeline.EOF),
+			does("server", timeline.EOF)), []string{
 			"client read end of file 2 times: 0 bytes, forever",
 		}},
 		{"refused", play(fails("client", timeline.Dial, "refused")), []string{"client could not connect: refused"}},
-		{"not sent", play(fails("client", timeline.Send, "broken pipe")), []string{"client could not send: broken pipe"}},
+		{
+			"not sent", play(fails("client", timeline.Send, "broken pipe")),
+			[]string{"client could not send: broken pipe"},
+		},
 		{"sent in part", play(at(1, 2, timeline.Event{
 			Side: "client", Conn: "tcp1", Op: timeline.Send, N: 2, Err: "broken pipe",
 		})), []string{"client had 2 bytes taken, and no more: broken pipe"}},
@@ -210,13 +221,15 @@ func TestCompare(t *testing.T) {
 		{
 			[]string{"hello", "world"},
 			[]string{"hellow", "orld"},
-			"2 messages sent, 2 received, of 6 and 4 bytes: 2 glued to a neighbour, 1 cut; the boundary after byte 5 is gone",
+			"2 messages sent, 2 received, of 6 and 4 bytes: 2 glued to a neighbour, 1 cut; the " +
+				"boundary after byte 5 is gone",
 		},
 		{[]string{"hello", "world"}, []string{"hello"}, "2 messages sent, 1 received: 1 not all there"},
 		{
 			[]string{"ab", "cd", "ef"},
 			[]string{"abc"},
-			"3 messages sent, 1 received: 2 glued to a neighbour, 2 not all there; the boundary after byte 2 is gone",
+			"3 messages sent, 1 received: 2 glued to a neighbour, 2 not all there; the boundary " +
+				"after byte 2 is gone",
 		},
 		{[]string{"hello"}, []string{"jello"}, "1 message sent, 1 received, and not the same bytes"},
 		{[]string{"hello"}, []string{"hello!"}, "1 message sent, 1 received, and not the same bytes"},

@@ -24,12 +24,15 @@ type line struct {
 	Data  []byte `json:"data,omitzero"`
 	Text  string `json:"text,omitempty"`
 	Err   string `json:"err,omitempty"`
+
+	Header *Header `json:"segment,omitempty"`
 }
 
 // MarshalJSON writes the event as an object with seq, us, us_end, scene, side, conn, op, n, data
-// (base64), text and err. What is empty is left out, and n of a call that still blocks.
+// (base64), text and err; a segment has an object segment besides. What is empty is left out, and n
+// of a call that still blocks.
 func (e Event) MarshalJSON() ([]byte, error) {
-	l := line{e.Seq, e.US, e.End, e.Scene, e.Side, e.Conn, e.Op, nil, e.Data, e.Text, e.Err}
+	l := line{e.Seq, e.US, e.End, e.Scene, e.Side, e.Conn, e.Op, nil, e.Data, e.Text, e.Err, e.Header}
 	if !e.blocks() {
 		l.N = &e.N
 	}
@@ -48,7 +51,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	if err := dec.Decode(&l); err != nil {
 		return err
 	}
-	*e = Event{l.Seq, l.US, l.End, l.Scene, l.Side, l.Conn, l.Op, 0, l.Data, l.Text, l.Err}
+	*e = Event{l.Seq, l.US, l.End, l.Scene, l.Side, l.Conn, l.Op, 0, l.Data, l.Text, l.Err, l.Header}
 	if l.N != nil {
 		e.N = *l.N
 	}
@@ -159,8 +162,12 @@ func (t *tape) finish() ([]Event, error) {
 // check refuses what no recorder writes.
 func (e Event) check() error {
 	calls := []Op{Accept, Dial, Send, Recv, Close, CloseWrite}
-	others := []Op{Listen, EOF, Reset, Timeout, State, Note, Verdict} // known once they are over
+	others := []Op{Segment, Listen, EOF, Reset, Timeout, State, Note, Verdict} // known once they are over
 	switch {
+	case (e.Op == Segment) != (e.Header != nil):
+		return errors.New("a segment has a header, and nothing else has one")
+	case e.Header != nil && (e.Header.Len < 0 || e.Header.Len != e.N):
+		return fmt.Errorf("the segment has %d bytes; n is %d", e.Header.Len, e.N)
 	case e.Seq < 1:
 		return fmt.Errorf("seq is %d; the first is 1", e.Seq)
 	case !slices.Contains(calls, e.Op) && !slices.Contains(others, e.Op):

@@ -147,17 +147,21 @@ func TestReadJSONErrors(t *testing.T) {
 		{object(1, 5, `"us_end":-2,"op":"send"`), "line 1: us is 5 and us_end is -2"},
 		{object(1, 5, `"op":"note","text":"x"`), `line 1: us_end is missing, and "note" does not block`},
 		{object(1, 5, `"op":"eof"`), `line 1: us_end is missing, and "eof" does not block`},
-		{object(1, 5, `"op":"recv","n":3`), "line 1: us_end is missing, and yet the call returned something"},
-		{object(1, 5, `"op":"send","err":"x"`), "line 1: us_end is missing, and yet the call returned something"},
+		{object(1, 5, `"op":"recv","n":3`), "line 1: us_end is missing, and yet the call returned " +
+			"something"},
+		{object(1, 5, `"op":"send","err":"x"`), "line 1: us_end is missing, and yet the call " +
+			"returned something"},
 		{object(1, 1, `"us_end":2,"op":"send","n":-1`), "line 1: n is -1"},
 		{object(1, 1, `"us_end":2,"op":"send","n":1099511627777`), "line 1: n is 1099511627777"},
-		{object(1, 1, `"us_end":2,"op":"send","n":1e30`), "line 1: not an event: json: cannot unmarshal number 1e30"},
+		{object(1, 1, `"us_end":2,"op":"send","n":1e30`), "line 1: not an event: json: cannot " +
+			"unmarshal number 1e30"},
 		{object(1, 1, `"us_end":2,"op":"recv","n":1,"data":"AAAA"`), "line 1: 3 bytes of data; n is 1"},
 		{
 			object(1, 1, `"us_end":2,"op":"send","n":300,"data":"`+strings.Repeat("A", 344)+`"`),
 			"line 1: 258 bytes of data; an event keeps 256",
 		},
-		{object(1, 1, `"us_end":2,"op":"send","data":"?"`), "line 1: not an event: illegal base64 data at input byte 0"},
+		{object(1, 1, `"us_end":2,"op":"send","data":"?"`), "line 1: not an event: illegal base64 " +
+			"data at input byte 0"},
 		{good + "\n" + good, "line 2: seq 1 is on line 1, too, where it is not this call, blocked"},
 		{
 			object(1, 1, `"op":"send","side":"a"`) + "\n" + object(1, 2, `"us_end":3,"op":"send","side":"a"`),
@@ -172,7 +176,10 @@ func TestReadJSONErrors(t *testing.T) {
 				object(2, 20, `"us_end":41,"op":"send"`),
 			"line 3: seq 2 begins at 20 us, before seq 1, which begins at 30 us",
 		},
-		{good + "\n" + `{"seq":2,"us":50,"us_end":51,"scene":"x","op":"note"}`, `line 2: scene is "x", and "s" on line 1`},
+		{
+			good + "\n" + `{"seq":2,"us":50,"us_end":51,"scene":"x","op":"note"}`,
+			`line 2: scene is "x", and "s" on line 1`,
+		},
 		{good + "\n" + strings.Repeat(" ", 1<<20), "line 2 is longer than 1048576 bytes"},
 	} {
 		events, err := timeline.ReadJSON(strings.NewReader(test.lines))

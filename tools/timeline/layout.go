@@ -54,10 +54,12 @@ type Arrow int
 
 // The arrows. A row with two cells has a whole one between them.
 const (
-	NoArrow Arrow = iota
-	Leaves        // the bytes were read later, in pieces, with others, or nobody knows by which read
-	Arrives       // bytes that left further up
-	Lost          // nobody ever read them
+	NoArrow  Arrow = iota
+	Leaves         // the bytes were read later, in pieces, with others, or nobody knows by which read
+	Arrives        // bytes that left further up
+	Lost           // nobody ever read them
+	Travels        // a segment, to Peer
+	Vanishes       // a segment that did not get there
 )
 
 // Tone says how a cell is to be read.
@@ -65,11 +67,12 @@ type Tone int
 
 // The tones.
 const (
-	Plain   Tone = iota
-	Bad          // a failure: what a reader should notice
-	Said         // what a program made of it
-	Remark       // a word of the scene, which no program knows of
-	Waiting      // a call that blocks
+	Plain     Tone = iota
+	Bad            // a failure: what a reader should notice
+	Said           // what a program made of it
+	Remark         // a word of the scene, which no program knows of
+	Waiting        // a call that blocks
+	OnTheWire      // a segment
 )
 
 // Lay lays a recording out. Events of calls that block are drawn as what they are.
@@ -157,6 +160,9 @@ func digits(s string) int {
 // name gives each send that put something out its place, which is its letter and its colour.
 func (l *layout) name() {
 	for _, e := range l.events {
+		if e.travels() {
+			continue
+		}
 		if first, ok := l.first[e.Conn]; e.Conn != "" && (!ok || e.firstRow() < first.firstRow()) {
 			l.first[e.Conn] = e
 		}
@@ -177,7 +183,7 @@ func (l *layout) cross() {
 	lives := map[half]*life{}
 	bySide := make([][]*life, len(l.lanes))
 	for _, e := range l.events {
-		if e.Conn == "" || e.Side == "" {
+		if e.Conn == "" || e.Side == "" || e.travels() {
 			continue
 		}
 		h, from := half{e.Conn, e.Side}, e.US
@@ -220,6 +226,10 @@ func (l *layout) rows() []Row {
 	add := func(us int64, c Cell) { rows = append(rows, Row{US: us, Cells: []Cell{c}}) }
 	for _, e := range l.events {
 		if e.Op == Verdict {
+			continue
+		}
+		if e.travels() {
+			add(e.US, l.segment(e))
 			continue
 		}
 		if l.first[e.Conn].Seq == e.Seq && e.Conn != "" && e.Op != Dial && e.Op != Accept {

@@ -464,7 +464,10 @@ func TestConnections(t *testing.T) {
 	dial := func(conn string) timeline.Event {
 		return on(conn, timeline.Event{Side: "c", Op: timeline.Dial, Text: "x"})[0]
 	}
-	accept := func(conn string) timeline.Event { return on(conn, timeline.Event{Side: "s", Op: timeline.Accept})[0] }
+	accept := func(conn string) timeline.Event {
+		return on(conn,
+			timeline.Event{Side: "s", Op: timeline.Accept})[0]
+	}
 	talkOn := func(conn string) []timeline.Event { return on(conn, send("c", "x"), recv("s", "x")) }
 	require.Equal(
 		t,
@@ -494,7 +497,8 @@ func TestConnections(t *testing.T) {
 	require.Equal(t, []string{
 		"c dial x (tcp1) -> s accept (tcp1)", `c send 1 "x" (A) -> s recv 1 "x" (A)`,
 		"· tcp2: a connection between c and s", `c send 1 "x" (B) -> s recv 1 "x" (B)`,
-	}, laid(timeline.Lay(play(slices.Concat([]timeline.Event{dial("tcp1"), accept("tcp1")}, talkOn("tcp1"), talkOn("tcp2"))...))))
+	}, laid(timeline.Lay(play(slices.Concat([]timeline.Event{dial("tcp1"), accept("tcp1")},
+		talkOn("tcp1"), talkOn("tcp2"))...))))
 
 	// At the same time.
 	one, two := talkOn("tcp1"), talkOn("tcp2")
@@ -570,7 +574,10 @@ func TestJoined(t *testing.T) {
 			"another connection", play(does("c", timeline.Close), on("tcp2", does("s", timeline.EOF))[0]),
 			[]string{"c close", "· tcp2: a connection of s", "s end of file"},
 		},
-		{"the same side", play(does("c", timeline.Close), does("c", timeline.EOF)), []string{"c close", "c end of file"}},
+		{
+			"the same side", play(does("c", timeline.Close), does("c", timeline.EOF)),
+			[]string{"c close", "c end of file"},
+		},
 		{
 			"a failed dial", play(
 				timeline.Event{Side: "c", Conn: "tcp1", Op: timeline.Dial, Text: "x", Err: "no"},

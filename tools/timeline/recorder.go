@@ -113,8 +113,24 @@ func (r *Recorder) previewed(entries []entry) []Event {
 // Wait blocks until the events fulfil the condition. It is how a scene waits for something to have
 // happened, instead of sleeping. When ctx ends first the error says what was waited for.
 func (r *Recorder) Wait(ctx context.Context, what string, cond func([]Event) bool) error {
+	return r.waitUntil(ctx, what, func(e Event) bool { return !e.blocks() }, cond)
+}
+
+// WaitWrites blocks until every send and close that has begun has returned. A program that learns from
+// its peer that all is over may end while one of its goroutines still is in such a call.
+func (r *Recorder) WaitWrites(ctx context.Context) error {
+	under := func(e Event) bool {
+		return e.blocks() && (e.Op == Send || e.Op == CloseWrite || e.Op == Close)
+	}
+	return r.waitUntil(ctx, "the writes to return", under, func(events []Event) bool { return len(events) == 0 })
+}
+
+// waitUntil is Wait for the events that keep picks.
+func (r *Recorder) waitUntil(
+	ctx context.Context, what string, keep func(Event) bool, cond func([]Event) bool,
+) error {
 	for {
-		events, changed := r.look(func(e Event) bool { return !e.blocks() })
+		events, changed := r.look(keep)
 		if cond(events) {
 			return nil
 		}

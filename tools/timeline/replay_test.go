@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -54,4 +55,22 @@ func TestVerdictKeepsBlanks(t *testing.T) {
 	require.NoError(t, Text(&text, rec.Events(), Style{Width: 30}))
 	require.Contains(t, text.String(), "=> a    1\n")
 	require.Contains(t, text.String(), "=> words\n")
+}
+
+// A write that has begun is waited for.
+func TestWaitWrites(t *testing.T) {
+	rec := NewRecorder("x")
+	require.NoError(t, rec.WaitWrites(t.Context()))
+	rec.begin(Event{Side: "client", Conn: "tcp1", Op: Recv}, nil) // a read is not
+	require.NoError(t, rec.WaitWrites(t.Context()))
+	for _, op := range []Op{Send, CloseWrite, Close} {
+		i := rec.begin(Event{Side: "client", Conn: "tcp1", Op: op}, nil)
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorContains(t, rec.WaitWrites(over), "waited for the writes to return", op)
+		waited := make(chan error)
+		go func() { waited <- rec.WaitWrites(t.Context()) }()
+		rec.end(i, func(*Event) {})
+		require.NoError(t, <-waited)
+	}
 }

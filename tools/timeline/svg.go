@@ -106,6 +106,8 @@ type drawing struct {
 	free    []float64
 	perByte float64
 
+	segments bool // their arrows say what caused what, and control draws none
+
 	sends  map[int]*bar         // by number of the send
 	begun  map[int]float64      // calls that take long: number of the event → y
 	dials  map[string]point     // conn → its dial
@@ -160,6 +162,7 @@ func newDrawing(s Scene, top float64) *drawing {
 func (d *drawing) measure() {
 	most := 1
 	for _, c := range d.cells() {
+		d.segments = d.segments || c.Tone == OnTheWire
 		if len(c.Bytes) > 0 {
 			most = max(most, c.Event.N)
 		}
@@ -333,6 +336,8 @@ func (d *drawing) cell(c *Cell) {
 		d.wait(c.Event.Seq, at)
 	}
 	switch {
+	case c.Tone == OnTheWire:
+		d.travels(c, at)
 	case len(c.Bytes) > 0 && c.Event.Op == Send:
 		height = max(d.sendBar(c, at), d.rest(c, at.y+height), height)
 	case len(c.Bytes) > 0:
@@ -363,6 +368,8 @@ func toneClass(c *Cell) string {
 		return "bad"
 	case Said:
 		return "said"
+	case OnTheWire:
+		return "onwire"
 	case Waiting, Remark:
 		return "dim"
 	}
@@ -372,6 +379,9 @@ func toneClass(c *Cell) string {
 // control joins a dial with its accept, and a close with the end that the other side meets, where a
 // row does not.
 func (d *drawing) control(e Event, at point) {
+	if d.segments {
+		return
+	}
 	switch e.Op {
 	case Dial:
 		if _, ok := d.dials[e.Conn]; !ok && e.Conn != "" && e.Err == "" {
@@ -567,7 +577,7 @@ func rect(b *strings.Builder, look string, at point, width, height float64) {
 
 // String puts the layers on top of each other.
 func (d *drawing) String() string {
-	return d.lines.String() + d.ribbons.String() + d.bars.String() + d.texts.String()
+	return d.wireStyle() + d.lines.String() + d.ribbons.String() + d.bars.String() + d.texts.String()
 }
 
 // escape makes text safe inside SVG; bytes that XML cannot carry are replaced.

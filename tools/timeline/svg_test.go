@@ -447,7 +447,8 @@ func TestSVGWaits(t *testing.T) {
 	require.True(t, near(waits[1].x+3.5, lanes[0].x), "the dial")
 }
 
-// Dials and accepts, closes and ends are joined by thin arrows: at once within a row, later from row to row.
+// Dials and accepts, closes and ends are joined by thin arrows: at once within a row, later from
+// row to row.
 func TestSVGArrows(t *testing.T) {
 	arrows := func(es ...timeline.Event) [][]float64 {
 		var paths [][]float64

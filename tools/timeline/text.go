@@ -168,6 +168,8 @@ func (p *painter) arrow(g *grid, r Row) {
 	c := r.Cells[0]
 	rightwards := c.Peer > c.Lane
 	switch {
+	case c.Tone == OnTheWire:
+		p.travels(g, c)
 	case len(r.Cells) == 2 && rightwards:
 		p.toRight(g, c.Lane, c.Peer)
 	case len(r.Cells) == 2:
@@ -344,6 +346,8 @@ func (p *painter) colour(c Cell, s string) string {
 		return p.paint("3", s)
 	case c.Tone == Waiting:
 		return p.paint("2", s)
+	case c.Tone == OnTheWire:
+		return p.paint("35", s)
 	case len(c.Bytes) == 0:
 		return s
 	}

@@ -143,7 +143,11 @@ func TestWidths(t *testing.T) {
 	}
 	for _, es := range [][]timeline.Event{story(), crowd(1), crowd(4), crowded} {
 		for _, width := range []int{20, 33, 47, 66, 100, 150} {
-			for _, st := range []timeline.Style{{Width: width}, {Width: width, Box: true}, {Width: width, ASCII: true}} {
+			for _, st := range []timeline.Style{
+				{Width: width},
+				{Width: width, Box: true},
+				{Width: width, ASCII: true},
+			} {
 				fits(t, draw(t, es, st), width)
 			}
 		}
@@ -407,7 +411,8 @@ func TestColours(t *testing.T) {
 
 	middle := rows(st, talk("tcp1", ">hello >world <he <lloworld"))
 	require.Contains(t, middle[5], `recv 8 "⟨1 llo⟩⟨2 world⟩"`)
-	// Half a character belongs to one send, half to another: no piece of the preview is coloured from there.
+	// Half a character belongs to one send, half to another: no piece of the preview is coloured
+	// from there.
 	split := rows(st, talk("tcp1", ">x\xe4\xbd >\xa0y <x\xe4\xbd\xa0y"))
 	require.Contains(t, split[4], `recv 5 "x你y"  ⟨1 A⟩+⟨2 B⟩`)
 	// A preview that is cut keeps the colours of what is seen.
@@ -462,7 +467,8 @@ func TestFolded(t *testing.T) {
 	}
 	out := draw(t, play(es...), timeline.Style{Width: 80, Box: true})
 	require.Equal(t, []string{
-		"· a connection of server", "end of file", "send 0 bytes", "⋮ these 2 rows 499 more times, until 100 ms",
+		"· a connection of server", "end of file", "send 0 bytes", "⋮ these 2 rows 499 more times, " +
+			"until 100 ms",
 	}, rowsOf(out))
 	require.Contains(t, draw(t, play(es...), timeline.Style{Width: 80}), ": these 2 rows")
 	require.Contains(

@@ -4,11 +4,13 @@
 //	go run ./tools/watch 05      a lab
 //	go run ./tools/watch -list   the points of all labs, as they were when they were last run
 //
-// The lab runs at once, and again whenever the content of its file has changed. A save during a run ends the run, with
-// every process that it has started, and begins a new one. Keys are listed below each result; ? explains them.
+// The lab runs at once, and again whenever the content of its file has changed. A save during a run
+// ends the run, with every process that it has started, and begins a new one. Keys are listed below
+// each result; ? explains them.
 //
-// Without a terminal there is one run, as plain text. The status is then that of the lab: 0 when it is perfect, 1 when
-// it is not or could not be run. It is 2 for wrong usage. With a terminal it is 0.
+// Without a terminal there is one run, as plain text. The status is then that of the lab: 0 when it
+// is perfect, 1 when it is not or could not be run. It is 2 for wrong usage. With a terminal it is
+// 0.
 package main
 
 import (
@@ -124,7 +126,10 @@ func command(args []string, in, out, errs *os.File) int {
 	}
 	defer builder.Close()
 	if term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd())) {
-		s := &session{root: root, labs: labs, at: at, store: store, builder: builder, terminal: &terminal{in: in, out: out}, style: style}
+		s := &session{
+			root: root, labs: labs, at: at, store: store, builder: builder,
+			terminal: &terminal{in: in, out: out}, style: style,
+		}
 		s.seed.Store(o.seed)
 		if err := s.run(); err != nil {
 			return complain(failed, "%v", err)
@@ -165,7 +170,7 @@ func once(b *runner.Builder, store *progress.Store, lab labrun.Lab, o options, s
 	case ctx.Err() != nil:
 		return complain(failed, "interrupted")
 	case errors.As(err, &refused):
-		fmt.Fprintf(out, "%s does not compile:\n%s\n", lab.File, clean(refused.Error()))
+		fmt.Fprintf(out, "%s does not build:\n%s\n", lab.File, clean(refused.Error()))
 		return failed
 	case err != nil:
 		return complain(failed, "%v", err)

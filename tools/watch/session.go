@@ -21,7 +21,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// session is a student at a terminal. Everything but the follower and the reader of keys runs in one goroutine.
+// session is a student at a terminal. Everything but the follower and the reader of keys runs in
+// one goroutine.
 type session struct {
 	root     string
 	labs     []labrun.Lab
@@ -46,13 +47,15 @@ type session struct {
 	over    bool
 }
 
-const help = `  r  run again                   n  next lab
-  a  all failures in full        p  previous lab
-  h  a hint, step by step        l  list all labs
-  t  timeline of the first one   d  diff to the starter
-  s  same seed, or a new one     o  open the file in your editor
-  x  reset the file              q  quit, as does Ctrl-C
-`
+// help lists the keys, in two columns where there is room.
+var help = [][2]string{
+	{"r  run again", "n  next lab"},
+	{"a  all failures in full", "p  previous lab"},
+	{"h  a hint, step by step", "l  list all labs"},
+	{"t  timeline of the first one", "d  diff to the starter"},
+	{"s  same seed, or a new one", "o  open the file in your editor"},
+	{"x  reset the file", "q  quit, as does Ctrl-C"},
+}
 
 // run serves the terminal until the student leaves.
 func (s *session) run() error {
@@ -254,7 +257,7 @@ func (s *session) key(key byte) {
 		_ = s.terminal.raw()
 		s.prompt()
 	case '?':
-		s.say(help)
+		s.say(s.style.help())
 	}
 }
 
@@ -278,12 +281,17 @@ func (s *session) all() {
 // hint shows one more piece of advice about the first failure.
 func (s *session) hint() {
 	if s.state.Result == nil || s.state.Result.First() == nil {
-		s.say(fmt.Sprintf("Nothing fails that there is a hint for. The task is in labs/%s/README.md.", s.state.Lab.Number))
+		s.say(fmt.Sprintf("Nothing fails that there is a hint for. The task is in "+
+			"labs/%s/README.md.", s.state.Lab.Number))
 		return
 	}
 	a := labrun.Split(s.state.Result.First().Report)
 	var steps []string
-	for _, step := range [][2]string{{"The rule: ", a.Rule}, {"Try next: ", a.Next}, {"See it happen: ", a.Scene}} {
+	for _, step := range [][2]string{
+		{"The rule: ", a.Rule},
+		{"Try next: ", a.Next},
+		{"See it happen: ", a.Scene},
+	} {
 		if step[1] != "" {
 			steps = append(steps, clean(step[0]+step[1]))
 		}
@@ -296,32 +304,12 @@ func (s *session) hint() {
 	if s.hints+1 < len(steps) {
 		more = "\n" + s.style.paint(dim, "h again for more")
 	}
-	s.say(wrap(steps[s.hints], s.style.columns()-1) + more)
+	s.say(s.style.fold(steps[s.hints]) + more)
 	s.hints++
 }
 
-// wrap breaks a text at blanks.
-func wrap(s string, columns int) string {
-	var b strings.Builder
-	column := 0
-	for word := range strings.FieldsSeq(s) {
-		n := timeline.Width(word)
-		switch {
-		case column == 0:
-		case column+1+n > columns:
-			b.WriteByte('\n')
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return b.String()
-}
-
-// timeline runs the first failure again, with the same random choices, and shows what crossed the connection.
+// timeline runs the first failure again, with the same random choices, and shows what crossed the
+// connection.
 func (s *session) timeline() {
 	if first(s.state) == "" || s.drawing {
 		s.say("Nothing fails that could be drawn.")
@@ -356,7 +344,8 @@ func (s *session) sameSeed() {
 		s.say("There is no run yet whose seed could be kept.")
 	default:
 		s.seed.Store(s.state.Result.Seed)
-		s.say(fmt.Sprintf("Every run now makes the same random choices: seed %d. s again for new ones.", s.seed.Load()))
+		s.say(fmt.Sprintf("Every run now makes the same random choices: seed %d. s again for new "+
+			"ones.", s.seed.Load()))
 	}
 }
 
@@ -410,12 +399,14 @@ func (s *session) open() {
 		editor = strings.Fields(os.Getenv("EDITOR"))
 	}
 	if len(editor) == 0 {
-		s.say("No editor is named: set VISUAL or EDITOR, such as export EDITOR=nano. The file is " + s.state.Lab.File)
+		s.say("No editor is named: set VISUAL or EDITOR, such as export EDITOR=nano. The file is " +
+			s.state.Lab.File)
 		return
 	}
 	s.status("")
 	s.terminal.restore()
-	cmd := exec.Command(editor[0], append(editor[1:], filepath.Join(s.root, filepath.FromSlash(s.state.Lab.File)))...)
+	cmd := exec.Command(editor[0], append(editor[1:],
+		filepath.Join(s.root, filepath.FromSlash(s.state.Lab.File)))...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.terminal.in, s.terminal.out, s.terminal.out
 	err := cmd.Run()
 	if rawErr := s.terminal.raw(); err == nil {

@@ -26,7 +26,8 @@ const (
 	leastColumns = 40
 )
 
-// styleOf follows what out is and what the environment asks for: https://no-color.org, TERM=dumb, a locale that is not UTF-8.
+// styleOf follows what out is and what the environment asks for: https://no-color.org, TERM=dumb, a
+// locale that is not UTF-8.
 func styleOf(out *os.File, ascii bool) style {
 	st := style{ascii: ascii, columns: func() int { return plainColumns }}
 	if term.IsTerminal(int(out.Fd())) {
@@ -81,7 +82,8 @@ func (st style) bar(points, of int) string {
 	}
 	const boxes = 10
 	full := points * boxes / of
-	return strings.Repeat(st.mark("■", "#"), full) + strings.Repeat(st.mark("□", "."), boxes-full) + fmt.Sprintf(" %d/%d", points, of)
+	return strings.Repeat(st.mark("■", "#"), full) + strings.Repeat(st.mark("□", "."),
+		boxes-full) + fmt.Sprintf(" %d/%d", points, of)
 }
 
 // list is all labs with what is remembered of them. current is the place of one to be marked, or -1.
@@ -121,6 +123,53 @@ func (st style) cut(s string, columns int) string {
 	return timeline.Cut(s, max(columns, 10), st.mark("…", "..."))
 }
 
+// fold breaks lines that are too long at blanks, and indents what follows by a little more.
+func (st style) fold(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		text := strings.TrimRight(line, "\n")
+		if timeline.Width(text) < st.columns() {
+			b.WriteString(line)
+			continue
+		}
+		indent := len(text) - len(strings.TrimLeft(text, " "))
+		if column := min(indent, st.columns()/4); indent > 0 {
+			indent = column + 3
+		}
+		column := 0
+		for i, word := range strings.Split(text, " ") {
+			n := timeline.Width(word)
+			switch {
+			case i == 0:
+			case column > indent && column+1+n >= st.columns():
+				b.WriteString("\n" + strings.Repeat(" ", indent))
+				column = indent
+			default:
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += n
+		}
+		b.WriteString(line[len(text):])
+	}
+	return b.String()
+}
+
+// help is the list of keys.
+func (st style) help() string {
+	var left, right strings.Builder
+	for _, keys := range help {
+		if st.columns() > 64 {
+			fmt.Fprintf(&left, "  %-30s %s\n", keys[0], keys[1])
+			continue
+		}
+		fmt.Fprintf(&left, "  %s\n", keys[0])
+		fmt.Fprintf(&right, "  %s\n", keys[1])
+	}
+	return left.String() + right.String()
+}
+
 // head is the line above a result.
 func (st style) head(s labrun.State) string {
 	dash := st.mark("─", "-")
@@ -137,7 +186,7 @@ func (st style) head(s labrun.State) string {
 func (st style) score(b *strings.Builder, s labrun.State) {
 	r := s.Result
 	if r.Note != "" {
-		fmt.Fprintf(b, "%s\n", clean(r.Note))
+		fmt.Fprintf(b, "%s\n", st.fold(clean(r.Note)))
 	}
 	if r.Of == 0 {
 		if r.Printed != "" {
@@ -169,12 +218,13 @@ func (st style) failures(b *strings.Builder, r labrun.Result) {
 	st.others(b, r, nil)
 }
 
-// others writes a line for each case that did not pass, except the one that is shown in full. After failures, which are
-// all in full, only cases that were not run are left.
+// others writes a line for each case that did not pass, except the one that is shown in full. After
+// failures, which are all in full, only cases that were not run are left.
 func (st style) others(b *strings.Builder, r labrun.Result, shown *labrun.Case) {
 	first := true
 	for _, c := range r.Cases {
-		if c.Passed() || shown == nil && c.Failed() || shown != nil && c.Name == shown.Name || c.Message != "" && strings.HasPrefix(r.Note, c.Message) {
+		if c.Passed() || shown == nil && c.Failed() || shown != nil && c.Name == shown.Name ||
+			c.Message != "" && strings.HasPrefix(r.Note, c.Message) {
 			continue
 		}
 		if first {
@@ -201,30 +251,34 @@ func (st style) result(s labrun.State) string {
 		advice := labrun.Split(first.Report)
 		body := advice.Body
 		if title, rest, ok := strings.Cut(body, "\n"); ok && strings.HasPrefix(title, first.Name) {
-			fmt.Fprintf(&b, "\n%s\n", st.paint(bold, "Fix this first: "+clean(title)))
+			fmt.Fprintf(&b, "\n%s\n", st.paint(bold, st.fold("Fix this first: "+clean(title))))
 			body = rest
 		}
-		fmt.Fprintf(&b, "%s\n", clean(body))
+		fmt.Fprintf(&b, "%s\n", st.fold(clean(body)))
 		st.others(&b, r, first)
 	case r.Perfect():
-		b.WriteString("Everything is right. n goes to the next lab, l lists them all.\n")
+		b.WriteString(st.fold("Everything is right. n goes to the next lab, l lists them all.\n"))
 	case r.Of > 0 && r.Points == 0:
-		fmt.Fprintf(&b, "The task is in labs/%s/README.md; o opens %s. It is run at every save.\n", s.Lab.Number, s.Lab.File)
+		b.WriteString(st.fold(fmt.Sprintf("The task is in labs/%s/README.md; o opens %s. It is run "+
+			"at every save.\n", s.Lab.Number, s.Lab.File)))
 	}
 	return b.String()
 }
 
-// refused is what is shown when there is no result: the compiler's words, and the last result, marked as stale.
+// refused is what is shown when there is no result: the compiler's words, and the last result,
+// marked as stale.
 func (st style) refused(s labrun.State) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", st.head(s))
-	fmt.Fprintf(&b, "%s\n%s\n", st.paint(red, map[labrun.Phase]string{
-		labrun.Refused: s.Lab.File + " does not compile:",
+	fmt.Fprintf(&b, "%s\n%s\n", st.paint(red, st.fold(map[labrun.Phase]string{
+		labrun.Refused: s.Lab.File + " does not build:",
 		labrun.Failed:  "The lab could not be run:",
-		labrun.Missing: s.Lab.File + " is not there. It is run as soon as it is; x puts the starter in its place.",
-	}[s.Phase]), clean(s.Trouble))
+		labrun.Missing: s.Lab.File + " is not there. It is run as soon as it is; x puts the " +
+			"starter in its place.",
+	}[s.Phase])), st.fold(clean(s.Trouble)))
 	if s.Result != nil && s.Result.Of > 0 {
-		fmt.Fprintf(&b, "%s\n", st.paint(dim, fmt.Sprintf("stale, of %s: %s points", s.Ended.Format("15:04:05"), st.bar(s.Result.Points, s.Result.Of))))
+		fmt.Fprintf(&b, "%s\n", st.paint(dim, fmt.Sprintf("stale, of %s: %s points",
+			s.Ended.Format("15:04:05"), st.bar(s.Result.Points, s.Result.Of))))
 	}
 	return b.String()
 }

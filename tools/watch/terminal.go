@@ -46,8 +46,8 @@ func (t *terminal) print(text string) {
 	_, _ = t.out.WriteString(text) // the terminal may have gone; a signal says so
 }
 
-// keys reads what is typed, one read for each receive from more, so that nothing is taken from an editor that runs in between.
-// It closes the channel when there is nothing more to read.
+// keys reads what is typed, one read for each receive from more, so that nothing is taken from an
+// editor that runs in between. It closes the channel when there is nothing more to read.
 func (t *terminal) keys(more <-chan struct{}) <-chan []byte {
 	typed := make(chan []byte)
 	go func() {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 	"socketbook/tools/internal/coursetest"
 	"socketbook/tools/internal/ptytest"
-	"socketbook/tools/internal/runner"
 )
 
 const (
@@ -21,24 +19,13 @@ const (
 	firstFails = "Fix this first: a header that comes in pieces is put together: 0 of 1 point"
 )
 
-// A student's hour, with every key.
-func TestKeys(t *testing.T) {
+// A lab with its real suite: what a student reads, and the keys that concern a result.
+func TestResults(t *testing.T) {
+	t.Parallel()
 	root := coursetest.New(t, coursetest.Starter)
-	clone, err := runner.FindRoot(".")
-	require.NoError(t, err)
-	require.NoError(t, os.CopyFS(filepath.Join(root, "labs", "07"), os.DirFS(filepath.Join(clone, "labs", "07"))))
-	editor := filepath.Join(t.TempDir(), "editor")
-	require.NoError(t, os.WriteFile(editor, []byte("#!/bin/sh\nread line\necho \"edited $line\"\n"), 0o755))
-	tmp := t.TempDir()
-	cmd := watch(root, "5")
-	cmd.Env = append(cmd.Env, "VISUAL="+editor+" -w", "TMPDIR="+tmp, "NO_COLOR=1")
-	p := ptytest.Start(t, cmd, 80)
-
+	p := ptytest.Start(t, watch(root, "5"), 80)
 	p.Expect("lab 05 is not started: fill in labs/05/framing.go")
 	p.Expect(promptEnd)
-	require.False(t, p.Cooked())
-	p.Type("d")
-	p.Expect("labs/05/framing.go is the starter, unchanged.")
 	p.Type("h")
 	p.Expect("The task is in labs/05/README.md.")
 
@@ -68,16 +55,40 @@ func TestKeys(t *testing.T) {
 	seed := p.Expect(".")
 	require.NotEqual(t, "0", seed)
 	p.Type("r")
-	p.Expect("seed " + seed + "\r\n")
+	p.Expect("seed " + seed)
 	p.Expect(firstFails)
 	p.Type("s")
 	p.Expect("Each run makes new random choices.")
+	p.Type("q")
+	require.Zero(t, p.End())
+}
+
+// The keys that concern files and labs, on small labs.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	root := coursetest.Small(t, `panic("not started")`)
+	coursetest.AddSmall(t, root, "07", "")
+	editor := filepath.Join(t.TempDir(), "editor")
+	require.NoError(t, os.WriteFile(editor, []byte("#!/bin/sh\nread line\necho \"edited $line\"\n"), 0o755))
+	tmp := t.TempDir()
+	cmd := watch(root, "5")
+	cmd.Env = append(cmd.Env, "VISUAL="+editor+" -w", "TMPDIR="+tmp, "NO_COLOR=1")
+	p := ptytest.Start(t, cmd, 80)
+
+	p.Expect("the suite ended with status 2 before it had written a result")
+	p.Expect(promptEnd)
+	require.False(t, p.Cooked())
+	p.Type("d")
+	p.Expect("labs/05/framing.go is the starter, unchanged.")
+	coursetest.Write(t, root, coursetest.SmallAnswer(""))
+	p.Expect("■■■■■■■■■■ 1/1 points")
+	p.Expect("Everything is right. n goes to the next lab")
 	p.Type("d")
 	p.Expect("-\tpanic(\"not started\")")
 	p.Expect("+")
 	p.Type("l")
-	p.Expect("▶ ■■■■■■■□□□ 7/10    05 message framing")
-	p.Expect("07 ask")
+	p.Expect("▶ ■■■■■■■■■■ 1/1     05 a title")
+	p.Expect("07 a title")
 	p.Type("?")
 	p.Expect("timeline of the first one")
 
@@ -87,25 +98,26 @@ func TestKeys(t *testing.T) {
 	p.Expect("edited some words")
 	p.Expect("Back from ")
 
-	coursetest.Write(t, root, coursetest.Wrong)
-	p.Expect("labs/05/framing.go does not compile:")
-	p.Expect("labs/05/framing.go:28:18: undefined: io.ReadFul")
+	coursetest.Write(t, root, coursetest.SmallAnswer("undefined()"))
+	p.Expect("labs/05/framing.go does not build:")
+	p.Expect("undefined: undefined")
 	p.Expect("stale, of ")
-	p.Expect("■■■■■■■□□□ 7/10 points")
+	p.Expect("■■■■■■■■■■ 1/1 points")
 
 	p.Type("n")
-	p.Expect("lab 07 is not started")
+	p.Expect("lab 07 a title")
+	p.Expect("1/1 points")
 	p.Type("n")
 	p.Expect("There is no further lab in that direction")
 	p.Type("p")
-	p.Expect("io.ReadFul")
+	p.Expect("undefined: undefined")
 	p.Expect(promptEnd)
 	p.Type("xn")
 	p.Expect("Reset labs/05/framing.go? y/n")
 	p.Expect("Nothing was changed.")
 	p.Type("xy")
 	p.Expect("labs/05/framing.go is the starter again. Yours is kept as .socketbook/kept/05/")
-	p.Expect("lab 05 is not started")
+	p.Expect("the suite ended with status 2")
 
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "labs", "05")))
 	p.Expect("labs/05/framing.go is not there.")
@@ -122,13 +134,8 @@ func TestKeys(t *testing.T) {
 
 // However it ends, the terminal is as before and nothing is left.
 func TestEnds(t *testing.T) {
-	root := coursetest.New(t, strings.Replace(coursetest.Right, `if len(payload) > math.MaxInt32 {`,
-		`_ = exec.Command("sh", "-c", "echo $$ >>'PIDS'; trap '' INT TERM; sleep 1000 & wait").Start(); select {}; if len(payload) > math.MaxInt32 {`, 1))
-	pids := filepath.Join(t.TempDir(), "pids")
-	text, err := os.ReadFile(coursetest.File(root))
-	require.NoError(t, err)
-	hanging := strings.Replace(strings.Replace(string(text), "PIDS", pids, 1), `"math"`, "\"math\"\n\t\"os/exec\"", 1)
-	coursetest.Write(t, root, hanging)
+	t.Parallel()
+	const hanging = `cmd := exec.Command("sh", "-c", "echo $$ >$PIDS; trap '' INT TERM; sleep 1000 & wait"); _ = cmd.Run()`
 	for name, end := range map[string]func(p *ptytest.Terminal){
 		"q":        func(p *ptytest.Terminal) { p.Type("q") },
 		"Ctrl-C":   func(p *ptytest.Terminal) { p.Type("\x03") },
@@ -138,20 +145,26 @@ func TestEnds(t *testing.T) {
 		"the save": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_ = os.Remove(pids)
-			p := ptytest.Start(t, watch(root, "5"), 40)
+			t.Parallel()
+			root := coursetest.Small(t, hanging)
+			pids := filepath.Join(t.TempDir(), "pids")
+			cmd := watch(root, "5")
+			cmd.Env = append(cmd.Env, "PIDS="+pids)
+			p := ptytest.Start(t, cmd, 40)
 			p.Expect("running")
 			var pid int
-			require.Eventually(t, func() bool {
-				text, _ := os.ReadFile(pids)
-				_, err := fmt.Sscan(string(text), &pid)
-				return err == nil
-			}, time.Minute, time.Millisecond, "the lab's program never started its child")
+			started := func() {
+				require.Eventually(t, func() bool {
+					text, _ := os.ReadFile(pids)
+					_, err := fmt.Sscanln(string(text), &pid)
+					return err == nil
+				}, time.Minute, time.Millisecond, "the lab's program never started its child")
+			}
+			started()
 			if end == nil { // in the middle of the run
-				coursetest.Write(t, root, coursetest.Right)
-				p.Expect("10/10 points")
+				coursetest.Write(t, root, coursetest.SmallAnswer(""))
+				p.Expect("1/1 points")
 				require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
-				coursetest.Write(t, root, hanging)
 				end = func(p *ptytest.Terminal) { p.Type("q") }
 			}
 			end(p)
@@ -159,5 +172,23 @@ func TestEnds(t *testing.T) {
 			require.True(t, p.Cooked())
 			require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
 		})
+	}
+}
+
+// A bug in watch itself leaves the terminal as it was, too.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{panicsAtKey, panicsBeside} {
+		cmd := watch(t.TempDir())
+		cmd.Env = append(cmd.Env, commandVariable+"="+role)
+		p := ptytest.Start(t, cmd, 80)
+		if role == panicsAtKey {
+			p.Expect(promptEnd)
+			require.False(t, p.Cooked())
+			p.Type("l")
+		}
+		p.Expect("panic: ")
+		require.NotZero(t, p.End())
+		require.True(t, p.Cooked())
 	}
 }

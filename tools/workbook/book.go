@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -54,7 +55,9 @@ type lessonPage struct {
 	Scenes []scene
 }
 
-func newBook(ctx context.Context, builder *runner.Builder, store *progress.Store, labs []labrun.Lab, token string) (*book, error) {
+func newBook(ctx context.Context, builder *runner.Builder, store *progress.Store, labs []labrun.Lab,
+	token string,
+) (*book, error) {
 	boot := make([]byte, 8)
 	rand.Read(boot)
 	b := &book{
@@ -73,7 +76,10 @@ func newBook(ctx context.Context, builder *runner.Builder, store *progress.Store
 		b.lessons = append(b.lessons, &lessonPage{l, scenes})
 	}
 	var err error
-	b.templates, err = template.New("").Funcs(template.FuncMap{"base": func() string { return "/" + token }}).ParseFS(assets, "templates/*.html")
+	b.templates, err = template.New("").Funcs(template.FuncMap{"base": func() string {
+		return "/" +
+			token
+	}}).ParseFS(assets, "templates/*.html")
 	return b, err
 }
 
@@ -88,6 +94,18 @@ func (b *book) lesson(number string) *lessonPage {
 		}
 	}
 	return nil
+}
+
+// neighbours are the written lessons before and after one; nil if there is none.
+func (b *book) neighbours(l *lessonPage) (before, after *lessonPage) {
+	i := slices.Index(b.lessons, l)
+	if i > 0 {
+		before = b.lessons[i-1]
+	}
+	if i >= 0 && i+1 < len(b.lessons) {
+		after = b.lessons[i+1]
+	}
+	return before, after
 }
 
 // scene finds one of a lesson.
@@ -133,8 +151,8 @@ func (b *book) played(lesson, scene string) {
 
 var sceneCommand = regexp.MustCompile(`go run \./lessons/(\d\d) -scene ([a-z0-9-]+)`)
 
-// sceneLink is the part of an address below the token that shows what a command in a text plays; "" if it plays nothing that
-// there is.
+// sceneLink is the part of an address below the token that shows what a command in a text plays; ""
+// if it plays nothing that there is.
 func (b *book) sceneLink(text string) string {
 	m := sceneCommand.FindStringSubmatch(text)
 	if m == nil {
@@ -152,7 +170,8 @@ func (b *book) sceneLink(text string) string {
 
 // readme is a lesson's text, as it was when the command was built.
 func (l *lessonPage) readme() []byte {
-	text, _ := fs.ReadFile(lessons.Files, l.Number+"/README.md") // a test of the catalogue holds that it is there
+	// a test of the catalogue holds that it is there
+	text, _ := fs.ReadFile(lessons.Files, l.Number+"/README.md")
 	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 }
 

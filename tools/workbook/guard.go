@@ -17,10 +17,12 @@ import (
 )
 
 const (
-	tokenBytes  = 16       // 128 bits: nobody guesses them
-	maxBody     = 64 << 10 // bytes of a request; a form has less than a hundred
-	pagePolicy  = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-	imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'; sandbox"
+	tokenBytes = 16       // 128 bits: nobody guesses them
+	maxBody    = 64 << 10 // bytes of a request; a form has less than a hundred
+	pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors " +
+		"'none'; form-action 'none'; sandbox"
 )
 
 // loadToken returns the token that is kept, or makes one.
@@ -44,12 +46,13 @@ func loadToken(store *progress.Store, anew bool) (string, error) {
 	return token, progress.WriteFile(name, []byte(token+"\n"), 0o600)
 }
 
-// guard lets only those requests through that come from the page itself, or from its reader typing its address.
+// guard lets only those requests through that come from the page itself, or from its reader typing
+// its address.
 //
-// A page of any origin can make the reader's browser send requests here. It does not know the token, and its requests
-// are told by their headers. A name of its own that leads to 127.0.0.1 (DNS rebinding) makes it the same origin, but
-// then the name is in the Host header. The token is in the path and not in a cookie, because cookies of 127.0.0.1 go to
-// every port there.
+// A page of any origin can make the reader's browser send requests here. It does not know the
+// token, and its requests are told by their headers. A name of its own that leads to 127.0.0.1 (DNS
+// rebinding) makes it the same origin, but then the name is in the Host header. The token is in the
+// path and not in a cookie, because cookies of 127.0.0.1 go to every port there.
 type guard struct {
 	hosts []string
 	token string
@@ -79,7 +82,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	given, rest, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	odd := strings.Contains(rest, "..") || strings.Contains("/"+rest, "//")
 	if !ok || odd || subtle.ConstantTimeCompare([]byte(given), []byte(g.token)) != 1 {
-		http.Error(w, "the page's whole address is in the first line that go run ./tools/workbook prints", http.StatusNotFound)
+		http.Error(w, "the page's whole address is in the first line that go run ./tools/workbook "+
+			"prints", http.StatusNotFound)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {

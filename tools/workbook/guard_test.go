@@ -42,7 +42,8 @@ func serveBook(t *testing.T) (b *book, base string) {
 	require.NoError(t, os.WriteFile(filepath.Join(root, "go.mod"), []byte("module socketbook\n"), 0o644))
 	folder := filepath.Join(root, "labs", "05")
 	require.NoError(t, os.MkdirAll(folder, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "README.md"), []byte("# Lab 05: a title\n\nYou edit one file, `labs/05/framing.go`. <script>alert(1)</script>\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "README.md"), []byte("# Lab 05: a title\n\nYou edit "+
+		"one file, `labs/05/framing.go`. <script>alert(1)</script>\n"), 0o644))
 	builder, err := runner.NewBuilder(root)
 	require.NoError(t, err)
 	labs, err := labrun.Labs(root)
@@ -74,7 +75,11 @@ func ask(t *testing.T, method, address string, body io.Reader, change func(*http
 	if change != nil {
 		change(r)
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{CheckRedirect: func(*http.Request,
+		[]*http.Request,
+	) error {
+		return http.ErrUseLastResponse
+	}}
 	resp, err := client.Do(r)
 	require.NoError(t, err)
 	t.Cleanup(func() { resp.Body.Close() })
@@ -90,6 +95,7 @@ func bodyOf(t *testing.T, r *http.Response) string {
 
 // Requests as a hostile page can have them made, one for each rule.
 func TestForgedRequests(t *testing.T) {
+	t.Parallel()
 	b, base := serveBook(t)
 	page := base + "/" + testToken
 	u, err := url.Parse(base)
@@ -117,40 +123,79 @@ func TestForgedRequests(t *testing.T) {
 			r.Host = "evil.example:" + u.Port()
 			r.Header.Set("Sec-Fetch-Site", "same-origin")
 		}, 421},
-		"another port in Host":              {"GET", page + "/", nil, host("127.0.0.1:80"), 421},
-		"no port in Host":                   {"GET", page + "/", nil, host("127.0.0.1"), 421},
-		"a name that begins as ours":        {"GET", page + "/", nil, host("localhost.evil.example:" + u.Port()), 421},
-		"a trailing dot":                    {"GET", page + "/", nil, host("localhost.:" + u.Port()), 421},
-		"another loopback address":          {"GET", page + "/", nil, host("127.0.0.2:" + u.Port()), 421},
-		"no token":                          {"GET", base + "/", nil, nil, 404},
-		"no token, a page":                  {"GET", base + "/lessons/04", nil, nil, 404},
-		"no token, an asset":                {"GET", base + "/static/workbook.js", nil, nil, 404},
-		"no token, the stream":              {"GET", base + "/events?tab=" + testToken, nil, nil, 404},
-		"a wrong token":                     {"GET", base + "/" + strings.Repeat("0", 32) + "/", nil, nil, 404},
-		"the beginning of the token":        {"GET", base + "/" + testToken[:31] + "/", nil, nil, 404},
-		"the token in upper case":           {"GET", base + "/" + strings.ToUpper(testToken) + "/", nil, nil, 404},
-		"the token in a cookie":             {"GET", base + "/", nil, header("Cookie", "token="+testToken), 404},
-		"the token behind another folder":   {"GET", base + "/x/../" + testToken + "/", nil, nil, 404},
-		"a form of another origin":          {"POST", page + "/settings", form(), header("Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"), 403},
-		"a form of another port":            {"POST", page + "/settings", form(), header("Sec-Fetch-Site", "same-site", "Origin", "http://127.0.0.1:80"), 403},
-		"a form of an old browser":          {"POST", page + "/settings", form(), header("Origin", "http://evil.example"), 403},
-		"a form of a sandboxed frame":       {"POST", page + "/settings", form(), header("Origin", "null"), 403},
-		"the page's own form":               {"POST", page + "/settings", form(), header("Sec-Fetch-Site", "same-origin", "Origin", base), 303},
-		"a change by GET":                   {"GET", page + "/settings?keys=off", nil, nil, 405},
-		"a scene by GET":                    {"GET", page + "/play?lesson=04&scene=glue", nil, nil, 405},
-		"another method":                    {"PUT", page + "/settings", form(), nil, 405},
-		"a preflight":                       {"OPTIONS", page + "/play", nil, header("Origin", "https://evil.example", "Access-Control-Request-Method", "POST"), 405},
-		"a lesson that is none":             {"POST", page + "/play", strings.NewReader("lesson=../labs/05&scene=glue"), nil, 404},
-		"a lesson that is planned":          {"POST", page + "/play", strings.NewReader("lesson=16&scene=glue"), nil, 404},
-		"a scene that is a flag":            {"POST", page + "/play", strings.NewReader("lesson=04&scene=-svg"), nil, 404},
-		"a scene of another lesson":         {"POST", page + "/play", strings.NewReader("lesson=04&scene=forged"), nil, 404},
-		"a lab that is none":                {"POST", page + "/labs/..%2f05", form(), nil, 404},
-		"a tab with a name of its own kind": {"POST", page + "/follow", strings.NewReader("lab=05&tab=<script>"), nil, 404},
-		"a file outside":                    {"GET", page + "/files/04/testdata/..%2f..%2fcatalog.go", nil, nil, 404},
-		"a source as a picture":             {"GET", page + "/files/04/testdata/client.py", nil, nil, 404},
-		"the templates":                     {"GET", page + "/templates/layout.html", nil, nil, 404},
-		"a large form":                      {"POST", page + "/play", strings.NewReader("lesson=04&scene=glue&x=" + strings.Repeat("x", maxBody)), nil, 400},
-		"no such run":                       {"GET", page + "/runs/1", nil, nil, 404},
+		"another port in Host": {"GET", page + "/", nil, host("127.0.0.1:80"), 421},
+		"no port in Host":      {"GET", page + "/", nil, host("127.0.0.1"), 421},
+		"a name that begins as ours": {
+			"GET", page + "/", nil,
+			host("localhost.evil.example:" + u.Port()), 421,
+		},
+		"a trailing dot":                  {"GET", page + "/", nil, host("localhost.:" + u.Port()), 421},
+		"another loopback address":        {"GET", page + "/", nil, host("127.0.0.2:" + u.Port()), 421},
+		"no token":                        {"GET", base + "/", nil, nil, 404},
+		"no token, a page":                {"GET", base + "/lessons/04", nil, nil, 404},
+		"no token, an asset":              {"GET", base + "/static/workbook.js", nil, nil, 404},
+		"no token, the stream":            {"GET", base + "/events?tab=" + testToken, nil, nil, 404},
+		"a wrong token":                   {"GET", base + "/" + strings.Repeat("0", 32) + "/", nil, nil, 404},
+		"the beginning of the token":      {"GET", base + "/" + testToken[:31] + "/", nil, nil, 404},
+		"the token in upper case":         {"GET", base + "/" + strings.ToUpper(testToken) + "/", nil, nil, 404},
+		"the token in a cookie":           {"GET", base + "/", nil, header("Cookie", "token="+testToken), 404},
+		"the token behind another folder": {"GET", base + "/x/../" + testToken + "/", nil, nil, 404},
+		"a form of another origin": {
+			"POST", page + "/settings", form(),
+			header("Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"), 403,
+		},
+		"a form of another port": {
+			"POST", page + "/settings", form(),
+			header("Sec-Fetch-Site", "same-site", "Origin", "http://127.0.0.1:80"), 403,
+		},
+		"a form of an old browser": {
+			"POST", page + "/settings", form(),
+			header("Origin", "http://evil.example"), 403,
+		},
+		"a form of a sandboxed frame": {"POST", page + "/settings", form(), header("Origin", "null"), 403},
+		"the page's own form": {
+			"POST", page + "/settings", form(),
+			header("Sec-Fetch-Site", "same-origin", "Origin", base), 303,
+		},
+		"a change by GET": {"GET", page + "/settings?keys=off", nil, nil, 405},
+		"a scene by GET":  {"GET", page + "/play?lesson=04&scene=glue", nil, nil, 405},
+		"another method":  {"PUT", page + "/settings", form(), nil, 405},
+		"a preflight": {
+			"OPTIONS", page + "/play", nil,
+			header("Origin", "https://evil.example", "Access-Control-Request-Method", "POST"), 405,
+		},
+		"a lesson that is none": {
+			"POST", page + "/play",
+			strings.NewReader("lesson=../labs/05&scene=glue"), nil, 404,
+		},
+		"a lesson that is planned": {
+			"POST", page + "/play",
+			strings.NewReader("lesson=16&scene=glue"), nil, 404,
+		},
+		"a scene that is a flag": {
+			"POST", page + "/play",
+			strings.NewReader("lesson=04&scene=-svg"), nil, 404,
+		},
+		"a scene of another lesson": {
+			"POST", page + "/play",
+			strings.NewReader("lesson=04&scene=forged"), nil, 404,
+		},
+		"a lab that is none": {"POST", page + "/labs/..%2f05", form(), nil, 404},
+		"a tab with a name of its own kind": {
+			"POST", page + "/follow",
+			strings.NewReader("lab=05&tab=<script>"), nil, 404,
+		},
+		"a file outside": {
+			"GET", page + "/files/04/testdata/..%2f..%2fcatalog.go",
+			nil, nil, 404,
+		},
+		"a source as a picture": {"GET", page + "/files/04/testdata/client.py", nil, nil, 404},
+		"the templates":         {"GET", page + "/templates/layout.html", nil, nil, 404},
+		"a large form": {
+			"POST", page + "/play",
+			strings.NewReader("lesson=04&scene=glue&x=" + strings.Repeat("x", maxBody)), nil, 400,
+		},
+		"no such run": {"GET", page + "/runs/1", nil, nil, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, b.store.Update(func(s *progress.State) { s.NoKeys = false }))
@@ -170,12 +215,14 @@ func TestForgedRequests(t *testing.T) {
 
 // A request of a gigabyte, and a thousand connections that say nothing: the page goes on.
 func TestMuch(t *testing.T) {
+	t.Parallel()
 	_, base := serveBook(t)
 	address := strings.TrimPrefix(base, "http://")
 	huge, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	defer huge.Close()
-	_, err = fmt.Fprintf(huge, "POST /%s/play HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\nx=", testToken, address, 1<<30)
+	_, err = fmt.Fprintf(huge, "POST /%s/play HTTP/1.1\r\nHost: %s\r\nContent-Type: "+
+		"application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\nx=", testToken, address, 1<<30)
 	require.NoError(t, err)
 	sent := int64(0)
 	for part := make([]byte, 1<<20); err == nil && sent < 1<<30; {
@@ -202,6 +249,7 @@ func TestMuch(t *testing.T) {
 }
 
 func TestToken(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	store := progress.Open(root, func(s string) { t.Error(s) })
 	one, err := loadToken(store, false)
@@ -230,7 +278,11 @@ func TestToken(t *testing.T) {
 
 // Only this machine's own addresses can be listened on.
 func TestListen(t *testing.T) {
-	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "127.0.0.2:0", "192.168.1.1:0", "example.org:0", "[::ffff:127.0.0.1]:0", "localhost.:0", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", ""} {
+	t.Parallel()
+	for _, addr := range []string{
+		"0.0.0.0:0", ":0", "[::]:0", "127.0.0.2:0", "192.168.1.1:0",
+		"example.org:0", "[::ffff:127.0.0.1]:0", "localhost.:0", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", "",
+	} {
 		_, err := listen(addr)
 		var wrong usageError
 		require.ErrorAs(t, err, &wrong, addr)
@@ -252,7 +304,12 @@ func TestListen(t *testing.T) {
 
 // What a page of another origin sees when it does know the token: nothing, because no answer allows it.
 func TestRecorderOfHeaders(t *testing.T) {
-	h := newGuard(80, testToken, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
+	t.Parallel()
+	h := newGuard(80, testToken, http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request,
+	) {
+		fmt.Fprint(w, r.URL.Path)
+	}))
 	r := httptest.NewRequest("GET", "/"+testToken+"/lessons/04", nil)
 	r.Host = "localhost:80"
 	w := httptest.NewRecorder()

@@ -151,7 +151,10 @@ func (s *stream) tellLab(number string) error {
 		return nil
 	}
 	s.lab = &now
-	j := jsonLab{Lab: number, Phase: string(now.Phase), Trouble: now.Trouble, Stale: now.Stale, Fixed: now.Fixed, Broke: now.Broke}
+	j := jsonLab{
+		Lab: number, Phase: string(now.Phase), Trouble: now.Trouble, Stale: now.Stale,
+		Fixed: now.Fixed, Broke: now.Broke,
+	}
 	for _, c := range now.Live {
 		j.Live = append(j.Live, jsonCase{Name: c.Name, Outcome: c.Outcome})
 	}
@@ -163,6 +166,7 @@ func (s *stream) tellLab(number string) error {
 
 // same reports whether two states of one lab look the same.
 func same(a, b labrun.State) bool {
-	return a.Lab.Number == b.Lab.Number && a.Phase == b.Phase && a.Trouble == b.Trouble && a.Result == b.Result && a.Stale == b.Stale &&
+	return a.Lab.Number == b.Lab.Number && a.Phase == b.Phase && a.Trouble == b.Trouble &&
+		a.Result == b.Result && a.Stale == b.Stale &&
 		len(a.Live) == len(b.Live) && a.Changed.Equal(b.Changed)
 }

@@ -24,8 +24,9 @@ const (
 
 var tabName = regexp.MustCompile(`^[0-9a-f]{32}$`) // a random name that the page has given itself
 
-// tab is one page in the browser. It has one stream of messages, which tells it what differs from what it was told: a page
-// that is slow, or was away, gets the newest state and not every step on the way.
+// tab is one page in the browser. It has one stream of messages, which tells it what differs from
+// what it was told: a page that is slow, or was away, gets the newest state and not every step on
+// the way.
 type tab struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change
@@ -51,7 +52,8 @@ type tabs struct {
 	forget func(*tab)
 }
 
-// get returns the tab of a name, which is made if it is new. It is nil when the name is no name, or there are too many.
+// get returns the tab of a name, which is made if it is new. It is nil when the name is no name, or
+// there are too many.
 func (ts *tabs) get(name string) *tab {
 	if !tabName.MatchString(name) {
 		return nil
@@ -74,8 +76,10 @@ func (ts *tabs) get(name string) *tab {
 	return t
 }
 
-// events is the stream of a tab: Server-Sent Events (HTML Standard, 9.2). It begins with a resync, which makes the page
-// forget what it was told, and then tells it everything: so a connection that was lost costs nothing.
+// events is the stream of a tab: Server-Sent Events (HTML Standard, 9.2). It begins with a resync,
+// which makes the page forget what it was told, and then tells it everything. So a connection that
+// was lost costs nothing, no message need be kept for one that comes back, and what Last-Event-ID
+// says does not matter.
 func (b *book) events(w http.ResponseWriter, r *http.Request) {
 	t := b.tabs.get(r.FormValue("tab"))
 	if t == nil {
@@ -120,7 +124,8 @@ func (b *book) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// arrive counts a stream; the function that it returns ends it. When none has come for a while, nobody looks any more.
+// arrive counts a stream; the function that it returns ends it. When none has come for a while,
+// nobody looks any more.
 func (b *book) arrive(t *tab) (leave func()) {
 	t.mu.Lock()
 	t.streams++
@@ -261,7 +266,10 @@ func (s *stream) tellPlay(p *play) error {
 // play starts a scene for a tab.
 func (b *book) play(t *tab, l *lessonPage, sc scene) (*play, error) {
 	ctx, stop := context.WithCancel(b.ctx)
-	p := &play{ID: b.nextID(), Lesson: l.Number, Scene: sc.Name, both: sc.Both, stop: stop, over: make(chan struct{}), phase: building, changed: func() {}}
+	p := &play{
+		ID: b.nextID(), Lesson: l.Number, Scene: sc.Name, both: sc.Both, stop: stop,
+		over: make(chan struct{}), phase: building, changed: func() {},
+	}
 	if t != nil {
 		p.changed = t.wake
 	}

@@ -2,11 +2,12 @@
 //
 //	go run ./tools/workbook
 //
-// Its first line is the page's address, which it also opens in the browser. Ctrl-C ends it, and every program that it
-// has started.
+// Its first line is the page's address, which it also opens in the browser. Ctrl-C ends it, and
+// every program that it has started.
 //
-// The page runs programs, so it can be reached from this machine only, and by nobody who does not know the random token in
-// its address. The token is kept in .socketbook/token, so that a bookmark stays good; -new-token replaces it.
+// The page runs programs, so it can be reached from this machine only, and by nobody who does not
+// know the random token in its address. The token is kept in .socketbook/token, so that a bookmark
+// stays good; -new-token replaces it.
 package main
 
 import (
@@ -143,12 +144,13 @@ func (e usageError) Error() string { return string(e) }
 
 func port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
 
-// listen listens on this machine's own address, 127.0.0.1 or ::1, and on the same port of the other one if it can be
-// had: a browser may take "localhost" for either. No other address can be given.
+// listen listens on this machine's own address, 127.0.0.1 or ::1, and on the same port of the other
+// one if it can be had: a browser may take "localhost" for either. No other address can be given.
 func listen(addr string) ([]net.Listener, error) {
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, usageError(fmt.Sprintf("-addr %s: an address is HOST:PORT, such as 127.0.0.1:8000", strconv.Quote(addr)))
+		return nil, usageError(fmt.Sprintf("-addr %s: an address is HOST:PORT, such as "+
+			"127.0.0.1:8000", strconv.Quote(addr)))
 	}
 	number, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
@@ -158,14 +160,17 @@ func listen(addr string) ([]net.Listener, error) {
 		host = "127.0.0.1"
 	}
 	ip, err := netip.ParseAddr(host)
-	if four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback(); err != nil || ip != four && ip != six {
-		return nil, usageError(fmt.Sprintf("-addr %s: refused: the page runs programs, so it listens on 127.0.0.1 or [::1] only, where no other machine reaches it", strconv.Quote(addr)))
+	if four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback(); err != nil ||
+		ip != four && ip != six {
+		return nil, usageError(fmt.Sprintf("-addr %s: refused: the page runs programs, so it "+
+			"listens on 127.0.0.1 or [::1] only, where no other machine reaches it", strconv.Quote(addr)))
 	}
 	first, err := net.Listen("tcp", netip.AddrPortFrom(ip, uint16(number)).String())
 	if err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) && (errno == syscall.EADDRINUSE || errno == 10048) { // 10048: WSAEADDRINUSE
-			return nil, fmt.Errorf("listening on %s: another program has this port, perhaps another workbook; without -addr a free one is taken", addr)
+			return nil, fmt.Errorf("listening on %s: another program has this port, perhaps "+
+				"another workbook; without -addr a free one is taken", addr)
 		}
 		return nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}

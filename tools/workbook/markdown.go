@@ -35,7 +35,8 @@ func newIDs(taken []string) *ids {
 }
 
 func (i *ids) Generate(value []byte, _ ast.NodeKind) []byte {
-	words := strings.FieldsFunc(strings.ToLower(string(value)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	words := strings.FieldsFunc(strings.ToLower(string(value)),
+		func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	name := strings.Join(words, "-")
 	if name == "" {
 		name = "section"
@@ -75,7 +76,8 @@ func (p *page) markdown() (md goldmark.Markdown, taken []string) {
 	}
 	return goldmark.New(
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough),
-		goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(p, 100))),
+		goldmark.WithParserOptions(parser.WithAutoHeadingID(),
+			parser.WithASTTransformers(util.Prioritized(p, 100))),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(p, 100))),
 	), taken
 }
@@ -103,7 +105,8 @@ var (
 	labFile    = regexp.MustCompile(`^labs/(\d\d)(?:/.*)?$`)
 )
 
-// link turns a link of a README into one of the page. What the page does not have leads to the nearest that it has.
+// link turns a link of a README into one of the page. What the page does not have leads to the
+// nearest that it has.
 func (p *page) link(to string) string {
 	if strings.HasPrefix(to, "https://") || strings.HasPrefix(to, "http://") || strings.HasPrefix(to, "#") {
 		return to
@@ -139,13 +142,18 @@ func (p *page) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	r.Register(ast.KindFencedCodeBlock, p.code)
 	r.Register(ast.KindCodeBlock, p.code)
 	r.Register(ast.KindHTMLBlock, p.details)
-	r.Register(ast.KindRawHTML, func(util.BufWriter, []byte, ast.Node, bool) (ast.WalkStatus, error) { return ast.WalkSkipChildren, nil })
+	r.Register(ast.KindRawHTML, func(util.BufWriter, []byte, ast.Node, bool) (ast.WalkStatus,
+		error,
+	) {
+		return ast.WalkSkipChildren, nil
+	})
 	r.Register(extast.KindTable, p.table)
 }
 
 var played = regexp.MustCompile(`^\$ go run \./lessons/(\d\d) -scene ([a-z0-9-]+)`)
 
-// code writes a block of code; Go is coloured. Below the transcript of a scene the scene itself can be played.
+// code writes a block of code; Go is coloured. Below the transcript of a scene the scene itself can
+// be played.
 func (p *page) code(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {
 		return ast.WalkContinue, nil
@@ -167,7 +175,8 @@ func (p *page) code(w util.BufWriter, source []byte, n ast.Node, entering bool) 
 		_, _ = w.WriteString(html.EscapeString(text.String()))
 	}
 	fmt.Fprint(w, "</code></pre>\n")
-	if m := played.FindStringSubmatch(text.String()); m != nil && p.lesson != nil && m[1] == p.lesson.Number && !p.placed[m[2]] {
+	if m := played.FindStringSubmatch(text.String()); m != nil && p.lesson != nil &&
+		m[1] == p.lesson.Number && !p.placed[m[2]] {
 		if _, ok := p.lesson.scene(m[2]); ok {
 			p.placed[m[2]] = true
 			p.widget(w, m[2])
@@ -198,7 +207,9 @@ func (p *page) details(w util.BufWriter, source []byte, n ast.Node, entering boo
 		case opening.MatchString(line), line == "</details>":
 			fmt.Fprintln(w, line)
 		case m != nil:
-			fmt.Fprintf(w, "<summary>%s</summary>\n", html.EscapeString(strings.NewReplacer("<b>", "", "</b>", "", "<code>", "", "</code>", "").Replace(html.UnescapeString(m[1]))))
+			fmt.Fprintf(w, "<summary>%s</summary>\n",
+				html.EscapeString(strings.NewReplacer("<b>", "", "</b>", "", "<code>", "", "</code>",
+					"").Replace(html.UnescapeString(m[1]))))
 		}
 	}
 	return ast.WalkSkipChildren, nil

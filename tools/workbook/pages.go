@@ -94,7 +94,8 @@ func (b *book) write(w http.ResponseWriter, name, title string, content any) err
 
 func (b *book) writeStatus(w http.ResponseWriter, status int, name, title string, content any) error {
 	var out bytes.Buffer
-	if err := b.templates.ExecuteTemplate(&out, name, layout{title, !b.store.Load().NoKeys, b.restart, content}); err != nil {
+	if err := b.templates.ExecuteTemplate(&out, name,
+		layout{title, !b.store.Load().NoKeys, b.restart, content}); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -197,13 +198,7 @@ func (b *book) showLesson(w http.ResponseWriter, r *http.Request) error {
 			c.Rest = append(c.Rest, sceneBox{s, l.Number})
 		}
 	}
-	i := slices.Index(b.lessons, l)
-	if i > 0 {
-		c.Before = b.lessons[i-1]
-	}
-	if i+1 < len(b.lessons) {
-		c.After = b.lessons[i+1]
-	}
+	c.Before, c.After = b.neighbours(l)
 	if lab, ok := b.lab(l.Number); ok {
 		c.Lab = b.labRow(lab, b.store.Load())
 	}
@@ -241,6 +236,7 @@ type labContent struct {
 	Trouble string
 	Result  *jsonScore
 	Lesson  *lessonPage
+	Next    *lessonPage
 }
 
 func (b *book) showLab(w http.ResponseWriter, r *http.Request) error {
@@ -257,7 +253,9 @@ func (b *book) labPage(w http.ResponseWriter, l labrun.Lab, trouble string, resu
 	if err != nil {
 		return err
 	}
-	return b.write(w, "lab", "Lab "+l.Number, labContent{l, html, trouble, result, b.lesson(l.Number)})
+	lesson := b.lesson(l.Number)
+	_, next := b.neighbours(lesson)
+	return b.write(w, "lab", "Lab "+l.Number, labContent{l, html, trouble, result, lesson, next})
 }
 
 // postLab runs a lab once and shows the result: for a page without a script.
@@ -270,7 +268,7 @@ func (b *book) postLab(w http.ResponseWriter, r *http.Request) error {
 	var refused *runner.BuildError
 	switch {
 	case errors.As(err, &refused):
-		return b.labPage(w, l, l.File+" does not compile:\n"+refused.Error(), nil)
+		return b.labPage(w, l, l.File+" does not build:\n"+refused.Error(), nil)
 	case err != nil:
 		return b.labPage(w, l, err.Error(), nil)
 	}
@@ -320,7 +318,8 @@ func picture(w http.ResponseWriter, svg []byte) {
 	_, _ = w.Write(svg) // the browser may have gone
 }
 
-// postPlay plays a scene: for a tab, which is told what happens; or to its end, for a page without a script.
+// postPlay plays a scene: for a tab, which is told what happens; or to its end, for a page without
+// a script.
 func (b *book) postPlay(w http.ResponseWriter, r *http.Request) error {
 	l := b.lesson(r.PostFormValue("lesson"))
 	if l == nil {
@@ -407,7 +406,10 @@ func eventsOf(events []timeline.Event) []runEvent {
 	slices.SortStableFunc(ordered, func(a, b timeline.Event) int { return int(a.At() - b.At()) })
 	var rows []runEvent
 	for _, e := range ordered {
-		row := runEvent{Seq: e.Seq, US: e.US, Return: e.End, Side: e.Side, Conn: e.Conn, Op: string(e.Op), N: e.N, Text: e.Text, Err: e.Err}
+		row := runEvent{
+			Seq: e.Seq, US: e.US, Return: e.End, Side: e.Side, Conn: e.Conn, Op: string(e.Op),
+			N: e.N, Text: e.Text, Err: e.Err,
+		}
 		row.Begin, row.End = fmt.Sprintf("%.3f", float64(e.US)/1000), fmt.Sprintf("%.3f", float64(e.End)/1000)
 		if e.End == 0 {
 			row.End = "blocks"

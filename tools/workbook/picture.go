@@ -44,8 +44,14 @@ type (
 )
 
 var (
-	tones  = map[timeline.Tone]string{timeline.Bad: "bad", timeline.Said: "said", timeline.Remark: "remark", timeline.Waiting: "waiting"}
-	arrows = map[timeline.Arrow]string{timeline.Leaves: "leaves", timeline.Arrives: "arrives", timeline.Lost: "lost"}
+	tones = map[timeline.Tone]string{
+		timeline.Bad: "bad", timeline.Said: "said",
+		timeline.Remark: "remark", timeline.Waiting: "waiting",
+	}
+	arrows = map[timeline.Arrow]string{
+		timeline.Leaves: "leaves", timeline.Arrives: "arrives",
+		timeline.Lost: "lost",
+	}
 )
 
 func rowOf(r timeline.Row) jsonRow {
@@ -60,7 +66,10 @@ func rowOf(r timeline.Row) jsonRow {
 			cell.Data = &c.Data
 		}
 		for _, b := range c.Bytes {
-			cell.Bytes = append(cell.Bytes, jsonBytes{b.Send, b.String(), len(b.Names) == 1, b.From, b.To, b.Of, b.Unread})
+			cell.Bytes = append(cell.Bytes, jsonBytes{
+				b.Send, b.String(), len(b.Names) == 1, b.From, b.To,
+				b.Of, b.Unread,
+			})
 		}
 		row.Cells = append(row.Cells, cell)
 	}
@@ -92,7 +101,10 @@ func (s *shown) changes(title string, events []timeline.Event) (jsonTake, error)
 		s.seed = maphash.MakeSeed()
 	}
 	p := timeline.Lay(events)
-	t := jsonTake{Changed: []json.RawMessage{}, At: []int{}, Title: title, Lanes: p.Lanes, Total: len(p.Rows), Unread: p.Unread, Verdicts: p.Verdicts, Events: len(events)}
+	t := jsonTake{
+		Changed: []json.RawMessage{}, At: []int{}, Title: title, Lanes: p.Lanes,
+		Total: len(p.Rows), Unread: p.Unread, Verdicts: p.Verdicts, Events: len(events),
+	}
 	hashes := make([]uint64, len(p.Rows))
 	for i, r := range p.Rows {
 		text, err := json.Marshal(rowOf(r))

@@ -89,23 +89,35 @@ func (p *play) run(ctx context.Context, b *runner.Builder) {
 		case p.count >= mostEvents:
 			p.phase, p.trouble = broken, fmt.Sprintf("the scene was ended after %d events", mostEvents)
 		case o.Late:
-			p.phase, p.trouble = broken, fmt.Sprintf("the scene did not finish within %v and was ended", sceneLimit)
+			p.phase, p.trouble = broken, fmt.Sprintf("the scene did not finish within %v and was "+
+				"ended", sceneLimit)
 		case o.Stopped:
 			p.phase, p.trouble = broken, "stopped"
 		case o.Err != nil:
 			p.phase, p.trouble = broken, o.Err.Error()
 		case o.Status != 0:
-			p.phase, p.trouble = broken, fmt.Sprintf("the lesson ended with status %d:\n%s", o.Status, strings.TrimSpace(o.Printed))
+			p.phase, p.trouble = broken, fmt.Sprintf("the lesson ended with status %d:\n%s", o.Status,
+				strings.TrimSpace(o.Printed))
 		}
 		if p.oddMore > 0 || len(p.odd) > 0 {
-			p.trouble = strings.TrimSpace(fmt.Sprintf("%s\nThe lesson printed %d lines that are no events:\n%s", p.trouble, len(p.odd)+p.oddMore, strings.Join(p.odd, "\n")))
+			p.trouble = strings.TrimSpace(p.trouble + "\n" + p.oddLines())
 		}
 	})
 }
 
+// oddLines says what the lesson printed that is no event.
+func (p *play) oddLines() string {
+	what := "a line that is no event"
+	if n := len(p.odd) + p.oddMore; n > 1 {
+		what = fmt.Sprintf("%d lines that are no events", n)
+	}
+	return "The lesson printed " + what + ":\n" + strings.Join(p.odd, "\n")
+}
+
 // line takes a line of the lesson's output; false when there is no room for more.
 func (p *play) line(line []byte) bool {
-	events, err := timeline.ReadJSON(bytes.NewReader(line)) // none: the call was ended by its own side, and is no event
+	// none: the call was ended by its own side, and is no event
+	events, err := timeline.ReadJSON(bytes.NewReader(line))
 	room := true
 	p.update(func() {
 		switch {
@@ -127,8 +139,8 @@ func (p *play) line(line []byte) bool {
 	return room
 }
 
-// add adds an event, or replaces a call that blocked by what it returned. The numbers begin anew when the right code is
-// played after the naive one.
+// add adds an event, or replaces a call that blocked by what it returned. The numbers begin anew
+// when the right code is played after the naive one.
 func (p *play) add(e timeline.Event) {
 	var t *take
 	if n := len(p.takes); n > 0 {

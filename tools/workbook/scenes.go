@@ -18,8 +18,9 @@ type scene struct {
 
 var sceneName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// scenesOf reads the list of a lesson's scenes from its source: every literal with a Name and a Line. The lesson itself need
-// not be built for that, and a name that is not in this list is never handed to it.
+// scenesOf reads the list of a lesson's scenes from its source: every literal with a Name and a
+// Line. The lesson itself need not be built for that, and a name that is not in this list is never
+// handed to it.
 func scenesOf(files fs.FS, number string) ([]scene, error) {
 	src, err := fs.ReadFile(files, number+"/scenes.go")
 	if err != nil {

@@ -19,7 +19,8 @@ var classes = map[gosyntax.Class]string{
 	gosyntax.Keyword: "k", gosyntax.Literal: "l", gosyntax.Number: "d", gosyntax.Comment: "c", gosyntax.Builtin: "d", gosyntax.Function: "f",
 }
 
-// highlight writes a text as HTML, with its tokens in their classes, and in bold what differs from the line beside it.
+// highlight writes a text as HTML, with its tokens in their classes, and in bold what differs from
+// the line beside it.
 func highlight(text string, syntax []gosyntax.Span, strong []rowdiff.Span) string {
 	var b strings.Builder
 	open := ""
@@ -69,7 +70,8 @@ func highlight(text string, syntax []gosyntax.Span, strong []rowdiff.Span) strin
 func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
+		if unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp,
+			unicode.Co) || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
 			fmt.Fprintf(&b, "<U+%04X>", r)
 			continue
 		}
@@ -196,7 +198,8 @@ func side(b *strings.Builder, s rowdiff.Side, syntax [][]gosyntax.Span, isNew bo
 		fmt.Fprintf(b, `<span class="note">%s</span>`, html.EscapeString(s.Note))
 	}
 	text := strings.TrimSuffix(s.Text, "\n")
-	fmt.Fprintf(b, `<span class="n">%d</span><span class="m">%s</span><%s>%s</%s></div>`, s.Number, mark, element, highlight(text, syntax[s.Number-1], s.Spans), element)
+	fmt.Fprintf(b, `<span class="n">%d</span><span class="m">%s</span><%s>%s</%s></div>`, s.Number,
+		mark, element, highlight(text, syntax[s.Number-1], s.Spans), element)
 }
 
 // byLine cuts spans at the ends of lines.
@@ -208,7 +211,10 @@ func byLine(spans []gosyntax.Span, text string) [][]gosyntax.Span {
 		var in []gosyntax.Span
 		for _, s := range spans {
 			if s.Start < end && s.End > start {
-				in = append(in, gosyntax.Span{Start: max(s.Start, start) - start, End: min(s.End, end) - start, Class: s.Class})
+				in = append(in, gosyntax.Span{
+					Start: max(s.Start, start) - start, End: min(s.End, end) - start,
+					Class: s.Class,
+				})
 			}
 		}
 		for len(spans) > 0 && spans[0].End <= end {

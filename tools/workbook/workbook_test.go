@@ -28,6 +28,7 @@ import (
 
 // Every page is there, is well made, and links to nothing that is not there.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	b, base := serveBook(t)
 	require.NoError(t, b.store.Update(func(s *progress.State) {
 		s.Labs["05"], s.Played["04/glue"] = progress.Lab{Points: 7, Of: 10}, true
@@ -78,7 +79,8 @@ func TestPages(t *testing.T) {
 		page := pages["/"+testToken+"/lessons/"+l.Number]
 		require.Contains(t, page, "<h1 ")
 		for _, s := range b.lesson(l.Number).Scenes {
-			require.Equal(t, 1, strings.Count(page, `<section class="scene" id="`+s.Name+`"`), "lesson %s, scene %s", l.Number, s.Name)
+			require.Equal(t, 1, strings.Count(page, `<section class="scene" id="`+s.Name+`"`),
+				"lesson %s, scene %s", l.Number, s.Name)
 		}
 		require.Contains(t, pages["/"+testToken+"/lessons/"+l.Number+"/source"], `id="server.go"`)
 	}
@@ -87,7 +89,8 @@ func TestPages(t *testing.T) {
 		_, ok := b.lesson(bug.Shown).scene(bug.ID)
 		require.True(t, ok, "bug %s of lesson %s has no scene", bug.ID, bug.Shown)
 	}
-	require.Contains(t, pages["/"+testToken+"/"], "1 of "+strconv.Itoa(len(b.lesson("04").Scenes))+" scenes played.")
+	require.Contains(t, pages["/"+testToken+"/"],
+		"1 of "+strconv.Itoa(len(b.lesson("04").Scenes))+" scenes played.")
 	require.Contains(t, pages["/"+testToken+"/"], "7 of 10 points")
 	lab := pages["/"+testToken+"/labs/05"]
 	require.NotContains(t, lab, "<script>alert")
@@ -101,11 +104,14 @@ func TestPages(t *testing.T) {
 
 // The scenes that are read from a lesson's source are those that it has.
 func TestScenes(t *testing.T) {
+	t.Parallel()
 	b, _ := serveBook(t)
 	for _, l := range b.lessons {
 		t.Run(l.Number, func(t *testing.T) {
+			t.Parallel()
 			cmd := exec.Command("go", "run", "./lessons/"+l.Number, "-list")
-			cmd.Dir = "../.."
+			// as anybody runs it, so that the go command need not link anew
+			cmd.Dir, cmd.Env = "../..", append(os.Environ(), "GOFLAGS=")
 			out, err := cmd.Output()
 			require.NoError(t, err)
 			var want, got []string
@@ -121,9 +127,11 @@ func TestScenes(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	b, base := serveBook(t)
 	page := func(query string) string {
-		return bodyOf(t, ask(t, "GET", base+"/"+testToken+"/search?q="+strings.ReplaceAll(query, " ", "+"), nil, nil))
+		return bodyOf(t, ask(t, "GET", base+"/"+testToken+"/search?q="+strings.ReplaceAll(query, " ",
+			"+"), nil, nil))
 	}
 	require.Contains(t, page("粘包"), "Lesson 04, 04 Sticky packets")
 	require.Contains(t, page("nagle"), "/lessons/04#nagle")
@@ -145,16 +153,30 @@ func TestSearch(t *testing.T) {
 }
 
 func TestHeadings(t *testing.T) {
+	t.Parallel()
 	names := newIDs([]string{"glue"})
-	for _, test := range [][2]string{{"The words", "the-words"}, {"粘包 是什么?", "粘包-是什么"}, {"The words", "the-words-2"}, {"glue", "glue-2"}, {"!?", "section"}} {
+	for _, test := range [][2]string{
+		{"The words", "the-words"},
+		{"粘包 是什么?", "粘包-是什么"},
+		{"The words", "the-words-2"},
+		{"glue", "glue-2"},
+		{"!?", "section"},
+	} {
 		require.Equal(t, test[1], string(names.Generate([]byte(test[0]), 0)))
 	}
-	p := &page{book: &book{token: "T", lessons: []*lessonPage{{Lesson: lessons.Lesson{Number: "05"}}}}, dir: "lessons/04", placed: map[string]bool{}}
-	html, err := p.render([]byte("# 标题\n\n<details>\n<summary>more <b>of</b> it &amp; <i onclick=x>that</i></summary>\n\ntext <b>bold</b>\n\n</details>\n\n<iframe src=x></iframe>\n\n[a](../05/README.md) [b](server.go) [c](javascript:alert(1)) [d](https://example.org)\n"))
+	p := &page{
+		book: &book{token: "T", lessons: []*lessonPage{{Lesson: lessons.Lesson{Number: "05"}}}},
+		dir:  "lessons/04", placed: map[string]bool{},
+	}
+	html, err := p.render([]byte("# 标题\n\n<details>\n<summary>more <b>of</b> it &amp; <i " +
+		"onclick=x>that</i></summary>\n\ntext <b>bold</b>\n\n</details>\n\n<iframe " +
+		"src=x></iframe>\n\n[a](../05/README.md) [b](server.go) [c](javascript:alert(1)) " +
+		"[d](https://example.org)\n"))
 	require.NoError(t, err)
 	text := string(html)
 	require.Contains(t, text, `<h1 id="标题">`)
-	require.Contains(t, text, "<details>\n<summary>more of it &amp; &lt;i onclick=x&gt;that&lt;/i&gt;</summary>")
+	require.Contains(t, text, "<details>\n<summary>more of it &amp; &lt;i "+
+		"onclick=x&gt;that&lt;/i&gt;</summary>")
 	require.NotContains(t, text, "iframe")
 	html, err = p.render([]byte("Type it, and\n`second`, `one`\nand\n中文 end\n"))
 	require.NoError(t, err)
@@ -177,9 +199,10 @@ func lineOf(t testing.TB, e timeline.Event) []byte {
 	return text
 }
 
-// Lines become recordings: a call that blocked is replaced by what it returned, or forgotten when its own side ended it; and
-// the second recording begins when the numbers begin anew.
+// Lines become recordings: a call that blocked is replaced by what it returned, or forgotten when
+// its own side ended it; and the second recording begins when the numbers begin anew.
 func TestLines(t *testing.T) {
+	t.Parallel()
 	told := 0
 	p := &play{Scene: "x", both: true, changed: func() { told++ }}
 	for _, e := range []timeline.Event{
@@ -223,6 +246,7 @@ func TestLines(t *testing.T) {
 
 // What is told piece by piece is what is laid out at the end.
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	var events []timeline.Event
 	var s shown
 	var rows []json.RawMessage
@@ -265,8 +289,14 @@ func manyEvents(n int) []timeline.Event {
 	for i := 0; i < n; i += 2 {
 		us, data := int64(i*20+1), []byte(fmt.Sprintf("message %d", i))
 		events = append(events,
-			timeline.Event{Seq: i + 1, US: us, End: us + 3, Side: "client", Conn: "tcp1", Op: timeline.Send, N: len(data), Data: data, Text: string(data)},
-			timeline.Event{Seq: i + 2, US: us + 1, End: us + 9, Side: "server", Conn: "tcp1", Op: timeline.Recv, N: len(data), Data: data, Text: string(data)})
+			timeline.Event{
+				Seq: i + 1, US: us, End: us + 3, Side: "client", Conn: "tcp1", Op: timeline.Send,
+				N: len(data), Data: data, Text: string(data),
+			},
+			timeline.Event{
+				Seq: i + 2, US: us + 1, End: us + 9, Side: "server", Conn: "tcp1",
+				Op: timeline.Recv, N: len(data), Data: data, Text: string(data),
+			})
 	}
 	return events
 }
@@ -294,11 +324,11 @@ func messages(t *testing.T, r *http.Response) func(event string) map[string]any 
 }
 
 // workbook starts the command.
-func workbook(t *testing.T, root string, args ...string) (cmd *exec.Cmd, page string) {
+func workbook(t *testing.T, root, tmp string, args ...string) (cmd *exec.Cmd, page string) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0], append([]string{"-no-open"}, args...)...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), commandVariable+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), commandVariable+"=1", "TMPDIR="+tmp, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -315,17 +345,19 @@ func workbook(t *testing.T, root string, args ...string) (cmd *exec.Cmd, page st
 
 const oneTab = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-// The command with a real course: a scene, a lesson that does not compile, one that hangs, one that prints without end, a lab; and
-// nothing is left when it ends.
+// The command with a real course: a scene, a lesson that does not compile, one that hangs, one that
+// prints without end, a lab; and nothing is left when it ends.
 func TestCommand(t *testing.T) {
+	t.Parallel()
 	root := coursetest.New(t, coursetest.Split, "lessons", "tools")
+	coursetest.AddSmall(t, root, "07", "")
 	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	cmd, page := workbook(t, root)
+	cmd, page := workbook(t, root, tmp)
 	post := func(path, form string) *http.Response {
 		return ask(t, "POST", page+path, strings.NewReader(form+"&tab="+oneTab), nil)
 	}
-	watchdog, stop := context.WithTimeoutCause(t.Context(), 2*time.Minute, errors.New("the stream never said what was waited for"))
+	watchdog, stop := context.WithTimeoutCause(t.Context(), 2*time.Minute,
+		errors.New("the stream never said what was waited for"))
 	defer stop()
 	watched := func(r *http.Request) { *r = *r.WithContext(watchdog) }
 	stream := ask(t, "GET", page+"events?tab="+oneTab, nil, watched)
@@ -343,45 +375,66 @@ func TestCommand(t *testing.T) {
 	require.Equal(t, 204, post("play", "lesson=04&scene=glue").StatusCode)
 	m := until("glue", "finished")
 	require.Contains(t, fmt.Sprint(m["takes"]), "the boundary after byte 5 is gone")
-	require.Eventually(t, func() bool { return progress.Open(root, nil).Load().Played["04/glue"] }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return progress.Open(root, nil).Load().Played["04/glue"] },
+		time.Minute, 10*time.Millisecond)
 	began := time.Now()
 	require.Equal(t, 204, post("play", "lesson=04&scene=two-pipes").StatusCode)
 	until("two-pipes", "playing")
 	t.Logf("once built, a scene plays after %v", time.Since(began).Round(time.Millisecond))
 	require.Len(t, until("two-pipes", "finished")["takes"], 2)
 
-	// A second connection is told everything again.
-	again := messages(t, ask(t, "GET", page+"events?tab="+oneTab, nil, watched))
-	again("resync")
-	require.Contains(t, fmt.Sprint(again("run")["takes"]), "two-pipes")
+	// Another connection is told everything again, whatever it says that it was told: by this start
+	// of the workbook, by an earlier one, or by nobody.
+	for _, last := range []string{"", "2", "999999999", "-1", "x"} {
+		again := messages(t, ask(t, "GET", page+"events?tab="+oneTab, nil, func(r *http.Request) {
+			watched(r)
+			r.Header.Set("Last-Event-ID", last)
+		}))
+		require.NotEmpty(t, again("resync")["boot"])
+		m := again("run")
+		require.Equal(t, "two-pipes", m["scene"])
+		require.Len(t, m["takes"], 2)
+		require.Equal(t, "glue", again("run")["scene"])
+	}
 
-	scenes := filepath.Join(root, "lessons", "04", "scenes.go")
-	original, err := os.ReadFile(scenes)
-	require.NoError(t, err)
+	// Without a script.
+	r := ask(t, "POST", page+"play", strings.NewReader("lesson=04&scene=split"), nil)
+	require.Equal(t, 303, r.StatusCode)
+	where := strings.SplitN(page, "/", 4)
+	address := where[0] + "//" + where[2] + r.Header.Get("Location")
+	html := bodyOf(t, ask(t, "GET", address, nil, nil))
+	require.Contains(t, html, "<td>recv</td><td>1024</td>")
+	svg := ask(t, "GET", address+"/picture.svg", nil, nil)
+	require.Equal(t, imagePolicy, svg.Header.Get("Content-Security-Policy"))
+	require.True(t, strings.HasPrefix(bodyOf(t, svg), timeline.SVGBegin))
+	require.Contains(t, bodyOf(t, ask(t, "POST", page+"labs/07", strings.NewReader(""), nil)), "1 of 1 points")
+
+	// A program in the place of lesson 01.
+	const scene = "second-message"
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "lessons", "01")))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "lessons", "01"), 0o755))
 	change := func(body string) {
-		played := "Run: scenario.Glue(messages),"
-		require.Contains(t, string(original), played)
-		text := strings.Replace(string(original), played, "Run: func(rec *timeline.Recorder) (scenario.Outcome, error) {\n"+
-			body+"\nreturn scenario.Glue(messages)(rec)\n},", 1)
-		text = strings.Replace(text, "import (", "import (\n\"os\"\n\"socketbook/tools/timeline\"\n", 1) + "\nvar _ = os.Exit\n"
-		require.NoError(t, os.WriteFile(scenes, []byte(text), 0o644))
-		require.Equal(t, 204, post("play", "lesson=04&scene=glue").StatusCode)
+		text := "package main\n\nimport \"os\"\n\nfunc main() {\n" + body + "\nos.Stdout.Sync()\n}\n"
+		require.NoError(t, os.WriteFile(filepath.Join(root, "lessons", "01", "main.go"), []byte(text), 0o644))
+		require.Equal(t, 204, post("play", "lesson=01&scene="+scene).StatusCode)
 	}
 	change("undefined()")
-	require.Contains(t, until("glue", "broken")["trouble"], "undefined: undefined")
-	change(`rec.Note("client", nil, "<b>%s</b>", "\x1b[31m"); os.Stdout.WriteString("no event <b>\n"); os.Stderr.WriteString("why\n"); os.Exit(3)`)
+	require.Contains(t, until(scene, "broken")["trouble"], "undefined: undefined")
+	change(`os.Stdout.WriteString("no event <b>\x1b\n"); os.Stderr.WriteString("why\n"); os.Exit(3)`)
 	for {
-		trouble := until("glue", "broken")["trouble"].(string)
+		trouble := until(scene, "broken")["trouble"].(string)
 		if strings.Contains(trouble, "status 3") {
 			require.Contains(t, trouble, "why")
-			require.Contains(t, trouble, "The lesson printed 1 lines that are no events:\nno event <b>")
+			require.Contains(t, trouble, "The lesson printed a line that is no event:\nno event <b>\\x1b")
 			break
 		}
 	}
 	change("for { println() }")
-	until("glue", "playing")
-	require.Equal(t, 404, post("play", "lesson=04&scene=no").StatusCode)
-	require.Equal(t, 204, post("stop", "run=5").StatusCode)
+	id := until(scene, "playing")["id"].(string)
+	require.Equal(t, 404, post("play", "lesson=01&scene=no").StatusCode)
+	require.Equal(t, 204, post("stop", "run="+id).StatusCode)
+	for until(scene, "broken")["trouble"] != "stopped" {
+	}
 
 	require.Equal(t, 204, post("follow", "lab=05").StatusCode)
 	lab := func(phase string) map[string]any {
@@ -402,21 +455,8 @@ func TestCommand(t *testing.T) {
 	require.EqualValues(t, 10, m["result"].(map[string]any)["points"])
 	require.Len(t, m["fixed"], 3)
 
-	// Without a script.
-	require.NoError(t, os.WriteFile(scenes, original, 0o644))
-	r := ask(t, "POST", page+"play", strings.NewReader("lesson=04&scene=split"), nil)
-	require.Equal(t, 303, r.StatusCode)
-	where := strings.SplitN(page, "/", 4)
-	address := where[0] + "//" + where[2] + r.Header.Get("Location")
-	html := bodyOf(t, ask(t, "GET", address, nil, nil))
-	require.Contains(t, html, "<td>recv</td><td>1024</td>")
-	svg := ask(t, "GET", address+"/picture.svg", nil, nil)
-	require.Equal(t, imagePolicy, svg.Header.Get("Content-Security-Policy"))
-	require.True(t, strings.HasPrefix(bodyOf(t, svg), timeline.SVGBegin))
-	require.Contains(t, bodyOf(t, ask(t, "POST", page+"labs/05", strings.NewReader(""), nil)), "10 of 10 points")
-
 	change(`select {}`)
-	until("glue", "playing")
+	until(scene, "playing")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, cmd.Wait())
 	left, err := os.ReadDir(tmp)
@@ -428,13 +468,14 @@ func TestCommand(t *testing.T) {
 
 	// The same address again, with the same token.
 	addr := strings.Split(page, "/")[2]
-	_, second := workbook(t, root, "-addr", addr)
+	_, second := workbook(t, root, tmp, "-addr", addr)
 	require.Equal(t, page, second)
-	_, third := workbook(t, root, "-new-token")
+	_, third := workbook(t, root, tmp, "-new-token")
 	require.NotEqual(t, strings.Split(page, "/")[3], strings.Split(third, "/")[3])
 }
 
 func TestWrongUsage(t *testing.T) {
+	t.Parallel()
 	run := func(dir string, args ...string) (string, int) {
 		cmd := exec.Command(os.Args[0], args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), commandVariable+"=1", "GORACE=atexit_sleep_ms=0")

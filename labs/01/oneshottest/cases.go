@@ -2,16 +2,21 @@ package oneshottest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
+	"sync/atomic"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
 )
 
-const most = 1024 // bytes of a message
+const (
+	most     = 1024             // bytes of a message
+	patience = 10 * time.Second // the nearest deadline that is allowed
+)
 
 // upper is what a message has to become.
 func upper(message []byte) []byte {
@@ -36,8 +41,6 @@ func wantOneWrite(c *check.C, what, reader string, writes int) {
 	}
 }
 
-var errUnplugged = errors.New("the cable is unplugged")
-
 // answered sends message in one piece and compares what comes back. The client closes its side at once, so
 // an answer
 // that reads to the end passes too: OneRead is about that.
@@ -46,7 +49,7 @@ func (s suite) answered(c *check.C, message []byte) (got []byte) {
 	conn, peer := c.Connect()
 	send(c, peer, fault.Whole, message)
 	peer.CloseWrite()
-	c.WantNil("Answer", s.answer(c, conn))
+	c.WantNil("Answer", s.answer(c, conn, peer))
 	c.Settle()
 	got = peer.Received()
 	c.Step("the suite received %s", text(got))
@@ -57,7 +60,9 @@ func (s suite) answered(c *check.C, message []byte) (got []byte) {
 }
 
 func (s suite) upper(c *check.C) {
-	for _, message := range []string{"hello", "z", "the quick brown fox jumps over the lazy dog", "Hello, World"} {
+	for _, message := range []string{
+		"hello", "z", "the quick brown fox jumps over the lazy dog", "Hello, World", "quit", "QUIT", "exit", "hello",
+	} {
 		got := s.answered(c, []byte(message))
 		c.WantText("answer", string(got), string(upper([]byte(message))))
 	}
@@ -72,6 +77,9 @@ func (s suite) others(c *check.C) {
 		[]byte("1 + 1 = 2\n"), []byte(" \tindented, and a line end\r\n"), []byte("caf\u00e9 stra\u00dfe"), []byte("你好, socket"),
 		{0xc4, 0xe3, 0xba, 0xc3}, // 你好 in GBK
 		{'a', 0, 'b', 0},
+		[]byte(" "), []byte("\n"), []byte("\r\n"), []byte(" \t \r\n"),
+		{0},
+		{0xff},
 		all,
 	} {
 		got := s.answered(c, message)
@@ -86,13 +94,10 @@ func (s suite) oneRead(c *check.C) {
 	}
 	c.Variation("a new connection; the message comes late")
 	conn, peer := c.Connect()
-	var err error
-	call := c.Start("Answer(conn)", func() { err = s.lab.Answer(conn) })
+	a := s.startAnswer(c, conn)
 	c.Late()
 	send(c, peer, fault.Whole, []byte("hello"))
-	call.Wait()
-	c.Step("Answer(conn) returned %s", check.Err(err))
-	c.WantNil("Answer", err)
+	c.WantNil("Answer", a.returns(c, peer))
 	c.Settle()
 	c.WantText("answer", string(peer.Received()), "HELLO")
 
@@ -107,7 +112,7 @@ func (s suite) wantFirst(c *check.C, cut fault.Cut, data []byte) {
 	conn, peer := c.Connect()
 	message := send(c, peer, cut, data)
 	message = message[:min(len(message), most)]
-	c.WantNil("Answer", s.answer(c, conn))
+	c.WantNil("Answer", s.answer(c, conn, peer))
 	c.Settle()
 	got := peer.Received()
 	c.Step("the suite received %s", text(got))
@@ -124,19 +129,70 @@ func (s suite) closes(c *check.C) {
 			peer.CloseWrite()
 			c.Step("the suite closed its side")
 		}
-		c.WantNil("Answer", s.answer(c, conn))
+		c.WantNil("Answer", s.answer(c, conn, peer))
 		wantClosed(c, peer)
 		c.Settle()
 		if err := peer.Over(); err != io.EOF {
 			c.Fail("the client met %s behind the answer, not the end of the stream", check.Err(err))
 		}
 	}
+	s.closesSlowly(c)
+
+	c.Variation("a new connection, whose Close closes it and returns an error; the suite sends one message")
+	c.Rule("nil means that the whole answer was written. What Close returns does not matter.",
+		"Do not return the error of Close.")
+	conn, peer := c.Connect()
+	peer.Conn().Before("Close", peer.Conn().Conn.Close) // so that the Close after it fails
+	send(c, peer, fault.Whole, []byte("hello"))
+	c.WantNil("Answer", s.answer(c, conn, peer))
+
+	s.overTCP(c, "sends one message", func(peer *fault.Peer) { peer.Send([]byte("hello")) })
 }
+
+// closesSlowly lets Close take its time: until Answer has returned, or waits for it.
+func (s suite) closesSlowly(c *check.C) {
+	c.Variation("a new connection, which takes a while to close; the suite sends one message")
+	conn, peer := c.Connect()
+	var closing atomic.Bool
+	closed := make(chan struct{})
+	peer.Conn().Before("Close", func() error {
+		closing.Store(true)
+		<-closed
+		return nil
+	})
+	send(c, peer, fault.Whole, []byte("hello"))
+	a := s.startAnswer(c, conn)
+	func() {
+		defer close(closed)
+		c.Await("the connection to be closed", func() bool { return a.Ended() || closing.Load() && c.Resting() })
+		if a.Ended() {
+			c.Rule("When Answer returns, the connection is closed, and nothing is left to do.",
+				"Call conn.Close with defer or as the last thing, not with go.")
+			c.Fail("Answer has returned, and the connection is not closed yet")
+		}
+	}()
+	a.returns(c, peer)
+}
+
+// overTCP is for an Answer that does something else when its connection is a *net.TCPConn.
+func (s suite) overTCP(c *check.C, happens string, happen func(peer *fault.Peer)) {
+	c.Variation("a new connection, which is a *net.TCPConn; the suite %s", happens)
+	conn, peer := c.ConnectTCP()
+	happen(peer)
+	a := s.startAnswer(c, conn)
+	a.Wait()
+	c.Step("Answer(conn) returned %s", check.Err(a.err))
+	if !check.IsClosed(conn) {
+		c.Fail(stillOpen)
+	}
+}
+
+const stillOpen = "Answer has returned, and the connection is still open on its side"
 
 // wantClosed ends the case unless Answer has closed its connection.
 func wantClosed(c *check.C, peer *fault.Peer) {
 	if peer.Conn().Did().Closed != "Close" {
-		c.Fail("Answer has returned, and the connection is still open on its side")
+		c.Fail(stillOpen)
 	}
 }
 
@@ -144,7 +200,7 @@ func (s suite) silent(c *check.C) {
 	c.Variation("a new connection; the suite closes its side without a message")
 	conn, peer := c.Connect()
 	peer.CloseWrite()
-	err := s.answer(c, conn)
+	err := s.answer(c, conn, peer)
 	c.WantError("Answer", err, io.EOF)
 	wantClosed(c, peer)
 	c.Settle()
@@ -153,8 +209,20 @@ func (s suite) silent(c *check.C) {
 	c.Variation("a new connection; the suite resets it without a message")
 	conn, peer = c.Connect()
 	peer.Reset()
-	c.WantMet("the connection was reset", s.answer(c, conn), peer.Conn())
+	c.WantMet("the connection was reset", s.answer(c, conn, peer), peer.Conn())
 	wantClosed(c, peer)
+
+	for _, broken := range fault.Failures("read") {
+		c.Variation("a new connection, on which every Read fails: %v", broken)
+		conn, peer := c.Connect()
+		peer.Conn().Before("Read", func() error { return broken })
+		c.WantMet("Read failed", s.answer(c, conn, peer), peer.Conn())
+		wantClosed(c, peer)
+		c.Settle()
+		c.WantBytes("answered without a message", peer.Received(), nil)
+	}
+	s.overTCP(c, "closes its side without a message", (*fault.Peer).CloseWrite)
+	s.overTCP(c, "resets it without a message", (*fault.Peer).Reset)
 }
 
 func (s suite) unsent(c *check.C) {
@@ -170,13 +238,27 @@ func (s suite) unsent(c *check.C) {
 		}
 		peer.Reset()
 		peer.Conn().Before("Write", peer.Dead)
-		err := s.answer(c, conn)
-		if err == nil {
-			c.Fail("the answer could not be sent, and Answer returned nil")
-		}
-		c.WantMet("the answer could not be sent", err, peer.Conn())
-		wantClosed(c, peer)
+		wantUnsent(c, s.answer(c, conn, peer), peer)
 	}
+	for i, broken := range fault.Failures("write") {
+		taken := i % len("hello") // some of the bytes, or none
+		c.Variation("a new connection, on which Write takes %d bytes and fails: %v", taken, broken)
+		conn, peer := c.Connect()
+		peer.Conn().Break(taken, broken)
+		send(c, peer, fault.Whole, []byte("hello"))
+		peer.CloseWrite()
+		wantUnsent(c, s.answer(c, conn, peer), peer)
+		wantOneWrite(c, "the answer", "client", peer.Conn().Did().Writes)
+	}
+}
+
+// wantUnsent ends the case unless err says why the answer could not be sent, and the connection is closed.
+func wantUnsent(c *check.C, err error, peer *fault.Peer) {
+	if err == nil {
+		c.Fail("the answer could not be sent, and Answer returned nil")
+	}
+	c.WantMet("the answer could not be sent", err, peer.Conn())
+	wantClosed(c, peer)
 }
 
 // askFor lets Ask send message, answers it in pieces, and compares both.
@@ -190,7 +272,7 @@ func (s suite) askFor(
 ) *question {
 	before, writes := len(peer.Received()), peer.Conn().Did().Writes
 	q := s.startAsk(c, conn, message)
-	c.Await("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(message) })
+	c.Prompt("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(message) })
 	if q.Ended() {
 		q.returns(c)
 		c.WantNil("Ask", q.err)
@@ -223,11 +305,29 @@ func (s suite) askFor(
 			len(q.answer),
 		)
 	}
-	c.WantUntimed("Ask", peer.Conn())
+	wantNoTrace(c, peer)
 	return q
 }
 
+// wantNoTrace ends the case if Ask has left a deadline behind, or set one that is near.
+func wantNoTrace(c *check.C, peer *fault.Peer) {
+	c.WantUntimed("Ask", peer.Conn())
+	c.WantPatience("Ask", peer.Conn(), patience)
+}
+
+// lastOnly closes the peer of the variation before: the goroutines of many connections make looks at the
+// stacks slow. The last one stays, so that what waits there is found.
+type lastOnly struct{ peer *fault.Peer }
+
+func (l *lastOnly) keep(peer *fault.Peer) {
+	if l.peer != nil {
+		l.peer.Close()
+	}
+	l.peer = peer
+}
+
 func (s suite) ask(c *check.C) {
+	var last lastOnly
 	long := bytes.Repeat([]byte("socket "), 300)
 	for _, x := range []struct{ message, answer []byte }{
 		{[]byte("hello"), []byte("HELLO")},
@@ -235,11 +335,16 @@ func (s suite) ask(c *check.C) {
 		{[]byte("?"), []byte("a longer answer\n")},
 		{[]byte(" two\nlines\n"), []byte{' ', 0xff, 0, 'x', 0}},
 		{[]byte{'a', 0, 'b', 0xff, 0}, []byte("a\x00")},
+		{[]byte(" "), []byte("\r\n")},
+		{[]byte("\r\n"), []byte(" ")},
+		{[]byte("quit"), []byte("quit")},
+		{[]byte{0}, []byte{0}},
 		{long[:most], long[:most]},
 		{[]byte("more"), long},
 	} {
 		c.Variation("a new connection; the suite answers in one piece and leaves the connection open")
 		conn, peer := c.Connect()
+		last.keep(peer)
 		s.askFor(c, conn, peer, x.message, x.answer, fault.Whole, false)
 	}
 	c.Variation("a new connection; the answer comes late")
@@ -255,23 +360,55 @@ func (s suite) ask(c *check.C) {
 func (s suite) again(c *check.C) {
 	c.Variation("a new connection, for several questions")
 	conn, peer := c.Connect()
-	messages := []string{"hello", "a longer message", "bye"}
+	long := strings.Repeat("socket ", 300)
+	exchanges := []struct{ message, answer string }{
+		{"hello", "HELLO"},
+		{"a longer message", "A LONGER MESSAGE"},
+		{"hello", "and again"},
+		{"more", long[:most]},
+		{"still more", long}, // the end of which waits for the next question
+	}
 	var asked []*question
-	for _, m := range messages {
-		asked = append(asked, s.askFor(c, conn, peer, []byte(m), upper([]byte(m)), fault.Whole, false))
+	for _, x := range exchanges {
+		asked = append(asked, s.askFor(c, conn, peer, []byte(x.message), []byte(x.answer), fault.Whole, false))
 		c.WantOpen("Ask", peer.Conn())
 	}
-	for i, m := range messages {
+	for i, x := range exchanges {
 		c.WantText(
 			fmt.Sprintf("answer %d, looked at when all were there", i+1),
 			string(asked[i].answer),
-			string(upper([]byte(m))),
+			x.answer[:min(len(x.answer), most)],
 		)
+	}
+	q := s.startAsk(c, conn, []byte("bye"))
+	q.returns(c)
+	c.WantNil("Ask", q.err)
+	c.WantText("what had come with the answer before", string(q.answer), long[most:min(len(long), 2*most)])
+	c.WantOpen("Ask", peer.Conn())
+
+	c.Variation("a new connection, which is a *net.TCPConn, for two questions")
+	conn, peer = c.ConnectTCP()
+	for _, m := range []string{"hello", "bye"} {
+		before := len(peer.Received())
+		q := s.startAsk(c, conn, []byte(m))
+		c.Await("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(m) })
+		send(c, peer, fault.Whole, upper([]byte(m)))
+		q.Wait()
+		c.Step("%s returned %s, %s", q.what, text(q.answer), check.Err(q.err))
+		c.WantNil("Ask", q.err)
+		c.WantText("answer", string(q.answer), string(upper([]byte(m))))
+	}
+	if _, err := conn.Write([]byte("more")); err != nil {
+		c.Fail("Ask has closed the connection, or half of it: a Write after the last question fails (%v)", err)
 	}
 }
 
 func (s suite) refused(c *check.C) {
-	for _, message := range [][]byte{{}, nil, bytes.Repeat([]byte("x"), most+1), bytes.Repeat([]byte("y"), 3*most)} {
+	for _, message := range [][]byte{
+		{},
+		nil, bytes.Repeat([]byte("x"), most+1), bytes.Repeat([]byte("y"), 3*most),
+		bytes.Repeat([]byte("\u00e9"), most/2+100), // fewer letters than bytes
+	} {
 		c.Variation("a new connection; a question of %d bytes", len(message))
 		conn, peer := c.Connect()
 		q := s.startAsk(c, conn, message)
@@ -289,6 +426,7 @@ func (s suite) refused(c *check.C) {
 			c.Fail("Ask returned an error, and had sent %d bytes", n)
 		}
 		c.WantOpen("Ask", peer.Conn())
+		wantNoTrace(c, peer)
 	}
 }
 
@@ -305,25 +443,52 @@ func (s suite) left(c *check.C) {
 		q := s.startAsk(c, conn, []byte("hello"))
 		c.Await("the question", func() bool { return len(peer.Received()) >= len("hello") })
 		leave(peer)
-		q.returns(c)
-		want(peer, q.err)
-		c.WantOpen("Ask", peer.Conn())
+		q.fails(c, peer, want)
 
 		c.Variation("a new connection; the suite %s before the question", end)
 		conn, peer = c.Connect()
 		leave(peer)
 		c.Settle()
 		q = s.startAsk(c, conn, []byte("hello"))
-		q.returns(c)
-		want(peer, q.err)
-		c.WantOpen("Ask", peer.Conn())
+		q.fails(c, peer, want)
 	}
-	c.Variation("a new connection, on which every Write fails: %v", errUnplugged)
-	conn, peer := c.Connect()
-	peer.Conn().Before("Write", func() error { return errUnplugged })
+	met := func(what string) func(*fault.Peer, error) {
+		return func(peer *fault.Peer, err error) { c.WantMet(what+" failed", err, peer.Conn()) }
+	}
+	var reads, writes lastOnly
+	for _, broken := range fault.Failures("read") {
+		c.Variation("a new connection, on which every Read fails: %v", broken)
+		conn, peer := c.Connect()
+		reads.keep(peer)
+		peer.Conn().Before("Read", func() error { return broken })
+		s.startAsk(c, conn, []byte("hello")).fails(c, peer, met("Read"))
+	}
+	for i, broken := range fault.Failures("write") {
+		taken := i % len("hello") // some of the bytes, or none
+		c.Variation("a new connection, on which Write takes %d bytes and fails: %v", taken, broken)
+		conn, peer := c.Connect()
+		writes.keep(peer)
+		peer.Conn().Break(taken, broken)
+		q := s.startAsk(c, conn, []byte("hello"))
+		c.Say("the suite has made Write fail")
+		q.fails(c, peer, met("Write"))
+	}
+	c.Variation("a new connection, which is a *net.TCPConn; the suite closes its side before the question")
+	conn, peer := c.ConnectTCP()
+	peer.CloseWrite()
 	q := s.startAsk(c, conn, []byte("hello"))
-	c.Say("the suite has made Write fail")
+	q.Wait()
+	c.Step("%s returned %s, %s", q.what, text(q.answer), check.Err(q.err))
+	if _, err := conn.Write([]byte("more")); err != nil {
+		c.Fail("Ask has closed the connection, or half of it: a Write after it fails (%v)", err)
+	}
+}
+
+// fails waits for a question that has no answer. want compares its error.
+func (q *question) fails(c *check.C, peer *fault.Peer, want func(peer *fault.Peer, err error)) {
 	q.returns(c)
-	c.WantError("Ask", q.err, errUnplugged)
+	want(peer, q.err)
 	c.WantOpen("Ask", peer.Conn())
+	wantNoTrace(c, peer)
+	wantOneWrite(c, "the question", "server", peer.Conn().Did().Writes)
 }

@@ -48,7 +48,7 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.upper,
 			Scene:  "echo",
 			Rule: "Answer sends back the bytes that it has read, a to z in upper case: as many " +
-				"as came, in one call of Write.",
+				"as came, in one call of Write, and at once, whatever they say.",
 			Hint: "Call Read once: not in a loop, and not until a line end or 1024 bytes have " +
 				"come. It returns how many came: the message is buf[:n]. Call Write once, and " +
 				"Close last.",
@@ -72,7 +72,7 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "echo",
 			Needs:  []string{Upper},
 			Rule: "The message is what one Read into a buffer of 1024 bytes returns. Nothing " +
-				"marks its end, so whoever waits for more may wait forever. However long it is, " +
+				"marks its end, so a wait for more may last forever. However long it is, " +
 				"its answer goes out in one call of Write.",
 			Hint: "Call conn.Read once, with a buffer of exactly 1024 bytes. io.ReadAll, " +
 				"io.ReadFull and reading to the end of a line wait for something that need not " +
@@ -85,7 +85,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "second-message",
 			Needs:  []string{OneRead},
 			Rule: "Answer closes the connection when it has answered, whether or not the client " +
-				"does; the client meets the end of the stream behind the answer.",
+				"does, and whatever type the connection has; the client meets the end of the stream " +
+				"behind the answer.",
 			Hint: "Begin Answer with defer conn.Close(): it runs however the function returns.",
 		},
 		{
@@ -93,8 +94,8 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.silent,
 			Rule: "When no message has come, nothing is answered: the error is io.EOF after an " +
-				"orderly end, and the error of Read after a reset. The connection is closed then " +
-				"too.",
+				"orderly end, and otherwise the error of Read, whichever it is: a reset, a deadline " +
+				"that has passed. The connection is closed then too.",
 			Hint: "Look at the error of Read before you use the bytes, return it (alone or " +
 				"wrapped with %w), and close on every way out.",
 		},
@@ -104,8 +105,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.unsent,
 			Scene:  "second-message",
 			Needs:  []string{Upper},
-			Rule: "nil means that the answer was handed to the system. When Write fails, its " +
-				"error is returned, and the connection is closed.",
+			Rule: "nil means that the whole answer was handed to the system. When Write fails, " +
+				"even in the middle, its error is returned, and the connection is closed.",
 			Hint: "Look at the error of Write and return it, alone or wrapped with %w; let a " +
 				"deferred Close close the connection.",
 		},
@@ -116,7 +117,7 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "echo",
 			Rule: "Ask sends the message as it is and nothing else, in one call of Write, and " +
 				"leaves the slice unchanged. Its answer is what one Read into a buffer of 1024 " +
-				"bytes then returns, whatever it says and however long it is.",
+				"bytes then returns, whatever it says, however long it is, and however late it comes.",
 			Hint: "Write message as it is, then call conn.Read once into a buffer of 1024 bytes, " +
 				"and return buf[:n]. The answer may be shorter or longer than the question, and no " +
 				"end of the stream follows it.",
@@ -127,8 +128,9 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.again,
 			Scene:  "second-message",
 			Needs:  []string{Ask},
-			Rule: "The connection belongs to whoever dialled: Ask does not close it, in whole or " +
-				"in half. Each answer belongs to the caller, and a later call does not change it.",
+			Rule: "The connection belongs to the caller, who has dialled: Ask does not close it, in whole or " +
+				"in half. Each question is asked, and what one Read then brings is its answer. Each " +
+				"answer belongs to the caller, and a later call does not change it.",
 			Hint: "Leave out Close and CloseWrite, and make a new buffer in each call.",
 		},
 		{
@@ -137,8 +139,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.refused,
 			Scene:  "both-listen",
 			Needs:  []string{Ask},
-			Rule: "A message has 1 to 1024 bytes. Ask refuses any other with an error and sends " +
-				"nothing: 0 bytes put nothing on the wire, so no answer would ever come, and more " +
+			Rule: "A message has 1 to 1024 bytes. Ask refuses any other with an error, sends " +
+				"nothing and leaves the connection open: 0 bytes put nothing on the wire, so no answer would ever come, and more " +
 				"than 1024 would be cut.",
 			Hint: "Check len(message) before the Write.",
 		},
@@ -149,7 +151,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "second-message",
 			Needs:  []string{Ask},
 			Rule: "Without an answer there is an error: io.EOF when the server has closed its " +
-				"side, the error of Write or Read when the connection broke.",
+				"side, and otherwise the error of Write or Read, whichever it is. The question is " +
+				"asked once, and the connection is left as it was.",
 			Hint: "Look at both errors. Return that of Write at once, without a Read: there is " +
 				"nothing to wait for. Return what the call returned, or wrap it with %w; a new " +
 				"error does not say what happened.",
@@ -159,11 +162,29 @@ func Suite(lab Lab) check.Lab {
 
 type suite struct{ lab Lab }
 
-// answer calls the student's function and records what it returned.
-func (s suite) answer(c *check.C, conn net.Conn) (err error) {
-	c.Do("Answer(conn)", func() { err = s.lab.Answer(conn) })
-	c.Step("Answer(conn) returned %s", check.Err(err))
-	return err
+// answering is a call of the student's Answer.
+type answering struct {
+	*check.Call
+	err error
+}
+
+func (s suite) startAnswer(c *check.C, conn net.Conn) *answering {
+	a := &answering{}
+	a.Call = c.Start("Answer(conn)", func() { a.err = s.lab.Answer(conn) })
+	return a
+}
+
+// returns waits for the call and records what it returned. Nothing is there to wait for any more.
+func (a *answering) returns(c *check.C, peer *fault.Peer) error {
+	c.Prompt("Answer(conn) to return", a.Ended)
+	c.Step("Answer(conn) returned %s", check.Err(a.err))
+	c.WantPatience("Answer", peer.Conn(), patience)
+	return a.err
+}
+
+// answer is startAnswer and returns.
+func (s suite) answer(c *check.C, conn net.Conn, peer *fault.Peer) error {
+	return s.startAnswer(c, conn).returns(c, peer)
 }
 
 // question is a call of the student's Ask.
@@ -186,9 +207,9 @@ func (s suite) startAsk(c *check.C, conn net.Conn, message []byte) *question {
 	return q
 }
 
-// returns waits for the call and records what it returned.
+// returns waits for the call, for which nothing is left to wait, and records what it returned.
 func (q *question) returns(c *check.C) {
-	q.Wait()
+	c.Prompt(q.what+" to return", q.Ended)
 	c.Step("%s returned %s, %s", q.what, text(q.answer), check.Err(q.err))
 }
 

@@ -1,10 +1,15 @@
 package talklooptest
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"socketbook/tools/check"
@@ -36,9 +41,9 @@ func (s suite) startAnswer(c *check.C, conn net.Conn, peer *fault.Peer) *answeri
 	return a
 }
 
-// returns waits for the call and records what it returned.
+// returns waits for the call, for which nothing is left to wait, and records what it returned.
 func (a *answering) returns() error {
-	a.Wait()
+	a.c.Prompt("Answer(conn) to return", a.Ended)
 	a.c.Step("Answer(conn) returned %s", check.Err(a.err))
 	return a.err
 }
@@ -54,7 +59,11 @@ func (a *answering) exchange(message string) (answer string) {
 	before := len(a.peer.Received())
 	a.send(message)
 	arrived := func() bool { return len(a.peer.Received()) >= before+len(message) }
-	a.c.Await("the answer to "+text(message), func() bool { return a.Ended() || arrived() })
+	a.c.Prompt("the answer to "+text(message), func() bool { return a.Ended() || arrived() })
+	if a.peer.Conn().Did().Deadline != "" {
+		a.c.Rule("How long to wait for a message is for the caller to decide.", "Set no deadline in Answer.")
+	}
+	a.c.WantNoDeadline("Answer", a.peer.Conn())
 	a.c.Settle()
 	if a.Ended() && !arrived() {
 		a.returns()
@@ -73,6 +82,14 @@ func (s suite) end(c *check.C) {
 	c.WantNil("Answer", a.returns())
 	c.Settle()
 	c.WantText("answered without a message", string(peer.Received()), "")
+
+	c.Variation("a new connection; the suite sends one message and closes its side, and one Read brings both")
+	conn, peer = c.Connect()
+	peer.Conn().AfterRead(func(int) error { return io.EOF })
+	a = s.startAnswer(c, conn, peer)
+	peer.Send([]byte("x")) // one byte, so that it is read at once
+	peer.CloseWrite()
+	c.WantNil("Answer", a.returns())
 }
 
 func (s suite) talk(c *check.C) {
@@ -83,22 +100,23 @@ func (s suite) talk(c *check.C) {
 	c.Variation("a new connection; the suite waits for each answer before it goes on")
 	conn, peer := c.Connect()
 	a := s.startAnswer(c, conn, peer)
-	for _, message := range []string{"hello", "how are you", "z", "quit", "QUIT", "caf\u00e9, stra\u00dfe, 你好\n", string(every)} {
-		answer := a.exchange(message)
-		c.WantText("answer", answer, upper(message))
-		if n := peer.Conn().Did(); n.Writes > n.Brought {
-			c.Fail(
-				"%d calls of Read brought bytes, and %d calls of Write answered them; a client "+
-					"that reads once may get no more than the first",
-				n.Brought,
-				n.Writes,
-			)
-		}
+	messages := []string{
+		"hello", "how are you", "z", "quit", "QUIT", "exit", "hello", "hello", " ", "\n", "\r\n", "\x00",
+		"caf\u00e9, stra\u00dfe, 你好\n", string(every),
+	}
+	for n := 256; n <= 8<<10; n *= 2 { // bytes that fill any usual buffer
+		messages = append(messages, strings.Repeat(string(every), n/256))
+	}
+	for _, message := range messages {
+		a.wantAnswer(message)
 	}
 	c.Late()
 	c.WantText("answer", a.exchange("a late message"), "A LATE MESSAGE")
 	peer.CloseWrite()
 	a.returns() // whether with an error is another case
+
+	s.together(c)
+	s.notAhead(c)
 
 	c.Variation("a new connection; the suite sends 71680 bytes at once, and closes its side")
 	conn, peer = c.Connect()
@@ -128,6 +146,65 @@ func (s suite) talk(c *check.C) {
 	}
 }
 
+// wantAnswer sends a message and compares its answer.
+func (a *answering) wantAnswer(message string) {
+	a.c.WantText("answer", a.exchange(message), upper(message))
+	if n := a.peer.Conn().Did(); n.Writes > n.Brought {
+		a.c.Fail(
+			"%d calls of Read brought bytes, and %d calls of Write answered them; a client "+
+				"that reads once may get no more than the first",
+			n.Brought,
+			n.Writes,
+		)
+	}
+}
+
+// together lets a Read bring a message and an error at once. What becomes of the error is another case.
+func (s suite) together(c *check.C) {
+	for _, broken := range []error{io.EOF, fault.Failures("read")[0], os.ErrDeadlineExceeded} {
+		c.Variation("a new connection, whose Read brings the message together with the error %v", broken)
+		c.Rule("A Read may bring bytes and an error at once, as io.Reader says. The bytes are answered.",
+			"After each Read, answer buf[:n] if n > 0, and look at its error then.")
+		conn, peer := c.Connect()
+		peer.Conn().AfterRead(func(int) error { return broken })
+		a := s.startAnswer(c, conn, peer)
+		a.send("x") // one byte, so that it is read at once
+		peer.CloseWrite()
+		a.returns()
+		c.Settle()
+		c.WantText("answer", string(peer.Received()), "X")
+	}
+}
+
+// notAhead holds an answer up, and looks whether the next message is read meanwhile.
+func (s suite) notAhead(c *check.C) {
+	c.Variation("a new connection, whose first Write takes a while; the suite sends two messages")
+	conn, peer := c.Connect()
+	var writing atomic.Bool
+	written := make(chan struct{})
+	peer.Conn().Before("Write", func() error {
+		writing.Store(true)
+		<-written
+		return nil
+	})
+	a := s.startAnswer(c, conn, peer)
+	c.Say("the suite has sent \"one\" | \"two\"")
+	peer.Send([]byte("one"), []byte("two"))
+	func() {
+		defer close(written)
+		c.Await("an answer", func() bool { return a.Ended() || c.Resting() })
+		if n := peer.Conn().Did(); n.Reads > 1 {
+			c.Rule("What a Read brings is answered before the next Read.",
+				"Call Read and Write in turn, in one loop.")
+			c.Fail("Answer reads again, and has not written the answer to what it has read (%d bytes)", n.Taken)
+		}
+	}()
+	peer.CloseWrite()
+	a.returns()
+	c.Settle()
+	c.WantText("all answers together", string(peer.Received()), "ONETWO")
+}
+
 func (s suite) reset(c *check.C) {
 	c.Variation("a new connection; the suite resets it before Answer reads")
 	conn, peer := c.Connect()
@@ -140,6 +217,19 @@ func (s suite) reset(c *check.C) {
 	a := s.startAnswer(c, conn, peer)
 	peer.Reset()
 	c.WantNil("Answer", a.returns())
+
+	for _, reset := range wrapped("read", syscall.ECONNRESET) {
+		c.Variation("a new connection, on which every Read fails: %v", reset)
+		conn, peer := c.Connect()
+		peer.Conn().Before("Read", func() error { return reset })
+		c.WantNil("Answer", s.startAnswer(c, conn, peer).returns())
+	}
+}
+
+// wrapped returns errors that are errno, as a net.Conn returns them.
+func wrapped(op string, errno syscall.Errno) []error {
+	err := error(&net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, errno)})
+	return []error{err, fmt.Errorf("the tunnel is shut: %w", err)}
 }
 
 // gone starts Answer on a connection with one message, whose client is gone when the answer is written. If
@@ -166,6 +256,35 @@ func (s suite) brokenPipe(c *check.C) {
 		c.Variation("a new connection")
 		c.WantNil("Answer", s.gone(c, closes).returns())
 	}
+	for i, broken := range append(wrapped("write", syscall.EPIPE), wrapped("write", syscall.ECONNRESET)...) {
+		c.WantNil("Answer", s.unwritten(c, i%2, broken).returns())
+	}
+}
+
+// unwritten starts Answer on a connection whose Write takes some bytes and fails.
+func (s suite) unwritten(c *check.C, taken int, broken error) *answering {
+	c.Variation("a new connection, on which Write takes %d bytes and fails: %v", taken, broken)
+	conn, peer := c.Connect()
+	peer.Conn().Break(taken, broken)
+	a := s.startAnswer(c, conn, peer)
+	a.send("hello")
+	peer.CloseWrite()
+	return a
+}
+
+// unread starts Answer on a connection whose Read fails.
+func (s suite) unread(c *check.C, broken error) *answering {
+	c.Variation("a new connection, on which every Read fails: %v", broken)
+	conn, peer := c.Connect()
+	peer.Conn().Before("Read", func() error { return broken })
+	return s.startAnswer(c, conn, peer)
+}
+
+// otherFailures are those of "read" or "write" that do not say that the client has left.
+func otherFailures(op string) []error {
+	return slices.DeleteFunc(fault.Failures(op), func(err error) bool {
+		return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	})
 }
 
 // past is a deadline that has passed.
@@ -176,7 +295,7 @@ func (s suite) failure(c *check.C) {
 		c.Variation("a new connection, whose %s deadline has passed", what)
 		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
 	}
-	c.Variation("a new connection, which is closed on the side of Answer by whoever has accepted it")
+	c.Variation("a new connection, which the caller closes on the side of Answer")
 	conn, peer := c.Connect()
 	a := s.startAnswer(c, conn, peer)
 	conn.Close()
@@ -188,6 +307,15 @@ func (s suite) failure(c *check.C) {
 	a = s.startAnswer(c, conn, peer)
 	a.send("hello")
 	c.WantError("Answer", a.returns(), net.ErrClosed)
+
+	for _, broken := range otherFailures("read") {
+		a := s.unread(c, broken)
+		c.WantMet("Read failed", a.returns(), a.peer.Conn())
+	}
+	for i, broken := range otherFailures("write") {
+		a := s.unwritten(c, i%len("hello"), broken)
+		c.WantMet("Write failed", a.returns(), a.peer.Conn())
+	}
 }
 
 // late starts Answer on a connection whose deadline has passed.
@@ -234,13 +362,73 @@ func (s suite) closed(c *check.C) {
 		a.peer.CloseWrite() // even whoever does not look at the deadline comes to an end
 		a.wantClosed()
 	}
+	for _, broken := range otherFailures("read") {
+		s.unread(c, broken).wantClosed()
+	}
+	for i, broken := range otherFailures("write") {
+		s.unwritten(c, i%len("hello"), broken).wantClosed()
+	}
+	s.closesSlowly(c)
+
+	c.Variation("a new connection, whose Close closes it and returns an error; the suite closes its side")
+	c.Rule("A client that has left is no error. What Close returns does not matter.",
+		"Do not return the error of Close.")
+	conn, peer = c.Connect()
+	peer.Conn().Before("Close", peer.Conn().Conn.Close) // so that the Close after it fails
+	peer.CloseWrite()
+	if err := s.startAnswer(c, conn, peer).returns(); err != nil && !errors.Is(err, io.EOF) {
+		c.WantNil("Answer", err)
+	}
+
+	for _, end := range []string{"closes its side", "resets the connection"} {
+		c.Variation("a new connection, which is a *net.TCPConn; the suite %s", end)
+		conn, peer := c.ConnectTCP()
+		a := s.startAnswer(c, conn, peer)
+		if end == "closes its side" {
+			peer.CloseWrite()
+		} else {
+			peer.Reset()
+		}
+		a.Wait()
+		c.Step("Answer(conn) returned %s", check.Err(a.err))
+		if !check.IsClosed(conn) {
+			c.Fail(stillOpen)
+		}
+	}
 }
+
+// closesSlowly lets Close take its time: until Answer has returned, or waits for it.
+func (s suite) closesSlowly(c *check.C) {
+	c.Variation("a new connection, which takes a while to close; the suite closes its side")
+	conn, peer := c.Connect()
+	var closing atomic.Bool
+	closed := make(chan struct{})
+	peer.Conn().Before("Close", func() error {
+		closing.Store(true)
+		<-closed
+		return nil
+	})
+	a := s.startAnswer(c, conn, peer)
+	peer.CloseWrite()
+	func() {
+		defer close(closed)
+		c.Await("the connection to be closed", func() bool { return a.Ended() || closing.Load() && c.Resting() })
+		if a.Ended() {
+			c.Rule("When Answer returns, the connection is closed, and nothing is left to do.",
+				"Call conn.Close with defer or as the last thing, not with go.")
+			c.Fail("Answer has returned, and the connection is not closed yet")
+		}
+	}()
+	a.returns()
+}
+
+const stillOpen = "Answer has returned, and the connection is still open on its side"
 
 // wantClosed ends the case unless Answer returns and has closed its connection.
 func (a *answering) wantClosed() {
 	a.returns()
 	if open(a.peer) {
-		a.c.Fail("Answer has returned, and the connection is still open on its side")
+		a.c.Fail(stillOpen)
 	}
 }
 

@@ -3,7 +3,10 @@ package talklooptest
 import (
 	"errors"
 	"io"
+	"os"
 	"strings"
+	"syscall"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -12,15 +15,31 @@ import (
 // errUnplugged is the error of an input that breaks.
 var errUnplugged = errors.New("the keyboard is unplugged")
 
-// input is what the suite types: only a reader, whose errors but io.EOF are errUnplugged.
-type input struct{ r io.Reader }
+// input is what the suite types: only a reader, whose errors but io.EOF are broken.
+type input struct {
+	r      io.Reader
+	broken error
+}
 
 func (i input) Read(p []byte) (int, error) {
 	n, err := i.r.Read(p)
 	if err != nil && err != io.EOF {
-		err = errUnplugged
+		err = i.broken
 	}
 	return n, err
+}
+
+// hesitant is a reader every other Read of which brings nothing, and no error.
+type hesitant struct {
+	input
+	hesitates *bool
+}
+
+func (h hesitant) Read(p []byte) (int, error) {
+	if *h.hesitates = !*h.hesitates; *h.hesitates {
+		return 0, nil
+	}
+	return h.input.Read(p)
 }
 
 // conversation is a call of the student's Converse. Its input is a connection too, at whose other end
@@ -38,11 +57,36 @@ type conversation struct {
 	printed  string // and what has to stand on out
 }
 
+// lastOnly closes the connections of the conversation before: the goroutines of many make looks at the
+// stacks slow. The last one stays, so that what waits there is found.
+type lastOnly struct{ v *conversation }
+
+func (l *lastOnly) keep(v *conversation) *conversation {
+	if l.v != nil {
+		l.v.server.Close()
+		l.v.keyboard.Close()
+	}
+	l.v = v
+	return v
+}
+
 func (s suite) startConverse(c *check.C, out *fault.Writer) *conversation {
+	return s.startConverseOn(c, out, errUnplugged, func(i input) io.Reader { return i })
+}
+
+// startConverseOn is startConverse with another error of the input, and another input.
+func (s suite) startConverseOn(
+	c *check.C,
+	out *fault.Writer,
+	broken error,
+	reader func(input) io.Reader,
+) *conversation {
 	conn, server := c.Connect()
 	in, keyboard := c.Connect()
 	v := &conversation{c: c, server: server, keyboard: keyboard, out: c.Writer(out)}
-	v.call = c.Start("Converse(conn, in, out)", func() { v.err = s.lab.Converse(conn, input{in}, v.out) })
+	v.call = c.Start("Converse(conn, in, out)", func() {
+		v.err = s.lab.Converse(conn, reader(input{in, broken}), v.out)
+	})
 	return v
 }
 
@@ -50,7 +94,7 @@ func (v *conversation) did() fault.Did { return v.server.Conn().Did() }
 
 // awaits waits for cond, and records what Converse has returned if it has ended before that.
 func (v *conversation) awaits(what string, cond func() bool) {
-	v.c.Await(what, func() bool { return v.call.Ended() || cond() })
+	v.c.Prompt(what, func() bool { return v.call.Ended() || cond() })
 	if v.call.Ended() {
 		v.c.Settle()
 		if !cond() {
@@ -122,7 +166,7 @@ func (v *conversation) ends() {
 
 // returns waits for the call, records what it returned, and compares all that was sent and printed.
 func (v *conversation) returns() error {
-	v.c.Await("Converse to return", func() bool { return v.call.Ended() || v.sentMore() })
+	v.c.Prompt("Converse to return", func() bool { return v.call.Ended() || v.sentMore() })
 	if v.sentMore() {
 		more := string(v.server.Received()[len(v.sent):])
 		v.c.Step("the suite received %s", text(more))
@@ -161,16 +205,43 @@ func (s suite) lines(c *check.C) {
 		{" ", " "},
 		{long, "ok"},
 		{"more", upper(long)},
+		{"more", "the same line, another answer"},
+		{"exit", "QUIT"},
+		{"bye", "quit"},
+		{"# no comment", "#"},
+		{"/help", "\n"},
+		{"\xc4\xe3\xba\xc3 is not UTF-8\xff", " "},
+		{"zero\x00byte\x00", "zeros\x00\x00"},
 		{"100 %d%s", "100 %d%s %v"},
 		{"and a line end", "two\nlines\n"},
 		{"bytes", "\xff\x00\xfe, \r"},
 		{"\tone carriage return stays\r", "ok"},
+		{strings.Repeat("y", 1023) + "\r", "ok"},
 	} {
 		v.types(x.line+lineEnd(x.line), fault.Whole)
 		v.exchanges(x.line, x.answer)
 	}
+	v.types(long+"\r\n", fault.Whole)
+	v.exchanges(long, "ok")
 	v.ends()
 	v.returns()
+	v.wantPatience()
+
+	s.early(c)
+
+	for _, broken := range []error{io.EOF, fault.Failures("read")[0]} {
+		c.Variation("a new connection, whose Read brings the answer together with the error %v", broken)
+		c.Rule("A Read may bring bytes and an error at once, as io.Reader says. The bytes are the answer.",
+			"After the Read, print buf[:n] if n > 0, and look at its error then.")
+		v = s.startConverse(c, &fault.Writer{})
+		v.server.Conn().AfterRead(func(int) error { return broken })
+		v.types("one\n", fault.Whole)
+		v.ends()
+		v.receives("one")
+		v.answers("1")
+		v.prints("1")
+		v.returns()
+	}
 
 	c.Variation("a new connection; the answer comes late")
 	v = s.startConverse(c, &fault.Writer{})
@@ -182,10 +253,11 @@ func (s suite) lines(c *check.C) {
 	v.ends()
 	v.returns()
 
+	var last lastOnly
 	for i, cut := range c.Cuts(3) {
 		lines, lineEnd := []string{"one", "two and a half", "three"}, []string{"\n", "\r\n"}[i%2]
 		c.Variation("a new connection; all lines are typed before the first is answered: %s", cut.Name)
-		v := s.startConverse(c, &fault.Writer{})
+		v := last.keep(s.startConverse(c, &fault.Writer{}))
 		v.types(strings.Join(lines, lineEnd)+lineEnd, cut)
 		if cut.Name == fault.Whole.Name { // so that a goroutine which sends ahead has done so
 			c.Await("the message "+text(lines[0]), func() bool {
@@ -197,6 +269,37 @@ func (s suite) lines(c *check.C) {
 		}
 		v.ends()
 		v.returns()
+	}
+}
+
+// early answers the first line with what is the answer to the second as well: in two pieces, and as
+// more than a Read brings.
+func (s suite) early(c *check.C) {
+	long := strings.Repeat("SOCKET ", 200)
+	for _, pieces := range [][]string{{"ONE", "TWO"}, {long[:1024], long[1024:]}} {
+		c.Variation(
+			"a new connection; the suite answers the first line with %d bytes, and with %d more at once",
+			len(pieces[0]),
+			len(pieces[1]),
+		)
+		c.Rule("The answer is what one Read into a buffer of 1024 bytes brings. What does not come with "+
+			"it is the answer to the next line.",
+			"Call conn.Read once for each line, with a buffer of exactly 1024 bytes.")
+		v := s.startConverse(c, &fault.Writer{})
+		v.types("one\ntwo\n", fault.Whole)
+		v.receives("one")
+		c.Say("the suite has answered %s | %s", text(pieces[0]), text(pieces[1]))
+		if pieces[0] == "ONE" {
+			v.server.Send([]byte(pieces[0]), []byte(pieces[1]))
+		} else {
+			v.server.Send([]byte(long))
+		}
+		v.ends()
+		v.sent += "two"
+		v.printed = pieces[0] + "\n" + pieces[1] + "\n"
+		v.messages++
+		v.returns()
+		v.wantPatience()
 	}
 }
 
@@ -221,6 +324,7 @@ func (s suite) empty(c *check.C) {
 }
 
 func (s suite) quit(c *check.C) {
+	var last lastOnly
 	for _, x := range []struct {
 		typed string
 		lines []string
@@ -236,7 +340,7 @@ func (s suite) quit(c *check.C) {
 	} {
 		for _, cut := range []fault.Cut{fault.Whole, fault.Bytes} {
 			c.Variation("a new connection; the input: %s", cut.Name)
-			v := s.startConverse(c, &fault.Writer{})
+			v := last.keep(s.startConverse(c, &fault.Writer{}))
 			v.types(x.typed, cut)
 			if x.ends {
 				v.ends()
@@ -248,9 +352,52 @@ func (s suite) quit(c *check.C) {
 			v.wantLent()
 		}
 	}
+	c.Variation("a new connection; every other Read of the input brings nothing, and the last also io.EOF")
+	typed := "one\ntwo"
+	v := s.startConverseOn(c, &fault.Writer{}, errUnplugged, func(i input) io.Reader { return hesitant{i, new(bool)} })
+	v.keyboard.Conn().AfterRead(func(n int) error {
+		if v.keyboard.Conn().Did().Taken+n == len(typed) {
+			return io.EOF
+		}
+		return nil
+	})
+	v.types(typed, fault.Whole)
+	v.ends()
+	v.exchanges("one", "ONE")
+	v.exchanges("two", "TWO")
+	c.WantNil("Converse", v.returns())
+
+	s.overTCP(c, "quit")
+	s.overTCP(c, "the end of the input")
+}
+
+// overTCP is for a Converse that does something else when its connection is a *net.TCPConn.
+func (s suite) overTCP(c *check.C, end string) {
+	c.Variation("a new connection, which is a *net.TCPConn; one line, and then %s", end)
+	conn, server := c.ConnectTCP()
+	in, keyboard := c.Connect()
+	call := c.Start("Converse(conn, in, out)", func() { s.lab.Converse(conn, in, &fault.Writer{}) })
+	keyboard.Send([]byte("one\n"))
+	c.Await("the message \"one\"", func() bool { return call.Ended() || len(server.Received()) > 0 })
+	switch end {
+	case "quit":
+		server.Send([]byte("ONE"))
+		keyboard.Send([]byte("quit\n"))
+	case "the end of the input":
+		server.Send([]byte("ONE"))
+		keyboard.CloseWrite()
+	default:
+		server.CloseWrite()
+		keyboard.CloseWrite()
+	}
+	call.Wait()
+	if _, err := conn.Write([]byte("more")); err != nil {
+		c.Fail("Converse has closed the connection, or half of it: a Write after it fails (%v)", err)
+	}
 }
 
 func (s suite) broken(c *check.C) {
+	var ends, reads, writes, inputs, outputs lastOnly
 	for _, end := range []string{"closes its side", "resets the connection"} {
 		leave := (*fault.Peer).CloseWrite
 		want := func(v *conversation) { c.WantError("Converse", v.fails(), io.EOF) }
@@ -259,7 +406,7 @@ func (s suite) broken(c *check.C) {
 			want = (*conversation).wantMet
 		}
 		c.Variation("a new connection; the suite %s when it has the second message", end)
-		v := s.startConverse(c, &fault.Writer{})
+		v := ends.keep(s.startConverse(c, &fault.Writer{}))
 		v.types("one\ntwo\nthree\n", fault.Whole)
 		v.exchanges("one", "ONE")
 		v.receives("two")
@@ -273,32 +420,73 @@ func (s suite) broken(c *check.C) {
 		v.types("one\ntwo\n", fault.Whole)
 		want(v)
 	}
-	c.Variation("a new connection; the input breaks after the first line: %v", errUnplugged)
-	v := s.startConverse(c, &fault.Writer{})
-	v.types("one\n", fault.Whole)
-	v.exchanges("one", "ONE")
-	v.keyboard.Reset()
-	c.WantError("Converse", v.fails(), errUnplugged)
+	s.overTCP(c, "a server that closes its side")
 
+	for _, broken := range fault.Failures("read") {
+		c.Variation("a new connection, on which every Read fails: %v", broken)
+		v := reads.keep(s.startConverse(c, &fault.Writer{}))
+		v.server.Conn().Before("Read", func() error { return broken })
+		v.types("one\ntwo\n", fault.Whole)
+		v.ends()
+		v.wantFailed("Read")
+	}
+	for i, broken := range fault.Failures("write") {
+		taken := i % len("one") // some of the bytes, or none
+		c.Variation("a new connection, on which Write takes %d bytes and fails: %v", taken, broken)
+		v := writes.keep(s.startConverse(c, &fault.Writer{}))
+		v.server.Conn().Break(taken, broken)
+		v.types("one\ntwo\n", fault.Whole)
+		v.ends()
+		v.wantFailed("Write")
+	}
+	for _, broken := range []error{errUnplugged, io.ErrUnexpectedEOF, os.ErrClosed, os.ErrDeadlineExceeded} {
+		c.Variation("a new connection; the input breaks after the first line: %v", broken)
+		v := inputs.keep(s.startConverseOn(c, &fault.Writer{}, broken, func(i input) io.Reader { return i }))
+		v.types("one\n", fault.Whole)
+		v.exchanges("one", "ONE")
+		v.keyboard.Reset()
+		c.WantError("Converse", v.fails(), broken)
+	}
 	full := errors.New("the disk is full")
-	for _, room := range []int{0, len("ONE"), len("ONE\nT")} {
-		c.Variation("a new connection; an output that takes %d bytes and then fails", room)
-		v := s.startConverse(c, &fault.Writer{Room: room, Err: full})
+	for _, x := range []struct {
+		room int
+		err  error
+		full bool // the Write that fills the output fails, too
+	}{
+		{0, full, false},
+		{len("ONE"), full, false},
+		{len("ONE\nT"), full, false},
+		{len("ONE\nTWO\n"), full, true},
+		{0, syscall.EPIPE, false},
+		{1, os.ErrClosed, false},
+	} {
+		c.Variation("a new connection; an output that takes %d bytes and then fails: %v", x.room, x.err)
+		v := outputs.keep(s.startConverse(c, &fault.Writer{Room: x.room, Err: x.err, Full: x.full}))
 		v.types("one\ntwo\nthree\nfour\n", fault.Whole)
 		v.receives("one")
 		v.answers("ONE")
-		if room > len("ONE\n") {
+		if x.room > len("ONE\n") {
 			v.prints("ONE")
 			v.receives("two")
 			v.answers("TWO")
 		}
-		c.WantError("Converse", v.fails(), full)
+		c.WantError("Converse", v.fails(), x.err)
+	}
+}
+
+// wantFailed ends the case unless the call returns what a Read or Write of its connection has returned, and
+// has sent nothing after that.
+func (v *conversation) wantFailed(what string) {
+	err := v.fails()
+	v.c.WantMet(what+" failed", err, v.server.Conn())
+	if n := v.did().Writes; n > 1 {
+		v.c.Fail("%s failed, and Converse went on: it called Write %d times", what, n)
 	}
 }
 
 // fails waits for the call and records what it returned.
 func (v *conversation) fails() error {
-	v.call.Wait()
+	v.c.Prompt("Converse to return", v.call.Ended)
 	v.c.Step("Converse(conn, in, out) returned %s", check.Err(v.err))
 	v.wantLent()
 	return v.err
@@ -308,6 +496,12 @@ func (v *conversation) fails() error {
 func (v *conversation) wantLent() {
 	v.c.WantOpen("Converse", v.server.Conn())
 	v.c.WantUntimed("Converse", v.server.Conn())
+	v.wantPatience()
+}
+
+// wantPatience ends the case if Converse has set a deadline that is near.
+func (v *conversation) wantPatience() {
+	v.c.WantPatience("Converse", v.server.Conn(), 10*time.Second)
 }
 
 // wantMet ends the case unless the call returns what a Read or Write of its connection has returned.

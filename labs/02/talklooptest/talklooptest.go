@@ -89,8 +89,8 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.failure,
 			Rule: "Every other error is returned, alone or wrapped: one of Read, and one of " +
-				"Write. The suite lets a deadline pass, which is os.ErrDeadlineExceeded, and " +
-				"closes the connection on your side, which is net.ErrClosed.",
+				"Write. Examples are a deadline that passes, which is os.ErrDeadlineExceeded, and a " +
+				"connection that was closed on your side, which is net.ErrClosed.",
 			Hint: "Look at the error of Write as well as at that of Read. Return nil for the " +
 				"three ways of leaving only, and err for everything else. That Read brought 0 " +
 				"bytes does not tell why.",
@@ -101,7 +101,7 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.closed,
 			Scene:  "unread-answer",
 			Rule: "Answer closes the connection when it is done, whatever has ended it: an " +
-				"orderly end, a reset, a Write that failed, a deadline.",
+				"orderly end, a reset, a Write that failed, a deadline, or any other error.",
 			Hint: "Begin Answer with defer conn.Close(), before the loop. If it is there, look " +
 				"for a loop that does not end: every error of Read and Write has to end it.",
 		},
@@ -111,7 +111,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.lines,
 			Scene:  "talk",
 			Rule: "Each line is one message, without its line end. Its answer, what one Read " +
-				"brings, is printed as a line at once; only then comes the next line.",
+				"brings, is printed as a line at once; only then comes the next line. Nothing is " +
+				"skipped but empty lines, and nothing ends the conversation but quit.",
 			Hint: "In a loop: one line (bufio.Scanner takes line ends off), one Write of it, one " +
 				"Read, one fmt.Fprintf(out, \"%s\\n\", buf[:n]). Print the answer as it is: it is " +
 				"no format, and need not be UTF-8. Take nothing but the line end off.",
@@ -136,7 +137,7 @@ func Suite(lab Lab) check.Lab {
 				"of the input ends it too, after the last line, which may lack its line end. Both " +
 				"return nil and leave the connection open.",
 			Hint: "Compare the line with \"quit\" before you send it, return nil at the end of " +
-				"the input, and leave Close to whoever dialled. bufio.Reader.ReadString returns " +
+				"the input, and leave Close to the caller. bufio.Reader.ReadString returns " +
 				"the last line together with io.EOF; bufio.Scanner as any other.",
 		},
 		{
@@ -145,8 +146,9 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.broken,
 			Needs:  []string{Lines},
 			Rule: "nil means that every line was sent, answered and printed. A server that " +
-				"closes instead of answering is io.EOF; a connection, an input or an output that " +
-				"fails is its own error.",
+				"closes instead of answering is io.EOF; when the connection, the input or the " +
+				"output fails in any other way, the error is the one that the call has returned. " +
+				"Nothing is sent after it, and the connection is left as it was.",
 			Hint: "Look at the error of every call: Write, Read, Fprintf, and Scanner.Err() " +
 				"after the loop. Return the first one at once, as it is or wrapped with %w.",
 		},

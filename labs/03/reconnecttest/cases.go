@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -17,6 +18,7 @@ import (
 func (s suite) clients(c *check.C) {
 	c.Variation("three clients connect, send a line and close their side, before Serve is called")
 	r := s.prepare(c)
+	r.patience = aMoment
 	var early []*client
 	for i := range 3 {
 		p := r.dial(fmt.Sprintf("client %d", i+1))
@@ -40,6 +42,7 @@ func (s suite) clients(c *check.C) {
 			r.closeWrite(p)
 		}
 	}
+	r.crowd()
 	c.Variation("Serve is running; %d clients come, one after the other", many)
 	for range many {
 		r.nextClient()
@@ -52,7 +55,22 @@ func (s suite) clients(c *check.C) {
 const (
 	many = 105
 	some = 25
+	most = 40 // at the same time: each has two descriptors
 )
+
+// crowd lets many clients wait at the same time, and talks to one after the other.
+func (r *run) crowd() {
+	r.c.Variation("Serve is running; %d clients come at the same time, and are served or wait", most)
+	var all []*client
+	for i := range most {
+		all = append(all, r.dial(fmt.Sprintf("client %d", i+1)))
+	}
+	r.c.Await("Serve to accept clients", func() bool { return r.call.Ended() || r.c.Resting() })
+	for _, p := range all { // in this order, because a Serve that serves one at a time comes to the next now
+		r.talk(p, fault.Whole, "hello")
+		r.closeWrite(p)
+	}
+}
 
 func (s suite) closed(c *check.C) {
 	r := s.start(c)
@@ -66,12 +84,39 @@ func (s suite) closed(c *check.C) {
 			r.nextClient()
 		}
 	}
-	r.stop()
+	defer r.halt()
+	for _, order := range slices.Sorted(maps.Keys(handlerErrors)) {
+		c.Variation("Serve is running; a handler is going to return the error %s", check.Err(handlerErrors[order]))
+		p := r.dial("client 1")
+		r.send(p, fault.Whole, order)
+		open := r.overOrForgotten(p)
+		if r.call.Ended() { // that is another case
+			r = s.start(c)
+		} else if open {
+			c.Fail("handle has returned, and the connection of client 1 is still open")
+		}
+	}
+	for _, order := range []string{orderReturn, orderError} { // for a Serve that does something else then
+		c.Variation("Serve was called anew; a client comes whose connection is a *net.TCPConn")
+		r := s.prepareWith(c, c.ListenTCP())
+		defer r.halt()
+		r.call = r.startServe()
+		p := r.dial("client 1")
+		r.talk(p, fault.Whole, "hello")
+		r.send(p, fault.Whole, order)
+		conn := r.ln.accepts()[0]
+		c.Await("the end of the connection of client 1", func() bool {
+			return r.call.Ended() || check.IsClosed(conn) || p.Over() != nil && c.Resting()
+		})
+		if !check.IsClosed(conn) {
+			c.Fail("handle has returned, and of the connection of client 1 only the writing half is closed: call Close")
+		}
+	}
 }
 
 func (s suite) handlerError(c *check.C) {
 	r := s.start(c)
-	for _, order := range []string{orderError, orderEOF, orderErrClosed, orderEMFILE} {
+	for _, order := range slices.Sorted(maps.Keys(handlerErrors)) {
 		c.Variation(
 			"Serve is running; a handler is going to return the error %s",
 			check.Err(handlerErrors[order]),
@@ -79,6 +124,7 @@ func (s suite) handlerError(c *check.C) {
 		p := r.dial("client 1")
 		r.talk(p, fault.Whole, "hello")
 		r.send(p, fault.Whole, order)
+		r.overOrForgotten(p) // forgotten is another case
 		r.nextClient()
 		r.calledWell()
 	}
@@ -102,7 +148,7 @@ func (s suite) handlerError(c *check.C) {
 
 func (s suite) handlerPanic(c *check.C) {
 	r := s.start(c)
-	for _, order := range []string{orderPanic, orderNilMap, orderPanicError} {
+	for _, order := range append(slices.Sorted(maps.Keys(handlerPanics)), orderNilMap) {
 		c.Variation("Serve is running; a handler panics")
 		p := r.dial("client 1")
 		r.talk(p, fault.Whole, "hello")
@@ -128,6 +174,21 @@ func (s suite) handlerPanic(c *check.C) {
 
 func (s suite) breakOff(c *check.C) {
 	c.Variation(
+		"two clients whose connections are *net.TCPConn connect before Serve is called: one resets its " +
+			"connection, one closes its side, both without a word",
+	)
+	tcp := s.prepareWith(c, c.ListenTCP())
+	defer tcp.halt()
+	tcp.reset(tcp.dial("client 1"))
+	tcp.closeWrite(tcp.dial("client 2"))
+	tcp.serve()
+	p := tcp.nextClient()
+	c.Await("handle to be called for each", func() bool {
+		return int(tcp.calls.Load()) >= tcp.dialled || tcp.call.Ended() || p.Over() != nil && c.Resting()
+	})
+	tcp.calledForAll()
+
+	c.Variation(
 		"two clients connect before Serve is called: one resets its connection, one closes its " +
 			"side, both without a word",
 	)
@@ -152,11 +213,12 @@ func (s suite) breakOff(c *check.C) {
 		}
 	}
 	c.Variation("Serve is running; a client resets its connection without waiting for its answer")
-	p := r.dial("client 1")
+	p = r.dial("client 1")
 	r.send(p, fault.Whole, orderUnread)
 	r.reset(p)
 	r.nextClient()
 	r.finishes("some clients have broken off")
+	r.calledForAll()
 }
 
 func (s suite) listenerClosed(c *check.C) {
@@ -178,7 +240,29 @@ func (s suite) listenerClosed(c *check.C) {
 	r.nextClient()
 	r.closeListener()
 	r.returned(nil)
+
+	for _, as := range []func(error) error{
+		func(err error) error { return fmt.Errorf("accepting behind a proxy: %w", err) },
+		func(err error) error {
+			return &net.OpError{Op: "accept", Net: "tcp", Err: fmt.Errorf("%w, and gone", err)}
+		},
+		func(err error) error { return noMore{err} },
+	} {
+		c.Variation("Serve is running; the listener is closed: %v", as(net.ErrClosed))
+		r = s.prepare(c)
+		r.ln.closedAs = as
+		r.call = r.startServe()
+		r.nextClient()
+		r.closeListener()
+		r.returned(nil)
+	}
 }
+
+// noMore is net.ErrClosed in other words.
+type noMore struct{ err error }
+
+func (noMore) Error() string   { return "nobody is let in any more" }
+func (n noMore) Unwrap() error { return n.err }
 
 func (s suite) finish(c *check.C) {
 	for _, cut := range c.Cuts(3) {
@@ -190,17 +274,13 @@ func (s suite) finish(c *check.C) {
 		p := r.dial("client 1")
 		r.talk(p, cut, "hello")
 		r.closeListener()
-		r.staysFor(p, cut)
+		r.noticed(p)
+		r.talk(p, cut, "still here")
+		r.closeWrite(p)
 		r.returned(nil)
 	}
 	s.closedAtOnce(c)
-	c.Variation("Serve is running; a client is being served when Accept fails for good")
-	r := s.start(c)
-	p := r.dial("client 1")
-	r.talk(p, fault.Whole, "hello")
-	r.acceptFails(permanentErrors[1])
-	r.staysFor(p, fault.Whole)
-	r.ends() // with which error, or whether it takes this one for the end at all, is another case
+	s.longTalks(c)
 
 	c.Variation(
 		"Serve is running; a client is being served when the listener is closed; closing its " +
@@ -236,24 +316,44 @@ func (s suite) closedAtOnce(c *check.C) {
 	}
 }
 
-// staysFor lets Serve notice its end, and looks whether p is served to its own.
-func (r *run) staysFor(p *client, cut fault.Cut) {
+// longTalks has a client that takes its time, in one Serve whose listener is closed and in one whose Accept
+// fails.
+func (s suite) longTalks(c *check.C) {
+	c.Variation(
+		"Serve was called twice; the listener of one is closed, and the Accept of the other fails for good; " +
+			"each serves a client that takes its time",
+	)
+	closed, failed := s.start(c), s.start(c)
+	p, q := closed.dial("client 1"), failed.dial("client 2")
+	closed.talk(p, fault.Whole, "hello")
+	failed.talk(q, fault.Whole, "hello")
+	closed.closeListener()
+	failed.acceptFails(permanentErrors[1])
+	closed.noticed(p)
+	failed.noticed(q)
+	c.Late()
+	c.Late()
+	for r, p := range map[*run]*client{closed: p, failed: q} {
+		if r.call.Ended() {
+			c.Fail(
+				"Serve has returned meanwhile, but %s has not finished: however long it takes, it is "+
+					"waited for",
+				p.name,
+			)
+		}
+		r.talk(p, fault.Whole, "still here")
+		r.closeWrite(p)
+	}
+	closed.returned(nil)
+	failed.ends() // with which error, or whether it takes this one for the end at all, is another case
+}
+
+// noticed lets Serve notice its end, and looks whether p is still served.
+func (r *run) noticed(p *client) {
 	r.c.Await("Serve to notice it", func() bool { return r.call.Ended() || r.c.Resting() })
 	if r.call.Ended() {
 		r.c.Fail("Serve has returned, but %s has not finished", p.name)
 	}
-	if cut.Name == fault.Whole.Name {
-		r.c.Late()
-	}
-	if r.call.Ended() {
-		r.c.Fail(
-			"Serve has returned meanwhile, but %s has not finished: however long it takes, it is "+
-				"waited for",
-			p.name,
-		)
-	}
-	r.talk(p, cut, "still here")
-	r.closeWrite(p)
 }
 
 // slowClose lets nobody close a connection before Serve has returned, or waits for it.
@@ -288,54 +388,144 @@ func (s suite) temporary(c *check.C) {
 }
 
 func (s suite) pause(c *check.C) {
-	const inRow, single = 6, 6
 	r := s.start(c)
-	c.Variation("Serve is running; Accept is going to fail %d times in a row", inRow)
+	c.Variation("Serve is running; Accept is going to fail again and again")
 	r.nextClient()
 	c.Await("Serve to wait for clients", func() bool { return r.ln.Starved() && c.Resting() })
-	r.acceptFails(slices.Repeat(temporaryErrors[:1], inRow)...)
-	r.patience = 4*longPause + (inRow-4)*veryLongPause
+	r.failsInRow()
 	r.nextClient()
-	if r.ln.tooSoon() > 0 {
-		c.Fail("Accept returned a temporary error, and was called again at once")
-	}
-	r.patience = longPause
-	for i := range single {
-		c.Variation(
-			"Serve is running; Accept has failed %d times so far, and a client was served after that",
-			inRow+i,
-		)
-		r.acceptFails(temporaryErrors[0])
-		r.nextClient()
-	}
+	r.shortRows()
 	s.manyPauses(r)
+
 	c.Variation("Serve is running; Accept is going to fail, and then the listener is closed")
 	r.ln.closeAfterErrors(1)
 	r.acceptFails(temporaryErrors[0])
 	c.Say("the suite has closed the listener as soon as Accept had returned that")
 	r.ends()
 	r.call.Wait() // once more may be too much, which is another case, as is what it returns; without end fails here
+	if r.err != nil && check.Is(r.err, temporaryErrors[0]) {
+		c.Fail("the listener was closed, and Serve returned an error that had passed: %s", check.Err(r.err))
+	}
 }
 
-// manyPauses lets Accept fail many times, in a Serve of its own, each time before a client; fewer where the
-// pauses
-// are long.
-func (s suite) manyPauses(before *run) {
-	c, begin := before.c, time.Now()
-	r := s.start(c)
-	r.patience = longPause
-	c.Variation("Serve was called anew; Accept fails %d times, and a client is served after each", many)
-	for i := 0; i < many && time.Since(begin) < 8*time.Second; i++ {
-		r.acceptFails(temporaryErrors[0])
+// Pauses that a busy machine does not make of those that are allowed, 100 ms and, from the fifth error in a
+// row on, 1 s.
+const (
+	longPause     = 450 * time.Millisecond
+	veryLongPause = 1400 * time.Millisecond
+	longRow       = 40 // errors
+	failing       = 12 // clients whose handler fails
+)
+
+// failsInRow lets Accept fail many times in a row; fewer where the pauses are long.
+func (r *run) failsInRow() {
+	var total time.Duration
+	for n := 1; n <= longRow && (n <= 11 || total < 600*time.Millisecond) && total < 4*time.Second; n++ {
+		longest, allowed := longPause, 100*time.Millisecond
+		if n >= 5 {
+			longest, allowed = veryLongPause, time.Second
+		}
+		r.c.Step("Accept returns the error %s", check.Err(temporaryErrors[0]))
+		paused, again := r.failsOnce(longest)
+		switch {
+		case r.call.Ended():
+			r.c.Fail("Serve has returned (%s) after %d temporary errors in a row", check.Err(r.err), n)
+		case !again || n >= 5 && r.ln.lastPause() > 1600*time.Millisecond:
+			r.c.Fail(
+				"Accept has failed %d times in a row, and Serve pauses for more than %v before it calls it again",
+				n,
+				allowed,
+			)
+		}
+		r.notTooSoon()
+		total += paused
+	}
+}
+
+// failsOnce lets Accept fail, and waits until it is called again, but not for longer than longest.
+func (r *run) failsOnce(longest time.Duration) (paused time.Duration, again bool) {
+	before := r.ln.calls()
+	r.ln.Fail(temporaryErrors[0])
+	var watch stopwatch
+	r.c.Await("Serve to call Accept again", func() bool {
+		return r.call.Ended() || r.ln.calls() > before || watch.read() > longest
+	})
+	return watch.read(), r.ln.calls() > before
+}
+
+// shortRows lets Accept fail four times in a row, and once more from the beginning, and again: of the pauses
+// at one place in the row the shortest says most about what Serve means, because a busy machine only makes
+// them longer.
+func (r *run) shortRows() {
+	const rows, errs = 4, 4
+	var shortest [errs]time.Duration
+	r.c.Variation("Serve is running; Accept fails %d times in a row, and a client comes; this happens %d times", errs, rows)
+	for row := range rows {
+		for i := range shortest {
+			r.c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
+			r.c.Step("Accept returns the error %s", check.Err(temporaryErrors[0]))
+			paused := longPause
+			if _, again := r.failsOnce(longPause); again {
+				paused = r.ln.lastPause()
+			}
+			if row == 0 || paused < shortest[i] {
+				shortest[i] = paused
+			}
+		}
 		r.nextClient()
 	}
-	r.stop()
+	for i, paused := range shortest {
+		if paused > 150*time.Millisecond {
+			r.c.Fail(
+				"after error %d in a row Serve pauses for at least %v: at most 100 ms are allowed before the fifth",
+				i+1,
+				paused.Round(time.Millisecond),
+			)
+		}
+	}
 }
 
-const (
-	longPause     = 250 * time.Millisecond // what no pause of the 100 ms that are allowed takes
-	veryLongPause = 1200 * time.Millisecond
-)
+func (r *run) notTooSoon() {
+	if r.ln.tooSoon() > 0 {
+		r.c.Fail("Accept returned a temporary error, and was called again less than 1 ms later")
+	}
+}
+
+// manyPauses lets Accept fail many times, each time before a client; fewer where the pauses are long. One
+// long pause may be the machine's, three in a row are not.
+func (s suite) manyPauses(r *run) {
+	c, begin, long := r.c, time.Now(), 0
+	r.ln.forget()
+	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second && time.Since(begin) < 8*time.Second; n++ {
+		handlerFails := n < failing
+		ends := "leaves"
+		if handlerFails {
+			ends = "makes its handler fail"
+		}
+		c.Variation("Serve is running; Accept has failed before, and fails now; then comes a client, which %s", ends)
+		c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
+		c.Step("Accept returns the error %s", check.Err(temporaryErrors[0]))
+		if _, again := r.failsOnce(veryLongPause); again && r.ln.lastPause() < longPause {
+			long = 0
+		} else if long++; long == 3 && !r.call.Ended() {
+			c.Fail("the error is the first in its row, and Serve pauses for more than 100 ms, not for the first time")
+		}
+		p := r.dial("the next client")
+		r.talk(p, fault.Whole, "anybody there?")
+		if handlerFails {
+			r.send(p, fault.Whole, orderError)
+		} else {
+			r.closeWrite(p)
+		}
+	}
+	r.notTooSoon()
+	if shortest := r.ln.shortestPause(); shortest > 115*time.Millisecond {
+		c.Fail(
+			"Accept fails, each time before a client, and Serve pauses for at least %v: at most 100 ms are allowed",
+			shortest.Round(time.Millisecond),
+		)
+	}
+}
 
 func (s suite) permanent(c *check.C) {
 	for _, err := range permanentErrors {
@@ -356,27 +546,52 @@ var (
 	errPlain = errors.New("no such account")
 
 	handlerErrors = map[string]error{ // by the line that asks for it
-		orderError:     errPlain,
-		orderEOF:       io.EOF,
-		orderErrClosed: net.ErrClosed,
-		orderEMFILE:    acceptError(syscall.EMFILE),
+		orderError:                               errPlain,
+		"return io.EOF":                          io.EOF,
+		"return net.ErrClosed":                   net.ErrClosed,
+		"return the net.ErrClosed of a listener": acceptError(net.ErrClosed),
+		"return too many open files":             acceptError(syscall.EMFILE),
+		"return the reset":                       fault.Failures("read")[0],
+		"return the deadline that has passed":    &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded},
+		"return the temporary error":             fmt.Errorf("talking to a client: %w", passing{}),
+	}
+	handlerPanics = map[string]any{
+		orderPanic:                       "the handler panics, as it was told",
+		"panic with an error":            errPlain,
+		"panic with io.EOF":              io.EOF,
+		"panic with a closed connection": acceptError(net.ErrClosed),
+		"panic with a number":            42,
 	}
 	temporaryErrors = []error{
 		acceptError(syscall.EMFILE),
 		fmt.Errorf("accepting behind a proxy: %w", acceptError(syscall.ECONNABORTED)),
 		fmt.Errorf("accepting behind a proxy: %w", passing{}),
+		acceptError(syscall.ENFILE),
+		passing{},
 	}
 	permanentErrors = []error{
 		errors.New("the network card is on fire"),
 		acceptError(syscall.EBADF),
 		io.EOF,
+		fmt.Errorf("accepting behind a proxy: %w", acceptError(syscall.EINVAL)),
+		refusing{},
 	}
 )
 
 // acceptError is err as a net.Listener returns it.
 func acceptError(err error) error {
-	return &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", err)}
+	if errno, ok := err.(syscall.Errno); ok {
+		err = os.NewSyscallError("accept", errno)
+	}
+	return &net.OpError{Op: "accept", Net: "tcp", Err: err}
 }
+
+// refusing is a net.Error that does not pass.
+type refusing struct{}
+
+func (refusing) Error() string   { return "the tunnel is shut" }
+func (refusing) Timeout() bool   { return true }
+func (refusing) Temporary() bool { return false }
 
 // passing is a net.Error that no error number stands behind.
 type passing struct{}

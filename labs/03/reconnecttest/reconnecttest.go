@@ -58,7 +58,7 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Clients},
 			Rule: "When handle has returned, with an error or without, Serve closes the " +
 				"connection at once, all of it, whether handle has closed it already or not.",
-			Hint: "Call handle in a small function of its own, with defer conn.Close() in it: a " +
+			Hint: "Call handle in a separate small function, with defer conn.Close() in it: a " +
 				"defer in the body of the loop runs only when Serve returns. What Close returns " +
 				"does not matter.",
 		},
@@ -116,7 +116,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "The end of the listener cuts no conversation, whether it was closed or Accept " +
 				"failed for good: Serve returns when every handle that it has called has returned, " +
 				"and its connection is closed.",
-			Hint: "If each client has a goroutine of its own, count them with a sync.WaitGroup, " +
+			Hint: "If each client has its own goroutine, count them with a sync.WaitGroup, " +
 				"Done coming after Close (deferred calls run last in first out), and wait before " +
 				"every return. Leave connections alone that are still in use.",
 		},
@@ -136,7 +136,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Pause,
 			Points: 1,
 			Run:    s.pause,
-			Needs:  []string{Temporary},
+			Needs:  []string{Error, Temporary},
 			Rule: "Too many open files stay too many for a while. After a temporary error Serve " +
 				"waits at least 1 ms, and at most 100 ms, before it calls Accept again; from the " +
 				"fifth error in a row on, up to 1 s. A client that is accepted ends the row. How " +

@@ -16,18 +16,15 @@ import (
 	"socketbook/tools/fault"
 )
 
-// The lines that the suite's handler takes for orders. It answers every other line in upper case.
+// The lines that the suite's handler takes for orders, besides those in handlerErrors and handlerPanics. It
+// answers every other line in upper case.
 const (
-	orderReturn     = "return"
-	orderClose      = "close and return"
-	orderError      = "return an error"
-	orderEOF        = "return io.EOF"
-	orderErrClosed  = "return net.ErrClosed"
-	orderEMFILE     = "return too many open files"
-	orderPanic      = "panic"
-	orderPanicError = "panic with an error"
-	orderNilMap     = "write to a nil map"
-	orderUnread     = "answer when the client has gone"
+	orderReturn = "return"
+	orderClose  = "close and return"
+	orderError  = "return an error"
+	orderPanic  = "panic"
+	orderNilMap = "write to a nil map"
+	orderUnread = "answer when the client has gone"
 )
 
 // visits is nil: nobody has made the map.
@@ -43,19 +40,40 @@ type run struct {
 	done     chan struct{} // closed when Serve has returned
 	err      error         // what it returned
 	dialled  int
-	open     []*fault.Peer
 	ending   atomic.Bool   // it does not matter any more how Serve ends
-	patience time.Duration // how long a client waits for an answer; 0 means as long as the watchdog
+	patience time.Duration // how long a client waits for an answer while Serve rests; 0 means as long as the watchdog
 
 	// of the handler
 	calls   atomic.Int32
 	over    atomic.Int32 // calls that have returned or panicked
 	strange atomic.Int32 // calls with something that Accept has not returned
+	handled sync.Map     // address of a client → *traffic
+}
+
+// traffic counts the calls of the handler on one connection.
+type traffic struct{ reads, writes atomic.Int32 }
+
+// counted is a connection that the handler uses.
+type counted struct {
+	net.Conn
+	*traffic
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	c.reads.Add(1)
+	return c.Conn.Read(p)
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
 }
 
 // prepare makes a listener. Clients may connect to it before serve is called.
-func (s suite) prepare(c *check.C) *run {
-	return &run{c: c, lab: s.lab, ln: newListener(c.Listen()), done: make(chan struct{})}
+func (s suite) prepare(c *check.C) *run { return s.prepareWith(c, c.Listen()) }
+
+func (s suite) prepareWith(c *check.C, ln *fault.Listener) *run {
+	return &run{c: c, lab: s.lab, ln: newListener(ln), done: make(chan struct{})}
 }
 
 // start is prepare and serve. It is no step: a variation that begins with it, or comes after it, says that
@@ -90,29 +108,32 @@ func (r *run) handle(conn net.Conn) error {
 	if !r.ln.returned(conn) {
 		r.strange.Add(1)
 	}
-	return converse(conn)
+	t := &traffic{}
+	r.handled.Store(conn.RemoteAddr().String(), t)
+	return converse(counted{conn, t})
 }
 
 func converse(conn net.Conn) error {
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
-		switch lines.Text() {
+		order := lines.Text()
+		if err, ok := handlerErrors[order]; ok {
+			return err
+		}
+		if value, ok := handlerPanics[order]; ok {
+			panic(value)
+		}
+		switch order {
 		case orderReturn:
 			return nil
 		case orderClose:
 			return conn.Close()
-		case orderError, orderEOF, orderErrClosed, orderEMFILE:
-			return handlerErrors[lines.Text()]
-		case orderPanic:
-			panic("the handler panics, as it was told")
-		case orderPanicError:
-			panic(errPlain)
 		case orderNilMap:
 			visits["client"]++
 		case orderUnread:
 			return answerTooLate(conn)
 		}
-		if _, err := io.WriteString(conn, strings.ToUpper(lines.Text())+"\n"); err != nil {
+		if _, err := io.WriteString(conn, strings.ToUpper(order)+"\n"); err != nil {
 			return err
 		}
 	}
@@ -139,17 +160,6 @@ func (r *run) dial(name string) *client {
 		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
 	r.dialled++
-	r.open = slices.DeleteFunc(
-		r.open,
-		func(p *fault.Peer) bool { // whose goroutines make looks at the stacks slow
-			over := p.Over() != nil && p.Conn().Did().Closed == "Close"
-			if over {
-				p.Close()
-			}
-			return over
-		},
-	)
-	r.open = append(r.open, peer)
 	r.c.Step("%s connected", name)
 	return &client{Peer: peer, name: name}
 }
@@ -175,11 +185,7 @@ func (r *run) answer(p *client, want string) {
 	}
 	r.c.Await("the answer to "+p.name, func() bool { return came() || late() })
 	if !came() {
-		r.c.Fail(
-			"%s has been waiting for %v: Serve pauses for too long after a temporary error",
-			p.name,
-			r.patience,
-		)
+		r.c.Fail("%s waits for its answer, and Serve waits as well, for nothing that has to do with clients", p.name)
 	}
 	if !came() || r.call.Ended() {
 		r.c.Settle() // an answer may still be on its way
@@ -204,28 +210,60 @@ func (r *run) closeWrite(p *client) {
 	p.CloseWrite()
 }
 
-// hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does
-// before that: "returned". Those
-// of all other clients are over, or about to be.
-func (r *run) hungUp(p *client, handlerHas string) {
-	open := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
+// overOrForgotten waits until the connection of p has ended, or will not end any more because Serve has forgotten it. The
+// handlers of all other clients are over, or about to be.
+func (r *run) overOrForgotten(p *client) (open bool) {
+	isOpen := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
 	var waited stopwatch
-	forgotten := func() bool { // open is asked again, because Resting has looked at the connections before it looked at the code
+	maybe := func() bool { // before that a look at the code says nothing
+		long := waited.read() > 10*aMoment
+		return long || int(r.over.Load()) == r.dialled
+	}
+	forgotten := func() bool { // isOpen is asked again, because Resting has looked at the connections before it looked at the code
 		late := int(r.over.Load()) == r.dialled &&
 			waited.read() > aMoment // a Close in another process is under way
-		return late && open() && r.c.Resting() && open()
+		return late && isOpen() && r.c.Resting() && isOpen()
 	}
 	r.c.Await("the end of the connection of "+p.name, func() bool {
-		return r.call.Ended() || p.Over() != nil && r.c.Resting() ||
-			forgotten() // Serve may still be about to close, or to return
+		return r.call.Ended() || maybe() && (p.Over() != nil && r.c.Resting() ||
+			forgotten()) // Serve may still be about to close, or to return
 	})
+	r.untouched(p)
+	return isOpen()
+}
+
+// hungUp waits for the end of a connection, whatever kind of end it is. handlerHas is what the handler does
+// before that: "returned".
+func (r *run) hungUp(p *client, handlerHas string) {
+	open := r.overOrForgotten(p)
 	if r.call.Ended() {
 		r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))
 	}
-	if open() {
+	if open {
 		r.c.Fail("handle has %s, and the connection of %s is still open", handlerHas, p.name)
 	}
 	r.c.Step("the connection of %s has ended", p.name)
+}
+
+// untouched ends the case if anybody but the handler has read from the connection of p, or written to it.
+func (r *run) untouched(p *client) {
+	t, ok := r.handled.Load(p.Conn().RemoteAddr().String())
+	d := p.Conn().Did()
+	if !ok || d.Closed != "Close" {
+		return
+	}
+	what := ""
+	switch t := t.(*traffic); {
+	case d.Writes > int(t.writes.Load()):
+		what = "written to"
+	case d.Reads > int(t.reads.Load()):
+		what = "read from"
+	default:
+		return
+	}
+	r.c.Rule("The conversation belongs to handle: Serve neither reads from the connection nor writes to it, "+
+		"before, after an error or after a panic.", "Only close the connection when handle has returned.")
+	r.c.Fail("Serve has %s the connection of %s", what, p.name)
 }
 
 // ended waits for the end of a connection that has to be closed in the normal way.
@@ -247,10 +285,11 @@ func (r *run) reset(p *client) {
 
 // nextClient is a client that has nothing special about it. Whether its connection is closed is a case of
 // its own.
-func (r *run) nextClient() {
+func (r *run) nextClient() *client {
 	p := r.dial("the next client")
 	r.talk(p, fault.Whole, "anybody there?")
 	r.closeWrite(p)
+	return p
 }
 
 // calledWell ends the case when the handler was called more often than there are clients, or with something
@@ -262,6 +301,14 @@ func (r *run) calledWell() {
 	}
 	if calls := int(r.calls.Load()); calls > r.dialled {
 		r.c.Fail("handle was called %d times for %d clients", calls, r.dialled)
+	}
+}
+
+// calledForAll ends the case when the handler was not called for every client.
+func (r *run) calledForAll() {
+	if calls := int(r.calls.Load()); calls < r.dialled {
+		r.c.Fail("handle was called %d times for %d clients: it is called for every one, and finds out "+
+			"itself who has left", calls, r.dialled)
 	}
 }
 
@@ -295,14 +342,19 @@ func (r *run) returned(want error) {
 	}
 }
 
-// finishes closes the listener and waits for Serve, which has nothing to wait for any more. What it returns
-// is another case, and so is a Serve that panics or calls Accept once more. before is what might keep it:
+// finishes closes the listener and waits for Serve, which has nothing to wait for any more. Whether it
+// returns net.ErrClosed is another case, and so is a Serve that panics or calls Accept once more. before is what might keep it:
 // "some handlers have panicked".
 func (r *run) finishes(before string) {
 	r.c.Variation("Serve is running; %s, all clients have gone, and the listener is closed", before)
 	r.ending.Store(true)
 	r.ln.shut()
 	r.ends()
+	if r.err != nil && !check.Is(r.err, net.ErrClosed) {
+		r.c.Rule("When the listener is closed, Serve returns nil, whatever handlers have returned before.",
+			"Do not keep the error of a handler.")
+		r.c.Fail("the listener was closed, and Serve returned %s, not nil", check.Err(r.err))
+	}
 }
 
 // stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that
@@ -310,6 +362,11 @@ func (r *run) finishes(before string) {
 // fails the cases that are, and no other.
 func (r *run) stop() {
 	r.c.Step("the suite has closed the listener, because this case is over")
+	r.halt()
+}
+
+// halt is stop without a step, for what is deferred.
+func (r *run) halt() {
 	r.ln.Close()
 	select {
 	case <-r.done:
@@ -334,6 +391,9 @@ type listener struct {
 	again      bool                 // one of them has called it once more
 	closeNext  bool                 // as soon as a client is accepted
 	closing    bool                 // a connection that closes slowly is about to
+	asked      int                  // calls of Accept
+	pauses     []time.Duration      // between an error and the next call
+	closedAs   func(error) error    // what becomes of net.ErrClosed; nil for nothing
 
 	released chan struct{} // closed when the calls that are held up may go on
 	release  func()        // closes it
@@ -362,6 +422,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	conn, err := l.Listener.Accept()
 	if err != nil {
+		if errors.Is(err, net.ErrClosed) && l.closedAs != nil {
+			err = l.closedAs(err)
+		}
 		if l.refused(caller, err) {
 			l.shut()
 		}
@@ -380,8 +443,13 @@ func (l *listener) enter(caller string) (ok bool) {
 	if !known {
 		failed = l.last
 	}
-	if !failed.IsZero() && time.Since(failed) < soon {
-		l.early++
+	l.asked++
+	if !failed.IsZero() {
+		paused := time.Since(failed)
+		l.pauses = append(l.pauses, paused)
+		if paused < soon {
+			l.early++
+		}
 	}
 	l.again = l.again || l.ended[caller]
 	return !l.ended[caller]
@@ -389,7 +457,7 @@ func (l *listener) enter(caller string) (ok bool) {
 
 func (l *listener) accepted(caller string, conn net.Conn) {
 	l.mu.Lock()
-	l.failed[caller] = time.Time{}
+	l.failed[caller], l.last = time.Time{}, time.Time{}
 	l.conns = append(l.conns, conn)
 	last := l.closeNext
 	l.mu.Unlock()
@@ -461,6 +529,53 @@ func (l *listener) askedAgain() (again bool) {
 	return again
 }
 
+// calls is how often Accept was called.
+func (l *listener) calls() (n int) {
+	l.look(func() { n = l.asked })
+	return n
+}
+
+// forget leaves out the pauses so far.
+func (l *listener) forget() {
+	l.look(func() { l.pauses = nil })
+}
+
+// paused is how long Serve has paused after errors, all in all.
+func (l *listener) paused() (d time.Duration) {
+	l.look(func() {
+		for _, p := range l.pauses {
+			d += p
+		}
+	})
+	return d
+}
+
+// lastPause is the one before the last call of Accept after an error.
+func (l *listener) lastPause() (d time.Duration) {
+	l.look(func() {
+		if len(l.pauses) > 0 {
+			d = l.pauses[len(l.pauses)-1]
+		}
+	})
+	return d
+}
+
+// shortestPause is the one that says most about what Serve means: on a busy machine the others get longer.
+func (l *listener) shortestPause() (d time.Duration) {
+	l.look(func() {
+		if len(l.pauses) > 0 {
+			d = slices.Min(l.pauses)
+		}
+	})
+	return d
+}
+
+// accepts returns what Accept has returned.
+func (l *listener) accepts() (conns []net.Conn) {
+	l.look(func() { conns = slices.Clone(l.conns) })
+	return conns
+}
+
 // tooSoon is how many calls of Accept came at once after an error.
 func (l *listener) tooSoon() (n int) {
 	l.look(func() { n = l.early })
@@ -475,7 +590,7 @@ func goroutine() string {
 	return strings.Fields(string(line[:]))[1]
 }
 
-const aMoment = 50 * time.Millisecond
+const aMoment = 5 * time.Millisecond // for what is under way from another process
 
 // stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at most. On a
 // busy machine the code under test is

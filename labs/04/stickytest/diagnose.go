@@ -235,6 +235,8 @@ func (s suite) missing(c *check.C) {
 			Report{[]string{Whole, Missing, Whole}, 0, 0},
 		},
 		{[]string{""}, []string{""}, Report{[]string{Missing}, 0, 0}},
+		{[]string{"hello", "world"}, []string{"", ""}, Report{[]string{Missing, Missing}, 10, 0}},
+		{[]string{"", ""}, nil, Report{[]string{Missing, Missing}, 0, 0}},
 	})
 }
 
@@ -260,6 +262,7 @@ func (s suite) foreign(c *check.C) {
 			Report{[]string{Whole, GluedAndCut, Missing}, 7, 4},
 		},
 		{nil, []string{"hi"}, Report{nil, 0, 2}},
+		{[]string{""}, []string{"", "hi"}, Report{[]string{Missing}, 0, 2}},
 	})
 }
 
@@ -285,14 +288,30 @@ func (s suite) all(c *check.C) {
 	}
 	sent := random(rng, 1000, 4)
 	compare(sent, fault.Random(c.Seed(), 5).Pieces(bytes.Join(sent, nil)))
-	for i := range got {
-		if !slices.Equal(got[i].Fates, want[i].Fates) {
-			c.Fail(
-				"the Fates that an earlier call has returned have changed since: a report belongs " +
-					"to the caller",
-			)
+	for _, size := range []int{127, 128, 129, 255, 256, 257, 32769, 65537} {
+		sent := [][]byte{bytes.Repeat([]byte("x"), size), []byte("end")}
+		stream := bytes.Join(sent, nil)
+		compare(sent, sent)
+		compare(sent, [][]byte{stream[:size-1], stream[size-1:]})
+	}
+	keeps := func() {
+		for i := range got {
+			if !slices.Equal(got[i].Fates, want[i].Fates) {
+				c.Fail(
+					"the Fates that an earlier call has returned have changed since: a report belongs " +
+						"to the caller, so each needs a slice of its own",
+				)
+			}
 		}
 	}
+	keeps()
+	last := sent[:3]
+	compare(last, last)
+	mine := s.diagnoseApart(c, last, last, expect(last, last))
+	c.Step("the suite overwrites the Fates of this report")
+	clear(mine.Fates)
+	keeps()
+	compare(last, last)
 }
 
 // random returns that many messages of fewer than most bytes.
@@ -313,6 +332,8 @@ func (s suite) diagnoseApart(c *check.C, sent, received [][]byte, want Report) R
 	received, receivedArray := apart(received)
 	sentBefore, receivedBefore := bytes.Clone(sentArray), bytes.Clone(receivedArray)
 	got := s.diagnose(c, sent, received, want)
+	wantNext(c, "sent", sent)
+	wantNext(c, "received", received)
 	c.WantBytes(
 		"the array in which the sent messages lie, after Diagnose has written into it",
 		sentArray,
@@ -324,6 +345,22 @@ func (s suite) diagnoseApart(c *check.C, sent, received [][]byte, want Report) R
 		receivedBefore,
 	)
 	return got
+}
+
+// next is a message of the caller's that is in the array behind the slices of messages.
+const next = "the caller's next message"
+
+// wantNext ends the case if it is there no more.
+func wantNext(c *check.C, name string, messages [][]byte) {
+	if behind := messages[:len(messages)+1][len(messages)]; string(behind) != next {
+		c.Fail(
+			"Diagnose has written into the array behind %s: it held %q there, and now %q; append to "+
+				"a slice of your own",
+			name,
+			next,
+			behind,
+		)
+	}
 }
 
 // apart lays copies of the messages into one array, with a gap behind each. Every message has room behind
@@ -338,7 +375,7 @@ func apart(messages [][]byte) (copies [][]byte, array []byte) {
 		copies = append(copies, array[from:from+len(m)])
 		from += len(m) + len(gap)
 	}
-	return copies, array
+	return append(copies, []byte(next))[:len(messages)], array
 }
 
 // compare is diagnose with the report that is worked out here.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,26 +30,25 @@ var (
 )
 
 // network is a connection over 127.0.0.1 whose bytes take their time, as on a real network. What client has
-// written is held back until somebody waits for it; then it goes into the socket, and no more than was
-// waited for. What lies in the receive queue
-// is the kernel's affair, and so is what a Read makes of it.
+// written is held back until somebody waits for it; then it arrives, and no more than was waited for. What a
+// Read makes of it is the kernel's affair.
 type network struct {
 	delivery
 	client, server net.Conn // the sockets
 
 	mu      sync.Mutex
 	changed sync.Cond
-	held    []byte   // written, and not yet in the socket
-	ready   int      // bytes in the socket that were not read
-	sure    int      // so many of them lie in the receive queue for sure
-	reading int      // Reads that have begun
-	closed  bool     // one of the ends, by the code under test
-	timed   []string // the ends' directions on which it has set a deadline, such as "client's Write"
+	held    []byte           // written, and still on its way
+	arrived []byte           // goes into the socket when the next Read begins
+	ready   int              // bytes that arrived and were not read
+	reading int              // Reads that have begun
+	closed  string           // the method with which the code under test has closed one of the ends
+	limits  map[string]limit // the deadlines, by direction: "client's Write"
 	stopped bool
 	altered bool // what a Read returns is not what was sent
+	late    bool // both messages arrive much later than they are waited for
 
-	failing string         // "Write", "queued" or "Read": a call that is to fail
-	number  int            // which of them, from 1
+	fails   failure
 	calls   map[string]int // how often each was called
 	failed  bool           // the call that was to fail has
 	tooLate string         // "Write" or "Read": what was called after that
@@ -61,10 +60,19 @@ type network struct {
 	happened []string // for the steps of a failure
 }
 
-var (
-	errCable = errors.New("the cable is cut")
-	errLater = errors.New("the cable was cut before") // of calls that come after the one that failed
-)
+// failure says which call is to fail, and how.
+type failure struct {
+	call   string // "Write", "queued" or "Read"; "" for none
+	number int    // which of them, from 1
+	took   int    // bytes that the Write takes nevertheless
+	err    error
+}
+
+// errLater is the error of calls that come after the one that failed.
+var errLater = errors.New("the connection broke before")
+
+// lateBy is how late messages arrive on a network that is late.
+const lateBy = 350 * time.Millisecond
 
 // newNetwork makes a connection. It is closed when the case is over.
 func newNetwork(c *check.C, d delivery) *network {
@@ -72,7 +80,10 @@ func newNetwork(c *check.C, d delivery) *network {
 	if err != nil {
 		c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
-	n := &network{delivery: d, client: client, server: server, calls: map[string]int{}}
+	n := &network{
+		delivery: d, client: client, server: server,
+		calls: map[string]int{}, limits: map[string]limit{},
+	}
 	n.changed.L = &n.mu
 	c.Cleanup(n.stop)
 	return n
@@ -82,13 +93,25 @@ func newNetwork(c *check.C, d delivery) *network {
 func (n *network) stop() {
 	n.mu.Lock()
 	n.stopped = true
+	for _, l := range n.limits {
+		l.alarm.Stop()
+	}
 	n.mu.Unlock()
 	n.changed.Broadcast()
 	loopback.Abort(n.client)
 	loopback.Abort(n.server)
 }
 
-// begin notes a call. It returns errCable when the call is to fail.
+// breaks makes a call fail, on a network as it is when it is new.
+func (n *network) breaks(f failure) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fails, n.failed, n.tooLate = f, false, ""
+	n.held, n.arrived, n.ready = nil, nil, 0
+	clear(n.calls)
+}
+
+// begin notes a call, and returns an error when it is to fail.
 func (n *network) begin(call string) error {
 	n.calls[call]++
 	if n.failed {
@@ -97,10 +120,10 @@ func (n *network) begin(call string) error {
 		}
 		return errLater
 	}
-	n.failed = call == n.failing && n.calls[call] == n.number
+	n.failed = call == n.fails.call && n.calls[call] == n.fails.number
 	if n.failed {
-		n.note("%s failed: %v", call, errCable)
-		return errCable
+		n.note("%s failed: %v", call, n.fails.err)
+		return n.fails.err
 	}
 	return nil
 }
@@ -117,12 +140,23 @@ func (n *network) wait() {
 	}
 }
 
-// deliver puts so many of the bytes that are held back into the socket.
+// deliver lets so many of the bytes that are held back arrive.
 func (n *network) deliver(count int) {
-	n.client.Write(n.held[:count]) // far less than the buffers take; an error shows at the other end
+	n.arrived = append(n.arrived, n.held[:count]...)
 	n.held = n.held[count:]
 	n.ready += count
 	n.changed.Broadcast()
+}
+
+// flush puts what has arrived into the socket, and waits until the receive queue has it. Where the system
+// cannot be asked (Windows), that takes a while.
+func (n *network) flush() error {
+	if len(n.arrived) == 0 {
+		return nil
+	}
+	n.client.Write(n.arrived) // far less than the buffers take; an error shows at the other end
+	n.arrived = nil
+	return loopback.WaitQueued(n.server, n.ready)
 }
 
 // arriving is how many of the bytes that are held back arrive although nobody waits for more of them.
@@ -139,16 +173,6 @@ func (n *network) arriving() int {
 	return 0
 }
 
-// makeSure waits until count bytes lie in the receive queue. Where the system cannot be asked (Windows),
-// that takes a while.
-func (n *network) makeSure(count int) error {
-	if count <= n.sure {
-		return nil
-	}
-	n.sure = count
-	return loopback.WaitQueued(n.server, count)
-}
-
 // queued is what Provoke gets under that name.
 func (n *network) queued(want int) error {
 	n.mu.Lock()
@@ -163,14 +187,18 @@ func (n *network) queued(want int) error {
 			count(there, "byte has", "bytes have"),
 		)
 	}
-	for n.ready+len(n.held) < want && !n.closed {
+	for n.ready+len(n.held) < want && n.closed == "" {
 		n.wait()
+	}
+	if n.late && n.calls["Write"] > 1 {
+		n.late = false
+		n.note("the messages are under way for %v", lateBy)
+		n.mu.Unlock()
+		time.Sleep(lateBy)
+		n.mu.Lock()
 	}
 	if more := want - n.ready; more > 0 {
 		n.deliver(min(more, len(n.held)))
-	}
-	if err := n.makeSure(want); err != nil {
-		return err
 	}
 	n.note("queued(%d) returned: that many bytes are in the receive queue", want)
 	return nil
@@ -191,10 +219,13 @@ func (e clientEnd) Write(p []byte) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.begin("Write"); err != nil {
-		return 0, err
+		return min(n.fails.took, len(p)), err
 	}
-	if n.closed || len(p) == 0 {
+	if n.closed != "" {
 		return e.Conn.Write(p)
+	}
+	if n.expired("client's Write") {
+		return 0, timeout("write")
 	}
 	n.writes = append(n.writes, bytes.Clone(p))
 	n.written += len(p)
@@ -227,16 +258,17 @@ func (e serverEnd) Read(p []byte) (int, error) {
 	if n.ready == 0 {
 		n.deliver(n.arriving())
 	}
-	for n.ready == 0 && len(p) > 0 && !n.closed {
+	for n.ready == 0 && len(p) > 0 && n.closed == "" && !n.expired("server's Read") {
 		n.wait()
 	}
-	if !n.closed {
-		if err := n.makeSure(n.ready); err != nil {
-			return 0, err
-		}
+	if n.closed == "" && n.expired("server's Read") {
+		return 0, timeout("read")
+	}
+	if err := n.flush(); err != nil && n.closed == "" {
+		return 0, err
 	}
 	k, err := e.Conn.Read(p)
-	n.ready, n.sure = n.ready-k, n.sure-k
+	n.ready -= k
 	for i := range p[:k] {
 		if n.altered {
 			p[i] ^= 0x55
@@ -249,38 +281,71 @@ func (e serverEnd) Read(p []byte) (int, error) {
 	return k, err
 }
 
-func (e end) Close() error { return e.n.close(e.Conn) }
+// Close closes the end, after what was written has arrived.
+func (e end) Close() error { return e.n.close("Close", e.Conn.Close) }
+
+// CloseWrite closes half of it, as *net.TCPConn does.
+func (e end) CloseWrite() error { return e.n.close("CloseWrite", e.Conn.(*net.TCPConn).CloseWrite) }
+
+// CloseRead closes the other half.
+func (e end) CloseRead() error { return e.n.close("CloseRead", e.Conn.(*net.TCPConn).CloseRead) }
 
 func (e end) SetDeadline(t time.Time) error {
-	e.n.time(t, e.name+"'s Read", e.name+"'s Write")
-	return e.Conn.SetDeadline(t)
+	return e.n.setLimit(t, e.name+"'s Read", e.name+"'s Write")
 }
 
-func (e end) SetReadDeadline(t time.Time) error {
-	e.n.time(t, e.name+"'s Read")
-	return e.Conn.SetReadDeadline(t)
+func (e end) SetReadDeadline(t time.Time) error { return e.n.setLimit(t, e.name+"'s Read") }
+
+func (e end) SetWriteDeadline(t time.Time) error { return e.n.setLimit(t, e.name+"'s Write") }
+
+// limit is a deadline.
+type limit struct {
+	at    time.Time
+	alarm *time.Timer
 }
 
-func (e end) SetWriteDeadline(t time.Time) error {
-	e.n.time(t, e.name+"'s Write")
-	return e.Conn.SetWriteDeadline(t)
-}
-
-// time notes a deadline; the zero time takes it back.
-func (n *network) time(t time.Time, directions ...string) {
+// ring wakes those that wait, when a deadline has passed.
+func (n *network) ring() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.timed = slices.DeleteFunc(n.timed, func(d string) bool { return slices.Contains(directions, d) })
-	if !t.IsZero() {
-		n.timed = append(n.timed, directions...)
-	}
-}
-
-func (n *network) close(conn net.Conn) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.closed = true
 	n.changed.Broadcast()
-	n.note("Close was called")
-	return conn.Close()
+}
+
+// setLimit sets a deadline; the zero time takes it back.
+func (n *network) setLimit(t time.Time, directions ...string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, d := range directions {
+		if old, ok := n.limits[d]; ok {
+			old.alarm.Stop()
+			delete(n.limits, d)
+		}
+		if !t.IsZero() {
+			n.limits[d] = limit{t, time.AfterFunc(time.Until(t), n.ring)}
+		}
+	}
+	n.changed.Broadcast()
+	return nil
+}
+
+// expired reports whether the deadline of a direction has passed.
+func (n *network) expired(direction string) bool {
+	l, ok := n.limits[direction]
+	return ok && !time.Now().Before(l.at)
+}
+
+// timeout is the error of an operation of which the deadline has passed.
+func timeout(op string) error {
+	return &net.OpError{Op: op, Net: "tcp", Err: os.ErrDeadlineExceeded}
+}
+
+func (n *network) close(method string, f func() error) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = method
+	n.changed.Broadcast()
+	n.note("%s was called", method)
+	n.deliver(len(n.held))
+	n.flush()
+	return f()
 }

@@ -2,18 +2,46 @@ package stickytest
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"syscall"
 
 	"socketbook/tools/check"
 )
 
-// pairsToStick are messages that have to stick; two of the largest together have 16 KiB.
-var pairsToStick = [][2][]byte{
-	{[]byte("hello"), []byte("world")},
-	{[]byte("a"), []byte("a")},
-	{[]byte("echo a"), bytes.Repeat([]byte("b"), 3000)},
-	{bytes.Repeat([]byte{0}, 1500), []byte("!")},
-	{bytes.Repeat([]byte("first "), 1365), bytes.Repeat([]byte("second "), 1170)},
+// pairsToStick are messages that have to stick. The largest have 16 KiB together, of which each has nearly
+// all once.
+func pairsToStick() [][2][]byte {
+	pairs := [][2][]byte{
+		{[]byte("hello"), []byte("world")},
+		{[]byte("a"), []byte("a")},
+		{[]byte("echo a"), bytes.Repeat([]byte("b"), 3000)},
+		{bytes.Repeat([]byte{0}, 1500), []byte("!")},
+		{[]byte("\x00 \r\n\xff"), []byte("\xfe\n \x00")}, // is neither text nor to be trimmed
+		{pattern(1), pattern(atMost - 1)},
+		{pattern(atMost - 1), pattern(1)},
+	}
+	for half := 2; half <= atMost/2; half *= 2 {
+		pairs = append(pairs, [2][]byte{pattern(half), pattern(half)})
+	}
+	return pairs
+}
+
+const atMost = 16 << 10 // bytes that two messages have together
+
+// pattern returns so many bytes of all values.
+func pattern(size int) []byte {
+	p := make([]byte, size)
+	for i := range p {
+		p[i] = byte(i*7 + i>>8)
+	}
+	return p
 }
 
 func (s suite) sticks(c *check.C) {
@@ -31,23 +59,37 @@ func (s suite) sticksSlow(c *check.C) {
 	for _, d := range slowly {
 		s.sticksOn(c, d)
 	}
+	c.Variation("a slow network: the messages are under way for %v", lateBy)
+	c.Rule(
+		"Messages may be under way for a long time. Provoke waits for them as long as queued does.",
+		"Call queued, and wait until it returns; give up only when it returns an error. No timer, no "+
+			"pause.",
+	)
+	n := newNetwork(c, slowly[0])
+	n.late = true
+	s.stick(c, n, []byte("hello"), []byte("world"))
 }
 
-// sticksOn makes all pairs stick on one connection.
+// sticksOn makes all pairs stick on one connection, the first of them twice.
 func (s suite) sticksOn(c *check.C, d delivery) {
 	n := newNetwork(c, d)
+	pairs := pairsToStick()
 	var got [][]byte
-	for i, pair := range pairsToStick {
+	for i, pair := range pairs {
 		c.Variation("%s; call %d of Provoke on this connection", d.name, i+1)
 		got = append(got, s.stick(c, n, pair[0], pair[1]))
 	}
-	for i, pair := range pairsToStick {
+	for i, pair := range pairs {
 		c.WantBytes(
 			fmt.Sprintf("what call %d of Provoke has returned, looked at after the last call", i+1),
 			got[i],
 			bytes.Join(pair[:], nil),
 		)
 	}
+	c.Variation("%s; the messages of the first call once more, after the suite has overwritten what "+
+		"that call returned", d.name)
+	clear(got[0])
+	s.stick(c, n, pairs[0][0], pairs[0][1])
 }
 
 // stick makes two messages stick, and returns what Provoke has returned.
@@ -71,8 +113,15 @@ func (s suite) provoke(c *check.C, n *network, first, second []byte) (got []byte
 		"server",
 		serverEnd{end{n.server, n, "server"}},
 	)
+	lentFirst, lentSecond := lend(first), lend(second)
 	call := c.Start("Provoke(client, server, queued, first, second)", func() {
-		got, err = s.lab.Provoke(client, server, n.queued, bytes.Clone(first), bytes.Clone(second))
+		got, err = s.lab.Provoke(
+			client,
+			server,
+			n.queued,
+			lentFirst[:len(first)],
+			lentSecond[:len(second)],
+		)
 	})
 	func() {
 		defer n.tell(c, call) // also when the call hangs
@@ -81,13 +130,37 @@ func (s suite) provoke(c *check.C, n *network, first, second []byte) (got []byte
 	c.Step("Provoke returned %s, %s", check.Bytes(got), check.Err(err))
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.closed {
-		c.Fail("Provoke has closed the connection; it has to stay open, also when Provoke returns an error")
+	if n.closed != "" {
+		c.Fail(
+			"Provoke has called %s; the connection has to stay open, also when Provoke returns an error",
+			n.closed,
+		)
 	}
-	if len(n.timed) > 0 {
-		c.Fail("Provoke has left a deadline on %s; later calls would meet it, so take it back", n.timed[0])
+	for _, direction := range slices.Sorted(maps.Keys(n.limits)) {
+		c.Fail("Provoke has left a deadline on %s; later calls would meet it, so take it back", direction)
 	}
+	wantKept(c, "first", lentFirst, first)
+	wantKept(c, "second", lentSecond, second)
 	return got, err
+}
+
+// behind is in the caller's arrays, behind the messages.
+const behind = "the caller's"
+
+// lend returns a copy of m with that behind it.
+func lend(m []byte) []byte { return append(bytes.Clone(m), behind...) }
+
+// wantKept ends the case if Provoke has written into what it was lent.
+func wantKept(c *check.C, name string, lent, m []byte) {
+	if string(lent) != string(m)+behind {
+		c.Rule(
+			"The messages, and what is behind them in their arrays, belong to the caller.",
+			"Read into a slice of your own, made with make. append to a slice that you were given may "+
+				"write into the array behind it.",
+		)
+	}
+	c.WantBytes(name+", which Provoke may not change", lent[:len(m)], m)
+	c.WantBytes("the bytes behind "+name+" in the caller's array", lent[len(m):], []byte(behind))
 }
 
 // forget begins anew what is noted of one call.
@@ -154,20 +227,37 @@ func (s suite) refuses(c *check.C) {
 		c.Step("the next two messages on this connection are not empty")
 		s.stick(c, n, []byte("hello"), []byte("world"))
 	}
-	for _, failing := range []struct {
-		call   string
-		number int
-	}{{"Write", 1}, {"Write", 2}, {"queued", 1}, {"Read", 1}} {
-		c.Variation("call %d of %s is going to fail", failing.number, failing.call)
-		n := newNetwork(c, promptly)
-		n.failing, n.number = failing.call, failing.number
+	n := newNetwork(c, promptly)
+	for _, f := range failures() {
+		c.Variation("call %d of %s is going to fail: %v", f.number, f.call, f.err)
+		if f.took > 0 {
+			c.Step("that Write returns %d beside its error", f.took)
+		}
+		n.breaks(f)
 		_, err := s.provoke(c, n, []byte("hello"), []byte("world"))
 		if !n.failed {
 			continue // it was not called: there are other ways to look into the queue
 		}
-		c.WantError("Provoke", err, errCable)
+		c.WantError("Provoke", err, f.err)
 		if n.tooLate != "" {
 			c.Fail("after the error Provoke has called %s", n.tooLate)
 		}
 	}
+}
+
+// failures are all calls that may fail, with all errors that somebody could take for something else, and,
+// of a Write, all counts.
+func failures() (all []failure) {
+	for _, err := range []error{
+		errors.New("the cable is cut"),
+		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, io.ErrShortWrite, io.ErrNoProgress,
+		net.ErrClosed, os.ErrDeadlineExceeded, context.DeadlineExceeded,
+		syscall.EPIPE, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN,
+	} {
+		for _, took := range []int{0, 3, len("hello")} {
+			all = append(all, failure{"Write", 1, took, err}, failure{"Write", 2, took, err})
+		}
+		all = append(all, failure{"queued", 1, 0, err}, failure{"Read", 1, 0, err})
+	}
+	return all
 }

@@ -2,14 +2,20 @@ package framingtest
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
 	"strconv"
 	"sync"
+	"syscall"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -43,16 +49,16 @@ func (s suite) write(c *check.C) {
 		c.Step("the suite received %s", check.Bytes(got))
 		c.WantBytes("on the wire", got, frame(payload))
 	}
-	for _, payload := range [][]byte{payloads[5], huger} {
+	for _, payload := range [][]byte{payloads[5], nil} {
 		c.Variation("a writer that is not a connection, and takes everything")
 		w := c.Writer(&fault.Writer{})
-		c.WantNil("WriteMessage", s.writeMessage(c, w, payload))
+		c.WantNil("WriteMessage", s.writeTo(c, w, payload))
 		c.WantBytes("written", w.Taken(), frame(payload))
 	}
 }
 
-// huger is a payload that fits no buffer of a size that somebody thought large enough.
-var huger = bytes.Repeat([]byte("sockets "), 300_000)
+// vast is a payload whose length takes four bytes.
+var vast = make([]byte, 1<<24+1)
 
 func (s suite) read(c *check.C) {
 	for _, payload := range samples()[:5] {
@@ -94,53 +100,132 @@ func (s suite) payload(c *check.C) {
 	}
 }
 
-// longPayloads are read through a reader of the suite's, which has all of them at once.
+// longPayloads are read through a reader of the suite's, which has all of them at once. Their lengths are
+// those behind which somebody's buffer or number may end.
 func (s suite) longPayloads(c *check.C) {
-	for _, payload := range [][]byte{samples()[5], huger} {
-		c.Variation("a reader that is not a connection, with a message of %d bytes", len(payload))
+	var sizes []int
+	for _, k := range []int{7, 8, 10, 12, 13, 15, 16, 17} {
+		sizes = append(sizes, 1<<k-1, 1<<k, 1<<k+1)
+	}
+	for _, size := range sizes {
+		c.Variation("a reader that is not a connection, with a message of %d bytes", size)
 		c.Rule(
 			"Any length up to limit is read, whatever it is.",
 			"The only bound is limit: make the slice as long as the header says once the length is "+
 				"checked.",
 		)
-		got, err := s.readMessage(c, bytes.NewReader(frame(payload)), 2*len(payload))
+		payload := vast[:size]
+		r := io.MultiReader(bytes.NewReader(header(int32(size))), bytes.NewReader(payload))
+		got, err := s.readMessage(c, r, roomy+2*size)
 		c.WantNil("ReadMessage", err)
-		c.WantBytes("payload", got, payload)
+		if len(got) != size || !bytes.Equal(got, payload) {
+			c.WantBytes("payload", got, payload)
+		}
 	}
 }
 
-// script is a reader whose Reads return what it says, one after the other, whatever is asked for.
-type script []result
+// manyMessages come one behind the other, with every byte at their ends.
+func (s suite) manyMessages(c *check.C) {
+	const many = 1024
+	c.Variation("a reader that is not a connection, with %d messages, and a writer that gets them back", many)
+	var stream []byte
+	for i := range many {
+		stream = append(stream, frame([]byte{byte(i), 'x', byte(i)}[:1+i%3])...)
+	}
+	r, w := bytes.NewReader(stream), c.Writer(&fault.Writer{})
+	var got []byte
+	var err error
+	done, function, rest := 0, "ReadMessage", len(stream)
+	c.Do("the last of these calls", func() {
+		for done < many && rest == r.Len() {
+			if got, err = s.lab.ReadMessage(r, 1000); err != nil {
+				return
+			}
+			if err = s.lab.WriteMessage(w, got); err != nil {
+				function = "WriteMessage"
+				return
+			}
+			done++
+			rest -= 4 + len(got)
+			clear(got) // it is the caller's
+		}
+	})
+	c.WantNil(fmt.Sprintf("%s, called for message %d,", function, done+1), err)
+	c.WantBytes("written", w.Taken(), stream[:len(w.Taken())])
+	if rest != r.Len() {
+		c.Fail(
+			"message %d is %s, and ReadMessage has taken %d bytes of what is behind it",
+			done,
+			check.Bytes(stream[len(stream)-rest-4-len(got):len(stream)-rest]),
+			rest-r.Len(),
+		)
+	}
+}
+
+// script is a reader whose Reads return what it says, one after the other, whatever is asked for. Its
+// last error it returns a few times.
+type script struct {
+	reads []result
+	after int // calls since the last error of reads
+}
 
 type result struct {
 	data string
 	err  error
 }
 
+var errLater = errors.New("the connection broke before")
+
 func (s *script) Read(p []byte) (int, error) {
-	if len(*s) == 0 {
-		return 0, io.EOF
-	}
-	next := &(*s)[0]
+	next := &s.reads[0]
 	n := copy(p, next.data)
 	if next.data = next.data[n:]; next.data != "" {
 		return n, nil
 	}
 	err := next.err
-	*s = (*s)[1:]
+	switch {
+	case len(s.reads) > 1:
+		s.reads = s.reads[1:]
+	case s.after < 3 || err == io.EOF:
+		s.after++
+	default:
+		err = errLater
+	}
 	return n, err
 }
 
 // oddReads are what io.Reader allows and a connection does not do.
 func (s suite) oddReads(c *check.C) {
+	nothing := slices.Repeat([]result{{}}, 50)
+	end := result{"", io.EOF}
 	for _, v := range []struct {
-		says  string
-		reads script
+		says    string
+		reads   []result
+		payload string
 	}{
-		{"returns the last bytes of the message together with io.EOF", script{{"\x03\x00\x00\x00", nil}, {"hi!", io.EOF}}},
-		{"returns 0 bytes and no error before the header", script{{"", nil}, {"\x03\x00\x00\x00hi!", nil}}},
-		{"returns 0 bytes and no error inside the header", script{{"\x03\x00", nil}, {"", nil}, {"\x00\x00hi!", nil}}},
-		{"returns 0 bytes and no error inside the payload", script{{"\x03\x00\x00\x00h", nil}, {"", nil}, {"i!", nil}}},
+		{
+			"returns the last bytes of the message together with io.EOF",
+			[]result{{"\x03\x00\x00\x00", nil}, {"hi!", io.EOF}},
+			"hi!",
+		},
+		{
+			"returns the last bytes of an empty message together with io.EOF",
+			[]result{{"\x00\x00", nil}, {"\x00\x00", io.EOF}},
+			"",
+		},
+		{"returns an empty message, and then io.EOF", []result{{"\x00\x00\x00\x00", nil}, end}, ""},
+		{
+			"returns 0 bytes and no error, 50 times, before the header",
+			slices.Concat(nothing, []result{{"\x03\x00\x00\x00hi!", nil}, end}), "hi!",
+		},
+		{
+			"returns 0 bytes and no error, 50 times, inside the header",
+			slices.Concat([]result{{"\x03\x00", nil}}, nothing, []result{{"\x00\x00hi!", nil}, end}), "hi!",
+		},
+		{
+			"returns 0 bytes and no error, 50 times, inside the payload",
+			slices.Concat([]result{{"\x03\x00\x00\x00h", nil}}, nothing, []result{{"i!", nil}, end}), "hi!",
+		},
 	} {
 		c.Variation("a reader that is not a connection, and %s", v.says)
 		c.Rule(
@@ -149,16 +234,43 @@ func (s suite) oddReads(c *check.C) {
 			"io.ReadFull knows all this. In a loop of your own use the n bytes first, then look at "+
 				"the error, and read on after 0, nil.",
 		)
-		s.wantMessage(c, &v.reads, []byte("hi!"))
+		s.wantMessage(c, &script{reads: v.reads}, []byte(v.payload))
+	}
+}
+
+// breaks are errors of a connection that somebody could take for something else.
+var breaks = []error{
+	errors.New("the cable is cut"),
+	io.ErrClosedPipe, io.ErrNoProgress, net.ErrClosed, os.ErrDeadlineExceeded,
+	context.DeadlineExceeded, syscall.EPIPE, syscall.ECONNRESET, syscall.EINTR, syscall.EAGAIN,
+}
+
+// broken has the reader break after what came, alone and together with the last of it.
+func (s suite) broken(c *check.C, came string) {
+	for _, err := range breaks {
+		for _, reads := range [][]result{{{came, err}}, {{came, nil}, {"", err}}}[:min(1+len(came), 2)] {
+			c.Variation("a reader that returns %s, and then breaks: %v", check.Bytes([]byte(came)), err)
+			c.Rule(
+				"When the stream breaks, wherever that is, the error is the one that Read returned, "+
+					"whichever it is.",
+				"Only io.EOF is an end. Return every other error, alone or wrapped with %w, and read "+
+					"no more.",
+			)
+			_, got := s.readMessage(c, &script{reads: reads}, roomy)
+			c.WantError("ReadMessage", got, err)
+			if check.Is(got, io.EOF) || check.Is(got, io.ErrUnexpectedEOF) {
+				c.Fail("the stream broke, but the error is an end of it, too: %s", check.Err(got))
+			}
+		}
 	}
 }
 
 func (s suite) pastTheEnd(c *check.C) {
 	messages := [][]byte{[]byte("first"), {}, samples()[4], []byte("last")}
-	stream := bytes.Join(
-		[][]byte{frame(messages[0]), frame(messages[1]), frame(messages[2]), frame(messages[3])},
-		nil,
-	)
+	var stream []byte
+	for _, m := range messages {
+		stream = append(stream, frame(m)...)
+	}
 	c.Variation("a new connection; all that is sent lies there before the first read")
 	conn, peer := c.Connect()
 	send(c, peer, fault.Whole, stream)
@@ -166,7 +278,7 @@ func (s suite) pastTheEnd(c *check.C) {
 	end := 0
 	for i, m := range messages {
 		s.wantMessage(c, conn, m)
-		c.WantOpen("ReadMessage", peer.Conn())
+		wantUntouched(c, "ReadMessage", peer.Conn())
 		end += 4 + len(m)
 		if taken := peer.Conn().Did().Taken; taken != end {
 			c.Fail(
@@ -179,6 +291,12 @@ func (s suite) pastTheEnd(c *check.C) {
 	}
 }
 
+// wantUntouched ends the case if function has closed a connection, or set a deadline on it.
+func wantUntouched(c *check.C, function string, conn *fault.Conn) {
+	c.WantOpen(function, conn)
+	c.WantNoDeadline(function, conn)
+}
+
 func (s suite) endBetween(c *check.C) {
 	for _, messages := range []int{0, 1, 2} {
 		c.Variation("a new connection; the suite closes after %d messages", messages)
@@ -189,24 +307,25 @@ func (s suite) endBetween(c *check.C) {
 		peer.CloseWrite()
 		for range messages {
 			s.wantMessage(c, conn, []byte("hi!"))
-			c.WantOpen("ReadMessage", peer.Conn())
+			wantUntouched(c, "ReadMessage", peer.Conn())
 		}
 		_, err := s.readMessage(c, conn, roomy)
 		c.WantError("at the end of the stream", err, io.EOF)
 		if check.Is(err, io.ErrUnexpectedEOF) {
 			c.Fail("at the end of the stream: the error is io.ErrUnexpectedEOF, but no message was cut")
 		}
-		c.WantOpen("ReadMessage", peer.Conn())
+		wantUntouched(c, "ReadMessage", peer.Conn())
 	}
 	c.Variation("a new connection; the suite resets it between two messages")
 	conn, peer := c.Connect()
 	send(c, peer, fault.After(4), frame([]byte("hi!")))
 	s.wantMessage(c, conn, []byte("hi!"))
-	c.WantOpen("ReadMessage", peer.Conn())
+	wantUntouched(c, "ReadMessage", peer.Conn())
 	peer.Reset()
 	_, err := s.readMessage(c, conn, roomy)
 	c.WantMet("the connection was reset", err, peer.Conn())
-	c.WantOpen("ReadMessage", peer.Conn())
+	wantUntouched(c, "ReadMessage", peer.Conn())
+	s.broken(c, "")
 }
 
 func (s suite) endInside(c *check.C) {
@@ -220,7 +339,10 @@ func (s suite) endInside(c *check.C) {
 			c.Step("the suite closed its side")
 			_, err := s.readMessage(c, conn, roomy)
 			c.WantError("inside a message", err, io.ErrUnexpectedEOF)
-			c.WantOpen("ReadMessage", peer.Conn())
+			if check.Is(err, io.EOF) {
+				c.Fail("inside a message: the error is io.ErrUnexpectedEOF, and io.EOF too; it cannot be both")
+			}
+			wantUntouched(c, "ReadMessage", peer.Conn())
 		}
 		c.Variation("a new connection, reset after %d of %d bytes", at, len(message))
 		conn, peer := c.Connect()
@@ -229,7 +351,7 @@ func (s suite) endInside(c *check.C) {
 		c.Step("the suite reset the connection when they were read")
 		_, err := s.readMessage(c, conn, roomy)
 		c.WantMet("the connection was reset", err, peer.Conn())
-		c.WantOpen("ReadMessage", peer.Conn())
+		wantUntouched(c, "ReadMessage", peer.Conn())
 	}
 	const announced = 300_000 // more than fits a length of two bytes, or a buffer that somebody thought large enough
 	c.Variation("a new connection, closed after 10 of %d bytes of the payload", announced)
@@ -239,10 +361,16 @@ func (s suite) endInside(c *check.C) {
 	c.Step("the suite closed its side")
 	_, err := s.readMessage(c, conn, roomy)
 	c.WantError("inside a message", err, io.ErrUnexpectedEOF)
+	c.Variation("a reader that is not a connection; a header announces %d bytes, and none come", len(vast))
+	_, err = s.readMessage(c, bytes.NewReader(header(int32(len(vast)))), 2*len(vast))
+	c.WantError("inside a message, whose length is below limit", err, io.ErrUnexpectedEOF)
+	for _, came := range []string{"\x03", "\x03\x00\x00\x00", "\x03\x00\x00\x00h"} {
+		s.broken(c, came)
+	}
 }
 
-// much is more memory than the suite itself needs meanwhile, and less than the lengths announced here.
-const much = 64 << 20 // bytes
+// much is what a call may not allocate for a short message, or for one that it refuses, in bytes.
+const much = 1 << 20
 
 func (s suite) refused(c *check.C) {
 	const limit = 1000
@@ -251,7 +379,10 @@ func (s suite) refused(c *check.C) {
 	s.refuse(c, limit+1, limit)
 	s.refuse(c, 128<<20, limit)
 	s.refuse(c, math.MaxInt32, limit)
-	s.refuse(c, 1, 0)
+	for k := range 31 { // at each power of two somebody's number may end
+		s.refuseByOne(c, 1<<k)
+		s.refuseByOne(c, 1<<k-1)
+	}
 	if strconv.IntSize > 32 {
 		s.refuse(c, math.MinInt32, math.MaxInt) // as an unsigned number it would be under this limit
 	}
@@ -263,25 +394,57 @@ func (s suite) refused(c *check.C) {
 	c.WantNil("ReadMessage", err)
 	c.WantBytes("payload", got, payload)
 
-	c.Variation("a new connection; a message of 3 bytes, the limit is the largest int")
-	conn, peer = c.Connect()
-	send(c, peer, fault.Whole, frame([]byte("hi!")))
-	got, err = s.readMessage(c, conn, math.MaxInt)
-	c.WantNil("ReadMessage", err)
-	c.WantBytes("payload", got, []byte("hi!"))
+	limits := []int{3, 1000, math.MaxInt32, math.MaxInt - 1, math.MaxInt}
+	for _, k := range []int{31, 32, 33, 53} { // which a smaller or a floating number may not hold
+		if k < strconv.IntSize-1 {
+			limits = append(limits, 1<<k, 1<<k+1)
+		}
+	}
+	for _, limit := range limits {
+		c.Variation("a message of 3 bytes, and the limit is %d", limit)
+		got, allocated, err := s.measured(c, bytes.NewReader(frame([]byte("hi!"))), limit)
+		c.WantNil("ReadMessage", err)
+		c.WantBytes("payload", got, []byte("hi!"))
+		if allocated > much {
+			c.Fail("a message of 3 bytes, and ReadMessage allocated more than %d MiB", much>>20)
+		}
+	}
 }
 
-// refuse announces n bytes, sends none, and leaves the connection open.
+// measured calls ReadMessage and tells how much it allocated.
+func (s suite) measured(c *check.C, r io.Reader, limit int) (payload []byte, allocated uint64, err error) {
+	what := fmt.Sprintf("ReadMessage(conn, %d)", limit)
+	allocated = c.Allocated(what, func() { payload, err = s.lab.ReadMessage(r, limit) })
+	returned(c, what, payload, err)
+	return payload, allocated, err
+}
+
+// refuseByOne announces a byte more than limit, through a reader that has a message behind it.
+func (s suite) refuseByOne(c *check.C, limit int) {
+	c.Variation("a reader with a header that announces %d bytes, and the limit is %d", limit+1, limit)
+	next := frame(nil)
+	r := bytes.NewReader(append(header(int32(limit+1)), next...))
+	_, err := s.readMessage(c, r, limit)
+	switch {
+	case err == nil || check.Is(err, io.EOF) || check.Is(err, io.ErrUnexpectedEOF):
+		c.Fail(
+			"a header announced %d bytes, over the limit of %d, and the error is %s",
+			limit+1,
+			limit,
+			check.Err(err),
+		)
+	case r.Len() != len(next):
+		c.Fail("ReadMessage has taken %d bytes, not the 4 of the header", 8-r.Len())
+	}
+}
+
+// refuse announces n bytes and sends none. Then a message follows.
 func (s suite) refuse(c *check.C, n int32, limit int) {
 	c.Variation("a new connection; a header announces %d bytes, the limit is %d", n, limit)
 	conn, peer := c.Connect()
 	send(c, peer, fault.Whole, header(n))
 	c.Settle()
-	var payload []byte
-	var err error
-	what := fmt.Sprintf("ReadMessage(conn, %d)", limit)
-	allocated := c.Allocated(what, func() { payload, err = s.lab.ReadMessage(conn, limit) })
-	returned(c, what, payload, err)
+	_, allocated, err := s.measured(c, conn, limit)
 	switch taken := peer.Conn().Did().Taken; {
 	case err == nil:
 		c.Fail("a header announced %d bytes, and ReadMessage returned no error", n)
@@ -296,73 +459,122 @@ func (s suite) refuse(c *check.C, n int32, limit int) {
 	case taken != 4:
 		c.Fail("ReadMessage has taken %d bytes, not the 4 of the header", taken)
 	}
-	c.WantOpen("ReadMessage", peer.Conn())
+	wantUntouched(c, "ReadMessage", peer.Conn())
+	next := []byte("hi!")[:min(limit, 3)]
+	send(c, peer, fault.Whole, frame(next))
+	got, err := s.readMessage(c, conn, limit)
+	c.WantNil("ReadMessage, called again", err)
+	c.WantBytes("payload", got, next)
 }
 
 func (s suite) badWrite(c *check.C) {
-	broken := errors.New("the cable is cut")
 	payload := []byte("hi, there")
 	whole := frame(payload)
-	for _, room := range []int{0, 2, 4, 6} {
-		c.Variation("a writer that takes %d bytes and then fails", room)
-		w := c.Writer(&fault.Writer{Room: room, Err: broken})
-		err := s.writeMessage(c, w, payload)
-		c.WantError("WriteMessage", err, broken)
-		if w.Tried() > 0 {
-			c.Fail("after the error WriteMessage offered the writer %d bytes more", w.Tried())
+	for _, broken := range append(breaks, io.EOF, io.ErrUnexpectedEOF) {
+		for _, room := range []int{0, 2, 4, 6} {
+			c.Variation("a writer that takes %d bytes and then fails: %v", room, broken)
+			w := c.Writer(&fault.Writer{Room: room, Err: broken})
+			s.wantBroken(c, w, payload, broken)
+			c.WantBytes("taken by the writer", w.Taken(), whole[:room])
 		}
-		c.WantBytes("taken by the writer", w.Taken(), whole[:room])
-	}
-	for _, room := range []int{4, len(whole)} {
-		c.Variation("a writer that fails with byte %d, and says that it took it", room)
-		w := c.Writer(&fault.Writer{Room: room, Err: broken, Full: true})
-		c.WantError("WriteMessage", s.writeMessage(c, w, payload), broken)
-		if w.Tried() > 0 {
-			c.Fail("after the error WriteMessage offered the writer %d bytes more", w.Tried())
+		for _, room := range []int{4, len(whole)} {
+			c.Variation("a writer that fails with byte %d, and says that it took it: %v", room, broken)
+			s.wantBroken(c, c.Writer(&fault.Writer{Room: room, Err: broken, Full: true}), payload, broken)
 		}
 	}
-	for _, most := range []int{1, 3, 5, len(payload) - 1, len(whole) - 4, len(whole) - 3, len(whole) - 2, len(whole) - 1} {
-		c.Variation("a writer that takes at most %d bytes a call and returns no error", most)
-		w := c.Writer(&fault.Writer{Most: most})
+	for size := range len(payload) + 1 {
+		whole := frame(payload[:size])
+		for most := 1; most < len(whole); most++ {
+			c.Variation("a writer that takes at most %d bytes a call and returns no error", most)
+			w := c.Writer(&fault.Writer{Most: most})
+			if s.writeTo(c, w, payload[:size]) == nil {
+				c.WantBytes("WriteMessage returned nil; taken by the writer", w.Taken(), whole)
+			}
+		}
+	}
+	for _, at := range []int{0, 2, 4, 6} {
+		c.Variation("a writer that takes %d bytes, and then none for some calls; it returns no error", at)
+		w := &stalling{left: at, stalls: 20}
 		if s.writeMessage(c, w, payload) == nil {
-			c.WantBytes("WriteMessage returned nil; taken by the writer", w.Taken(), whole)
+			c.WantBytes("WriteMessage returned nil; taken by the writer", w.taken, whole)
 		}
 	}
+	broken := errors.New("the cable is cut")
+	c.Variation("a payload of %d bytes, and a writer that takes the first 4 and then fails", len(vast))
+	c.Rule(
+		"The length has four bytes: payloads up to 2147483647 bytes can be sent.",
+		"Put all four bytes of the length together, and refuse nothing below that.",
+	)
+	w := c.Writer(&fault.Writer{Room: 4, Err: broken})
+	c.WantError("WriteMessage", s.writeTo(c, w, vast), broken)
+	c.WantBytes("written", w.Taken(), header(int32(len(vast))))
 	s.tooLong(c)
 }
 
-// tooLong offers a payload whose length a careless conversion to int32 makes negative.
-func (s suite) tooLong(c *check.C) {
-	payload := huge(c)
-	if payload == nil {
-		return
-	}
-	c.Variation(
-		"a payload of %d bytes, more than the header can tell; nothing may be written",
-		len(payload),
-	)
-	w := c.Writer(&fault.Writer{Err: errors.New("nothing may be written")})
-	var err error
-	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, payload) })
-	c.Step("WriteMessage(w, payload) returned %s", check.Err(err))
-	if w.Calls() > 0 {
-		c.Fail(
-			"WriteMessage began to write a message whose length does not fit the header: compare " +
-				"len(payload) with math.MaxInt32 first",
-		)
-	}
-	if err == nil {
-		c.Fail("WriteMessage returned no error, and wrote nothing")
+// wantBroken has payload written to w, which is broken.
+func (s suite) wantBroken(c *check.C, w *fault.Writer, payload []byte, broken error) {
+	c.WantError("WriteMessage", s.writeTo(c, w, payload), broken)
+	if w.Tried() > 0 {
+		c.Fail("after the error WriteMessage offered the writer %d bytes more", w.Tried())
 	}
 }
+
+// stalling is a writer that takes a few bytes, then none for some calls, and then all.
+type stalling struct {
+	left, stalls int
+	taken        []byte
+}
+
+func (w *stalling) Write(p []byte) (int, error) {
+	n := len(p)
+	if w.stalls > 0 {
+		n = min(n, w.left)
+		w.left -= n
+		if n == 0 {
+			w.stalls--
+		}
+	}
+	w.taken = append(w.taken, p[:n]...)
+	return n, nil
+}
+
+// tooLong offers payloads whose length a careless conversion to 32 bits makes negative, or small.
+func (s suite) tooLong(c *check.C) {
+	all := huge(c)
+	for _, size := range hugeSizes {
+		if size > int64(len(all)) {
+			continue // not on this system
+		}
+		c.Variation("a payload of %d bytes, more than the header can tell; nothing may be written", size)
+		w := c.Writer(&fault.Writer{Err: errors.New("nothing may be written")})
+		lent := &lentWriter{Writer: w}
+		var err error
+		c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(lent, all[:size]) })
+		c.Step("WriteMessage(w, payload) returned %s", check.Err(err))
+		if w.Calls() > 0 {
+			c.Fail(
+				"WriteMessage began to write a message whose length does not fit the header: compare " +
+					"len(payload) with math.MaxInt32 first",
+			)
+		}
+		if err == nil {
+			c.Fail("WriteMessage returned no error, and wrote nothing")
+		}
+		lent.wantUntouched(c)
+	}
+}
+
+// hugeSizes are lengths over 2147483647 bytes; the last is the largest.
+var hugeSizes = []int64{1 << 31, 1<<32 - 1, 1 << 32, 1<<32 + 3}
 
 func (s suite) conversation(c *check.C) {
 	for _, cut := range c.Cuts(2) {
 		s.echo(c, cut)
 	}
 	s.readMeanwhile(c)
-	s.writeMeanwhile(c)
+	s.manyCallers(c)
 
+	s.manyMessages(c)
 	s.longPayloads(c)
 	s.oddReads(c)
 
@@ -450,7 +662,6 @@ func (s suite) readMeanwhile(c *check.C) {
 		)
 		firstPeer.Send(piece)
 		c.Await("ReadMessage to wait for more", func() bool { return call.Ended() || c.Resting() })
-		c.Late()
 
 		c.Say(
 			"while the first call waits, the suite has sent %s on the second connection",
@@ -487,22 +698,50 @@ func (s suite) readMeanwhile(c *check.C) {
 	)
 }
 
-// busy is a writer that takes nothing until it is let go.
+// busy is a connection on which nothing moves until it is let go: its reader gets data then, and its
+// writer is heard.
 type busy struct {
 	mu    sync.Mutex
 	freed sync.Cond
 	calls int
 	free  bool
+	data  []byte
 	taken []byte
+}
+
+func newBusy(data []byte) *busy {
+	b := &busy{data: data}
+	b.freed.L = &b.mu
+	return b
+}
+
+// begin waits until the connection is let go.
+func (b *busy) begin() {
+	b.calls++
+	for !b.free {
+		b.freed.Wait()
+	}
+}
+
+func (b *busy) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	b.begin()
+	if len(b.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, b.data)
+	b.data = b.data[n:]
+	return n, nil
 }
 
 func (b *busy) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.calls++
-	for !b.free {
-		b.freed.Wait()
-	}
+	b.begin()
 	b.taken = append(b.taken, p...)
 	return len(p), nil
 }
@@ -520,32 +759,72 @@ func (b *busy) letGo() {
 	b.freed.Broadcast()
 }
 
-// writeMeanwhile stops a Write, and has another message written to somebody else meanwhile.
-func (s suite) writeMeanwhile(c *check.C) {
-	c.Variation("two writers; the first one takes its time")
+// callers is how many calls wait at a time, in each direction.
+const callers = 16
+
+// lateBy is how long they wait at least: code that gives up early is found.
+const lateBy = 350 * time.Millisecond
+
+// manyCallers has many connections wait at a time: for a header, for a payload, and, all with the same
+// payload, for a Write.
+func (s suite) manyCallers(c *check.C) {
+	c.Variation("%d connections to read from and %d to write to, on which nothing moves", callers, callers)
 	c.Rule(
-		"Calls on different connections do not wait for each other.",
-		"Let no call hold a lock or a variable that another one needs while it writes.",
+		"Calls on different connections do not wait for each other and share nothing, and wait as "+
+			"long as it takes.",
+		"Hold no lock and no place among a few while you read or write, give up on no timer, and "+
+			"leave the payload alone: others may be writing it too.",
 	)
-	payload, short := []byte("a long way to go"), []byte("quick")
-	first := &busy{}
-	first.freed.L = &first.mu
-	defer first.letGo()
-	second := c.Writer(&fault.Writer{})
-	var err, otherErr error
-	call := c.Start("WriteMessage(first, payload)", func() { err = s.lab.WriteMessage(first, payload) })
-	c.Await("WriteMessage to write", func() bool { return call.Ended() || first.called() })
-	c.Step("WriteMessage(first, payload), the payload being %s, waits in first.Write", check.Bytes(payload))
-
-	c.Step("WriteMessage(second, payload) is called meanwhile, the payload being %s", check.Bytes(short))
-	c.Do("WriteMessage(second, payload)", func() { otherErr = s.lab.WriteMessage(second, short) })
-	c.Step("WriteMessage(second, payload) returned %s", check.Err(otherErr))
-	c.WantNil("WriteMessage", otherErr)
-	c.WantBytes("written to the second", second.Taken(), frame(short))
-
-	first.letGo()
-	call.Wait()
-	c.Step("first.Write went on, and WriteMessage(first, payload) returned %s", check.Err(err))
-	c.WantNil("WriteMessage", err)
-	c.WantBytes("written to the first", first.taken, frame(payload))
+	payload := []byte("the same for all")
+	lent := append(bytes.Clone(payload), behind...)[:len(payload)]
+	written := func(i int) []byte { // every third call writes something else
+		if i%3 == 0 {
+			return payload[:i]
+		}
+		return lent
+	}
+	var all []*busy
+	defer func() {
+		for _, b := range all {
+			b.letGo()
+		}
+	}()
+	var calls []*check.Call
+	got, errs := make([][]byte, callers), make([]error, 2*callers)
+	start := func(what string, data []byte, f func(b *busy)) {
+		b := newBusy(data)
+		all = append(all, b)
+		call := c.Start(what, func() { f(b) })
+		calls = append(calls, call)
+		c.Await(
+			fmt.Sprintf("%s to begin, while %d calls on other connections wait", what, len(calls)-1),
+			func() bool { return call.Ended() || b.called() },
+		)
+	}
+	for i := range callers {
+		header := frame(payload)[:4*(i%2)] // every second one waits for its payload
+		start(fmt.Sprintf("ReadMessage(conn, %d)", roomy), frame(payload)[len(header):], func(b *busy) {
+			r := io.MultiReader(bytes.NewReader(header), b)
+			got[i], errs[i] = s.lab.ReadMessage(r, roomy)
+		})
+		start("WriteMessage(w, payload)", nil, func(b *busy) {
+			errs[callers+i] = s.lab.WriteMessage(b, written(i))
+		})
+	}
+	c.Step("the suite lets %v pass, and then everything go on", lateBy)
+	<-time.After(lateBy)
+	for _, b := range all {
+		b.letGo()
+	}
+	for i, call := range calls {
+		call.Wait()
+		n := i / 2
+		if i%2 == 0 {
+			c.WantNil("ReadMessage", errs[n])
+			c.WantBytes("payload", got[n], payload)
+		} else {
+			c.WantNil("WriteMessage", errs[callers+n])
+			c.WantBytes("written", all[i].taken, frame(written(n)))
+		}
+	}
 }

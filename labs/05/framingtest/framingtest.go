@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -168,7 +169,11 @@ func returned(c *check.C, what string, payload []byte, err error) {
 // writeMessage calls the student's function and records what it returned.
 func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error) {
 	lent := append(bytes.Clone(payload), behind...)
-	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lent[:len(payload)]) })
+	lend := lent[:len(payload)]
+	if payload == nil {
+		lend = nil
+	}
+	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lend) })
 	c.Step(
 		"WriteMessage(w, payload), the payload being %s, returned %s",
 		check.Bytes(payload),
@@ -177,6 +182,42 @@ func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error)
 	c.WantBytes("the caller's payload, which WriteMessage may not change", lent[:len(payload)], payload)
 	c.WantBytes("the bytes behind the payload in the caller's array", lent[len(payload):], []byte(behind))
 	return err
+}
+
+// writeTo is writeMessage to a writer that has more methods than Write.
+func (s suite) writeTo(c *check.C, w *fault.Writer, payload []byte) error {
+	lent := &lentWriter{Writer: w}
+	err := s.writeMessage(c, lent, payload)
+	lent.wantUntouched(c)
+	return err
+}
+
+// lentWriter is the writer that WriteMessage gets: it notes what it is not lent for.
+type lentWriter struct {
+	*fault.Writer
+	did string // the method that was called last, "" for none
+}
+
+// Close notes the call.
+func (w *lentWriter) Close() error { w.did = "Close"; return nil }
+
+// CloseWrite notes the call.
+func (w *lentWriter) CloseWrite() error { w.did = "CloseWrite"; return nil }
+
+// SetDeadline notes the call.
+func (w *lentWriter) SetDeadline(time.Time) error { w.did = "SetDeadline"; return nil }
+
+// SetWriteDeadline notes the call.
+func (w *lentWriter) SetWriteDeadline(time.Time) error { w.did = "SetWriteDeadline"; return nil }
+
+func (w *lentWriter) wantUntouched(c *check.C) {
+	if w.did != "" {
+		c.Rule(
+			"The functions neither close a connection nor set deadlines on it, whatever happens.",
+			"Return the error, and leave the rest to the caller.",
+		)
+		c.Fail("WriteMessage called %s on the writer, which belongs to the caller", w.did)
+	}
 }
 
 // behind is in the caller's array, behind the payload.

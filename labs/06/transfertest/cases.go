@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -80,8 +84,15 @@ func (s suite) callSend(
 	payload io.Reader,
 ) (err error) {
 	what := fmt.Sprintf("Send(w, %s, %d, %q, payload)", brief(name), size, sum)
+	lent := &lentWriter{Writer: w}
+	if _, ok := w.(*fault.Writer); ok {
+		w = lent
+	}
 	c.Do(what, func() { err = s.lab.Send(w, name, size, sum, payload) })
 	c.Step("%s returned %s", what, check.Err(err))
+	if lent.did != "" {
+		c.Fail("Send called %s on the connection, which belongs to the caller: leave it alone", lent.did)
+	}
 	return err
 }
 
@@ -93,10 +104,25 @@ func brief(name string) string {
 	return quoted([]byte(name))
 }
 
-func (s suite) callReceive(c *check.C, r io.Reader, dir string) (name string, verified bool, err error) {
+// callReceive calls Receive, which has to leave the connection alone, whatever it returns.
+func (s suite) callReceive(
+	c *check.C,
+	r io.Reader,
+	dir string,
+	peer *fault.Peer,
+) (name string, verified bool, err error) {
 	c.Do("Receive(conn, dir)", func() { name, verified, err = s.lab.Receive(r, dir) })
 	c.Step("Receive(conn, dir) returned %q, %v, %s", name, verified, check.Err(err))
+	if peer != nil {
+		wantUntouched(c, "Receive", peer)
+	}
 	return name, verified, err
+}
+
+// wantUntouched ends the case if function has closed its connection, or set a deadline on it.
+func wantUntouched(c *check.C, function string, peer *fault.Peer) {
+	c.WantOpen(function, peer.Conn())
+	c.WantNoDeadline(function, peer.Conn())
 }
 
 func (s suite) send(c *check.C) {
@@ -109,7 +135,8 @@ func (s suite) send(c *check.C) {
 		{"folder/ Report 1.TXT ", "hello", sumOf("hello"), ""},
 		{strings.Repeat("x", maxHeader-300), "hello", sumOf("hello"), ""}, // a header that is just short enough, however it is written
 		{"empty", "", "", ""},
-		{"long.txt", long, "md5", ""},
+		{"long.txt", long, "MD5 unknown", ""},
+		{"./a//b/../c.txt", "hello", "md5", ""},
 		{"growing.log", "hello", sumOf("hello"), ", and more that was not there when it was described"},
 	} {
 		c.Variation("a new connection; a payload of %d bytes%s", len(v.payload), v.beyond)
@@ -127,14 +154,15 @@ func (s suite) send(c *check.C) {
 		payload := s.wantHeader(c, peer.Received(), v.name, int64(len(v.payload)), v.sum)
 		c.WantBytes("behind the header", payload, []byte(v.payload))
 	}
+	s.headerOf(c, maxHeader)
+
 	c.Variation("a new connection; two transfers")
 	conn, peer := c.Connect()
 	for _, payload := range []string{"one", "two!"} {
 		src := &source{data: payload}
 		err := s.callSend(c, conn, payload+".txt", src.len(), sumOf(payload), src)
 		c.WantNil("Send", err)
-		c.WantOpen("Send", peer.Conn())
-		c.WantNoDeadline("Send", peer.Conn())
+		wantUntouched(c, "Send", peer)
 		src.wantOpen(c, "Send")
 	}
 	c.Settle()
@@ -143,6 +171,33 @@ func (s suite) send(c *check.C) {
 	c.WantBytes("behind the first header", first[:at], []byte("one"))
 	second := s.wantHeader(c, first[at:], "two!.txt", 4, sumOf("two!"))
 	c.WantBytes("behind the second header", second, []byte("two!"))
+}
+
+// headerOf has a header of that many bytes sent, or refused if that is too long. How many bytes are not of
+// the name, a first transfer tells.
+func (s suite) headerOf(c *check.C, size int) {
+	c.Variation("a payload of 5 bytes, and a short name")
+	w := c.Writer(&fault.Writer{})
+	c.WantNil("Send", s.callSend(c, w, "x", 5, "", &hesitant{data: []byte("hello")}))
+	c.WantBytes("behind the header", s.wantHeader(c, w.Taken(), "x", 5, ""), []byte("hello"))
+	rest := len(w.Taken()) - 4 - len("hello") - len("x")
+
+	c.Variation("a payload of 5 bytes, and a name that makes the header %d bytes long", size)
+	name := strings.Repeat("x", size-rest)
+	w = c.Writer(&fault.Writer{})
+	err := s.callSend(c, w, name, 5, "", &hesitant{data: []byte("hello")})
+	if size <= maxHeader {
+		c.WantNil("Send", err)
+		c.WantBytes("behind the header", s.wantHeader(c, w.Taken(), name, 5, ""), []byte("hello"))
+	} else if err == nil || w.Calls() > 0 {
+		c.Fail(
+			"Send returned %s and wrote %d bytes; a header of more than %d bytes is an error, and "+
+				"nothing is written",
+			check.Err(err),
+			len(w.Taken()),
+			maxHeader,
+		)
+	}
 }
 
 // wantHeader ends the case unless data begins with this header, and returns what is behind it.
@@ -252,7 +307,7 @@ func (s suite) badSend(c *check.C) {
 	if s.callSend(c, conn, name, 8, sum, hello()) == nil {
 		c.Fail("Send returned no error, and the other side waits for 3 bytes more")
 	}
-	c.WantOpen("Send", peer.Conn())
+	wantUntouched(c, "Send", peer)
 
 	c.Variation("a payload that fails after 3 of 5 bytes")
 	w := c.Writer(&fault.Writer{})
@@ -261,6 +316,8 @@ func (s suite) badSend(c *check.C) {
 		s.callSend(c, w, name, 5, sum, &source{data: "hello", fails: errBroken, failsAt: 3}),
 		errBroken,
 	)
+
+	s.headerOf(c, maxHeader+1)
 
 	c.Variation("a payload of 5 bytes, where 8 are announced")
 	w = c.Writer(&fault.Writer{})
@@ -303,8 +360,13 @@ func wantFiles(c *check.C, dir string, want ...string) {
 }
 
 // wantReceived receives one transfer and ends the case unless it is stored and verified.
-func (s suite) wantReceived(c *check.C, r io.Reader, dir, name, payload string) {
-	got, verified, err := s.callReceive(c, r, dir)
+func (s suite) wantReceived(
+	c *check.C,
+	r io.Reader,
+	dir, name, payload string,
+	peer *fault.Peer,
+) {
+	got, verified, err := s.callReceive(c, r, dir, peer)
 	c.WantNil("Receive", err)
 	c.WantText("the name", got, name)
 	if !verified {
@@ -333,19 +395,19 @@ func (s suite) receive(c *check.C) {
 			v.text = header(v.name, int64(len(v.payload)), sumOf(v.payload))
 		}
 		send(c, peer, fault.Whole, frame(v.text, v.payload))
-		s.wantReceived(c, conn, dir, v.name, v.payload)
+		s.wantReceived(c, conn, dir, v.name, v.payload, peer)
 	}
 	c.Variation("a new connection; a file where a longer one has this name already")
 	conn, peer := c.Connect()
 	place(c, filepath.Join(dir, "a.txt"), "what was there before")
 	data, _ := transfer("a.txt", "hello")
 	send(c, peer, fault.Whole, data)
-	s.wantReceived(c, conn, dir, "a.txt", "hello")
+	s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
 
 	c.Variation("a new connection; the folder does not exist")
 	conn, peer = c.Connect()
 	send(c, peer, fault.Whole, data)
-	if _, _, err := s.callReceive(c, conn, filepath.Join(outer, "nowhere")); err == nil {
+	if _, _, err := s.callReceive(c, conn, filepath.Join(outer, "nowhere"), nil); err == nil {
 		c.Fail("there is no folder to store the file in, and Receive returned no error")
 	}
 	wantFiles(c, outer)
@@ -362,9 +424,7 @@ func (s suite) pieces(c *check.C) {
 		conn, peer := c.Connect()
 		send(c, peer, cut, append(bytes.Clone(first), second...))
 		c.Settle()
-		s.wantReceived(c, conn, dir, "a.txt", long[:300])
-		c.WantOpen("Receive", peer.Conn())
-		c.WantNoDeadline("Receive", peer.Conn())
+		s.wantReceived(c, conn, dir, "a.txt", long[:300], peer)
 		if taken := peer.Conn().Did().Taken; taken != len(first) {
 			c.Fail(
 				"the transfer ends after byte %d of the stream, but Receive has taken %d bytes",
@@ -372,8 +432,54 @@ func (s suite) pieces(c *check.C) {
 				taken,
 			)
 		}
-		s.wantReceived(c, conn, dir, "b.txt", "hello")
+		s.wantReceived(c, conn, dir, "b.txt", "hello", peer)
 	}
+	s.oddReads(c, dir)
+}
+
+// oddReads are what io.Reader allows and a connection does not do.
+func (s suite) oddReads(c *check.C, dir string) {
+	data, at := transfer("a.txt", long[:300])
+	for _, v := range []struct {
+		says string
+		r    io.Reader
+	}{
+		{
+			"returns the last bytes together with io.EOF",
+			io.MultiReader(bytes.NewReader(data[:at]), &source{data: long[:300]}),
+		},
+		{
+			"returns 0 bytes and no error before each byte",
+			&hesitant{data: data},
+		},
+	} {
+		c.Variation("a reader that is not a connection, and %s", v.says)
+		c.Rule(
+			"r is any io.Reader: bytes count, whatever error comes with them, and 0 bytes without "+
+				"an error are no end.",
+			"io.ReadFull and io.CopyN know all this. In a loop of your own use the n bytes first, "+
+				"then look at the error, and read on after 0, nil.",
+		)
+		s.wantReceived(c, v.r, dir, "a.txt", long[:300], nil)
+	}
+}
+
+// hesitant is a reader that returns nothing every second time, and else a byte.
+type hesitant struct {
+	data  []byte
+	calls int
+}
+
+func (h *hesitant) Read(p []byte) (int, error) {
+	if h.calls++; len(h.data) > 0 && h.calls%2 == 1 {
+		return 0, nil
+	}
+	if len(h.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, h.data[:1])
+	h.data = h.data[n:]
+	return n, nil
 }
 
 func (s suite) ends(c *check.C) {
@@ -395,7 +501,7 @@ func (s suite) ends(c *check.C) {
 		}
 		peer.CloseWrite()
 		c.Step("the suite closed its side")
-		_, _, err := s.callReceive(c, conn, dir)
+		_, _, err := s.callReceive(c, conn, dir, peer)
 		if n > 0 {
 			c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
 		} else {
@@ -405,7 +511,6 @@ func (s suite) ends(c *check.C) {
 			}
 		}
 		wantFiles(c, dir)
-		c.WantOpen("Receive", peer.Conn())
 	}
 	for _, n := range []int{len(data) - 1, at, at - 1, 3, 0} {
 		c.Variation(
@@ -420,10 +525,41 @@ func (s suite) ends(c *check.C) {
 		}
 		peer.Reset()
 		c.Step("the suite reset the connection when they were read")
-		_, _, err := s.callReceive(c, conn, dir)
+		_, _, err := s.callReceive(c, conn, dir, peer)
 		c.WantMet("the connection was reset", err, peer.Conn())
 		wantFiles(c, dir)
-		c.WantOpen("Receive", peer.Conn())
+	}
+	s.broken(c, dir)
+}
+
+// broken has a reader break with errors that somebody could take for something else.
+func (s suite) broken(c *check.C, dir string) {
+	data, at := transfer("a.txt", long[:60])
+	for _, n := range []int{0, 3, at - 1, at, len(data) - 1} {
+		for _, err := range []error{
+			errors.New("the cable is cut"),
+			io.ErrClosedPipe, io.ErrNoProgress, net.ErrClosed, os.ErrDeadlineExceeded,
+			syscall.EPIPE, syscall.ECONNRESET, syscall.EINTR, syscall.EAGAIN,
+		} {
+			c.Variation(
+				"a reader that breaks after %d of %d bytes, the payload begins at %d: %v",
+				n,
+				len(data),
+				at,
+				err,
+			)
+			c.Rule(
+				"When the stream breaks, wherever that is, the error is the one that Read returned, "+
+					"whichever it is.",
+				"Only io.EOF is an end. Return every other error, alone or wrapped with %w.",
+			)
+			_, _, got := s.callReceive(c, &source{data: string(data), fails: err, failsAt: int64(n)}, dir, nil)
+			c.WantError("Receive", got, err)
+			if check.Is(got, io.EOF) || check.Is(got, io.ErrUnexpectedEOF) {
+				c.Fail("the stream broke, but the error is an end of it, too: %s", check.Err(got))
+			}
+			wantFiles(c, dir)
+		}
 	}
 }
 
@@ -471,7 +607,7 @@ func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
 	var err error
 	allocated := uint64(0)
 	if at > 4 {
-		_, _, err = s.callReceive(c, conn, dir)
+		_, _, err = s.callReceive(c, conn, dir, peer)
 	} else {
 		allocated = c.Allocated(
 			"Receive(conn, dir)",
@@ -490,7 +626,7 @@ func (s suite) refuse(c *check.C, dir string, data []byte, at int) {
 		c.Fail("Receive has taken %d bytes; it could have refused after %d", taken, at)
 	}
 	wantFiles(c, dir)
-	c.WantOpen("Receive", peer.Conn())
+	wantUntouched(c, "Receive", peer)
 }
 
 func (s suite) verified(c *check.C) {
@@ -509,6 +645,7 @@ func (s suite) verified(c *check.C) {
 		{"an md5 that lacks a digit", `, "md5": "` + sum[1:] + `"`, "transfer 100 to you", false, false},
 		{"an md5 of 34 digits", `, "md5": "` + sum + `00"`, "transfer 100 to you", false, false},
 		{"an md5 of 32 characters that are no digits", `, "md5": "` + strings.Repeat("z", 32) + `"`, "transfer 100 to you", false, false},
+		{"an md5 with a space in front", `, "md5": " ` + sum + `"`, "transfer 100 to you", false, false},
 		{"no md5", "", "transfer 100 to you", false, false},
 	} {
 		c.Variation("a new connection; %s", v.says)
@@ -522,7 +659,7 @@ func (s suite) verified(c *check.C) {
 				v.payload,
 			),
 		)
-		_, verified, err := s.callReceive(c, conn, dir)
+		_, verified, err := s.callReceive(c, conn, dir, peer)
 		if v.refused {
 			if err == nil {
 				c.Fail("the payload is not the one that was sent, and Receive returned no error")
@@ -547,15 +684,38 @@ func (s suite) names(c *check.C) {
 	c.Variation("a new connection; a file_name that is the whole path of a file outside of the folder")
 	s.refuseName(c, outer, dir, filepath.Join(os.TempDir(), "socketbook-escaped.txt"))
 
-	for _, name := range []string{"a..b.txt", "..hidden"} {
+	for _, name := range []string{"a..b.txt", "..hidden", ".profile", strings.Repeat("x", 200)} {
 		c.Variation("a new connection; a file_name of %q, which stays in the folder", name)
 		conn, peer := c.Connect()
 		data, _ := transfer(name, "hello")
 		send(c, peer, fault.Whole, data)
-		s.wantReceived(c, conn, dir, name, "hello")
+		s.wantReceived(c, conn, dir, name, "hello", peer)
 	}
+	s.backslash(c, dir)
 	s.link(c, outer, dir)
 	s.beside(c)
+}
+
+// backslash sends a name that is one on Unix and leads into a folder on Windows. It may be refused, and not
+// be changed.
+func (s suite) backslash(c *check.C, dir string) {
+	const name = `a\b.txt`
+	if filepath.Separator == '\\' {
+		return
+	}
+	c.Variation("a new connection; a file_name of %q, which may be refused", name)
+	c.Rule(
+		"A name is refused, or the file has exactly this name.",
+		"Do not repair names: another name may be somebody else's file.",
+	)
+	conn, peer := c.Connect()
+	data, _ := transfer(name, "hello")
+	send(c, peer, fault.Whole, data)
+	if got, _, err := s.callReceive(c, conn, dir, peer); err == nil {
+		c.WantText("the name", got, name)
+		wantStored(c, dir, name, "hello")
+	}
+	wantFiles(c, dir)
 }
 
 // refuseName sends a whole transfer. Receive has to refuse it before the payload, and may not write
@@ -570,7 +730,7 @@ func (s suite) refuseName(c *check.C, outer, dir, name string) {
 	send(c, peer, fault.Whole, data)
 	_, err := os.Lstat(outside)
 	before := err == nil
-	_, _, rerr := s.callReceive(c, conn, dir)
+	_, _, rerr := s.callReceive(c, conn, dir, peer)
 	for _, written := range files(c, outer) {
 		path, _ := filepath.Rel(dir, filepath.Join(outer, written))
 		c.Fail("Receive stored the payload: the file is %s, seen from the folder", filepath.ToSlash(path))
@@ -597,7 +757,7 @@ func (s suite) link(c *check.C, outer, dir string) {
 	c.Variation("a new connection; a file_name of \"link.txt\", which is a link to ../escaped.txt")
 	data, _ := transfer("link.txt", "hello")
 	send(c, peer, fault.Whole, data)
-	s.callReceive(c, conn, dir)
+	s.callReceive(c, conn, dir, peer)
 	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {
 		c.Fail("Receive wrote ../escaped.txt, through the link")
 	}
@@ -612,7 +772,7 @@ func (s suite) link(c *check.C, outer, dir string) {
 	conn, peer = c.Connect()
 	data, _ = transfer("out/escaped.txt", "hello")
 	send(c, peer, fault.Whole, data)
-	s.callReceive(c, conn, dir)
+	s.callReceive(c, conn, dir, peer)
 	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {
 		c.Fail("Receive wrote ../escaped.txt, through the link")
 	}
@@ -656,10 +816,25 @@ var neighbours = []string{
 	"tmp",
 }
 
+// following adds to names those that a counter in them comes to next.
+func following(names []string) (all []string) {
+	number := regexp.MustCompile(`[0-9]{1,9}`)
+	for _, name := range names {
+		all = append(all, name)
+		for more := range 10 {
+			all = append(all, number.ReplaceAllStringFunc(name, func(digits string) string {
+				n, _ := strconv.Atoi(digits)
+				return strconv.Itoa(n + more + 1)
+			}))
+		}
+	}
+	return all
+}
+
 // beside receives a.txt into a folder where links that lead out of it lie already; other files, where links
 // are not for everybody.
 func (s suite) beside(c *check.C) {
-	neighbours := slices.Concat(neighbours, s.meanwhile(c))
+	neighbours := slices.Concat(neighbours, following(s.meanwhile(c)))
 	slices.Sort(neighbours)
 	neighbours = slices.Compact(neighbours)
 	outer, dir := folder(c)
@@ -683,7 +858,7 @@ func (s suite) beside(c *check.C) {
 	conn, peer := c.Connect()
 	data, _ := transfer("a.txt", "hello")
 	send(c, peer, fault.Whole, data)
-	_, _, err := s.callReceive(c, conn, dir)
+	_, _, err := s.callReceive(c, conn, dir, peer)
 	if got, err := os.ReadFile(private); err != nil || string(got) != kept {
 		c.Fail("Receive wrote ../private.txt, through a link")
 	}
@@ -705,12 +880,12 @@ func (s suite) long(c *check.C) {
 	s.longDescribe(c)
 	s.longSend(c)
 	s.longReceive(c, dir)
-	for _, size := range []int64{math.MaxInt32, math.MaxInt32 + 1, 5 << 30, 1<<53 + 1} {
+	for _, size := range []int64{math.MaxInt32, math.MaxInt32 + 1, 5 << 30, 1<<53 + 1, math.MaxInt64} {
 		c.Variation("a new connection; a header announces %d bytes, of which 5 come", size)
 		conn, peer := c.Connect()
 		send(c, peer, fault.Whole, frame(header("film.mkv", size, ""), "hello"))
 		peer.CloseWrite()
-		_, _, err := s.callReceive(c, conn, dir)
+		_, _, err := s.callReceive(c, conn, dir, peer)
 		c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
 
 		c.Variation("a payload of %d bytes, which fails after 5", size)
@@ -741,6 +916,16 @@ func (s suite) longDescribe(c *check.C) {
 	if held > size/2 {
 		c.Fail("at the end of the payload more than %d MiB of it are still in memory", size/2>>20)
 	}
+	src = s.atOnce(c)
+	s.callDescribe(c, src)
+	src.wantLittle(c)
+}
+
+// atOnce is a payload of which one Read returns as much as it is asked for.
+func (s suite) atOnce(c *check.C) *source {
+	const size = 3 << 20
+	c.Variation("a payload of %d MiB, of which a Read returns as much as there is room for", size>>20)
+	return &source{size: size, endsLate: true}
 }
 
 const (
@@ -787,6 +972,10 @@ func (s suite) longSend(c *check.C) {
 	c.Step("%s returned %s", what, check.Err(err))
 	s.wantPassed(c, *fails, allocated)
 	c.WantError("Send", err, errBroken)
+
+	src = s.atOnce(c)
+	c.WantNil("Send", s.callSend(c, &sink{}, "film.mkv", src.len(), "", src))
+	src.wantLittle(c)
 }
 
 func (s suite) longReceive(c *check.C, dir string) {
@@ -801,6 +990,12 @@ func (s suite) longReceive(c *check.C, dir string) {
 	c.Step("Receive(r, dir) returned %q, %v, %s", name, verified, check.Err(err))
 	s.wantPassed(c, *fails, allocated)
 	c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
+
+	src = s.atOnce(c)
+	r = io.MultiReader(bytes.NewReader(frame(header("film.mkv", src.len(), ""), "")), src)
+	_, _, err = s.callReceive(c, r, dir, nil)
+	c.WantNil("Receive", err)
+	src.wantLittle(c)
 }
 
 func (s suite) wantPassed(c *check.C, fails string, allocated uint64) {

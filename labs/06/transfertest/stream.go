@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"socketbook/tools/check"
@@ -109,10 +110,11 @@ type source struct {
 	seekErr  error
 	look     func(at int64) error // called by each Read when it has got there
 
-	mu     sync.Mutex
-	at     int64
-	broken bool // errBroken was returned
-	closed bool
+	mu      sync.Mutex
+	at      int64
+	largest int  // bytes that one Read has returned at most
+	broken  bool // errBroken was returned
+	closed  bool
 }
 
 // Close is not for the code under test, which was only lent the payload.
@@ -129,6 +131,15 @@ func (s *source) wantOpen(c *check.C, function string) {
 	defer s.mu.Unlock()
 	if s.closed {
 		c.Fail("%s called Close on the payload, which is for the caller to close", function)
+	}
+}
+
+// wantLittle ends the case if a Read had room for more than may be in memory.
+func (s *source) wantLittle(c *check.C) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.largest > 1<<20 {
+		c.Fail("one Read took %d KiB of the payload into memory; 1024 KiB are allowed", s.largest>>10)
 	}
 }
 
@@ -154,6 +165,7 @@ func (s *source) Read(p []byte) (int, error) {
 		p = p[:min(len(p), s.most)]
 	}
 	n := int(min(int64(len(p)), end-s.at))
+	s.largest = max(s.largest, n)
 	for done := 0; done < n; {
 		if s.at < int64(len(s.data)) {
 			k := copy(p[done:n], s.data[s.at:])
@@ -199,6 +211,24 @@ func (s *source) Seek(offset int64, whence int) (int64, error) {
 	s.at = offset
 	return offset, nil
 }
+
+// lentWriter is a writer that notes what it is not lent for.
+type lentWriter struct {
+	io.Writer
+	did string // the method that was called last, "" for none
+}
+
+// Close notes the call.
+func (w *lentWriter) Close() error { w.did = "Close"; return nil }
+
+// CloseWrite notes the call.
+func (w *lentWriter) CloseWrite() error { w.did = "CloseWrite"; return nil }
+
+// SetDeadline notes the call.
+func (w *lentWriter) SetDeadline(time.Time) error { w.did = "SetDeadline"; return nil }
+
+// SetWriteDeadline notes the call.
+func (w *lentWriter) SetWriteDeadline(time.Time) error { w.did = "SetWriteDeadline"; return nil }
 
 // sink takes everything, counts it and keeps the beginning.
 type sink struct {

@@ -5,13 +5,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	oldrand "math/rand"
 	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -61,6 +64,10 @@ func (s suite) answer(c *check.C) {
 		answer, err := s.exchange(w, pair[0], roomy, 3, ages)
 		w.wantRequests(1, pair[0])
 		want(c, answer, err, pair[1])
+		c.Step("the suite overwrites this answer, which is the caller's, and the next one is the same")
+		clear(answer)
+		answer, err = s.exchange(w, pair[0], roomy, 3, ages)
+		want(c, answer, err, pair[1])
 	}
 }
 
@@ -79,7 +86,11 @@ func (s suite) empty(c *check.C) {
 }
 
 func (s suite) silence(c *check.C) {
-	for _, tries := range []int{1, 3} {
+	for _, v := range []struct {
+		tries int
+		wait  time.Duration
+	}{{1, 3 * short}, {3, 3 * short}, {plenty, short / 5}} {
+		tries, wait := v.tries, v.wait
 		c.Variation("a new connection")
 		var w *wire
 		w = s.connect(c, func(i int, _ request) []datagram {
@@ -89,7 +100,6 @@ func (s suite) silence(c *check.C) {
 			return nil
 		})
 		c.Say("the suite drops every request")
-		const wait = 3 * short
 		begin := time.Now()
 		_, err := s.exchange(w, hello, roomy, tries, wait)
 		took, all := time.Since(begin), time.Duration(tries)*wait
@@ -240,22 +250,28 @@ func guesses(before []string) (ids []string) {
 
 // closeTo returns datagrams that share something with id.
 func closeTo(id string) []datagram {
-	last, half, other := []byte(id), []byte(id), []byte(id)
-	last[7] ^= 1
+	var all []datagram
+	for i := range idSize {
+		wrong := []byte(id)
+		wrong[i] ^= 1
+		says := fmt.Sprintf(`"FORGED" behind an id of which byte %d is wrong`, i+1)
+		all = append(all, junk(append(wrong, "FORGED"...), says))
+	}
+	half, other := []byte(id), []byte(id)
 	for i := range 4 {
 		half[4+i] ^= 0xff
 		other[i] ^= 0xff
 	}
-	return []datagram{
+	return append(
+		all,
 		junk(nil, "an empty datagram"),
 		junk([]byte(id[:3]), "3 bytes of the id"),
 		junk(other, "8 bytes, of which the last 4 are those of the id"),
 		junk([]byte(id[:7]), "7 bytes of the id"),
-		junk(append(last, "FORGED"...), `"FORGED" behind an id whose last byte is wrong`),
 		junk(append(half, "FORGED"...), `"FORGED" behind an id of which half is wrong`),
 		junk([]byte("FORGED"+id), `"FORGED" in front of the id`),
 		junk(long[:5000], "5000 bytes without the id"),
-	}
+	)
 }
 
 func (s suite) forged(c *check.C) {
@@ -280,7 +296,10 @@ func (s suite) forged(c *check.C) {
 	)
 	w = s.connect(c, func(i int, r request) (sent []datagram) {
 		if i > 0 {
-			sent = closeTo(r.id)
+			for range 120 { // more than somebody may be willing to pass over
+				sent = append(sent, junk([]byte(r.id[:i]), "a byte of the id"))
+			}
+			sent = append(sent, closeTo(r.id)...)
 		}
 		return append(sent, reply(r, []byte("HELLO")))
 	})
@@ -295,14 +314,14 @@ func (s suite) forged(c *check.C) {
 }
 
 // random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte in
-// common once in 10^22 times; they rise, or fall no more than once, in less than one of 10^16: in either
-// byte order 2^24 of 24! orders do.
+// common, or two bytes that are always equal, once in 10^22 times; they rise, or fall no more than once, in
+// less than one of 10^16: in either byte order 2^24 of 24! orders do.
 func (s suite) random(c *check.C) {
 	const calls = 24
 	c.Variation("a new connection; %d calls, one after the other, each of which is answered at once", calls)
 	w := s.connect(c, answered([]byte("HELLO")))
-	what := fmt.Sprintf("Exchange(conn, \"hello\", limit %d, tries 3, wait %v)", roomy, ages)
 	var err error
+	what := fmt.Sprintf("Exchange(conn, \"hello\", limit %d, tries 3, wait %v)", roomy, ages)
 	for i := 0; i < calls && err == nil; i++ {
 		c.Do(what, func() { _, err = s.lab.Exchange(w.conn, hello, roomy, 3, ages) })
 	}
@@ -313,9 +332,17 @@ func (s suite) random(c *check.C) {
 	}
 	c.Step("the first ids were %s", strings.Join(shown[:min(3, len(shown))], ", "))
 	c.WantNil("Exchange", err)
+	all := func(same func(id string) bool) bool {
+		return !slices.ContainsFunc(ids, func(id string) bool { return !same(id) })
+	}
 	for i := range idSize {
-		if !slices.ContainsFunc(ids, func(id string) bool { return id[i] != ids[0][i] }) {
+		if all(func(id string) bool { return id[i] == ids[0][i] }) {
 			c.Fail("byte %d of the id is %02x in all %d calls: it is not random", i+1, ids[0][i], calls)
+		}
+		for k := range i {
+			if all(func(id string) bool { return id[i] == id[k] }) {
+				c.Fail("bytes %d and %d of the id are equal in all %d calls", k+1, i+1, calls)
+			}
 		}
 	}
 	for _, order := range []binary.ByteOrder{binary.BigEndian, binary.LittleEndian} {
@@ -332,6 +359,43 @@ func (s suite) random(c *check.C) {
 			)
 		}
 	}
+	known := fixedSeeds()
+	for _, id := range ids {
+		if known[id] {
+			c.Fail("the id % x comes from a generator with a fixed seed: the same ids follow each other "+
+				"in every run, so that they can be known beforehand", id)
+		}
+	}
+}
+
+// fixedSeeds returns the ids that the generators of math/rand make from the seeds that people write.
+func fixedSeeds() map[string]bool {
+	const calls = 2000 // in one process, before and in random
+	ids := map[string]bool{}
+	seeds := []uint64{0, 1, 2, 3, 7, 42, 123, 1234, 12345}
+	var sources []func() rand.Source
+	for _, a := range seeds {
+		sources = append(sources, func() rand.Source { return oldrand.New(oldrand.NewSource(int64(a))) })
+		for _, b := range seeds {
+			sources = append(sources, func() rand.Source { return rand.NewPCG(a, b) })
+		}
+	}
+	sources = append(sources, func() rand.Source { return rand.NewChaCha8([32]byte{}) })
+	for _, source := range sources {
+		gen := source()
+		bytewise := rand.New(source())
+		for range calls / len(sources) * 4 {
+			n := gen.Uint64()
+			ids[string(binary.LittleEndian.AppendUint64(nil, n))] = true
+			ids[string(binary.BigEndian.AppendUint64(nil, n))] = true
+			id := make([]byte, idSize)
+			for i := range id {
+				id[i] = byte(bytewise.Uint32())
+			}
+			ids[string(id)] = true
+		}
+	}
+	return ids
 }
 
 func (s suite) limit(c *check.C) {
@@ -447,6 +511,8 @@ func (s suite) broken(c *check.C) {
 	c.WantError("conn is closed", err, net.ErrClosed)
 	s.wantOneWrite(w)
 
+	s.anyError(c)
+
 	if runtime.GOOS == "windows" { // does not tell
 		return
 	}
@@ -457,6 +523,78 @@ func (s suite) broken(c *check.C) {
 	c.WantError("nobody has the port", err, syscall.ECONNREFUSED)
 	s.wantOneWrite(w)
 	w.wantUntimed()
+	c.WantOpen("Exchange", w.peer.Conn())
+}
+
+// failing is a connection of which a Write fails, or every Read after the first Write.
+type failing struct {
+	net.Conn
+	call string // "Read" or "Write"
+	err  error
+
+	mu     sync.Mutex
+	writes int
+	failed int // calls
+	late   bool
+}
+
+// fails returns an error if the call is to fail. After a few times it is another one.
+func (f *failing) fails(call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if call == "Write" {
+		f.late = f.late || f.failed > 0
+		f.writes++
+	}
+	if call != f.call || f.writes == 0 {
+		return nil
+	}
+	if f.failed++; f.failed > 3 {
+		return errors.New("the connection broke before")
+	}
+	return f.err
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	if err := f.fails("Read"); err != nil {
+		return 0, err
+	}
+	return f.Conn.Read(p)
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if err := f.fails("Write"); err != nil {
+		return 0, err
+	}
+	return f.Conn.Write(p)
+}
+
+func (f *failing) wroteLate() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.late
+}
+
+// anyError has Read and Write fail with errors that somebody could take for a timeout, or for nothing.
+func (s suite) anyError(c *check.C) {
+	for _, err := range []error{
+		errUnplugged, io.EOF, io.ErrClosedPipe, net.ErrClosed, syscall.EINTR,
+		syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EPERM,
+	} {
+		for _, call := range []string{"Write", "Read"} {
+			c.Variation("a new connection; the first %s fails: %v", call, err)
+			w := s.connect(c, answered(hello))
+			f := &failing{Conn: w.conn, call: call, err: err}
+			w.conn = f
+			_, got := s.exchange(w, hello, roomy, 3, short)
+			c.WantError("the "+call, got, err)
+			if f.wroteLate() {
+				c.Fail("your code called Write after the %s that failed; an error ends the call", call)
+			}
+			w.wantUntimed()
+			c.WantOpen("Exchange", w.peer.Conn())
+		}
+	}
 }
 
 func (s suite) wantOneWrite(w *wire) {

@@ -55,7 +55,8 @@ var Lessons = withBudgets([]Lesson{
 		Number: "04", Title: "Sticky packets", BuildsOn: "03", Written: true,
 		Idea:     "TCP carries bytes, not messages: they stick together and are cut apart.",
 		MaxAdded: 110, MaxRemoved: 40,
-		Reason: "the bug needs answers of any length: the server runs commands, refuses what is none and bounds what they print; the client decodes",
+		Reason: "the bug needs answers of any length: the server runs commands, refuses what is " +
+			"none and bounds what they print; the client decodes",
 		Changes: map[string]string{
 			"answer": "runs commands",
 			"talk":   "has its user's encoding, and reads through readMessage",
@@ -103,8 +104,10 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "09", Title: "A server type", BuildsOn: "08",
-		Idea: "Handler, Serve, Shutdown: what Python calls socketserver.",
+		Number: "09", Title: "A server type", BuildsOn: "08", Written: true,
+		Idea:     "Handler, Serve, Shutdown: what Python calls socketserver.",
+		MaxAdded: 190, MaxRemoved: 30,
+		Reason: "a type with everything that whoever imports it may ask for, and the comments that say so",
 	},
 	{
 		Number: "10", Title: "Address already in use", BuildsOn: "03", Written: true,
@@ -115,8 +118,11 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "11", Title: "Handshake and farewell", BuildsOn: "03",
+		Number: "11", Title: "Handshake and farewell", BuildsOn: "03", Written: true,
 		Idea: "The segments and the states behind dial, close and reset.",
+		Changes: map[string]string{
+			"listen": "asks for TCP alone, not multipath TCP",
+		},
 	},
 	{
 		Number: "12", Title: "Chat over TCP", BuildsOn: "02", Written: true,

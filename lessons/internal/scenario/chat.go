@@ -2,12 +2,14 @@ package scenario
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"socketbook/tools/loopback"
@@ -37,7 +39,7 @@ func InTurn(client, server TalkFunc, watch time.Duration) Play {
 		rec.State(0, "the server's user is asked for a line, and types nothing")
 		o.Stuck = !happensWithin(rec, watch, prints("server", 2))
 		user.release()
-		err = errors.Join(err, <-served, <-asked)
+		err = errors.Join(err, <-served, <-asked, writesReturned(rec))
 		o.Got = out.lines()
 		rec.Verdict("2 lines typed by the client's user; the server's user, who says nothing, reads %d",
 			len(o.Got))
@@ -64,7 +66,7 @@ func inBackground(f func() error) <-chan error {
 // quietUser types nothing. Once released, a read ends the goroutine that waits in it.
 type quietUser struct {
 	asked, released chan struct{}
-	once            bool
+	once            sync.Once
 }
 
 func newQuietUser() *quietUser {
@@ -74,10 +76,7 @@ func newQuietUser() *quietUser {
 func (u *quietUser) release() { close(u.released) }
 
 func (u *quietUser) Read([]byte) (int, error) {
-	if !u.once {
-		u.once = true
-		close(u.asked)
-	}
+	u.once.Do(func() { close(u.asked) })
 	<-u.released
 	runtime.Goexit()
 	return 0, io.EOF
@@ -241,7 +240,14 @@ func leaving(rec *timeline.Recorder, talk TalkFunc, client bool, last string) (s
 	close(parting.when)
 	stayed = <-remains
 	<-left
-	return stayed, err
+	return stayed, errors.Join(err, writesReturned(rec))
+}
+
+// writesReturned waits until every call that sends or closes has returned.
+func writesReturned(rec *timeline.Recorder) error {
+	ctx, cancel := context.WithTimeout(context.Background(), loopback.Patience)
+	defer cancel()
+	return rec.WaitWrites(ctx)
 }
 
 // laterUser types something when it is time.

@@ -22,6 +22,9 @@ type Outcome struct {
 	N     int             // what the scenario counts: reads, bytes, characters
 	Took  []time.Duration // what the scenario measures
 
+	// Pcap is what crossed the wire, as a file that Wireshark reads, if the play recorded it.
+	Pcap []byte
+
 	// Lacking is what this machine lacks, if a recording was shown instead or something left out.
 	Lacking string
 }

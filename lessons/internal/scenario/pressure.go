@@ -48,7 +48,8 @@ func BackPressure() Play {
 			return o, err
 		}
 		rec.State(pressureTotal, "the reader has read everything")
-		for _, row := range append(pick(m.samples[:full], pressureRows), pick(m.samples[full:], pressureRows/2)...) {
+		for _, row := range append(pick(m.samples[:full], pressureRows),
+			pick(m.samples[full:], pressureRows/2)...) {
 			rec.Verdict("%s", row)
 		}
 		return o, <-done
@@ -67,7 +68,8 @@ func pressurePair() (writer, reader *net.TCPConn, err error) {
 	}
 	writer, reader = c.(*net.TCPConn), s.(*net.TCPConn)
 	deadline := time.Now().Add(loopback.Patience)
-	err = errors.Join(writer.SetWriteBuffer(pressureBuffer), writer.SetDeadline(deadline), reader.SetDeadline(deadline))
+	err = errors.Join(writer.SetWriteBuffer(pressureBuffer), writer.SetDeadline(deadline),
+		reader.SetDeadline(deadline))
 	return writer, reader, err
 }
 

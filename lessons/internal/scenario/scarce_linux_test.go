@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		os.Stdout.WriteString("good morning\n")
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
-	case "server":
+	case "server", "one": // for many clients, or for one
 		ln, err := net.Listen("tcp", os.Args[len(os.Args)-1])
 		if err != nil {
 			os.Exit(1)
@@ -48,6 +48,11 @@ func TestMain(m *testing.M) {
 			conn, err := ln.Accept()
 			if err != nil {
 				os.Exit(1)
+			}
+			if os.Getenv("SCENARIO_ROLE") == "one" {
+				ln.Close()
+				answer(conn)
+				continue
 			}
 			go answer(conn)
 		}
@@ -234,7 +239,8 @@ func TestScarceDescriptors(t *testing.T) {
 				if err == nil {
 					err = o.Met
 				}
-				scarce := errors.Is(err, syscall.EMFILE) || errors.Is(err, errors.ErrUnsupported) || strings.Contains(err.Error(), "too many open files")
+				scarce := errors.Is(err, syscall.EMFILE) || errors.Is(err,
+					errors.ErrUnsupported) || strings.Contains(err.Error(), "too many open files")
 				require.True(t, scarce || left(err), "with %d more: %v", spare, err)
 			}
 		})
@@ -273,12 +279,17 @@ func TestParts(t *testing.T) {
 			}
 			return nil, errBroken
 		}, holder),
-		"no listener": scenario.WhoHasIt(func(string) (net.Listener, error) { return nil, errBroken }, nobodyHas, holder),
-		"no child":    scenario.WhoHasIt(listen, nobodyHas, func() *exec.Cmd { return &exec.Cmd{Err: errBroken} }),
+		"no listener": scenario.WhoHasIt(func(string) (net.Listener, error) { return nil, errBroken },
+			nobodyHas, holder),
+		"no child": scenario.WhoHasIt(listen, nobodyHas, func() *exec.Cmd { return &exec.Cmd{Err: errBroken} }),
 		"no program": scenario.AtExit(dial("tcp"), with, with,
 			func(...string) *exec.Cmd { return &exec.Cmd{Err: errBroken} }, holder),
 		"no client": scenario.AtExit(func(string) (net.Conn, error) { return nil, errBroken },
 			with, with, program("server"), holder),
+		"no header of characters": scenario.Characters(
+			func(string) ([]byte, error) { return nil, errBroken }, messages),
+		"no big header": scenario.Big(func() ([]byte, error) { return nil, errBroken },
+			func(net.Conn) error { return nil }),
 		"no message": scenario.Glue(scenario.Messages{
 			Send: func(io.Writer, []byte) error { return errBroken }, Receive: messages.Receive,
 		}),
@@ -292,6 +303,12 @@ func TestParts(t *testing.T) {
 	}
 	_, err := scenario.AtExit(dial("tcp"), with, with, program("mumble"), holder)(timeline.NewRecorder("mumble"))
 	require.ErrorContains(t, err, `"good morning\n"`)
+	require.NoError(t, before.Leaked())
+	_, err = scenario.Crowd(scenario.CrowdServer{
+		Kind: "for one", Command: func() *exec.Cmd { return program("one")("127.0.0.1:0") }, Clients: []int{1, 3},
+	})(timeline.NewRecorder("one"))
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.ErrorContains(t, err, "for one: ")
 	require.NoError(t, before.Leaked())
 }
 

@@ -283,8 +283,9 @@ func CutCharacter(answer AnswerFunc, talk TalkFunc) Play {
 		})
 }
 
-// WrongEncoding asks for an answer in UTF-8; the client decodes something else. The scene itself answers: what
-// a shell makes of echo 你好 depends on the system's code page. Got is what the client printed.
+// WrongEncoding asks for an answer in UTF-8; the client decodes something else. The scene itself
+// answers: what a shell makes of echo 你好 depends on the system's code page. Got is what the client
+// printed.
 func WrongEncoding(talk TalkFunc) Play {
 	return func(rec *timeline.Recorder) (Outcome, error) {
 		o, err := typed(answersOnce("你好\n"), talk, "echo 你好")(rec)
@@ -296,7 +297,8 @@ func WrongEncoding(talk TalkFunc) Play {
 	}
 }
 
-// answersOnce returns a server's answer function that takes one request and sends the same bytes whatever it was.
+// answersOnce returns a server's answer function that takes one request and sends the same bytes
+// whatever it was.
 func answersOnce(text string) func(net.Conn) error {
 	return func(conn net.Conn) error {
 		defer conn.Close()

@@ -16,10 +16,13 @@ import (
 
 // -svg replaces a picture that a lesson has written, and nothing else.
 func TestPictureReplaces(t *testing.T) {
-	l := Lesson{Number: "00", Scenes: []Scene{{Name: "one", Line: "a scene", Run: func(rec *timeline.Recorder) (scenario.Outcome, error) {
-		rec.Verdict("done")
-		return scenario.Outcome{}, nil
-	}}}}
+	l := Lesson{Number: "00", Scenes: []Scene{{
+		Name: "one", Line: "a scene",
+		Run: func(rec *timeline.Recorder) (scenario.Outcome, error) {
+			rec.Verdict("done")
+			return scenario.Outcome{}, nil
+		},
+	}}}
 	dir := t.TempDir()
 	run := func(name string) (string, int) {
 		var out, errs bytes.Buffer
@@ -39,7 +42,11 @@ func TestPictureReplaces(t *testing.T) {
 	errs, status := run(file("empty.svg", ""))
 	require.Zero(t, status, errs)
 
-	for _, text := range []string{"my thesis\n", "x", timeline.SVGBegin[:20], `<svg xmlns="http://www.w3.org/2000/svg" width="960" height="100" role="img">` + "\n<title>mine</title></svg>\n"} {
+	for _, text := range []string{
+		"my thesis\n", "x", timeline.SVGBegin[:20],
+		`<svg xmlns="http://www.w3.org/2000/svg" width="960" height="100" role="img">` +
+			"\n<title>mine</title></svg>\n",
+	} {
 		name := file("thesis.txt", text)
 		errs, status := run(name)
 		require.Equal(t, 1, status)
@@ -76,7 +83,8 @@ func TestCommandLineSuggests(t *testing.T) {
 	}
 }
 
-// A name may mean loopback when somebody asks, and every interface when the listener is made. What counts is where the listener is.
+// A name may mean loopback when somebody asks, and every interface when the listener is made. What
+// counts is where the listener is.
 func TestExposeAsksTheListener(t *testing.T) {
 	served := false
 	l := Lesson{
@@ -85,10 +93,12 @@ func TestExposeAsksTheListener(t *testing.T) {
 		Serve:  func(net.Listener) error { served = true; return nil },
 	}
 	var out, errs bytes.Buffer
-	require.Equal(t, 2, Run(t.Context(), l, []string{"server", "-addr", "localhost:0"}, strings.NewReader(""), &out, &errs))
+	require.Equal(t, 2, Run(t.Context(), l, []string{"server", "-addr", "localhost:0"},
+		strings.NewReader(""), &out, &errs))
 	require.Contains(t, errs.String(), "-expose")
 	require.Empty(t, out.String())
 	require.False(t, served)
-	require.Zero(t, Run(t.Context(), l, []string{"server", "-addr", "localhost:0", "-expose"}, strings.NewReader(""), &out, &errs))
+	require.Zero(t, Run(t.Context(), l, []string{"server", "-addr", "localhost:0", "-expose"},
+		strings.NewReader(""), &out, &errs))
 	require.True(t, served)
 }

@@ -28,11 +28,14 @@ func (s *session) explainListen(addr string, err error) string {
 	anyPort := s.command("server -addr 127.0.0.1:0")
 	switch {
 	case oneOf(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("listening on %s: another program has this port; take a free one with %s, or see who has it with %s", addr, anyPort, whoHas(runtime.GOOS, s.ListenPacket != nil, addr))
+		return fmt.Sprintf("listening on %s: another program has this port; take a free one with "+
+			"%s, or see who has it with %s", addr, anyPort, whoHas(runtime.GOOS, s.ListenPacket != nil, addr))
 	case oneOf(err, syscall.EACCES):
-		return fmt.Sprintf("listening on %s: not permitted: %s; take a free one with %s", addr, keptPort(runtime.GOOS), anyPort)
+		return fmt.Sprintf("listening on %s: not permitted: %s; take a free one with %s", addr,
+			keptPort(runtime.GOOS), anyPort)
 	case oneOf(err, syscall.EADDRNOTAVAIL):
-		return fmt.Sprintf("listening on %s: this machine does not have that address; use its own: %s", addr, anyPort)
+		return fmt.Sprintf("listening on %s: this machine does not have that address; use its own: "+
+			"%s", addr, anyPort)
 	}
 	return fmt.Sprintf("listening on %s: %v; try %s", addr, cause(err), anyPort)
 }
@@ -40,7 +43,8 @@ func (s *session) explainListen(addr string, err error) string {
 // keptPort says why a port is not to be had.
 func keptPort(goos string) string {
 	if goos == "windows" { // which knows no ports for the administrator
-		return "Windows or another program keeps this port for itself (netsh interface ipv4 show excludedportrange protocol=tcp lists what Windows keeps)"
+		return "Windows or another program keeps this port for itself (netsh interface ipv4 show " +
+			"excludedportrange protocol=tcp lists what Windows keeps)"
 	}
 	return "ports below 1024 belong to the administrator"
 }
@@ -66,9 +70,11 @@ func (s *session) explainDial(addr string, err error) string {
 	start := s.command("server -addr " + addr)
 	switch {
 	case oneOf(err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("connecting to %s: connection refused: nobody listens there; start the server first: %s", addr, start)
+		return fmt.Sprintf("connecting to %s: connection refused: nobody listens there; start the "+
+			"server first: %s", addr, start)
 	case oneOf(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("connecting to %s: another program has the address of this one (%v); choose another port", addr, err)
+		return fmt.Sprintf("connecting to %s: another program has the address of this one (%v); choose "+
+			"another port", addr, err)
 	case timedOut(err):
 		return fmt.Sprintf(
 			"connecting to %s: no answer in time; is the address right? a server on this "+

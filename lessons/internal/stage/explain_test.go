@@ -38,23 +38,56 @@ func TestExplain(t *testing.T) {
 		err     error
 		says    []string
 	}{
-		{listen, opError("listen", syscall.EADDRINUSE), []string{"listening on " + addr, "another program has this port", anyPort}},
+		{
+			listen, opError("listen", syscall.EADDRINUSE),
+			[]string{"listening on " + addr, "another program has this port", anyPort},
+		},
 		{listen, opError("listen", syscall.EACCES), []string{"listening on " + addr, "not permitted", anyPort}},
 		{listen, opError("listen", syscall.EADDRNOTAVAIL), []string{"does not have that address", anyPort}},
-		{listen, opError("listen", syscall.EMFILE), []string{"listening on " + addr, syscall.EMFILE.Error(), anyPort}},
+		{
+			listen, opError("listen", syscall.EMFILE),
+			[]string{"listening on " + addr, syscall.EMFILE.Error(), anyPort},
+		},
 		{listen, strange, []string{"listening on " + addr + ": strange; try " + anyPort}},
-		{dial, opError("dial", syscall.ECONNREFUSED), []string{"connecting to " + addr, "nobody listens there", again}},
-		{dial, opError("bind", syscall.EADDRINUSE), []string{"connecting to " + addr, "another program has the address of this one", "choose another port"}},
+		{
+			dial, opError("dial", syscall.ECONNREFUSED),
+			[]string{"connecting to " + addr, "nobody listens there", again},
+		},
+		{
+			dial, opError("bind", syscall.EADDRINUSE),
+			[]string{"connecting to " + addr, "another program has the address of this one", "another port"},
+		},
 		{dial, opError("dial", syscall.ETIMEDOUT), []string{"connecting to " + addr, "no answer in time", again}},
-		{dial, opError("dial", syscall.EHOSTUNREACH), []string{"connecting to " + addr, syscall.EHOSTUNREACH.Error(), again}},
-		{fromServer, fmt.Errorf("reading: %w", bufio.ErrTooLong), []string{"more than 65,535 bytes", "nothing of it was sent"}},
-		{fromServer, fmt.Errorf("got 2 of 4: %w", io.ErrUnexpectedEOF), []string{"got 2 of 4", "the server closed the connection in the middle of a message", again}},
-		{fromServer, fmt.Errorf("reading: %w", io.EOF), []string{"the server closed the connection before it answered", again}},
-		{fromClient, fmt.Errorf("reading: %w", io.EOF), []string{"the client closed the connection before it sent a message", again}},
-		{fromServer, fmt.Errorf("reading: %w", opError("read", syscall.ECONNRESET)), []string{"reading: " + syscall.ECONNRESET.Error(), again}},
-		{fromServer, fmt.Errorf("writing: %w", opError("write", syscall.EPIPE)), []string{"writing: " + syscall.EPIPE.Error(), again}},
+		{
+			dial, opError("dial", syscall.EHOSTUNREACH),
+			[]string{"connecting to " + addr, syscall.EHOSTUNREACH.Error(), again},
+		},
+		{
+			fromServer, fmt.Errorf("reading: %w", bufio.ErrTooLong),
+			[]string{"more than 65,535 bytes", "nothing of it was sent"},
+		},
+		{
+			fromServer, fmt.Errorf("got 2 of 4: %w", io.ErrUnexpectedEOF),
+			[]string{"got 2 of 4", "the server closed the " +
+				"connection in the middle of a message", again},
+		},
+		{fromServer, fmt.Errorf("reading: %w", io.EOF), []string{"the server closed the connection " +
+			"before it answered", again}},
+		{fromClient, fmt.Errorf("reading: %w", io.EOF), []string{"the client closed the connection " +
+			"before it sent a message", again}},
+		{
+			fromServer, fmt.Errorf("reading: %w", opError("read", syscall.ECONNRESET)),
+			[]string{"reading: " + syscall.ECONNRESET.Error(), again},
+		},
+		{
+			fromServer, fmt.Errorf("writing: %w", opError("write", syscall.EPIPE)),
+			[]string{"writing: " + syscall.EPIPE.Error(), again},
+		},
 		{fromServer, opError("read", syscall.ECONNREFUSED), []string{"nobody listens there", again}},
-		{fromServer, fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded), []string{"no answer", "is a server there?", again}},
+		{
+			fromServer, fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded),
+			[]string{"no answer", "is a server there?", again},
+		},
 		{fromServer, errors.New("something else"), []string{"something else"}},
 	} {
 		got := test.explain(test.err)

@@ -19,7 +19,8 @@ func (sc Scene) SVG(w io.Writer, takes []timeline.Scene) error {
 	return timeline.SVG(w, takes)
 }
 
-// writeSVG writes a picture to a file. One that is there already is replaced if a lesson wrote it, and only then.
+// writeSVG writes a picture to a file. One that is there already is replaced if a lesson wrote it,
+// and only then.
 func (s *session) writeSVG(name string, chosen []Scene, takes []timeline.Scene) int {
 	var picture bytes.Buffer
 	draw := timeline.SVG
@@ -31,12 +32,14 @@ func (s *session) writeSVG(name string, chosen []Scene, takes []timeline.Scene) 
 		err = os.WriteFile(name, picture.Bytes(), 0o666)
 	}
 	if err != nil {
-		return s.fail("writing the picture: %v; give a file in a folder that exists and that you may write to", err)
+		return s.fail("writing the picture: %v; give a file in a folder that exists and that you "+
+			"may write to", err)
 	}
 	return done
 }
 
-// replaceable returns an error if there is a file of that name which has something in it and is no picture of a lesson's.
+// replaceable returns an error if there is a file of that name which has something in it and is no
+// picture of a lesson's.
 func replaceable(name string) error {
 	info, err := os.Stat(name)
 	switch {
@@ -45,7 +48,8 @@ func replaceable(name string) error {
 	case err != nil:
 		return fmt.Errorf("%w; give a file in a folder that exists", err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another name", name)
+		return fmt.Errorf("%s is there already and is no regular file: not replaced; give another "+
+			"name", name)
 	case info.Size() == 0:
 		return nil
 	}
@@ -56,7 +60,8 @@ func replaceable(name string) error {
 	defer f.Close()
 	beginning := make([]byte, len(timeline.SVGBegin))
 	if _, err := io.ReadFull(f, beginning); err != nil || string(beginning) != timeline.SVGBegin {
-		return fmt.Errorf("%s is there already and is no picture of a lesson's: not replaced; give another name, or remove it", name)
+		return fmt.Errorf("%s is there already and is no picture of a lesson's: not replaced; give "+
+			"another name, or remove it", name)
 	}
 	return nil
 }

@@ -10,14 +10,20 @@ import (
 	"io/fs"
 	"log"
 	"net"
+	"os"
+	"os/signal"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // endGrace is how long an interrupted server may take to return from its serve function before the
 // process ends anyway.
 const endGrace = 100 * time.Millisecond
+
+// shutdownGrace is how long the clients of a server that has a Shutdown may take to finish.
+const shutdownGrace = 5 * time.Second
 
 // server plays the server's side alone.
 func (s *session) server(ctx context.Context, args []string) int {
@@ -92,6 +98,10 @@ func (s *session) serveUntil(ctx context.Context, l listening) int {
 			return s.fail("serving on %s: %s", l.at, s.explainPeer("client", l.at.String(), err))
 		}
 	case <-ctx.Done(): // interrupted
+		if s.Shutdown != nil {
+			s.shutDown()
+			return done
+		}
 		l.end.Close()
 		select {
 		case <-served:
@@ -99,6 +109,35 @@ func (s *session) serveUntil(ctx context.Context, l listening) int {
 		}
 	}
 	return done
+}
+
+// shutDown lets the clients of an interrupted server finish, until shutdownGrace has passed or the next
+// interrupt comes.
+func (s *session) shutDown() {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+	defer cancel()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Shutdown(ctx) }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			return
+		}
+	case <-time.After(endGrace):
+		s.complain("interrupted: nobody is accepted any more, and the clients that are connected have %v "+
+			"to finish; interrupt again to cut them off", shutdownGrace)
+		select {
+		case err := <-ended:
+			if err == nil {
+				s.complain("the clients have finished")
+				return
+			}
+		case <-time.After(shutdownGrace + endGrace): // somebody changed the lesson, and it does not return
+		}
+	}
+	s.complain("the clients that were still connected have been cut off")
 }
 
 // client plays the client's side alone.
@@ -227,8 +266,9 @@ func (s *session) checkAddr(addr string) (int, bool) {
 	return done, true
 }
 
-// onLoopback reports whether only this machine can reach a listener. Its address says so, not the name that it was asked
-// for: a name may mean one address now and another one when it is looked up again.
+// onLoopback reports whether only this machine can reach a listener. Its address says so, not the
+// name that it was asked for: a name may mean one address now and another one when it is looked up
+// again.
 func onLoopback(bound net.Addr) bool {
 	tcp, ok := bound.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -36,7 +36,8 @@ type Take struct {
 	Play  scenario.Play
 }
 
-// Name tells the takes of all scenes of a lesson apart. It is the name of the scene unless the take is the naive one.
+// Name tells the takes of all scenes of a lesson apart. It is the name of the scene unless the take
+// is the naive one.
 func (t Take) Name() string {
 	if t.Naive {
 		return t.Scene + "-naive"
@@ -69,11 +70,18 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 	asJSON := flags.Bool("json", false, "")
 	ascii := flags.Bool("ascii", false, "")
 	svg := flags.String("svg", "", "")
+	pcap := new(string)
+	if s.Segments {
+		pcap = flags.String("pcap", "", "")
+	}
 	if status, ok := s.parse(flags, args); !ok {
 		return status
 	}
 	if *svg == "" && given(flags, "svg") {
 		return s.misuse("-svg '': a picture needs the name of a file: %s", s.command("-svg picture.svg"))
+	}
+	if *pcap == "" && given(flags, "pcap") {
+		return s.misuse("-pcap '': segments need the name of a file: %s", s.command("-pcap segments.pcap"))
 	}
 	if *list {
 		for _, sc := range s.Scenes {
@@ -95,11 +103,24 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 			return s.fail("writing the picture: %v", err)
 		}
 	}
+	if *pcap != "" {
+		if err := replaceablePcap(*pcap); err != nil {
+			return s.fail("writing the segments: %v", err)
+		}
+	}
 	show := s.drawn(s.style(*ascii))
 	if *asJSON {
 		show = s.streamed
 	}
-	recorded, status := s.playAll(ctx, chosen, show)
+	var segments [][]byte
+	recorded, status := s.playAll(ctx, chosen, func(ctx context.Context, t Take) (Recording, error) {
+		r, err := show(ctx, t)
+		segments = append(segments, r.Pcap)
+		return r, err
+	})
+	if *pcap != "" && status == done && ctx.Err() == nil {
+		status = s.writePcap(*pcap, segments)
+	}
 	if *svg != "" && status == done && ctx.Err() == nil {
 		return s.writeSVG(*svg, chosen, recorded)
 	}
@@ -268,9 +289,9 @@ func (n notes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// style follows the terminal: its width, its colours, its characters. Anything else gets no colour and no box drawing.
-// style follows the terminal: its width; colour and box drawing only there, and not when NO_COLOR
-// is set.
+// style follows the terminal: its width, its colours, its characters. Anything else gets no colour
+// and no box drawing. style follows the terminal: its width; colour and box drawing only there, and
+// not when NO_COLOR is set.
 func (s *session) style(ascii bool) timeline.Style {
 	st := timeline.Style{Width: 80, ASCII: ascii}
 	if f, ok := s.out.Writer.(*os.File); ok && isTerminal(f) {

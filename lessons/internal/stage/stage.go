@@ -42,12 +42,17 @@ type Lesson struct {
 	Dial         func(addr string) (net.Conn, error)
 	Talk         scenario.TalkFunc // until in ends; does not close conn
 
+	// Shutdown, where a server has it, ends Serve when the server is interrupted: it lets the clients
+	// finish, or cuts them off when ctx ends, and returns ctx's error then.
+	Shutdown func(ctx context.Context) error
+
 	// ServerFlags and ClientFlags, in a lesson that has flags of its own, register those of one
 	// side, with their usage. They may set l's fields, there and when a flag is read: l is a copy
 	// for one run.
 	ServerFlags, ClientFlags func(l *Lesson, flags *flag.FlagSet)
 
 	RunsCommands bool // the server executes what it is sent: it may listen on loopback only
+	Segments     bool // its scenes record segments: -pcap FILE writes them
 	Chats        bool // either side may leave whenever it likes: a server that does is no error
 
 	// In and Out are what the user of a server types and sees. They are set before ServerFlags and
@@ -70,6 +75,10 @@ type Scene struct {
 
 	// Varies says that how far it gets differs from play to play: no recording of it is kept.
 	Varies bool
+
+	// Slow is for a scene of seconds. The tests play it once, beside other slow ones, and share what
+	// they recorded.
+	Slow bool
 
 	// Plot, in a scene that measures, draws its SVG from the events of one take. nil: the timeline.
 	Plot func(w io.Writer, title string, events []timeline.Event) error
@@ -267,6 +276,9 @@ func (s *session) usage(w io.Writer) {
 	row("-list", "the scenes, one line each")
 	row("-json", "the events as JSON lines")
 	row("-svg FILE", "the picture also as SVG")
+	if s.Segments {
+		row("-pcap FILE", "the segments, for Wireshark")
+	}
 	row("-ascii", "nothing but ASCII")
 	row("server -addr "+defaultAddr, "one side; Ctrl-C ends it")
 	if s.RunsCommands {

@@ -30,8 +30,9 @@ var (
 	multiByteLocale = regexp.MustCompile(`(?i)\.(gb|big5|euc|sjis|shift)`)
 )
 
-// encodingOf asks the locale, as setlocale(3) does: the first of three variables that is set decides. In containers none
-// is, and their terminals are UTF-8. Windows has no locale of that kind; package os writes UTF-8 to its console.
+// encodingOf asks the locale, as setlocale(3) does: the first of three variables that is set
+// decides. In containers none is, and their terminals are UTF-8. Windows has no locale of that
+// kind; package os writes UTF-8 to its console.
 func encodingOf(goos string, getenv func(string) string) terminalEncoding {
 	if goos == "windows" {
 		return inUTF8
@@ -49,16 +50,16 @@ func encodingOf(goos string, getenv func(string) string) terminalEncoding {
 	return inUTF8
 }
 
-// drawing says what a terminal can show: colour not with NO_COLOR (no-color.org), box drawing only in UTF-8, and neither if it is
-// dumb.
+// drawing says what a terminal can show: colour not with NO_COLOR (no-color.org), box drawing only
+// in UTF-8, and neither if it is dumb.
 func drawing(encoding terminalEncoding, getenv func(string) string) (colour, box bool) {
 	dumb := getenv("TERM") == "dumb"
 	return !dumb && getenv("NO_COLOR") == "", !dumb && encoding == inUTF8
 }
 
-// visible returns a writer to out that a peer's bytes may be written to. If out is a terminal, they cannot control it:
-// what would is shown instead, "\x1b" for an escape. Anything else gets the bytes as they are. The caller calls done
-// after the last write, for a character that has begun.
+// visible returns a writer to out that a peer's bytes may be written to. If out is a terminal, they
+// cannot control it: what would is shown instead, "\x1b" for an escape. Anything else gets the
+// bytes as they are. The caller calls done after the last write, for a character that has begun.
 func visible(out io.Writer) (w io.Writer, done func() error) {
 	stream := out
 	if p, ok := stream.(*prompter); ok {
@@ -74,8 +75,8 @@ func visible(out io.Writer) (w io.Writer, done func() error) {
 	return t, t.Close
 }
 
-// controls is a transformer that shows what would control a terminal: every control character but a line end and a tab, and what
-// turns the direction of text (Trojan Source, CVE-2021-42574).
+// controls is a transformer that shows what would control a terminal: every control character but a
+// line end and a tab, and what turns the direction of text (Trojan Source, CVE-2021-42574).
 type controls struct {
 	transform.NopResetter
 	encoding terminalEncoding
@@ -118,8 +119,8 @@ func (c *controls) show(b []byte) (shown string, size int) {
 	return string(b[:size]), size
 }
 
-// wrapWords breaks a text between words, in front of column width; later lines begin with indent. A word that is too long, an
-// address say, stays in one piece.
+// wrapWords breaks a text between words, in front of column width; later lines begin with indent. A
+// word that is too long, an address say, stays in one piece.
 func wrapWords(text, indent string, width int) string {
 	var out strings.Builder
 	column := 0
@@ -143,9 +144,11 @@ func wrapWords(text, indent string, width int) string {
 // toType is a command in a complaint.
 var toType = regexp.MustCompile(`go run [^;,]*`)
 
-// wrapComplaint breaks a complaint between words, and no command that it names: whoever copies that gets one line.
+// wrapComplaint breaks a complaint between words, and no command that it names: whoever copies that
+// gets one line.
 func wrapComplaint(text string, width int) string {
 	const blank = "\ue000" // for private use, so that no text has it
-	held := toType.ReplaceAllStringFunc(text, func(command string) string { return strings.ReplaceAll(command, " ", blank) })
+	held := toType.ReplaceAllStringFunc(text,
+		func(command string) string { return strings.ReplaceAll(command, " ", blank) })
 	return strings.ReplaceAll(wrapWords(held, "  ", width), blank, " ")
 }

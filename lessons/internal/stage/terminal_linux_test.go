@@ -19,7 +19,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// terminal returns the two ends of a new pseudo-terminal: what is written to the second one is read from the first.
+// terminal returns the two ends of a new pseudo-terminal: what is written to the second one is read
+// from the first.
 func terminal(t *testing.T, columns uint16) (reader, tty *os.File) {
 	reader, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -152,7 +153,8 @@ func TestStyleOfTheTerminal(t *testing.T) {
 		})
 		require.Equal(t, c.colour, strings.Contains(shown, "\x1b["), "colour with %s %s:\n%s", c.env, c.args, shown)
 		require.Equal(t, c.box, strings.Contains(shown, "─"), "box drawing with %s %s:\n%s", c.env, c.args, shown)
-		require.Equal(t, c.utf8, strings.ContainsFunc(shown, func(r rune) bool { return r > 0x7f }), "%s %s:\n%s", c.env, c.args, shown)
+		require.Equal(t, c.utf8, strings.ContainsFunc(shown, func(r rune) bool { return r > 0x7f }),
+			"%s %s:\n%s", c.env, c.args, shown)
 	}
 }
 
@@ -240,7 +242,8 @@ func TestComplaintOnTerminal(t *testing.T) {
 	l, _ := shouting(t)
 	for _, columns := range []uint16{40, 60} {
 		shown := onTerminal(t, columns, func(tty *os.File) {
-			require.Equal(t, 1, Run(t.Context(), l, []string{"client", "-addr", addr}, strings.NewReader(""), tty, tty))
+			require.Equal(t, 1, Run(t.Context(), l, []string{"client", "-addr", addr}, strings.NewReader(""),
+				tty, tty))
 		})
 		require.Equal(t, 2, strings.Count(shown, addr), "no address is broken:\n%s", shown)
 		require.Contains(t, shown, "go run ./lessons/00 server -addr "+addr+"\n", "nor is the command to type")

@@ -96,7 +96,8 @@ func TestControls(t *testing.T) {
 }
 
 func TestWrapWords(t *testing.T) {
-	text := "connecting to 127.0.0.1:45678: connection refused: nobody listens there; start the server first: go run ./lessons/01 server -addr 127.0.0.1:45678"
+	text := "connecting to 127.0.0.1:45678: connection refused: nobody listens there; start the " +
+		"server first: go run ./lessons/01 server -addr 127.0.0.1:45678"
 	for _, width := range []int{40, 60} {
 		wrapped := wrapWords(text, "  ", width)
 		require.Equal(t, strings.Fields(text), strings.Fields(wrapped), "no word is broken")

@@ -40,6 +40,7 @@ func terminalWidth(f *os.File) int {
 
 // readerLeft reports whether err means that nobody reads a pipe any more, such as one to more.
 func readerLeft(err error) bool {
-	const noData, notConnected = syscall.Errno(232), syscall.Errno(233) // ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED
+	// ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED
+	const noData, notConnected = syscall.Errno(232), syscall.Errno(233)
 	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, noData) || errors.Is(err, notConnected)
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// pieces are what the lines are made of: wide, narrow and joined characters, accents, tabs, and what must never reach
-// a terminal as it is.
+// pieces are what the lines are made of: wide, narrow and joined characters, accents, tabs, and
+// what must never reach a terminal as it is.
 var pieces = []string{
 	"conn", "err", " ", " ", "\t", "客户端", "粘包", "，", "é", "e\u0301", "한국어", "ﾃｽﾄ", "👩‍💻", "🇩🇪", "👍🏽", "☁️", "✓", "…", "│",
 	"\x1b[31m", "\x07", "\u202e", "\u200b", "\ufeff", "\xff", "\u0301", "\u0085", "\u00ad", "ไทย", "नमस्ते", "\u2028", "\r", "(", ")", ", ",

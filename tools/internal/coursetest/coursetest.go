@@ -1,5 +1,6 @@
-// Package coursetest makes a small course to try the tools on: lab 05 with its real suite, and whatever else a test asks
-// for. What a student has done in the clone that the tests run in does not matter.
+// Package coursetest makes a small course to try the tools on: lab 05 with its real suite, and
+// whatever else a test asks for. What a student has done in the clone that the tests run in does
+// not matter.
 package coursetest
 
 import (
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"socketbook/tools/check"
 	"socketbook/tools/internal/runner"
 )
 
@@ -31,8 +33,9 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 }
 `
 	Right = before + "io.ReadFull(r, header[:])" + after // 10 points
-	Split = before + "r.Read(header[:])" + after         // takes the first piece of a header for all of it: 7 points
-	Wrong = before + "io.ReadFul(r, header[:])" + after  // does not compile
+	// takes the first piece of a header for all of it: 7 points
+	Split = before + "r.Read(header[:])" + after
+	Wrong = before + "io.ReadFul(r, header[:])" + after // does not compile
 	Hangs = before + "io.ReadFull(r, make([]byte, 5))" + after
 
 	before = `package framing
@@ -81,8 +84,12 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 `
 )
 
-// New makes the course, with lab 05 as answer has it, and returns its folder. Folders such as "lessons" are copied from the
-// clone besides.
+// Each course has a folder of its own. Without the folders' names in it, what is compiled for one
+// serves all.
+func init() { os.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -trimpath") }
+
+// New makes the course, with lab 05 as answer has it, and returns its folder. Folders such as
+// "lessons" are copied from the clone besides.
 func New(t testing.TB, answer string, folders ...string) string {
 	t.Helper()
 	from, err := runner.FindRoot(".")
@@ -102,6 +109,55 @@ func New(t testing.TB, answer string, folders ...string) string {
 	}
 	Write(t, root, answer)
 	return root
+}
+
+// Small makes a course with nothing but a small lab 05.
+func Small(t testing.TB, answer string) string {
+	t.Helper()
+	root := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "go.mod"),
+		[]byte("module socketbook\n\ngo 1.26.0\n"), 0o644))
+	AddSmall(t, root, "05", answer)
+	return root
+}
+
+// AddSmall adds a lab with a suite of one case, which passes when a function of the student's
+// returns: answer is its body. It is built and run in a third of the time that a real suite takes.
+func AddSmall(t testing.TB, root, number, answer string) {
+	t.Helper()
+	folder := filepath.Join(root, "labs", number)
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	for name, text := range map[string]string{
+		"framing.go": SmallAnswer(answer),
+		"README.md":  "# Lab " + number + ": a title\n\nYou edit one file, `labs/" + number + "/framing.go`.\n",
+		"framing_test.go": `package framing
+
+import (
+	"flag"
+	"os"
+	"testing"
+)
+
+var _ = flag.Uint64("seed", 0, "")
+
+func TestFraming(t *testing.T) {
+	t.Run("the case", func(t *testing.T) { answer() })
+	passed := []byte("{\"lab\":\"` + number + `\",\"case\":\"the case\",\"points\":1,\"of\":1,\"outcome\":\"passed\"}\n")
+	if err := os.WriteFile(os.Getenv("` + check.ResultsVariable + `"), passed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+`,
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
+	}
+}
+
+// SmallAnswer is the file of a small lab.
+func SmallAnswer(answer string) string {
+	return "package framing\n\nimport (\n\t\"os\"\n\t\"os/exec\"\n)\n\nvar _, _ = os.Getpid, " +
+		"exec.Command\n\n" +
+		"func answer() {\n\t" + answer + "\n}\n"
 }
 
 // Write puts an answer into lab 05.

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"go/parser"
 	"go/token"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"socketbook/tools/internal/runner"
@@ -18,13 +20,14 @@ import (
 const (
 	pollPause = 150 * time.Millisecond // between two looks at the file
 	halfPause = 100 * time.Millisecond // more for a file that is empty or half-written
-	// coarsest is the coarsest clock of a file system (FAT: 2 s). A file that changed so lately may change again without
-	// another time.
+	// coarsest is the coarsest clock of a file system (FAT: 2 s). A file that changed so lately may
+	// change again without another time.
 	coarsest = 3 * time.Second
 )
 
-// watched is a file that somebody edits. It is looked at by size, time and identity, and read when these differ: that works on
-// network drives, under WSL, and with editors that put a new file in the place of the old one.
+// watched is a file that somebody edits. It is looked at by size, time and identity, and read when
+// these differ: that works on network drives, under WSL, and with editors that put a new file in
+// the place of the old one.
 type watched struct {
 	path string
 	info os.FileInfo // nil: there is no file
@@ -40,7 +43,8 @@ func (w *watched) look() bool {
 		w.info, w.text, w.sum = nil, nil, [sha256.Size]byte{}
 		return was != nil
 	}
-	if w.info != nil && os.SameFile(w.info, info) && w.info.Size() == info.Size() && w.info.ModTime().Equal(info.ModTime()) &&
+	if w.info != nil && os.SameFile(w.info, info) && w.info.Size() == info.Size() &&
+		w.info.ModTime().Equal(info.ModTime()) &&
 		time.Since(info.ModTime()) > coarsest {
 		return false
 	}
@@ -125,8 +129,8 @@ func (f *Follower) Again(ctx context.Context) {
 	}
 }
 
-// Follow runs until ctx ends; no process of a run is left then. A change during a run ends the run, and the next one begins when
-// nothing of it is left.
+// Follow runs until ctx ends; no process of a run is left then. A change during a run ends the run,
+// and the next one begins when nothing of it is left.
 func (f *Follower) Follow(ctx context.Context) {
 	f.state = State{Lab: f.Lab}
 	file := &watched{path: filepath.Join(f.Builder.Root, filepath.FromSlash(f.Lab.File))}
@@ -164,7 +168,8 @@ func (f *Follower) Follow(ctx context.Context) {
 	}
 }
 
-// wait returns when the content has changed, a run is asked for, or ctx has ended. Meanwhile it passes on news.
+// wait returns when the content has changed, a run is asked for, or ctx has ended. Meanwhile it
+// passes on news.
 func (f *Follower) wait(ctx context.Context, file *watched, tick <-chan time.Time, news <-chan func()) {
 	for {
 		select {
@@ -206,6 +211,12 @@ func (f *Follower) run(ctx context.Context, news chan<- func()) {
 		case <-ctx.Done():
 		}
 	}
+	defer func() {
+		if why := recover(); why != nil { // it is for the caller of Follow to know
+			stack := debug.Stack()
+			say(func() { panic(fmt.Sprintf("%v\n%s", why, stack)) })
+		}
+	}()
 	o := Options{Seed: 1 + rand.Uint64N(9999)}
 	if f.Seed != nil {
 		o.Seed = cmp.Or(f.Seed(), o.Seed)

@@ -72,7 +72,8 @@ func TestFollow(t *testing.T) {
 	a := Split(s.Result.First().Report)
 	require.Contains(t, a.Body, "payload: wrong bytes")
 	require.Contains(t, a.Body, "\n   1. ")
-	require.Equal(t, "One Read may return fewer bytes than it was asked for, even of a header of four.", a.Rule)
+	require.Equal(t, "One Read may return fewer bytes than it was asked for, even of a header of "+
+		"four.", a.Rule)
 	require.Equal(t, "go run ./lessons/05 -scene split-header", a.Scene)
 	require.Contains(t, a.Again, fmt.Sprintf("-seed=%d", s.Result.Seed))
 
@@ -109,13 +110,14 @@ func TestFollow(t *testing.T) {
 	require.Equal(t, []string{b.Folder()}, left)
 }
 
-// Whatever is saved when: the last content is what is run last, and no two runs are at the same time. A run is a function here, and
-// takes as long as it likes.
+// Whatever is saved when: the last content is what is run last, and no two runs are at the same
+// time. A run is a function here, and takes as long as it likes.
 func TestTheLastContentCounts(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "answer.go")
 	states := make(chan State, 10_000)
-	f := NewFollower(&runner.Builder{Root: root}, Lab{Number: "05", File: "answer.go"}, func(s State) { states <- s })
+	f := NewFollower(&runner.Builder{Root: root}, Lab{Number: "05", File: "answer.go"},
+		func(s State) { states <- s })
 	var running int
 	f.runs = func(ctx context.Context, o Options, begun func(), live func(Case)) (Result, error) {
 		running++
@@ -180,8 +182,12 @@ func TestTheLastContentCounts(t *testing.T) {
 		last := fmt.Sprintf("package p // %04d", n)
 		until(name, func(s State) bool { return s.Phase == Done && s.Result.Note == last })
 	}
-	require.NoError(t, os.WriteFile(file, []byte("package p // 9999"), 0o644)) // the same size, perhaps the same time
-	until("the same size", func(s State) bool { return s.Phase == Done && strings.HasSuffix(s.Result.Note, "9999") })
+	// the same size, perhaps the same time
+	require.NoError(t, os.WriteFile(file, []byte("package p // 9999"), 0o644))
+	until("the same size", func(s State) bool {
+		return s.Phase == Done &&
+			strings.HasSuffix(s.Result.Note, "9999")
+	})
 	stop()
 	<-over
 }
@@ -223,8 +229,11 @@ func TestFind(t *testing.T) {
 func TestOutputOfATest(t *testing.T) {
 	var live []Case
 	p := testOutput{live: func(c Case) { live = append(live, c) }, reports: map[string]*strings.Builder{}}
-	for line := range strings.Lines("before\n\x16=== RUN   TestX\n\x16=== RUN   TestX/a_case\n    first\nno end\x16--- FAIL: TestX/a_case (0.00s)\n" +
-		"\x16=== NAME  TestX\n    lab 05: 7/10 points\n    something else\n\x16=== RUN   TestX/b\n    run.go:2: because\n\x16--- SKIP: TestX/b (0.00s)\n\x16--- FAIL: TestX (0.1s)\n\x16=== NAME  \n\x16FAIL\n") {
+	for line := range strings.Lines("before\n\x16=== RUN   TestX\n\x16=== RUN   TestX/a_case\n    " +
+		"first\nno end\x16--- FAIL: TestX/a_case (0.00s)\n" +
+		"\x16=== NAME  TestX\n    lab 05: 7/10 points\n    something else\n\x16=== RUN   TestX/b\n " +
+		"   run.go:2: because\n\x16--- SKIP: TestX/b (0.00s)\n\x16--- FAIL: TestX " +
+		"(0.1s)\n\x16=== NAME  \n\x16FAIL\n") {
 		p.take([]byte(strings.TrimSuffix(line, "\n")))
 	}
 	require.Equal(t, "first\nno end", p.report("a case"))
@@ -253,13 +262,17 @@ func f() { panic("started") }`, strings.Replace(coursetest.Starter, `panic("not 
 	require.Equal(t, coursetest.Right, string(text))
 
 	git := func(args ...string) {
-		cmd := exec.Command("git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"}, args...)...)
+		cmd := exec.Command("git", append([]string{
+			"-c", "user.name=x", "-c", "user.email=x@example.org",
+			"-c", "commit.gpgsign=false",
+		}, args...)...)
 		cmd.Dir = root
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
 	git("init", "-q")
-	for i, version := range []string{strings.Replace(coursetest.Starter, "lab 05.", "an older one.", 1), coursetest.Starter, coursetest.Split, coursetest.Right} {
+	for i, version := range []string{strings.Replace(coursetest.Starter, "lab 05.", "an older one.",
+		1), coursetest.Starter, coursetest.Split, coursetest.Right} {
 		coursetest.Write(t, root, version)
 		git("add", ".")
 		git("commit", "-qm", fmt.Sprint(i))

@@ -1,5 +1,5 @@
-// Package labrun runs the labs for tools/watch and tools/workbook: once, or at every change of the file that the student
-// edits.
+// Package labrun runs the labs for tools/watch and tools/workbook: once, or at every change of the
+// file that the student edits.
 package labrun
 
 import (

@@ -38,9 +38,10 @@ func (c Case) Failed() bool { return c.Outcome == check.Failed }
 type Result struct {
 	Cases      []Case
 	Points, Of int
-	Note       string // what the suite says of the whole: that the lab is not started, that it has no points and why
-	Printed    string // what was printed outside of the suite; of interest when there are no cases
-	Seed       uint64
+	// what the suite says of the whole: that the lab is not started, that it has no points and why
+	Note    string
+	Printed string // what was printed outside of the suite; of interest when there are no cases
+	Seed    uint64
 }
 
 // Perfect reports whether nothing is missing.
@@ -55,7 +56,8 @@ func (r Result) First() *Case {
 	return &r.Cases[i]
 }
 
-// Changes names the cases that pass in r and did not in old, and those that passed in old and do not any more.
+// Changes names the cases that pass in r and did not in old, and those that passed in old and do
+// not any more.
 func (r Result) Changes(old Result) (fixed, broke []string) {
 	was := map[string]Case{}
 	for _, c := range old.Cases {
@@ -80,7 +82,8 @@ type Options struct {
 	Timeline bool   // reports show what crossed the connection
 }
 
-// Run builds and runs the suite of a lab once. The error is a *runner.BuildError if the lab does not compile.
+// Run builds and runs the suite of a lab once. The error is a *runner.BuildError if the lab does
+// not compile.
 func Run(ctx context.Context, b *runner.Builder, lab Lab, o Options) (Result, error) {
 	binary, err := b.Lab(ctx, lab.Number)
 	if err != nil {
@@ -90,8 +93,9 @@ func Run(ctx context.Context, b *runner.Builder, lab Lab, o Options) (Result, er
 	return execute(ctx, b.Root, binary, lab, o, nil)
 }
 
-// execute runs a suite; live, if it is not nil, is told each case as it ends, without its points. It is all that is known here of the suites' engine: the flags of a test, the lines that a test prints for
-// test2json (go doc cmd/test2json), and the results file, which alone gives points.
+// execute runs a suite; live, if it is not nil, is told each case as it ends, without its points.
+// It is all that is known here of the suites' engine: the flags of a test, the lines that a test
+// prints for test2json (go doc cmd/test2json), and the results file, which alone gives points.
 func execute(ctx context.Context, root, binary string, lab Lab, o Options, live func(Case)) (Result, error) {
 	folder, err := os.MkdirTemp("", "socketbook-results-")
 	if err != nil {
@@ -122,7 +126,8 @@ func execute(ctx context.Context, root, binary string, lab Lab, o Options, live 
 	r := Result{Seed: o.Seed, Printed: strings.TrimSpace(p.rest() + "\n" + outcome.Printed)}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		r.Note = fmt.Sprintf("the suite ended with status %d before it had written a result: something ends the program before the suite begins", outcome.Status)
+		r.Note = fmt.Sprintf("the suite ended with status %d before it had written a result: "+
+			"something ends the program before the suite begins", outcome.Status)
 		return r, nil
 	}
 	lines, err := check.ReadResults(bytes.NewReader(text))
@@ -147,8 +152,8 @@ func execute(ctx context.Context, root, binary string, lab Lab, o Options, live 
 	return r, nil
 }
 
-// testOutput reads what a test prints with -test.v=test2json: a line of the framework begins with ^V; what follows it
-// belongs to the test that was named last.
+// testOutput reads what a test prints with -test.v=test2json: a line of the framework begins with
+// ^V; what follows it belongs to the test that was named last.
 type testOutput struct {
 	live    func(Case)
 	test    string // "TestFraming/a_message_is_read_back"
@@ -229,10 +234,12 @@ func (p *testOutput) rest() string {
 
 // Advice is a failure's report, cut into what is shown at once and what is a hint.
 type Advice struct {
-	Body  string // what was done, what came back, what is wrong
-	Rule  string
-	Next  string
-	Scene string // the lesson's scene to play, as a command: "go run ./lessons/05 -scene split-header"; or the README to read
+	Body string // what was done, what came back, what is wrong
+	Rule string
+	Next string
+	// the lesson's scene to play, as a command: "go run ./lessons/05 -scene split-header"; or the
+	// README to read
+	Scene string
 	Again string // the command that runs the case alone
 }
 
@@ -244,7 +251,10 @@ func Split(report string) Advice {
 	at := &a.Body
 	for line := range strings.Lines(report) {
 		if m := label.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
-			at = map[string]*string{"rule": &a.Rule, "next": &a.Next, "reread": &a.Scene, "see": &a.Scene, "again": &a.Again, "run again": &a.Again}[m[1]]
+			at = map[string]*string{
+				"rule": &a.Rule, "next": &a.Next, "reread": &a.Scene, "see": &a.Scene,
+				"again": &a.Again, "run again": &a.Again,
+			}[m[1]]
 			line = m[2] + "\n"
 		}
 		if at != &a.Body {
@@ -252,7 +262,8 @@ func Split(report string) Advice {
 		}
 		*at += line
 	}
-	a.Body, a.Rule, a.Next = strings.TrimRight(a.Body, "\n"), strings.TrimSpace(a.Rule), strings.TrimSpace(a.Next)
+	a.Body, a.Rule, a.Next = strings.TrimRight(a.Body,
+		"\n"), strings.TrimSpace(a.Rule), strings.TrimSpace(a.Next)
 	_, scene, found := strings.Cut(a.Scene, ": ")
 	if !found {
 		scene = a.Scene

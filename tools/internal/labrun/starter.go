@@ -54,7 +54,8 @@ func starterName(store *progress.Store, lab Lab) (string, error) {
 	return filepath.Join(dir, "starters", filepath.FromSlash(lab.File)), err
 }
 
-// KeepStarter keeps a copy of the lab's file while it is a starter, for a clone without a history. Keeping it may fail.
+// KeepStarter keeps a copy of the lab's file while it is a starter, for a clone without a history.
+// Keeping it may fail.
 func KeepStarter(root string, store *progress.Store, lab Lab) {
 	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(lab.File)))
 	if err != nil || !untouched(text) {
@@ -68,8 +69,8 @@ func KeepStarter(root string, store *progress.Store, lab Lab) {
 // mostVersions bounds how far back a starter is looked for.
 const mostVersions = 500
 
-// Starter returns the lab's file as it was handed out: the copy that was kept, or the newest version in git's history that is
-// a starter.
+// Starter returns the lab's file as it was handed out: the copy that was kept, or the newest
+// version in git's history that is a starter.
 func Starter(root string, store *progress.Store, lab Lab) ([]byte, error) {
 	if name, err := starterName(store, lab); err == nil {
 		if text, err := os.ReadFile(name); err == nil && untouched(text) {

@@ -1,5 +1,5 @@
-// Package progress keeps what a reader has done, in .socketbook/state.json in the module's folder: for tools/watch and
-// tools/workbook. The points in it are a memory and never a grade.
+// Package progress keeps what a reader has done, in .socketbook/state.json in the module's folder:
+// for tools/watch and tools/workbook. The points in it are a memory and never a grade.
 package progress
 
 import (
@@ -37,16 +37,16 @@ type Lab struct {
 // Perfect reports whether nothing is missing.
 func (l Lab) Perfect() bool { return l.Of > 0 && l.Points == l.Of }
 
-// Store is the file. Its methods may be called from any goroutine. Two tools may use one file: each writes it whole, under
-// another name first, so that nobody reads half of it.
+// Store is the file. Its methods may be called from any goroutine. Two tools may use one file: each
+// writes it whole, under another name first, so that nobody reads half of it.
 type Store struct {
 	dir string
 	say func(string)
 	mu  sync.Mutex
 }
 
-// Open returns the store of the module in root. What say is told is for the reader: that the file could not be read, and
-// that the state begins anew.
+// Open returns the store of the module in root. What say is told is for the reader: that the file
+// could not be read, and that the state begins anew.
 func Open(root string, say func(sentence string)) *Store {
 	return &Store{dir: filepath.Join(root, folder), say: say}
 }

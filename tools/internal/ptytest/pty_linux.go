@@ -29,7 +29,8 @@ type Terminal struct {
 	more chan struct{}
 }
 
-// Start runs cmd in a new terminal of so many columns. The program is killed when the test ends, if it is still there.
+// Start runs cmd in a new terminal of so many columns. The program is killed when the test ends, if
+// it is still there.
 func Start(t *testing.T, cmd *exec.Cmd, columns uint16) *Terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -48,7 +49,10 @@ func Start(t *testing.T, cmd *exec.Cmd, columns uint16) *Terminal {
 	require.NoError(t, unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	p := &Terminal{t: t, master: master, slave: slave, Cmd: cmd, ended: make(chan error, 1), more: make(chan struct{}, 1)}
+	p := &Terminal{
+		t: t, master: master, slave: slave, Cmd: cmd, ended: make(chan error, 1),
+		more: make(chan struct{}, 1),
+	}
 	require.NoError(t, cmd.Start())
 	go func() { p.ended <- cmd.Wait() }()
 	go p.read()
@@ -84,7 +88,8 @@ func (p *Terminal) Type(keys string) {
 	require.NoError(p.t, err)
 }
 
-// Expect waits until the terminal shows text, behind what was expected before, and returns what is in between.
+// Expect waits until the terminal shows text, behind what was expected before, and returns what is
+// in between.
 func (p *Terminal) Expect(text string) string {
 	p.t.Helper()
 	deadline := time.After(time.Minute)

@@ -6,8 +6,8 @@ import (
 	"github.com/aymanbagabas/go-udiff/lcs"
 )
 
-// hunk is a place where the texts differ: lines oldStart up to but not including oldEnd (from 0) have become
-// newStart up to newEnd. One of the two may be empty.
+// hunk is a place where the texts differ: lines oldStart up to but not including oldEnd (from 0)
+// have become newStart up to newEnd. One of the two may be empty.
 type hunk struct{ oldStart, oldEnd, newStart, newEnd int }
 
 // diffLines finds the hunks between two texts, in order, with at least one equal line between two of them.

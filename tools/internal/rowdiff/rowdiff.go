@@ -88,7 +88,8 @@ func appendHunk(rows []Row, a, b []string, h hunk) []Row {
 	return rows
 }
 
-// Count returns how many lines the rows add and remove, as `diff` counts them: a changed line is one of each.
+// Count returns how many lines the rows add and remove, as `diff` counts them: a changed line is
+// one of each.
 func Count(rows []Row) (added, removed int) {
 	for _, r := range rows {
 		if r.Same() {

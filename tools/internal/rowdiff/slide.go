@@ -34,7 +34,8 @@ func slide(hunks []hunk, a, b []string) []hunk {
 	return hunks
 }
 
-// maxSlide bounds the search for a better cut, in lines: thousands of equal lines are no better cut anywhere.
+// maxSlide bounds the search for a better cut, in lines: thousands of equal lines are no better cut
+// anywhere.
 const maxSlide = 100
 
 // bestSlide returns by how many lines the block lines[start:end] should move: down if positive. It may

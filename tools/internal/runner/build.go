@@ -26,7 +26,8 @@ func FindRoot(dir string) (string, error) {
 	}
 	for at := abs; ; at = filepath.Dir(at) {
 		mod, err := os.ReadFile(filepath.Join(at, "go.mod"))
-		if first, _, _ := bytes.Cut(mod, []byte("\n")); err == nil && strings.TrimSpace(string(first)) == "module socketbook" {
+		if first, _, _ := bytes.Cut(mod, []byte("\n")); err == nil &&
+			strings.TrimSpace(string(first)) == "module socketbook" {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
@@ -70,8 +71,9 @@ type BuildError struct{ Output string }
 
 func (e *BuildError) Error() string { return strings.TrimSpace(e.Output) }
 
-// Lesson builds a lesson, such as "04", and returns the program. It is not built again while no Go file of lessons/ and
-// tools/ has changed. The error is a *BuildError when the compiler refuses the program.
+// Lesson builds a lesson, such as "04", and returns the program. It is not built again while no Go
+// file of lessons/ and tools/ has changed. The error is a *BuildError when the compiler refuses the
+// program.
 func (b *Builder) Lesson(ctx context.Context, number string) (binary string, err error) {
 	pkg := "./lessons/" + number
 	sum := b.sum()
@@ -93,7 +95,7 @@ func (b *Builder) Lesson(ctx context.Context, number string) (binary string, err
 
 // Lab builds a lab's test, and returns the program, which the caller removes.
 func (b *Builder) Lab(ctx context.Context, number string) (binary string, err error) {
-	return b.build(ctx, "test", "./labs/"+number, "-c", "-ldflags=-w")
+	return b.build(ctx, "test", "./labs/"+number, "-c", "-ldflags=-s -w")
 }
 
 // build calls the go command. Every program gets a file of its own, because the one before may still run.
@@ -126,7 +128,8 @@ func (b *Builder) build(ctx context.Context, verb, pkg string, flags ...string) 
 
 // findGo prefers the go command that built this program, as "go run" does.
 func findGo() (string, error) {
-	for _, dir := range append([]string{filepath.Join(os.Getenv("GOROOT"), "bin")}, filepath.SplitList(os.Getenv("PATH"))...) {
+	for _, dir := range append([]string{filepath.Join(os.Getenv("GOROOT"), "bin")},
+		filepath.SplitList(os.Getenv("PATH"))...) {
 		name := filepath.Join(dir, "go")
 		if runtime.GOOS == "windows" {
 			name += ".exe"
@@ -135,7 +138,8 @@ func findGo() (string, error) {
 			return name, nil
 		}
 	}
-	return "", errors.New("there is no go command in PATH; https://go.dev/doc/install says how to install it")
+	return "", errors.New("there is no go command in PATH; https://go.dev/doc/install says how to " +
+		"install it")
 }
 
 // sum looks at names, sizes and times of all Go files that a lesson can be made of.

@@ -28,7 +28,8 @@ func descendants() []int {
 		if err != nil {
 			continue // it has ended
 		}
-		_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" ")) // behind the name, which may hold blanks
+		// behind the name, which may hold blanks
+		_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
 		if fields := bytes.Fields(rest); len(fields) > 1 {
 			parent, _ := strconv.Atoi(string(fields[1]))
 			children[parent] = append(children[parent], pid)

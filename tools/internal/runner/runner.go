@@ -1,7 +1,7 @@
 // Package runner builds and runs the programs of the course for tools/watch and tools/workbook.
 //
-// A program runs under a supervisor (see [Supervise]), which ends everything that the program has started. Its output
-// is handed on line by line, and no output, however long, takes much memory.
+// A program runs under a supervisor (see [Supervise]), which ends everything that the program has
+// started. Its output is handed on line by line, and no output, however long, takes much memory.
 package runner
 
 import (
@@ -27,8 +27,9 @@ type Command struct {
 	Dir  string
 	Env  []string // in addition to this process's own
 
-	// Line is called with each line of standard output, without its end, from one goroutine. The bytes are only valid
-	// during the call. A longer line than 1 MiB is cut. If Line is nil the output goes to Outcome.Printed.
+	// Line is called with each line of standard output, without its end, from one goroutine. The
+	// bytes are only valid during the call. A longer line than 1 MiB is cut. If Line is nil the
+	// output goes to Outcome.Printed.
 	Line  func(line []byte)
 	Limit time.Duration // after which the program is ended; 0 for none
 }
@@ -42,8 +43,9 @@ type Outcome struct {
 	Err     error  // the program could not be started
 }
 
-// Run runs a program and returns when no process of it is left. The end of ctx ends it. The program reads nothing, has a folder for
-// temporary files that is removed with all its content, and no terminal.
+// Run runs a program and returns when no process of it is left. The end of ctx ends it. The program
+// reads nothing, has a folder for temporary files that is removed with all its content, and no
+// terminal.
 func Run(ctx context.Context, c Command) Outcome {
 	self, err := os.Executable()
 	if err != nil {

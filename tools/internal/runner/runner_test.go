@@ -52,7 +52,10 @@ func play(role string) int {
 		fmt.Println("waiting")
 		time.Sleep(time.Hour)
 	case "nest": // a tool that runs a program and is killed itself
-		Run(context.Background(), Command{Path: os.Args[1], Args: os.Args[2:], Line: func(line []byte) { fmt.Printf("%s\n", line) }})
+		Run(context.Background(), Command{
+			Path: os.Args[1], Args: os.Args[2:],
+			Line: func(line []byte) { fmt.Printf("%s\n", line) },
+		})
 	}
 	return 0
 }
@@ -120,7 +123,10 @@ func TestStopAndLimit(t *testing.T) {
 }
 
 func TestEnds(t *testing.T) {
-	for _, n := range []int{0, 10, keptErrors, keptErrors + 1, 2 * keptErrors, 2*keptErrors + 1, 10 * keptErrors} {
+	for _, n := range []int{
+		0, 10, keptErrors, keptErrors + 1, 2 * keptErrors, 2*keptErrors + 1,
+		10 * keptErrors,
+	} {
 		text := strings.Repeat("abcdefghij", n/10+1)[:n]
 		for _, step := range []int{7, 4096, 1 << 20} {
 			e := &ends{}
@@ -131,7 +137,8 @@ func TestEnds(t *testing.T) {
 				require.Equal(t, text, e.String())
 				continue
 			}
-			want := fmt.Sprintf("%s\n… %d bytes are left out …\n%s", text[:keptErrors], n-2*keptErrors, text[n-keptErrors:])
+			want := fmt.Sprintf("%s\n… %d bytes are left out …\n%s", text[:keptErrors], n-2*keptErrors,
+				text[n-keptErrors:])
 			require.Equal(t, want, e.String(), "%d bytes in steps of %d", n, step)
 		}
 	}

@@ -16,12 +16,13 @@ const (
 	cannotStart    = 127                    // status of a supervisor that could not start the program
 )
 
-// Supervise turns this process into a supervisor if it was started as one, and does not return then. A program that
-// uses this package calls it first thing in main, and its tests in TestMain.
+// Supervise turns this process into a supervisor if it was started as one, and does not return
+// then. A program that uses this package calls it first thing in main, and its tests in TestMain.
 //
-// A supervisor is a process between the tool and the program that it runs. It starts the program and waits for it;
-// when the program ends, or when the pipe at the supervisor's standard input is closed, it ends every process that
-// the program has left behind, and then itself. The pipe is also closed when the tool is killed.
+// A supervisor is a process between the tool and the program that it runs. It starts the program
+// and waits for it; when the program ends, or when the pipe at the supervisor's standard input is
+// closed, it ends every process that the program has left behind, and then itself. The pipe is also
+// closed when the tool is killed.
 func Supervise() {
 	if os.Getenv(superviseVariable) == "" {
 		return

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// apart gives a supervisor a session without a terminal: Ctrl-C in the tool's terminal is the tool's to handle, and
-// the program cannot read from that terminal or write to it.
+// apart gives a supervisor a session without a terminal: Ctrl-C in the tool's terminal is the
+// tool's to handle, and the program cannot read from that terminal or write to it.
 func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// supervise runs a program in a process group of its own. Once the program has ended it kills the group and, where the
-// system says who they are, the descendants that have left it.
+// supervise runs a program in a process group of its own. Once the program has ended it kills the
+// group and, where the system says who they are, the descendants that have left it.
 func supervise(path string, argv []string, asked <-chan struct{}) (status int, err error) {
 	adoptOrphans()
 	null, err := os.Open(os.DevNull)
@@ -44,15 +44,15 @@ func supervise(path string, argv []string, asked <-chan struct{}) (status int, e
 	giveUp := time.After(killPatience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // an error says that the group is empty
-		for _, pid := range descendants() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
 		select {
-		case <-noChildren:
+		case <-noChildren: // as nearly always; to look for descendants takes a look at every process of the system
 			return status, nil
 		case <-giveUp: // a process of another user, or one that the system cannot end now
 			return status, nil
 		case <-time.After(pause):
+		}
+		for _, pid := range descendants() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 }

@@ -14,8 +14,8 @@ func apart() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
 }
 
-// supervise runs a program in a job of its own. The supervisor is in the job too, and holds the only handle on it: when
-// it ends, Windows ends all processes of the job.
+// supervise runs a program in a job of its own. The supervisor is in the job too, and holds the
+// only handle on it: when it ends, Windows ends all processes of the job.
 func supervise(path string, argv []string, asked <-chan struct{}) (status int, err error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {

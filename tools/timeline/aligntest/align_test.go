@@ -1,5 +1,5 @@
-// Package aligntest measures what tools/timeline draws with a library that timeline may not use. It is a package of
-// its own because lessons import timeline.
+// Package aligntest measures what tools/timeline draws with a library that timeline may not use. It
+// is a package of its own because lessons import timeline.
 package aligntest
 
 import (
@@ -15,7 +15,8 @@ import (
 
 var texts = []string{
 	"plain", "你好，世界", "한국어", "ｆｕｌｌ", "é and e\u0301", "😀😀", "👍🏽", "❤️", "☺️", "❤\u0301\ufe0f", "👍\u0301🏽", "1️⃣", "#️⃣", "↔️", "©️", "❤", "☺", "🇩🇪",
-	"ab\u0301\u0302c", strings.Repeat("长", 100), strings.Repeat("❤️", 100), strings.Repeat("👍🏽", 100), strings.Repeat("e\u0301", 100),
+	"ab\u0301\u0302c", strings.Repeat("长", 100), strings.Repeat("❤️", 100), strings.Repeat("👍🏽",
+		100), strings.Repeat("e\u0301", 100),
 }
 
 func TestWidth(t *testing.T) {
@@ -24,7 +25,8 @@ func TestWidth(t *testing.T) {
 		for columns := 3; columns < 12; columns++ {
 			cut := timeline.Cut(text, columns, "…")
 			require.LessOrEqual(t, ansi.StringWidth(cut), columns)
-			require.GreaterOrEqual(t, ansi.StringWidth(cut), min(columns-1, ansi.StringWidth(text)), "%q in %d columns", text, columns)
+			require.GreaterOrEqual(t, ansi.StringWidth(cut), min(columns-1, ansi.StringWidth(text)),
+				"%q in %d columns", text, columns)
 			require.True(t, strings.HasPrefix(text, strings.TrimSuffix(cut, "…")))
 		}
 	}
@@ -39,7 +41,8 @@ func TestAligned(t *testing.T) {
 			return timeline.Event{Side: side, Conn: "tcp1", Op: op, N: len(data), Data: data, Text: preview}
 		}
 		events := []timeline.Event{
-			event("client", timeline.Send), event("server", timeline.Recv), event("server", timeline.Send), {Side: "server", Op: timeline.Note, Text: "here"},
+			event("client", timeline.Send), event("server", timeline.Recv), event("server",
+				timeline.Send), {Side: "server", Op: timeline.Note, Text: "here"},
 		}
 		for i := range events {
 			events[i].Seq, events[i].US, events[i].End = i+1, int64(10*i+1), int64(10*i+5)

@@ -95,6 +95,8 @@ class Picture {
     this.lanes = []
     this.limit = Infinity // rows that are shown, while it is replayed
     this.selected = -1
+    this.margin = 60 // pixels; more while the reader scrolls, so that not every frame needs painting
+    this.painted = [0, 0]
     this.caption = el("figcaption")
     this.heads = el("div", { class: "lanes", "aria-hidden": "true" })
     this.svg = svg("svg", { "aria-hidden": "true" })
@@ -102,7 +104,7 @@ class Picture {
       class: "view", tabindex: "0", role: "group",
       onscroll: () => this.scrolled(), onkeydown: e => this.key(e), onmousemove: e => this.hover(e), onfocus: () => this.select(Math.max(0, this.selected)),
     }, this.svg)
-    this.bytes = el("div", { class: "bytes" })
+    this.bytes = el("div", { class: "bytes" }, el("p", { class: "facts" }, "Point at a row, or press the up and down keys in the timeline: its bytes are shown here."))
     this.verdicts = el("div")
     this.table = el("details", { ontoggle: () => this.fillTable() }, el("summary", {}, "Table of the same events"))
     this.figure = el("figure", {}, this.caption, this.heads, this.view, this.bytes, this.verdicts, this.table)
@@ -134,8 +136,9 @@ class Picture {
       this.frame = 0
       if (this.stale) this.layOut()
       this.stale = false
-      if (this.scene.follow && !this.quiet) this.toEnd()
+      if (this.scene.follow) this.toEnd()
       this.paint()
+      this.margin = 60
     })
   }
 
@@ -260,10 +263,11 @@ class Picture {
     for (const w of waits.values()) { w.y2 ??= this.bottom; joins.push(w) }
     this.svg.setAttribute("width", this.width)
     this.svg.setAttribute("height", this.bottom)
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.bottom}`)
   }
 
   paintHeads() {
-    const s = svg("svg", { width: this.width, height: 20 })
+    const s = svg("svg", { width: this.width, height: 20, viewBox: `0 0 ${this.width} 20` })
     this.lanes.forEach((name, i) => {
       if (this.beside) s.append(svg("text", { x: this.textX[i], y: 14, "text-anchor": this.textEnd[i] ? "end" : "start" }, cut(name, this.room)))
     })
@@ -273,9 +277,11 @@ class Picture {
 
   shown() { return Math.min(this.limit, this.rows.length) }
 
-  // paint draws what is in sight.
+  // paint draws what is in sight, and a margin.
   paint() {
-    const top = this.view.scrollTop - 60, bottom = this.view.scrollTop + this.view.clientHeight + 60
+    const top = this.whole ? 0 : this.view.scrollTop - this.margin
+    const bottom = this.whole ? Infinity : this.view.scrollTop + this.view.clientHeight + this.margin
+    this.painted = [top, bottom]
     const n = this.shown(), rows = this.rows
     let from = 0, to = n
     while (from < to) { const m = (from + to) >> 1; if (rows[m].y + rows[m].h < top) from = m + 1; else to = m }
@@ -366,9 +372,10 @@ class Picture {
       const atEnd = this.view.scrollTop + this.view.clientHeight >= this.bottom - 4
       this.scene.setFollow(atEnd)
     }
-    this.quiet = true
+    const top = this.view.scrollTop, [from, to] = this.painted
+    if (from <= top && top + this.view.clientHeight <= to) return
+    this.margin = 800
     this.paintSoon()
-    this.quiet = false
   }
 
   key(e) {
@@ -543,11 +550,12 @@ class Scene {
 
   longest() { return Math.max(0, ...this.pictures.map(p => p.rows.length)) }
 
+  // step goes one row forward or back. Behind the last row, the first one is next.
   step(by) {
     this.pause()
     current = this
     const at = Math.min(this.longest(), this.pictures[0]?.limit ?? 0)
-    this.show(Math.max(0, Math.min(this.longest(), at + by)))
+    this.show(at === this.longest() && by > 0 ? 1 : Math.max(0, at + by))
     this.each(p => p.select(Math.min(p.limit, p.rows.length) - 1))
   }
 
@@ -588,6 +596,11 @@ class Scene {
   }
 }
 
+// On paper a picture has all its rows.
+const paintWhole = whole => () => scenes.forEach(s => s.each(p => { p.whole = whole; p.paint() }))
+addEventListener("beforeprint", paintWhole(true))
+addEventListener("afterprint", paintWhole(false))
+
 const scenes = [...document.querySelectorAll("section.scene")].map(s => new Scene(s))
 let current = null
 
@@ -613,7 +626,7 @@ function showLab(m) {
   const parts = []
   const doing = { building: "building…", running: `running… ${(m.live || []).length} cases done`, missing: "The file is not there. It is run as soon as it is." }[m.phase]
   if (doing) parts.push(el("p", { class: "doing" }, doing))
-  if (m.trouble) parts.push(el("p", {}, m.phase === "refused" ? "It does not compile:" : "It could not be run:"), el("pre", { class: "trouble", tabindex: "0" }, m.trouble))
+  if (m.trouble) parts.push(el("p", {}, m.phase === "refused" ? "It does not build:" : "It could not be run:"), el("pre", { class: "trouble", tabindex: "0" }, m.trouble))
   if (m.result) {
     const r = m.result, box = el("div", { class: m.stale ? "stale" : "" })
     const changed = (m.fixed || []).length + (m.broke || []).length ? `, fixed ${(m.fixed || []).length}, broke ${(m.broke || []).length}` : ""
@@ -621,11 +634,17 @@ function showLab(m) {
     box.append(el("p", { class: "score" }, m.stale ? `Before, at ${m.ended}: ${score}` : score))
     if (r.note) box.append(el("p", {}, r.note))
     if (r.printed) box.append(el("pre", { tabindex: "0" }, r.printed))
-    box.append(el("ol", { class: "cases" }, ...r.cases.map(c => caseItem(c, opened, r.note))))
+    const cases = el("ol", { class: "cases" }, ...r.cases.map(c => caseItem(c, opened, r.note)))
+    const begun = r.cases.some(c => c.outcome !== "not-run") // before that the task comes first
+    box.append(begun ? cases : el("details", { "data-hint": "cases", open: opened.has("cases") }, el("summary", {}, `The ${r.cases.length} cases`), cases))
+    if (r.of && r.points === r.of && !m.stale) {
+      const { next, nextTitle } = result.dataset
+      box.prepend(el("p", {}, "Everything is right. ", next ? el("a", { href: next }, "On to lesson " + nextTitle) : ""))
+    }
     parts.push(box)
     if (m.phase === "done") say(`lab ${m.lab}: ${score}`)
   }
-  if (m.phase === "refused") say("it does not compile")
+  if (m.phase === "refused") say("it does not build")
   result.dataset.phase = m.phase
   live.replaceChildren(...parts)
 }
@@ -638,7 +657,7 @@ if (result) {
   })
 }
 
-// ---- The stream of messages: one for each page that shows something live, and none while it is out of sight ----
+// ---- The stream of messages: one for each page, which also tells it that the workbook is there; none while it is out of sight ----
 
 let source = null, runs = new Map(), hiding = 0
 
@@ -649,7 +668,7 @@ function lost() {
 }
 
 function open() {
-  if (source || !scenes.length && !result) return
+  if (source) return
   source = new EventSource(`${base}/events?tab=${tab}`)
   source.onopen = () => { byId("gone").hidden = true }
   source.onerror = () => {
@@ -685,6 +704,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) hiding = setTimeout(close, 3000)
   else open()
 })
+addEventListener("pagehide", () => { source?.close(); source = null }) // the back button then finds the page as it was
 addEventListener("pageshow", e => { if (e.persisted) open() })
 open()
 
@@ -716,8 +736,8 @@ document.addEventListener("keydown", e => {
   action()
 })
 
-byId("filter")?.addEventListener("input", e => {
-  const words = e.target.value.toLowerCase().split(/\s+/).filter(Boolean)
+function filterClaims() {
+  const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean)
   const items = [...byId("claims").children]
   let shown = 0
   for (const item of items) {
@@ -725,7 +745,13 @@ byId("filter")?.addEventListener("input", e => {
     if (!item.hidden) shown++
   }
   byId("count").textContent = `${shown} of ${items.length}`
-})
+}
+
+if (byId("filter")) {
+  byId("filter").addEventListener("input", filterClaims)
+  // What was typed before this script ran, or is there again after the back button, counts too.
+  addEventListener("pageshow", () => { if (byId("filter").value !== byId("filter").defaultValue) filterClaims() })
+}
 
 const never = svg("pattern", { id: "never", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" })
 never.append(svg("rect", { width: 6, height: 6, fill: "Canvas" }), svg("line", { y2: 6, stroke: "#8a8f98", "stroke-width": 3 }))

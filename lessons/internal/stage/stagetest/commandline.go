@@ -197,7 +197,8 @@ func (c *commands) status(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// events reads back what the lesson has streamed, and draws the picture from it that the lesson has drawn from what it recorded.
+// events reads back what the lesson has streamed, and draws the picture from it that the lesson has
+// drawn from what it recorded.
 func (c *commands) events(ts *testscript.TestScript, _ bool, args []string) {
 	lines := map[string]*bytes.Buffer{}
 	for line := range strings.Lines(ts.ReadFile("stdout")) {

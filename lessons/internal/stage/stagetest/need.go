@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// NeedShell skips a test whose commands are written for a POSIX shell where the lessons' server has another one.
+// NeedShell skips a test whose commands are written for a POSIX shell where the lessons' server has
+// another one.
 func NeedShell(t testing.TB) {
 	t.Helper()
 	if runtime.GOOS == "windows" {

@@ -53,13 +53,16 @@ func Server(t *testing.T, args ...string) *Process {
 	return Start(t, Command(t, append([]string{"server", "-addr", "127.0.0.1:0"}, args...)...))
 }
 
-// Start starts a server whose first line is "listening on HOST:PORT", and ends it with the test.
+// Start starts a server whose first line is "listening on HOST:PORT", and ends it with the test. A caller
+// may have taken its StderrPipe.
 func Start(t *testing.T, cmd *exec.Cmd) *Process {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	var errs bytes.Buffer
-	cmd.Stderr = &errs
+	if cmd.Stderr == nil {
+		cmd.Stderr = &errs
+	}
 	cmd.WaitDelay = patience
 	require.NoError(t, cmd.Start())
 	p := &Process{cmd: cmd}
@@ -114,7 +117,8 @@ func Python(t *testing.T, script string, args ...string) *exec.Cmd {
 	if !filepath.IsAbs(script) {
 		script = filepath.Join("testdata", script)
 	}
-	cmd := exec.CommandContext(t.Context(), python[0], slices.Concat(python[1:], []string{"-B", script}, args)...)
+	cmd := exec.CommandContext(t.Context(), python[0],
+		slices.Concat(python[1:], []string{"-B", script}, args)...)
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	return cmd
 }

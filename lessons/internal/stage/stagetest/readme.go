@@ -16,16 +16,18 @@ import (
 )
 
 var (
-	transcript = regexp.MustCompile("(?s)```text\n\\$ go run \\./lessons/(\\d\\d) -scene ([a-z0-9-]+)\n(.*?)```")
-	picture    = regexp.MustCompile(`!\[[^\]]*\]\(((?:lessons/(\d\d)/)?testdata/([a-z0-9-]+)\.svg)\)`)
+	transcript = regexp.MustCompile("(?s)```text\n\\$ go run \\./lessons/(\\d\\d) -scene " +
+		"([a-z0-9-]+)\n(.*?)```")
+	picture = regexp.MustCompile(`!\[[^\]]*\]\(((?:lessons/(\d\d)/)?testdata/([a-z0-9-]+)\.svg)\)`)
 )
 
 // readme checks what README.md shows of the lesson.
 func readme(t *testing.T, l stage.Lesson) { Readme(t, l, "README.md") }
 
-// Readme checks the transcripts and pictures of lesson l in a text, which must have at least one transcript: each is drawn again,
-// to the byte, from the recording in testdata. That a fresh play agrees with the recording is the scenes' own test.
-// Those of other lessons are left to their tests.
+// Readme checks the transcripts and pictures of lesson l in a text, which must have at least one
+// transcript: each is drawn again, to the byte, from the recording in testdata. That a fresh play
+// agrees with the recording is the scenes' own test. Those of other lessons are left to their
+// tests.
 func Readme(t *testing.T, l stage.Lesson, name string) {
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
@@ -45,7 +47,8 @@ func Readme(t *testing.T, l stage.Lesson, name string) {
 	if *update && !bytes.Equal(text, fresh.Bytes()) {
 		require.NoError(t, os.WriteFile(name, fresh.Bytes(), 0o644))
 	} else {
-		require.Equal(t, fresh.String(), string(text), "%s; go test ./lessons/%s -update writes it anew", name, l.Number)
+		require.Equal(t, fresh.String(), string(text), "%s; go test ./lessons/%s -update writes it "+
+			"anew", name, l.Number)
 	}
 	for _, m := range picture.FindAllSubmatch(text, -1) {
 		if number := string(m[2]); number != "" && number != l.Number {

@@ -14,7 +14,8 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// mostEvents is how many a kept recording has at most. Longer takes repeat themselves, and have tests of their own.
+// mostEvents is how many a kept recording has at most. Longer takes repeat themselves, and have
+// tests of their own.
 const mostEvents = 250
 
 // recordingOf is the file that a take's recording is kept in.
@@ -33,8 +34,8 @@ func kept(t *testing.T, take string) []timeline.Event {
 	return events
 }
 
-// agrees compares a fresh play with the recording that is kept, which was made on Linux. With -update one that
-// does not agree is replaced; one that does stays as it is, with its times.
+// agrees compares a fresh play with the recording that is kept, which was made on Linux. With
+// -update one that does not agree is replaced; one that does stays as it is, with its times.
 func agrees(t *testing.T, take string, fresh []timeline.Event) {
 	t.Helper()
 	if len(fresh) > mostEvents || runtime.GOOS != "linux" {

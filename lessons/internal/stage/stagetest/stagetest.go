@@ -73,18 +73,47 @@ func PlayNaive(t *testing.T, l stage.Lesson, scene string) stage.Recording {
 
 func play(t *testing.T, l stage.Lesson, name string, naive bool) stage.Recording {
 	t.Helper()
-	recording, err := stage.Play(t.Context(), scene(t, l, name), naive)
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skipf("the scene %s cannot be played here: %v", name, err)
+	sc := scene(t, l, name)
+	p, ok := shared[takeOf(sc, naive)]
+	delete(shared, takeOf(sc, naive)) // what is run again is played again
+	if !ok {
+		p = playOf(t, sc, naive)
 	}
-	require.NoError(t, err, "playing %s", name)
-	if why := recording.Lacking; why != "" {
+	return p.judged(t)
+}
+
+// shared are plays of slow scenes that the test of all scenes leaves for the scenes' own tests.
+var shared = map[string]played{}
+
+// played is what came of playing a take.
+type played struct {
+	recording stage.Recording
+	err       error
+}
+
+func playOf(t *testing.T, sc stage.Scene, naive bool) played {
+	recording, err := stage.Play(t.Context(), sc, naive)
+	return played{recording, err}
+}
+
+func takeOf(sc stage.Scene, naive bool) string {
+	return stage.Take{Scene: sc.Name, Naive: naive}.Name()
+}
+
+// judged returns the recording, or ends the test if there is none.
+func (p played) judged(t *testing.T) stage.Recording {
+	t.Helper()
+	if errors.Is(p.err, errors.ErrUnsupported) {
+		t.Skipf("the scene cannot be played here: %v", p.err)
+	}
+	require.NoError(t, p.err, "playing the scene")
+	if why := p.recording.Lacking; why != "" {
 		if os.Getenv("CI") != "" && runtime.GOOS == "linux" {
-			t.Fatalf("the scene %s has to be played here, all of it: %s", name, why)
+			t.Fatalf("the scene has to be played here, all of it: %s", why)
 		}
-		t.Skipf("the scene %s was not played, or not all of it: %s", name, why)
+		t.Skipf("the scene was not played, or not all of it: %s", why)
 	}
-	return recording
+	return p.recording
 }
 
 // Sent is what a side has sent in a scene, as one string. Events keep the first 256 bytes of each

@@ -6,8 +6,8 @@ import (
 	"testing/iotest"
 )
 
-// BytesWithTheEnd returns conn with reads that return the last bytes together with the end of the stream, as every
-// io.Reader may.
+// BytesWithTheEnd returns conn with reads that return the last bytes together with the end of the
+// stream, as every io.Reader may.
 func BytesWithTheEnd(conn net.Conn) net.Conn {
 	return &readsFrom{conn, iotest.DataErrReader(conn)}
 }

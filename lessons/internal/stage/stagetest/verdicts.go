@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,8 +18,10 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// scenes plays every take several times. It says the same each time: what testdata/verdicts.txt has.
+// scenes plays every take several times, slow ones once less. It says the same each time: what
+// testdata/verdicts.txt has.
 func scenes(t *testing.T, l stage.Lesson) {
+	playSlow(t, l)
 	var said []string
 	takes := map[string]bool{}
 	for _, sc := range l.Scenes {
@@ -26,7 +29,12 @@ func scenes(t *testing.T, l stage.Lesson) {
 			takes[take.Name()] = true
 			t.Run(take.Name(), func(t *testing.T) {
 				var first string
-				for i := range *times {
+				rounds := *times
+				if p, ok := shared[take.Name()]; ok {
+					defer func() { shared[take.Name()] = p }() // for the scene's own test
+					rounds = max(1, rounds-1)
+				}
+				for i := range rounds {
 					r := play(t, l, sc.Name, take.Naive)
 					if i == 0 {
 						first = says(t, r)
@@ -50,6 +58,26 @@ func scenes(t *testing.T, l stage.Lesson) {
 		}
 		Golden(t, filepath.Join("testdata", "verdicts.txt"), strings.Join(said, "\n"))
 	})
+}
+
+// playSlow plays the slow scenes, beside each other: they wait, and log nothing.
+func playSlow(t *testing.T, l stage.Lesson) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for _, sc := range l.Scenes {
+		for _, take := range sc.Takes() {
+			if !sc.Slow {
+				continue
+			}
+			all.Go(func() {
+				p := playOf(t, sc, take.Naive)
+				mu.Lock()
+				defer mu.Unlock()
+				shared[take.Name()] = p
+			})
+		}
+	}
+	all.Wait()
 }
 
 // Golden compares a text with the one that is kept, or keeps it.
