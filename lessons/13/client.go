@@ -15,8 +15,8 @@ func dial(addr string) (net.Conn, error) {
 	return net.Dial("udp", addr)
 }
 
-// dialFrom is dial with an address of our own, to which the peer sends. So that two programs meet, what
-// is own to one of them is addr to the other one.
+// dialFrom is dial with an address of our own, to which the peer sends. So that two programs meet,
+// what is own to one of them is addr to the other one.
 func dialFrom(own, addr string) (net.Conn, error) {
 	local, err := net.ResolveUDPAddr("udp", own)
 	if err != nil {
@@ -26,9 +26,9 @@ func dialFrom(own, addr string) (net.Conn, error) {
 	return dialer.Dial("udp", addr)
 }
 
-// talk is one side of a chat: it sends each line of in as one message and prints what the peer says, both
-// at the same time, until in ends or says quit. Nobody tells the peer: there is no connection to end.
-// It does not close conn: whoever dialled does.
+// talk is one side of a chat: it sends each line of in as one message and prints what the peer
+// says, both at the same time, until in ends or says quit. Nobody tells the peer: there is no
+// connection to end. It does not close conn: whoever dialled does.
 func (c *chat) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	heard, said := make(chan error, 1), make(chan error, 1)
 	go func() { heard <- c.hear(conn, out) }()
@@ -42,8 +42,8 @@ func (c *chat) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	}
 }
 
-// hear prints message after message, until the deadline of conn has passed. That nobody is at the peer's port is no end:
-// somebody may come.
+// hear prints message after message, until the deadline of conn has passed. That nobody is at the
+// peer's port is no end: somebody may come.
 func (c *chat) hear(conn net.Conn, out io.Writer) error {
 	buf := make([]byte, maxMessage)
 	for {
@@ -80,8 +80,8 @@ func (c *chat) say(conn net.Conn, in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-// send sends a message. That nobody took an earlier one is reported by this call, and this one is not sent
-// then.
+// send sends a message. That nobody took an earlier one is reported by this call, and this one is
+// not sent then.
 func send(conn net.Conn, message []byte) error {
 	_, err := conn.Write(message)
 	if errors.Is(err, errRefused) {

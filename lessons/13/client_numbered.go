@@ -17,9 +17,9 @@ const (
 	tries = 50                     // then the peer has gone, or the network
 )
 
-// newMessage returns the datagram for a text: a message, its number, the run of the program that sends it,
-// the text. Numbers begin at 0 in each run, so that a number alone would be taken for an old one after a
-// new start.
+// newMessage returns the datagram for a text: a message, its number, the run of the program that
+// sends it, the text. Numbers begin at 0 in each run, so that a number alone would be taken for an
+// old one after a new start.
 func newMessage(number, run uint32, text []byte) []byte {
 	return append(fmt.Appendf(nil, "M %d %d ", number, run), text...)
 }

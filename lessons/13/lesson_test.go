@@ -69,7 +69,8 @@ func TestFixUnencodable(t *testing.T) {
 	got := stagetest.Play(t, lesson, "unencodable")
 	require.NoError(t, got.Met)
 	require.Equal(t, []string{"你好", "再见"}, got.Got)
-	require.Equal(t, "\xc4\xe3\xba\xc3\xd4\xd9\xbc\xfb", stagetest.Sent(got.Events, "anna"), "nothing of the two other lines")
+	require.Equal(t, "\xc4\xe3\xba\xc3\xd4\xd9\xbc\xfb", stagetest.Sent(got.Events, "anna"),
+		"nothing of the two other lines")
 }
 
 func TestBugUndecodable(t *testing.T) {
@@ -291,7 +292,8 @@ func TestTooLong(t *testing.T) {
 	require.Equal(t, "end", string(buf[:n]))
 }
 
-// That nobody is there is said once for each message that met nobody, and no message is swallowed by it.
+// That nobody is there is said once for each message that met nobody, and no message is swallowed
+// by it.
 func TestNobodyYet(t *testing.T) {
 	addr, err := loopback.FreePacketAddr()
 	require.NoError(t, err)
@@ -343,7 +345,9 @@ func TestServeNumbered(t *testing.T) {
 		}
 		require.Equal(t, test.ack, string(<-end.out), test.sent)
 	}
-	garbage := []string{"", "M", "A 0 1", "A 0 1 ", "M 4 2", "M -1 2 a", "M 4294967296 2 a", "M 4 x a", "hello", "M  4 2 a"}
+	garbage := []string{
+		"", "M", "A 0 1", "A 0 1 ", "M 4 2", "M -1 2 a", "M 4294967296 2 a", "M 4 x a", "hello", "M  4 2 a",
+	}
 	for _, datagram := range garbage {
 		end.in <- []byte(datagram)
 	}
@@ -374,7 +378,8 @@ func (w lineWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Late acknowledgements, and some that were never asked for, are not taken for the one that it waits for.
+// Late acknowledgements, and some that were never asked for, are not taken for the one that it
+// waits for.
 func TestStaleAck(t *testing.T) {
 	client, server, err := loopback.UDP()
 	require.NoError(t, err)
@@ -413,8 +418,8 @@ func TestLost(t *testing.T) {
 	})
 }
 
-// 10,000 messages arrive once and in order through a network that loses 30 %, doubles 10 % and lets 10 %
-// be overtaken, each way. The clock is that of a bubble.
+// 10,000 messages arrive once and in order through a network that loses 30 %, doubles 10 % and lets
+// 10 % be overtaken, each way. The clock is that of a bubble.
 func TestTenThousand(t *testing.T) {
 	sent := numberedLines(10_000)
 	var printed bytes.Buffer
@@ -468,8 +473,13 @@ func TestTen(t *testing.T) {
 			}
 		})
 	}
-	pass(newFates(13), func(p []byte) (int, error) { n, _, err := front.ReadFrom(p); return n, err }, behind.Write)
-	pass(newFates(7), behind.Read, func(p []byte) (int, error) { return front.WriteTo(p, conn.LocalAddr()) })
+	fromClient := func(p []byte) (int, error) {
+		n, _, err := front.ReadFrom(p)
+		return n, err
+	}
+	toClient := func(p []byte) (int, error) { return front.WriteTo(p, conn.LocalAddr()) }
+	pass(newFates(13), fromClient, behind.Write)
+	pass(newFates(7), behind.Read, toClient)
 
 	sent := numberedLines(10)
 	require.NoError(t, here.talkNumbered(conn, strings.NewReader(sent), io.Discard))
@@ -589,7 +599,8 @@ func TestPython(t *testing.T) {
 		cmd := stagetest.Command(t, "server", "-addr", "127.0.0.1:0")
 		lines := outputOf(t, cmd)
 		addr := strings.TrimPrefix(next(t, lines), "listening on ")
-		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", addr), "你好\n镕\n·\nhello\n")
+		client := stagetest.Python(t, "client.py", addr)
+		out, errs, status := stagetest.Output(t, client, "你好\n镕\n·\nhello\n")
 		require.Zero(t, status, errs)
 		require.Equal(t, "not sent: 镕\nnot sent: ·\n", out, "the middle dot is where it differs from x/text")
 		require.Equal(t, "你好", next(t, lines))
@@ -603,7 +614,9 @@ func TestPython(t *testing.T) {
 		keyboard, err := cmd.StdinPipe()
 		require.NoError(t, err)
 		lines := outputOf(t, cmd)
-		for typed, want := range map[string]string{"你好": "收到：你好", "镕": "not sent: '镕' is not in gb2312", "a": "收到：a"} {
+		for typed, want := range map[string]string{
+			"你好": "收到：你好", "镕": "not sent: '镕' is not in gb2312", "a": "收到：a",
+		} {
 			fmt.Fprintln(keyboard, typed)
 			require.Equal(t, want, next(t, lines))
 		}
@@ -658,7 +671,8 @@ func TestPrograms(t *testing.T) {
 	require.NoError(t, anna.Wait())
 	require.NoError(t, ben.Wait())
 
-	lines := outputOf(t, stagetest.Command(t, "server", "-addr", "127.0.0.1:0", "-numbered", "-encoding", "utf-8"))
+	server := stagetest.Command(t, "server", "-addr", "127.0.0.1:0", "-numbered", "-encoding", "utf-8")
+	lines := outputOf(t, server)
 	addr := strings.TrimPrefix(next(t, lines), "listening on ")
 	for range 2 { // the numbers begin again, and the messages are new
 		out, errs, status := stagetest.Client(t, addr, "镕\n😀\n", "-numbered", "-encoding", "utf-8")

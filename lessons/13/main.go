@@ -1,5 +1,5 @@
-// Lesson 13: chat over UDP, in GB2312. Two programs that both send and hear, and an encoding that lacks
-// characters; and numbers that bring each message once and in order.
+// Lesson 13: chat over UDP, in GB2312. Two programs that both send and hear, and an encoding that
+// lacks characters; and numbers that bring each message once and in order.
 package main
 
 import (

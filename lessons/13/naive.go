@@ -12,7 +12,8 @@ import (
 
 // The same chat as it is often written first.
 
-// naiveTalk hears in a goroutine whose errors nobody looks at, and gives up at a line that it cannot say.
+// naiveTalk hears in a goroutine whose errors nobody looks at, and gives up at a line that it
+// cannot say.
 func (c *chat) naiveTalk(conn net.Conn, in io.Reader, out io.Writer) error {
 	go c.naiveHear(conn, out)
 	return c.naiveSay(conn, in)
@@ -57,8 +58,8 @@ func namedGB2312() charset {
 	return charset{Encoding: found, name: "gb2312"}
 }
 
-// naiveConn is a socket that is not connected, as Python's sendto and recvfrom are used: it sends to the
-// peer and hears from anybody.
+// naiveConn is a socket that is not connected, as Python's sendto and recvfrom are used: it sends
+// to the peer and hears from anybody.
 type naiveConn struct {
 	net.PacketConn
 	peer net.Addr

@@ -13,7 +13,8 @@ import (
 
 const maxMessage = 65507 // bytes; the most that a datagram carries over IPv4: 65,535 less 20 for IP and 8 for UDP
 
-// listen asks the system for the address. Nobody queues up for it: whoever knows the address may send to it.
+// listen asks the system for the address. Nobody queues up for it: whoever knows the address may
+// send to it.
 func listen(addr string) (net.PacketConn, error) {
 	return net.ListenPacket("udp", addr)
 }
@@ -24,8 +25,8 @@ type chat struct {
 	run  uint32 // another one each time that the program is started
 }
 
-// servePacket prints what anybody says, and answers nobody. It returns nil when pc is closed. The caller
-// closes pc.
+// servePacket prints what anybody says, and answers nobody. It returns nil when pc is closed. The
+// caller closes pc.
 func (c *chat) servePacket(pc net.PacketConn, out io.Writer) error {
 	buf := make([]byte, maxMessage+1)
 	for {
@@ -44,8 +45,9 @@ func (c *chat) servePacket(pc net.PacketConn, out io.Writer) error {
 	}
 }
 
-// receive reads one message. buf has room for one byte more than a message may have: when that is taken as well, the
-// message was longer, and the rest of it is gone. Linux and macOS say nothing then, Windows says what receive says.
+// receive reads one message. buf has room for one byte more than a message may have: when that is
+// taken as well, the message was longer, and the rest of it is gone. Linux and macOS say nothing
+// then, Windows says what receive says.
 func receive(pc net.PacketConn, buf []byte) (n int, from net.Addr, err error) {
 	n, from, err = pc.ReadFrom(buf)
 	if err == nil && n == len(buf) {
@@ -56,13 +58,14 @@ func receive(pc net.PacketConn, buf []byte) (n int, from net.Addr, err error) {
 
 var errTooLong = errors.New("message too long")
 
-// tooLong reports whether err means that a message did not fit: into a datagram, or into the reader's buffer.
+// tooLong reports whether err means that a message did not fit: into a datagram, or into the
+// reader's buffer.
 func tooLong(err error) bool {
 	return errors.Is(err, errTooLong) || errors.Is(err, errMessageSize)
 }
 
-// shown is a message as one line for people, whatever is in it: the peer may use another encoding, and it
-// may mean harm.
+// shown is a message as one line for people, whatever is in it: the peer may use another encoding,
+// and it may mean harm.
 func (c *chat) shown(message []byte) string {
 	text, err := c.text.decode(message)
 	if err != nil {

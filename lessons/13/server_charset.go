@@ -36,8 +36,8 @@ func (c charset) encode(text string) ([]byte, error) {
 
 var errCannotSay = errors.New("is not in")
 
-// decode returns the text for bytes. The decoders of x/text never fail: they put U+FFFD for what they do
-// not know.
+// decode returns the text for bytes. The decoders of x/text never fail: they put U+FFFD for what
+// they do not know.
 func (c charset) decode(b []byte) (string, error) {
 	text, err := c.NewDecoder().Bytes(b)
 	if err != nil || strings.ContainsRune(string(text), utf8.RuneError) || !c.allowed(b) {
@@ -60,8 +60,8 @@ func (c charset) allowed(b []byte) bool {
 	return true
 }
 
-// inGB2312 reports whether the standard has a character for two bytes. It has 94 rows (区) of 94 cells
-// (位); each number is sent with 0xA0 added. Not every cell is taken.
+// inGB2312 reports whether the standard has a character for two bytes. It has 94 rows (区) of 94
+// cells (位); each number is sent with 0xA0 added. Not every cell is taken.
 func inGB2312(lead, trail byte) bool {
 	row, cell := int(lead)-0xA0, int(trail)-0xA0
 	if cell < 1 || cell > 94 {

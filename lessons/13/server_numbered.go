@@ -10,8 +10,9 @@ import (
 
 const maxSenders = 10_000 // runs of programs whose numbers are kept
 
-// serveNumbered prints each message once, in the order in which it was said, and acknowledges every copy:
-// the acknowledgement of the one before may be lost. It returns nil when pc is closed. The caller closes pc.
+// serveNumbered prints each message once, in the order in which it was said, and acknowledges every
+// copy: the acknowledgement of the one before may be lost. It returns nil when pc is closed. The
+// caller closes pc.
 func (c *chat) serveNumbered(pc net.PacketConn, out io.Writer) error {
 	buf := make([]byte, maxMessage+1)
 	next := map[string]uint32{} // number of the next message, by sender

@@ -75,8 +75,8 @@ func sitDown(rec *timeline.Recorder, side string, conn net.Conn, talk TalkFunc) 
 // types types a line. Nobody reads it if talk has returned.
 func (c *chatter) types(line string) { io.WriteString(c.keyboard, line+"\n") }
 
-// leave ends the input, waits until conn is closed and nobody reads it any more, and returns what talk
-// returned.
+// leave ends the input, waits until conn is closed and nobody reads it any more, and returns what
+// talk returned.
 func (c *chatter) leave() error {
 	c.keyboard.Close()
 	return c.done()
@@ -133,8 +133,8 @@ func freeAddrs(n int) (addrs []string, err error) {
 	return addrs, nil
 }
 
-// DatagramTalk lets anna speak twice and ben once, each when the one before was read. Got is what ben
-// printed, and then what anna did.
+// DatagramTalk lets anna speak twice and ben once, each when the one before was read. Got is what
+// ben printed, and then what anna did.
 func DatagramTalk(open OpenFrom, talk TalkFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		anna, ben, err := twoChatters(rec, open, talk, talk)
@@ -176,8 +176,8 @@ func OneLine(dial func(addr string) (net.Conn, error), say TalkFunc) Play {
 	}
 }
 
-// Unencodable lets anna type four lines, of which two have characters that their encoding lacks. Got is
-// what ben printed, Met what anna's talk function returned.
+// Unencodable lets anna type four lines, of which two have characters that their encoding lacks.
+// Got is what ben printed, Met what anna's talk function returned.
 func Unencodable(open OpenFrom, talk TalkFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		anna, ben, err := twoChatters(rec, open, talk, talk)
@@ -209,8 +209,8 @@ func Unencodable(open OpenFrom, talk TalkFunc) Play {
 	}
 }
 
-// Undecodable lets a program in another encoding speak to somebody, and then others. Got is what that
-// one's talk function printed, each line within watch. Stuck is whether one was missing.
+// Undecodable lets a program in another encoding speak to somebody, and then others. Got is what
+// that one's talk function printed, each line within watch. Stuck is whether one was missing.
 func Undecodable(talk TalkFunc, watch time.Duration, messages ...string) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		pc, err := listenPacket()
@@ -247,8 +247,8 @@ func Undecodable(talk TalkFunc, watch time.Duration, messages ...string) Play {
 	}
 }
 
-// NotGBK lets anna say lines with characters that GBK has and GB2312 lacks, with one talk function, to
-// ben, who has another one. Got is what ben printed, and then what anna's own program told her.
+// NotGBK lets anna say lines with characters that GBK has and GB2312 lacks, with one talk function,
+// to ben, who has another one. Got is what ben printed, and then what anna's own program told her.
 func NotGBK(open OpenFrom, anna, ben TalkFunc, lines ...string) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		a, b, err := twoChatters(rec, open, anna, ben)
@@ -263,14 +263,15 @@ func NotGBK(open OpenFrom, anna, ben TalkFunc, lines ...string) Play {
 		}
 		err = errors.Join(err, a.leave(), b.leave())
 		o.Got = append(b.out.lines(), a.out.lines()...)
-		rec.Verdict("anna typed %q; %s sent", lines, plural(timeline.Count(rec.Events(), "anna", timeline.Send), "datagram"))
+		sent := timeline.Count(rec.Events(), "anna", timeline.Send)
+		rec.Verdict("anna typed %q; %s sent", lines, plural(sent, "datagram"))
 		return o, err
 	}
 }
 
-// CrossedPorts starts a chat program twice. Each listens at an address of its own and sends to the one
-// that ends chooses, given its own address, the other one's, and one where nobody is. Both say a line.
-// Got is what the two printed, within watch. Stuck is whether a line was missing.
+// CrossedPorts starts a chat program twice. Each listens at an address of its own and sends to the
+// one that ends chooses, given its own address, the other one's, and one where nobody is. Both say
+// a line. Got is what the two printed, within watch. Stuck is whether a line was missing.
 func CrossedPorts(
 	open OpenFrom, talk TalkFunc, ends func(other, nobody string) string, watch time.Duration,
 ) Play {

@@ -10,23 +10,23 @@ import (
 	"socketbook/tools/timeline"
 )
 
-// NumberedPrograms are a client that sends each line until it is acknowledged, and a server that prints
-// what arrives.
+// NumberedPrograms are a client that sends each line until it is acknowledged, and a server that
+// prints what arrives.
 type NumberedPrograms struct {
 	Serve func(pc net.PacketConn, out io.Writer) error
 	Dial  func(addr string) (net.Conn, error)
 	Talk  TalkFunc
 }
 
-// DoubledNumbered is Doubled: the relay passes the first of three lines on twice. Got is what the server
-// printed.
+// DoubledNumbered is Doubled: the relay passes the first of three lines on twice. Got is what the
+// server printed.
 func DoubledNumbered(p NumberedPrograms) Play {
 	lines := []string{"one", "two", "three"}
 	return numbered(p, lines, func(r *relay, _ *patientConn) error { return doubleFirst(len(lines))(r) })
 }
 
-// OvertakenNumbered is Overtaken: the relay holds the first datagram until the next one has passed. Got is
-// what the server printed.
+// OvertakenNumbered is Overtaken: the relay holds the first datagram until the next one has passed.
+// Got is what the server printed.
 func OvertakenNumbered(p NumberedPrograms) Play {
 	return numbered(p, []string{"first", "second"}, func(r *relay, c *patientConn) error {
 		inVain := func() error { return c.waitsInVain("the first datagram is held") }
@@ -37,8 +37,9 @@ func OvertakenNumbered(p NumberedPrograms) Play {
 	})
 }
 
-// Numbered lets a client send five lines through a relay that loses a message, loses an acknowledgement,
-// passes a copy on too late, and passes one on twice. Got is what the server printed.
+// Numbered lets a client send five lines through a relay that loses a message, loses an
+// acknowledgement, passes a copy on too late, and passes one on twice. Got is what the server
+// printed.
 func Numbered(p NumberedPrograms) Play {
 	return numbered(p, []string{"one", "two", "three", "four", "five"}, func(r *relay, c *patientConn) error {
 		var late []byte
@@ -84,8 +85,8 @@ func Numbered(p NumberedPrograms) Play {
 	})
 }
 
-// OneBit lets a client send three lines through a relay that passes a copy of the first one on before the
-// third. Got is what the server printed.
+// OneBit lets a client send three lines through a relay that passes a copy of the first one on
+// before the third. Got is what the server printed.
 func OneBit(p NumberedPrograms) Play {
 	return numbered(p, []string{"one", "two", "three"}, func(r *relay, c *patientConn) error {
 		first, err := r.request()
@@ -119,8 +120,8 @@ func (r *relay) passOn(copies int) error {
 	return r.ask(message, copies)
 }
 
-// numbered plays lines through a relay that does what pass says. Got is what the server printed, Met what
-// talk returned.
+// numbered plays lines through a relay that does what pass says. Got is what the server printed,
+// Met what talk returned.
 func numbered(p NumberedPrograms, lines []string, pass func(r *relay, c *patientConn) error) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		out := &printed{rec: rec, side: "server"}
@@ -141,7 +142,8 @@ func numbered(p NumberedPrograms, lines []string, pass func(r *relay, c *patient
 	}
 }
 
-// patientConn is a client's socket on which a deadline passes when the scenario says so, and not before.
+// patientConn is a client's socket on which a deadline passes when the scenario says so, and not
+// before.
 type patientConn struct {
 	net.Conn
 	rec *timeline.Recorder
