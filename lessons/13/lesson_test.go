@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -15,10 +16,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/unicode"
+	utf8text "golang.org/x/text/encoding/unicode"
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage/stagetest"
@@ -210,7 +212,7 @@ func TestPythonTable(t *testing.T) {
 }
 
 func TestCharset(t *testing.T) {
-	utf8 := charset{Encoding: unicode.UTF8, name: "utf-8"}
+	utf8 := charset{Encoding: utf8text.UTF8, name: "utf-8"}
 	gbk := charset{Encoding: simplifiedchinese.GBK, name: "gbk"}
 	for _, test := range []struct {
 		charset
@@ -433,9 +435,9 @@ func TestTenThousand(t *testing.T) {
 			defer close(server.out)
 			served <- here.serveNumbered(memoryPackets{end: server}, &printed)
 		}()
-		require.NoError(t, here.talkNumbered(client, strings.NewReader(sent), io.Discard))
+		err := here.talkNumbered(client, strings.NewReader(sent), io.Discard)
 		close(client.out)
-		require.NoError(t, <-served)
+		require.NoError(t, errors.Join(err, <-served))
 		there.require(t, 10_000)
 		back.require(t, 10_000)
 	})
@@ -482,13 +484,13 @@ func TestTen(t *testing.T) {
 	pass(newFates(7), behind.Read, toClient)
 
 	sent := numberedLines(10)
-	require.NoError(t, here.talkNumbered(conn, strings.NewReader(sent), io.Discard))
+	err = here.talkNumbered(conn, strings.NewReader(sent), io.Discard)
 	front.Close()
 	behind.Close()
 	relay.Wait()
 	pc.Close()
-	require.NoError(t, <-served)
 	conn.Close()
+	require.NoError(t, errors.Join(err, <-served))
 	require.Equal(t, sent, printed.String())
 }
 
@@ -716,4 +718,40 @@ func next(t *testing.T, lines <-chan string) string {
 		require.FailNow(t, "no line comes")
 		return ""
 	}
+}
+
+// What can be read can be said, and is the same bytes again.
+func FuzzGB2312(f *testing.F) {
+	for _, seed := range []string{"", "hello", "\xc4\xe3\xba\xc3", "\xc4\xe3\xba", "你好", "\xe9F", "\x80", "\xa1\xaa"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		if strings.ContainsFunc(here.shown(message), unicode.IsControl) {
+			t.Fatalf("%q is shown as %q", message, here.shown(message))
+		}
+		text, err := gb2312.decode(message)
+		if err != nil {
+			return
+		}
+		again, err := gb2312.encode(text)
+		require.NoError(t, err)
+		require.Equal(t, string(message), string(again))
+	})
+}
+
+// What is taken for a numbered message is one, but for zeros in front of its numbers.
+func FuzzParseMessage(f *testing.F) {
+	for _, seed := range []string{"", "M 0 1 hi", "M 0 1 ", "M 0 1", "A 0 1 ", "M 4294967296 1 a", "M -1 +1 a", "M 00 1  a b"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		number, run, text, err := parseMessage(datagram)
+		if err != nil {
+			return
+		}
+		n, r, again, err := parseMessage(newMessage(number, run, text))
+		require.NoError(t, err)
+		require.Equal(t, []any{number, run, string(text)}, []any{n, r, string(again)})
+		require.LessOrEqual(t, len(newMessage(number, run, text)), len(datagram))
+	})
 }
