@@ -45,7 +45,7 @@ func (c *chat) talk(conn net.Conn, in io.Reader, out io.Writer) error {
 // hear prints message after message, until the deadline of conn has passed. That nobody is at the
 // peer's port is no end: somebody may come.
 func (c *chat) hear(conn net.Conn, out io.Writer) error {
-	buf := make([]byte, maxMessage)
+	buf := make([]byte, maxMessage+1)
 	for {
 		n, err := conn.Read(buf)
 		switch {
@@ -53,7 +53,9 @@ func (c *chat) hear(conn net.Conn, out io.Writer) error {
 			return nil
 		case errors.Is(err, errRefused):
 			fmt.Fprintln(out, "(nobody is there yet, and what you said is lost)")
-		case err != nil && !tooLong(err):
+		case tooLong(err) || n == len(buf):
+			fmt.Fprintln(out, "(a message that is too long)")
+		case err != nil:
 			return fmt.Errorf("reading a message: %w", err)
 		default:
 			fmt.Fprintf(out, "%s\n", c.shown(buf[:n]))

@@ -63,7 +63,7 @@ var scenes = []stage.Scene{
 		Run:       scenario.NotGBK(connected, here.talk, here.talk, gbkOnly...),
 	},
 	{
-		Name: "numbered", Line: "messages and acknowledgements are lost, held and doubled: each line arrives once",
+		Name: "numbered", Line: "datagrams are lost, held and doubled: each line arrives once",
 		Run: scenario.Numbered(programs),
 	},
 	{

@@ -171,7 +171,11 @@ func OneLine(dial func(addr string) (net.Conn, error), say TalkFunc) Play {
 		o.Got, o.Met = Talk(rec, "client", say, conn, "你好")
 		o.N = timeline.Count(rec.Events(), "client", timeline.Send)
 		rec.State(0, "nobody was there")
-		rec.Verdict("%s sent to nobody, and no error: %v", plural(o.N, "datagram"), o.Met)
+		told := "and the program met no error"
+		if o.Met != nil {
+			told = fmt.Sprintf("and the program met an error: %v", o.Met)
+		}
+		rec.Verdict("%s sent to nobody, %s", plural(o.N, "datagram"), told)
 		return o, nil
 	}
 }
@@ -190,7 +194,7 @@ func Unencodable(open OpenFrom, talk TalkFunc) Play {
 		for i, line := range typed {
 			anna.types(line)
 			err := wait(rec, "something to come of "+line, func(events []timeline.Event) bool {
-				return timeline.Count(events, "ben", timeline.Note)+timeline.Count(events, "anna", timeline.Note) > i ||
+				return printedBy(events, "ben", "anna") > i ||
 					timeline.Count(events, "anna", timeline.Close) > 0
 			})
 			if err != nil {
@@ -207,6 +211,14 @@ func Unencodable(open OpenFrom, talk TalkFunc) Play {
 		rec.Verdict("anna typed %d lines, ben read %q, %s", len(typed), o.Got, told)
 		return o, err
 	}
+}
+
+// printedBy counts the lines that some sides have printed.
+func printedBy(events []timeline.Event, sides ...string) (n int) {
+	for _, side := range sides {
+		n += timeline.Count(events, side, timeline.Note)
+	}
+	return n
 }
 
 // Undecodable lets a program in another encoding speak to somebody, and then others. Got is what
@@ -258,7 +270,7 @@ func NotGBK(open OpenFrom, anna, ben TalkFunc, lines ...string) Play {
 		for i, line := range lines {
 			a.types(line)
 			err = errors.Join(err, wait(rec, "something to come of "+line, func(events []timeline.Event) bool {
-				return timeline.Count(events, "ben", timeline.Note)+timeline.Count(events, "anna", timeline.Note) > i
+				return printedBy(events, "ben", "anna") > i
 			}))
 		}
 		err = errors.Join(err, a.leave(), b.leave())

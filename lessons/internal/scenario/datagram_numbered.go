@@ -41,7 +41,8 @@ func OvertakenNumbered(p NumberedPrograms) Play {
 // acknowledgement, passes a copy on too late, and passes one on twice. Got is what the server
 // printed.
 func Numbered(p NumberedPrograms) Play {
-	return numbered(p, []string{"one", "two", "three", "four", "five"}, func(r *relay, c *patientConn) error {
+	lines := []string{"one", "two", "three", "four", "five"}
+	return numbered(p, lines, func(r *relay, c *patientConn) error {
 		var late []byte
 		lose := func(what string) func() error {
 			return func() (err error) {
