@@ -114,7 +114,7 @@ var scenes = []stage.Scene{
 // shortReads sends as messages does, and takes a read that does not fill the buffer for the last one.
 var shortReads = scenario.Messages{Send: send, Receive: naiveReadAll}
 
-const pause = 100 * time.Millisecond
+const pause = 20 * time.Millisecond
 
 func send(w io.Writer, payload []byte) error {
 	_, err := w.Write(payload)

@@ -122,7 +122,7 @@ var scenes = []stage.Scene{
 	},
 }
 
-const pause = 100 * time.Millisecond // as in lesson 04
+const pause = 20 * time.Millisecond // as in lesson 04
 
 func receive(r io.Reader) ([]byte, error) {
 	var message bytes.Buffer

@@ -119,7 +119,8 @@ func decodeHeader(r io.Reader, head [headerSize]byte) (h header, err error) {
 	case h.TotalSize < 0:
 		return h, fmt.Errorf("the header's total_size is absent or negative: %.80q", &text)
 	case h.TotalSize > maxPayload:
-		return h, fmt.Errorf("the header's total_size is %d bytes: at most %d are believed", h.TotalSize, maxPayload)
+		return h, fmt.Errorf("the header's total_size is %d bytes: at most %d are believed",
+			h.TotalSize, maxPayload)
 	}
 	return h, nil
 }

@@ -15,7 +15,7 @@ import (
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
 
-const headerSize = 4 // bytes: an int32, little-endian, as Python's struct.pack('i', n) writes it on x86 and ARM
+const headerSize = 4 // bytes: an int32, little-endian, as Python's struct.pack('<i', n) writes it
 
 // listen asks the system for the address and lets clients queue up for it.
 func listen(addr string) (net.Listener, error) {

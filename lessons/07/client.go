@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const patience = 5 * time.Second // for an answer; a resolver waits as long for a name server, see resolv.conf(5)
+const patience = 5 * time.Second // for an answer, as a resolver has it: resolv.conf(5)
 
 // dial opens a socket that sends to addr and hears from addr alone. It sends nothing: nobody may be there.
 func dial(addr string) (net.Conn, error) {
@@ -28,7 +28,8 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 	for lines.Scan() && lines.Text() != "quit" {
 		_, err := conn.Write(lines.Bytes()) // an empty line too: a datagram of 0 bytes is a message
 		if tooLong(err) {
-			log.Printf("client: not sent: a message of %d bytes; one datagram carries at most %d", len(lines.Bytes()), maxMessage)
+			log.Printf("client: not sent: a message of %d bytes; one datagram carries at most %d",
+				len(lines.Bytes()), maxMessage)
 			continue
 		}
 		if err != nil {
@@ -39,7 +40,8 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 		}
 		n, err := conn.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("no answer within %v: the message was lost, or its answer (%w)", patience, os.ErrDeadlineExceeded)
+			return fmt.Errorf("no answer within %v: the message was lost, or its answer (%w)",
+				patience, os.ErrDeadlineExceeded)
 		}
 		if err != nil {
 			return fmt.Errorf("reading an answer: %w", err)

@@ -37,7 +37,9 @@ func ExampleServer() {
 	fmt.Println(server.Shutdown(context.Background()))
 	fmt.Println(<-served)
 	// Output:
-	// hello, you are my only one <nil> the server was closed
+	// hello, you are my only one
+	// <nil>
+	// the server was closed
 }
 
 // Clients have a moment to finish, and are cut off then.
@@ -64,7 +66,9 @@ func ExampleServer_Shutdown() {
 	_, err = conn.Read(make([]byte, 1))
 	fmt.Println(err)
 	// Output:
-	// I STAY context deadline exceeded EOF
+	// I STAY
+	// context deadline exceeded
+	// EOF
 }
 
 // A type with fields can be a handler, too.
@@ -90,7 +94,8 @@ func ExampleHandler() {
 	server.Close()
 	fmt.Println(errors.Is(<-served, ErrServerClosed))
 	// Output:
-	// welcome true
+	// welcome
+	// true
 }
 
 type greeter struct{ word string }
