@@ -68,8 +68,8 @@ func (c *chat) talkNumbered(conn net.Conn, in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-var errLost = fmt.Errorf("no answer to %d tries in %v: the message was lost, or the acknowledgements (%w)",
-	tries, tries*wait, os.ErrDeadlineExceeded)
+var errLost = fmt.Errorf("no answer to %d tries in %v: the message was lost, "+
+	"or the acknowledgements (%w)", tries, tries*wait, os.ErrDeadlineExceeded)
 
 // deliver sends a message again and again, until its acknowledgement comes.
 func deliver(conn net.Conn, message, ack []byte) error {

@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-const maxMessage = 65507 // bytes; the most that a datagram carries over IPv4: 65,535 less 20 for IP and 8 for UDP
+const maxMessage = 65507 // bytes; the most over IPv4: 65,535 less 20 for IP and 8 for UDP
 
 // listen asks the system for the address. Nobody queues up for it: whoever knows the address may
 // send to it.
