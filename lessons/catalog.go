@@ -160,4 +160,10 @@ var Ledger = []Bug{
 		"Each read is printed as it comes, and a character that lies across two is broken.",
 	},
 	{"half-a-line", "12", "12", "The peer leaves in the middle of a line, and the half is taken for a line."},
+	{"unencodable", "13", "13", "A character that the encoding lacks ends the chat, not only its line."},
+	{"undecodable", "13", "13", "A message in another encoding ends the hearing, and nobody notices."},
+	{"crossed-ports", "13", "13", "Two copies of a program send to one port and listen on another, and never meet."},
+	{"gb2312-is-not-gbk", "13", "13",
+		"What is called gb2312 sends characters of GBK, which the receiver does not have."},
+	{"one-bit", "13", "13", "A late copy has the number that a new message would have, and takes its place."},
 }

@@ -738,12 +738,12 @@ var Claims = []Chapter{
 			"004-C76", Partly, "Typed text is sent by UDP, in GB2312.", "",
 			"GB2312 has 6763 Chinese characters. 镕 is not one of them and raises an error, and " +
 				"the receiver has to know the encoding.",
-			"Python codecs", "13",
+			"13 unencodable; 13 undecodable; 13 gb2312-is-not-gbk; 13 TestCells; Python codecs", "",
 		},
 		{
 			"004-C80", Slip, "The program sends to port 8080 and listens on 8888.", "",
 			"Two copies of it never meet: nobody listens where they send.",
-			"07 nobody", "13",
+			"13 crossed-ports; 07 nobody", "",
 		},
 	}},
 	{"TCP against UDP", []Claim{

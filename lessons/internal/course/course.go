@@ -135,8 +135,14 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "13", Title: "Chat over UDP, in GB2312", BuildsOn: "07",
-		Idea: "Two programs that listen and send, and an encoding that lacks characters.",
+		Number: "13", Title: "Chat over UDP, in GB2312", BuildsOn: "07", Written: true,
+		Idea:     "Two programs that listen and send, an encoding that lacks characters, and numbers against loss.",
+		MaxAdded: 100, MaxRemoved: 70,
+		Reason: "nobody answers any more: both sides hear and say at the same time",
+		Changes: map[string]string{
+			"servePacket": "prints what is said, and answers nobody",
+			"talk":        "hears and says at the same time",
+		},
 	},
 	{
 		Number: "14", Title: "File transfer", BuildsOn: "06",

@@ -100,22 +100,7 @@ func through(
 func Doubled(p PacketPrograms) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		lines := []string{"one", "two", "three"}
-		err = through(p, func(r *relay) error {
-			for i := range lines {
-				message, err := r.request()
-				if err != nil {
-					return err
-				}
-				copies := 1
-				if i == 0 {
-					copies = 2
-				}
-				if err := r.ask(message, copies); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, func(rec *timeline.Recorder, conn net.Conn) (err error) {
+		err = through(p, doubleFirst(len(lines)), func(rec *timeline.Recorder, conn net.Conn) (err error) {
 			o.Got, err = Talk(rec, "client", p.Talk, conn, lines...)
 			return err
 		})(rec)
@@ -129,17 +114,7 @@ func Doubled(p PacketPrograms) Play {
 func Overtaken(p PacketPrograms) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		sent := []string{"first", "second"}
-		err = through(p, func(r *relay) error {
-			held, err := r.request()
-			if err != nil {
-				return err
-			}
-			message, err := r.request()
-			if err != nil {
-				return err
-			}
-			return errors.Join(r.ask(message, 1), r.ask(held, 1))
-		}, func(rec *timeline.Recorder, conn net.Conn) error {
+		err = through(p, overtake(func() error { return nil }), func(rec *timeline.Recorder, conn net.Conn) error {
 			for _, message := range sent {
 				if _, err := conn.Write([]byte(message)); err != nil {
 					return err
@@ -158,5 +133,43 @@ func Overtaken(p PacketPrograms) Play {
 		})(rec)
 		rec.Verdict("the client sent %q and was answered %q", sent, o.Got)
 		return o, err
+	}
+}
+
+// doubleFirst passes so many messages on, the first one twice.
+func doubleFirst(messages int) func(r *relay) error {
+	return func(r *relay) error {
+		for i := range messages {
+			message, err := r.request()
+			if err != nil {
+				return err
+			}
+			copies := 1
+			if i == 0 {
+				copies = 2
+			}
+			if err := r.ask(message, copies); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// overtake holds a message until the next one has passed. Meanwhile is called once it is held.
+func overtake(meanwhile func() error) func(r *relay) error {
+	return func(r *relay) error {
+		held, err := r.request()
+		if err != nil {
+			return err
+		}
+		if err := meanwhile(); err != nil {
+			return err
+		}
+		message, err := r.request()
+		if err != nil {
+			return err
+		}
+		return errors.Join(r.ask(message, 1), r.ask(held, 1))
 	}
 }

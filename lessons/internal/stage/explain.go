@@ -72,6 +72,9 @@ func (s *session) explainDial(addr string, err error) string {
 	case oneOf(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("connecting to %s: connection refused: nobody listens there; start the "+
 			"server first: %s", addr, start)
+	case oneOf(err, syscall.EADDRINUSE):
+		return fmt.Sprintf("connecting to %s: another program has the address of this one (%v); choose "+
+			"another port", addr, err)
 	case timedOut(err):
 		return fmt.Sprintf(
 			"connecting to %s: no answer in time; is the address right? a server on this "+

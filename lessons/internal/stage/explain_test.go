@@ -53,6 +53,10 @@ func TestExplain(t *testing.T) {
 			dial, opError("dial", syscall.ECONNREFUSED),
 			[]string{"connecting to " + addr, "nobody listens there", again},
 		},
+		{
+			dial, opError("bind", syscall.EADDRINUSE),
+			[]string{"connecting to " + addr, "another program has the address of this one", "another port"},
+		},
 		{dial, opError("dial", syscall.ETIMEDOUT), []string{"connecting to " + addr, "no answer in time", again}},
 		{
 			dial, opError("dial", syscall.EHOSTUNREACH),
