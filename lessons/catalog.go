@@ -163,7 +163,9 @@ var Ledger = []Bug{
 	{"unencodable", "13", "13", "A character that the encoding lacks ends the chat, not only its line."},
 	{"undecodable", "13", "13", "A message in another encoding ends the hearing, and nobody notices."},
 	{"crossed-ports", "13", "13", "Two copies of a program send to one port and listen on another, and never meet."},
-	{"gb2312-is-not-gbk", "13", "13",
-		"What is called gb2312 sends characters of GBK, which the receiver does not have."},
+	{
+		"gb2312-is-not-gbk", "13", "13",
+		"What is called gb2312 sends characters of GBK, which the receiver does not have.",
+	},
 	{"one-bit", "13", "13", "A late copy has the number that a new message would have, and takes its place."},
 }
