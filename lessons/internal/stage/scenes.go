@@ -21,7 +21,7 @@ import (
 )
 
 // sceneLimit ends a scene that hangs. No scene comes near it on a machine with time to spare.
-const sceneLimit = time.Minute
+const sceneLimit = 3 * time.Minute
 
 // sceneGrace is how long an interrupted scene may go on, to put away what it made. A scene takes
 // less than half a second.
