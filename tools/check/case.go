@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ type C struct {
 	rec         *timeline.Recorder
 	steps       []string
 	said        string
+	door        net.Listener // through which its connections are made; nil before the first
 	adversaries []adversary
 	peers       []interface{ Close() }
 	cleanup     []func()
@@ -106,7 +108,9 @@ func (c *C) Step(format string, args ...any) {
 func (c *C) step(text string, fresh bool) {
 	text = cut(text)
 	c.steps = append(c.steps, text)
-	c.rec.Note("suite", nil, "%s", text)
+	if c.timeline {
+		c.rec.Note("suite", nil, "%s", text)
+	}
 	if c.told != nil {
 		c.told(text, fresh)
 	}

@@ -102,14 +102,16 @@ created by socketbook/labs/05.ReadMessage in goroutine 34
 `
 	all := parseStacks([]byte(text))
 	require.Len(t, all, 2)
-	require.Equal(t, goroutine{id: 34, creator: 7, state: "chan receive", frames: []frame{
+	require.Equal(t, "chan receive", all[0].state)
+	require.Equal(t, []frame{
 		{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 42},
 		{
 			"socketbook/labs/05/framingtest.suite.readMessage.func1",
 			"/home/student/labs/05/framingtest/framingtest.go",
 			120,
 		},
-	}}, all[0])
+	}, all[0].frames())
+	require.Equal(t, []int{34, 7, 35, 34}, []int{all[0].id, all[0].creator, all[1].id, all[1].creator})
 	require.Equal(t, " at framing.go:42", at(all[0].students()))
 	require.Empty(t, all[0].inside())
 	require.Equal(t, " at wrong_test.go:97", at(all[1].students()))
@@ -119,7 +121,6 @@ created by socketbook/labs/05.ReadMessage in goroutine 34
 		" in ReadMessage of framing.go",
 		at(&frame{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 1}),
 	)
-	require.Equal(t, 34, all[1].creator)
 	require.True(t, all[0].handedIn())
 	require.False(t, all[1].handedIn())
 }

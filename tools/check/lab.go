@@ -105,6 +105,9 @@ func (c *C) finish() {
 	for _, p := range c.peers {
 		p.Close()
 	}
+	if c.door != nil {
+		c.door.Close()
+	}
 	if c.callsEnd() { // what they may still use is not cleaned up
 		for i := len(c.cleanup) - 1; i >= 0; i-- {
 			c.cleanup[i]()

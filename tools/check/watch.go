@@ -185,7 +185,7 @@ func (c *C) checkCalls() {
 		c.out.NotStarted, _, _ = strings.Cut(call.what, "(")
 		c.Fail("%s is not started: fill it in", c.out.NotStarted)
 	case call.panic != nil:
-		c.Fail("%s panicked%s: %s", call.what, at(panicFrame(call.stack)), thrown(call.panic))
+		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(string(call.stack))), thrown(call.panic))
 	default:
 		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
 	}
