@@ -61,6 +61,19 @@ type outcome struct {
 	Leak       bool     `json:"leak,omitempty"` // the calls did what they should, and left something behind
 }
 
+// stops returns the outcome of cases that need this one, of that name; nil if they are run.
+func (o outcome) stops(name string) *outcome {
+	switch {
+	case o.Outcome == Passed || o.Leak:
+		return nil
+	case o.Outcome == Error:
+		return &outcome{Outcome: Error, Message: o.Message}
+	case o.Outcome == NotRun:
+		return &outcome{Outcome: NotRun, Message: fmt.Sprintf("not run because %q was not run", name)}
+	}
+	return &outcome{Outcome: NotRun, Message: fmt.Sprintf("not run because %q failed", name)}
+}
+
 func newC(name string, memory bool, o options) *C {
 	c := &C{
 		options: o,

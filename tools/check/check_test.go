@@ -437,18 +437,26 @@ func TestTimeIsUp(t *testing.T) {
 	require.Equal(t, NotRun, runInWorker(ctx, "TestSleeper", 0, options{}).Outcome, "what begins too late")
 }
 
-// TestAhead: cases are run a few at a time, and each gives its own outcome.
+// TestAhead: cases are run a few at a time, and each gives its own outcome, those that need a failed one
+// without being run.
 func TestAhead(t *testing.T) {
 	var workers sync.WaitGroup
 	var now, most atomic.Int32
-	outcomes := ahead(20, &workers, func(i int) outcome {
+	cases := make([]Case, 20)
+	for i := range cases {
+		cases[i].Name = fmt.Sprint(i)
+	}
+	cases[18].Needs, cases[19].Needs = []string{"17"}, []string{"18"}
+	outcomes := ahead(cases, &workers, func(i int) outcome {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
-		return outcome{Message: fmt.Sprint(i)}
+		return outcome{Outcome: map[bool]string{true: Failed, false: Passed}[i == 17], Message: fmt.Sprint(i)}
 	})
-	for i := range 20 {
+	for i := range 18 {
 		require.Equal(t, fmt.Sprint(i), outcomes(i).Message)
 	}
+	require.Equal(t, `not run because "17" failed`, outcomes(18).Message)
+	require.Equal(t, `not run because "18" was not run`, outcomes(19).Message)
 	workers.Wait()
 	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
 }

@@ -38,6 +38,8 @@ func (cs Case) lesson(lab Lab) string {
 	return lab.Number
 }
 
+func (cs Case) needs(other Case) bool { return slices.Contains(cs.Needs, other.Name) }
+
 // valid reports mistakes in the table.
 func (lab Lab) valid() error {
 	total := 0

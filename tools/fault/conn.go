@@ -121,12 +121,12 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // Quiet reports whether nothing more will happen here on its own: everything that the peer was told
 // to send is ready, everything that was written has reached it, and no Read takes something from the
-// socket or waits for its deadline.
+// socket or waits for a deadline that is near.
 func (c *Conn) Quiet() (quiet bool) {
 	c.look(func() {
 		sent := len(c.queue) == 0 && !c.busy && c.inside == 0
 		arrived := c.over != nil || c.did.Written == len(c.received) && c.did.Closed == ""
-		quiet = sent && arrived && (c.waiting == 0 || c.read.IsZero())
+		quiet = sent && arrived && c.idle()
 	})
 	return quiet
 }

@@ -210,10 +210,10 @@ func (c *DatagramConn) Endless() (endless bool) {
 }
 
 // Quiet reports whether nothing more will happen here on its own: every datagram that was written
-// has been answered or dropped, and no Read waits for its deadline.
+// has been answered or dropped, and no Read waits for a deadline that is near.
 func (c *DatagramConn) Quiet() (quiet bool) {
 	w := c.post
-	w.look(func() { quiet = w.handled == w.sent && (w.waiting == 0 || w.read.IsZero()) })
+	w.look(func() { quiet = w.handled == w.sent && w.idle() })
 	return quiet
 }
 

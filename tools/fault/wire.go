@@ -161,6 +161,14 @@ func (s *side) late() bool {
 	return !s.read.IsZero() && (s.rung == s.read || time.Until(s.read) <= 0)
 }
 
+// idle reports whether no Read is about to end because of its deadline, under the lock.
+func (s *side) idle() bool {
+	return s.waiting == 0 || s.read.IsZero() || time.Until(s.read) > farAhead
+}
+
+// farAhead is more than any wait of a suite.
+const farAhead = 10 * time.Second
+
 // silence stops the alarm, under the lock.
 func (s *side) silence() {
 	if s.alarm != nil {
