@@ -110,7 +110,7 @@ func (c *C) finish() {
 	if c.door != nil {
 		c.door.Close()
 	}
-	if c.callsEnd() { // what they may still use is not cleaned up
+	if eventually(c.callsEnded) { // what calls that go on may still use is not cleaned up
 		for i := len(c.cleanup) - 1; i >= 0; i-- {
 			c.cleanup[i]()
 		}

@@ -58,11 +58,17 @@ func numbered(steps []string) string {
 		}
 		i += size * times
 	}
-	if len(lines) > firstSteps+lastSteps+1 {
-		left := fmt.Sprintf("      … (%d lines left out)", len(lines)-firstSteps-lastSteps)
-		lines = slices.Concat(lines[:firstSteps], []string{left}, lines[len(lines)-lastSteps:])
+	return strings.Join(append(ends(lines, firstSteps, lastSteps), ""), "\n")
+}
+
+// ends leaves out the middle of many lines.
+func ends(lines []string, first, last int) []string {
+	n := len(lines) - first - last
+	if n <= 1 {
+		return lines
 	}
-	return strings.Join(append(lines, ""), "\n")
+	left := fmt.Sprintf("      … (%d lines left out)", n)
+	return slices.Concat(lines[:first], []string{left}, lines[len(lines)-last:])
 }
 
 // repeats returns how many steps, one to five, the list begins with that come several times in a
@@ -101,26 +107,18 @@ func wrap(s string) string {
 }
 
 const (
-	shownLines  = 20   // of the beginning and of the end of what an answer has printed
-	shownPrints = 2000 // bytes of each of the two
+	shownLines  = 20  // of the beginning and of the end of what an answer has printed
+	shownPrints = 200 // bytes of each
 )
 
 func printed(s string) string {
-	const left = "\n… a part is left out …\n"
-	s = strings.TrimRight(s, "\n")
-	if lines := strings.Split(s, "\n"); len(lines) > 2*shownLines {
-		first, last := strings.Join(
-			lines[:shownLines],
-			"\n",
-		), strings.Join(
-			lines[len(lines)-shownLines:],
-			"\n",
-		)
-		s = first[:min(len(first), shownPrints)] + left + last[max(0, len(last)-shownPrints):]
-	} else if len(s) > 2*shownPrints {
-		s = s[:shownPrints] + left + s[len(s)-shownPrints:]
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i, line := range lines {
+		if len(line) > shownPrints {
+			lines[i] = line[:shownPrints] + " …"
+		}
 	}
-	return "your code printed:\n" + indent(s, "  | ") + "\n"
+	return "your code printed:\n" + indent(strings.Join(ends(lines, shownLines, shownLines), "\n"), "  | ") + "\n"
 }
 
 // indent puts prefix before every line. Control characters that would colour or move the terminal

@@ -152,18 +152,6 @@ func (c *C) callsEnded() bool {
 	return !slices.ContainsFunc(c.calls, func(call *Call) bool { return !call.Ended() })
 }
 
-// callsEnd waits for the calls, all of whose connections are closed by now, and reports whether
-// they ended.
-func (c *C) callsEnd() bool {
-	for pause := 50 * time.Microsecond; pause < 50*time.Millisecond; pause *= 2 {
-		if c.callsEnded() {
-			return true
-		}
-		<-time.After(pause)
-	}
-	return false
-}
-
 // checkCalls ends the case when a call has ended otherwise than by returning.
 func (c *C) checkCalls() {
 	bad := slices.IndexFunc(c.calls, func(call *Call) bool {
@@ -185,18 +173,10 @@ func (c *C) checkCalls() {
 		c.out.NotStarted, _, _ = strings.Cut(call.what, "(")
 		c.Fail("%s is not started: fill it in", c.out.NotStarted)
 	case call.panic != nil:
-		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(string(call.stack))), thrown(call.panic))
+		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(string(call.stack))), said(call.panic))
 	default:
 		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
 	}
-}
-
-// thrown is the text of what the code under test has panicked with.
-func thrown(v any) string {
-	if err, ok := v.(error); ok {
-		return said(err)
-	}
-	return fmt.Sprint(v)
 }
 
 // giveUp is Fail for calls that go on: what they wait in is ended.

@@ -142,6 +142,6 @@ func (c *Conn) Starved() (starved bool) {
 // Stop ends every goroutine that waits in a Read or comes back for another one, with runtime.Goexit, and
 // closes the connection.
 func (c *Conn) Stop() {
-	c.stop()
+	c.wire.Stop()
 	c.Conn.Close()
 }

@@ -219,6 +219,6 @@ func (c *DatagramConn) Quiet() (quiet bool) {
 
 // Stop ends every goroutine that waits in a Read or comes back for another one, and closes the socket.
 func (c *DatagramConn) Stop() {
-	c.stop()
+	c.post.Stop()
 	c.Conn.Close()
 }
