@@ -586,7 +586,7 @@ func (s suite) anyError(c *check.C) {
 			w := s.connect(c, answered(hello))
 			f := &failing{Conn: w.conn, call: call, err: err}
 			w.conn = f
-			_, got := s.exchange(w, hello, roomy, 3, short)
+			_, got := s.exchange(w, hello, roomy, 3, 10*short)
 			c.WantError("the "+call, got, err)
 			if f.wroteLate() {
 				c.Fail("your code called Write after the %s that failed; an error ends the call", call)
