@@ -197,22 +197,22 @@ func (g goroutine) inside() string {
 	return ""
 }
 
-// waits reports whether the goroutine has done all that it does for now: it waits for another one,
+// moves reports whether the goroutine has not yet done all that it does for now: wait for another one,
 // for a timer or for the network. The mutexes of the adversaries are held for a moment only, and so
 // are the runtime's semaphores: one that allocates may wait for the garbage collector.
-func (g goroutine) waits() bool {
+func (g goroutine) moves() bool {
 	switch frames := g.frames(); g.state {
 	case "sync.Mutex.Lock":
 		ours := func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") }
 		i := slices.IndexFunc(frames, ours)
-		return i < 0 || !strings.HasPrefix(frames[i].function, "socketbook/tools/fault.") &&
-			!strings.HasPrefix(frames[i].function, "socketbook/tools/timeline.")
+		return i >= 0 && (strings.HasPrefix(frames[i].function, "socketbook/tools/fault.") ||
+			strings.HasPrefix(frames[i].function, "socketbook/tools/timeline."))
 	case "semacquire":
-		return len(frames) > 0 && strings.HasPrefix(frames[0].function, "sync.")
+		return len(frames) == 0 || !strings.HasPrefix(frames[0].function, "sync.")
 	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
 		"chan receive", "chan send", "chan receive (nil chan)", "chan send (nil chan)",
 		"select", "select (no cases)", "sleep", "IO wait":
-		return true
+		return false
 	}
-	return false
+	return true
 }
