@@ -24,17 +24,12 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	}
 	fmt.Fprintf(&b, "rule       %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
 	fmt.Fprintf(&b, "next       %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
+	lesson := cs.lesson(lab)
+	where := "lessons/" + lesson + "/README.md"
 	if cs.Scene != "" {
-		fmt.Fprintf(
-			&b,
-			"see        lesson %s: go run ./lessons/%s -scene %s\n",
-			cs.lesson(lab),
-			cs.lesson(lab),
-			cs.Scene,
-		)
-	} else {
-		fmt.Fprintf(&b, "see        lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
+		where = "go run ./lessons/" + lesson + " -scene " + cs.Scene
 	}
+	fmt.Fprintf(&b, "see        lesson %s: %s\n", lesson, where)
 	fmt.Fprintf(&b, "run again  %s\n\n", again)
 	return b.String()
 }

@@ -27,6 +27,9 @@ type Did struct {
 	Deadline string        // the method that set a deadline last, such as "SetReadDeadline"; "" for none
 	Timed    bool          // a deadline is set
 	Patience time.Duration // the shortest time to a deadline that was set ahead; 0 for none
+	Longest  time.Duration // on UDP: the longest time that a read deadline gave, seen from when it was set
+	Passed   time.Time     // on UDP: the last read deadline of which a Read has reported that it had passed
+	Endless  bool          // on UDP: a flood had to be ended, see [DatagramPeer.Flood]
 	Closed   string        // the method that closed it last, "Close" or "CloseWrite"; "" for none
 }
 
