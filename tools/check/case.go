@@ -16,10 +16,9 @@ import (
 // that finds something wrong ends the case.
 type C struct {
 	options
-	name   string
-	memory bool
+	spec Case
 
-	rec         *timeline.Recorder
+	rec         *timeline.Recorder // nil without a timeline
 	steps       []string
 	said        string
 	door        net.Listener // through which its connections are made; nil before the first
@@ -72,20 +71,6 @@ func (o outcome) stops(name string) *outcome {
 		return &outcome{Outcome: NotRun, Message: fmt.Sprintf("not run because %q was not run", name)}
 	}
 	return &outcome{Outcome: NotRun, Message: fmt.Sprintf("not run because %q failed", name)}
-}
-
-func newC(name string, memory bool, o options) *C {
-	c := &C{
-		options: o,
-		name:    name,
-		memory:  memory,
-		rec:     timeline.NewRecorder(name),
-		wake:    make(chan struct{}, 1),
-	}
-	if o.alone {
-		c.files = openFiles()
-	}
-	return c
 }
 
 // Seed is the number from which everything random in the case is to be derived.

@@ -246,7 +246,7 @@ func TestProofWantsTheExactCases(t *testing.T) {
 
 func TestMemoryNeedsItsField(t *testing.T) {
 	const want = `case "a" measures memory, and its Memory field is not set`
-	c := newC("a", false, options{})
+	c := &C{spec: Case{Name: "a"}}
 	require.PanicsWithValue(t, want, func() { c.InUse() })
 	require.PanicsWithValue(t, want, func() { c.Allocated("f()", func() {}) })
 }

@@ -76,7 +76,13 @@ func (lab Lab) valid() error {
 
 // run runs the case to its end, in this process.
 func (cs Case) run(o options) outcome {
-	c := newC(cs.Name, cs.Memory, o)
+	c := &C{options: o, spec: cs, wake: make(chan struct{}, 1)}
+	if o.timeline {
+		c.rec = timeline.NewRecorder(cs.Name)
+	}
+	if o.alone {
+		c.files = openFiles()
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

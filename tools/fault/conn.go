@@ -56,8 +56,9 @@ func (c *Conn) await(want int) int {
 // Write passes p on.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if err = c.first("Write"); err == nil {
-		if n, err = c.Conn.Write(p[:c.fits(len(p))]); err == nil {
-			err = c.full(n)
+		room, full := c.grant(len(p))
+		if n, err = c.Conn.Write(p[:room]); err == nil {
+			err = full
 		}
 	}
 	c.change(func() {

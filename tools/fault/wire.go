@@ -115,24 +115,18 @@ func (s *side) last(n int) error {
 // of those that it took, and so does every later one.
 func (s *side) Break(room int, err error) { s.look(func() { s.room, s.broken = room, err }) }
 
-// fits returns how many of n bytes a Write may take.
-func (s *side) fits(n int) (fits int) {
+// grant returns how many of n bytes a Write may take, and its error if there is no room for more.
+func (s *side) grant(n int) (room int, full error) {
 	s.look(func() {
-		if fits = n; s.broken != nil {
-			fits = min(n, s.room)
+		if room = n; s.broken == nil {
+			return
+		}
+		room = min(n, s.room)
+		if s.room -= room; s.room == 0 {
+			full = s.broken
 		}
 	})
-	return fits
-}
-
-// full notes n bytes that a Write has taken, and returns its error if there is no room for more.
-func (s *side) full(n int) (err error) {
-	s.look(func() {
-		if s.room -= n; s.broken != nil && s.room <= 0 {
-			s.room, err = 0, s.broken
-		}
-	})
-	return err
+	return room, full
 }
 
 // closes notes a call of Close or CloseWrite.
