@@ -558,7 +558,11 @@ func (f *failing) Read(p []byte) (int, error) {
 	if err := f.fails("Read"); err != nil {
 		return 0, err
 	}
-	return f.Conn.Read(p)
+	n, err := f.Conn.Read(p)
+	if err := f.fails("Read"); err != nil { // it began before the first Write
+		return 0, err
+	}
+	return n, err
 }
 
 func (f *failing) Write(p []byte) (int, error) {
@@ -585,7 +589,7 @@ func (s suite) anyError(c *check.C) {
 			w := s.connect(c, answered(hello))
 			f := &failing{Conn: w.conn, call: call, err: err}
 			w.conn = f
-			_, got := s.exchange(w, hello, roomy, 3, 10*short)
+			_, got := s.exchange(w, hello, roomy, 3, ages)
 			c.WantError("the "+call, got, err)
 			if f.wroteLate() {
 				c.Fail("your code called Write after the %s that failed; an error ends the call", call)
