@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,12 +16,12 @@ import (
 // that finds something wrong ends the case.
 type C struct {
 	options
-	name   string
-	memory bool
+	spec Case
 
-	rec         *timeline.Recorder
+	rec         *timeline.Recorder // nil without a timeline
 	steps       []string
 	said        string
+	door        net.Listener // through which its connections are made; nil before the first
 	adversaries []adversary
 	peers       []interface{ Close() }
 	cleanup     []func()
@@ -59,18 +60,17 @@ type outcome struct {
 	Leak       bool     `json:"leak,omitempty"` // the calls did what they should, and left something behind
 }
 
-func newC(name string, memory bool, o options) *C {
-	c := &C{
-		options: o,
-		name:    name,
-		memory:  memory,
-		rec:     timeline.NewRecorder(name),
-		wake:    make(chan struct{}, 1),
+// stops returns the outcome of cases that need this one, of that name; nil if they are run.
+func (o outcome) stops(name string) *outcome {
+	switch {
+	case o.Outcome == Passed || o.Leak:
+		return nil
+	case o.Outcome == Error:
+		return &outcome{Outcome: Error, Message: o.Message}
+	case o.Outcome == NotRun:
+		return &outcome{Outcome: NotRun, Message: fmt.Sprintf("not run because %q was not run", name)}
 	}
-	if o.alone {
-		c.files = openFiles()
-	}
-	return c
+	return &outcome{Outcome: NotRun, Message: fmt.Sprintf("not run because %q failed", name)}
 }
 
 // Seed is the number from which everything random in the case is to be derived.
@@ -106,7 +106,9 @@ func (c *C) Step(format string, args ...any) {
 func (c *C) step(text string, fresh bool) {
 	text = cut(text)
 	c.steps = append(c.steps, text)
-	c.rec.Note("suite", nil, "%s", text)
+	if c.timeline {
+		c.rec.Note("suite", nil, "%s", text)
+	}
 	if c.told != nil {
 		c.told(text, fresh)
 	}

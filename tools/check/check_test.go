@@ -102,14 +102,16 @@ created by socketbook/labs/05.ReadMessage in goroutine 34
 `
 	all := parseStacks([]byte(text))
 	require.Len(t, all, 2)
-	require.Equal(t, goroutine{id: 34, creator: 7, state: "chan receive", frames: []frame{
+	require.Equal(t, "chan receive", all[0].state)
+	require.Equal(t, []frame{
 		{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 42},
 		{
 			"socketbook/labs/05/framingtest.suite.readMessage.func1",
 			"/home/student/labs/05/framingtest/framingtest.go",
 			120,
 		},
-	}}, all[0])
+	}, all[0].frames())
+	require.Equal(t, []int{34, 7, 35, 34}, []int{all[0].id, all[0].creator, all[1].id, all[1].creator})
 	require.Equal(t, " at framing.go:42", at(all[0].students()))
 	require.Empty(t, all[0].inside())
 	require.Equal(t, " at wrong_test.go:97", at(all[1].students()))
@@ -119,7 +121,6 @@ created by socketbook/labs/05.ReadMessage in goroutine 34
 		" in ReadMessage of framing.go",
 		at(&frame{"socketbook/labs/05.ReadMessage", "/home/student/labs/05/framing.go", 1}),
 	)
-	require.Equal(t, 34, all[1].creator)
 	require.True(t, all[0].handedIn())
 	require.False(t, all[1].handedIn())
 }
@@ -245,7 +246,7 @@ func TestProofWantsTheExactCases(t *testing.T) {
 
 func TestMemoryNeedsItsField(t *testing.T) {
 	const want = `case "a" measures memory, and its Memory field is not set`
-	c := newC("a", false, options{})
+	c := &C{spec: Case{Name: "a"}}
 	require.PanicsWithValue(t, want, func() { c.InUse() })
 	require.PanicsWithValue(t, want, func() { c.Allocated("f()", func() {}) })
 }
@@ -292,7 +293,7 @@ func TestIsAsksOnlyUnwrap(t *testing.T) {
 	require.False(t, Is(yes{}, io.EOF))
 	require.False(t, Is(nil, io.EOF))
 	require.False(t, Is((*os.PathError)(nil), io.EOF), "its Unwrap panics")
-	require.Contains(t, Err(yes{}), "its Error method panicked: no words")
+	require.Contains(t, Err(yes{}), "PANIC=Error method: no words")
 	deep := io.EOF
 	for range maxWrapped - 1 {
 		deep = fmt.Errorf("%w", deep)
@@ -436,18 +437,26 @@ func TestTimeIsUp(t *testing.T) {
 	require.Equal(t, NotRun, runInWorker(ctx, "TestSleeper", 0, options{}).Outcome, "what begins too late")
 }
 
-// TestAhead: cases are run a few at a time, and each gives its own outcome.
+// TestAhead: cases are run a few at a time, and each gives its own outcome, those that need a failed one
+// without being run.
 func TestAhead(t *testing.T) {
 	var workers sync.WaitGroup
 	var now, most atomic.Int32
-	outcomes := ahead(20, &workers, func(i int) outcome {
+	cases := make([]Case, 20)
+	for i := range cases {
+		cases[i].Name = fmt.Sprint(i)
+	}
+	cases[18].Needs, cases[19].Needs = []string{"17"}, []string{"18"}
+	outcomes := ahead(cases, &workers, func(i int) outcome {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
-		return outcome{Message: fmt.Sprint(i)}
+		return outcome{Outcome: map[bool]string{true: Failed, false: Passed}[i == 17], Message: fmt.Sprint(i)}
 	})
-	for i := range 20 {
+	for i := range 18 {
 		require.Equal(t, fmt.Sprint(i), outcomes(i).Message)
 	}
+	require.Equal(t, `not run because "17" failed`, outcomes(18).Message)
+	require.Equal(t, `not run because "18" was not run`, outcomes(19).Message)
 	workers.Wait()
 	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
 }

@@ -2,7 +2,6 @@ package check
 
 import (
 	"net"
-	"slices"
 	"syscall"
 
 	"socketbook/tools/fault"
@@ -18,10 +17,7 @@ const sendBuffer = 128 << 10
 // recorded if a timeline was asked for. What the code under test does to conn is told by
 // peer.Conn().Did().
 func (c *C) Connect() (conn net.Conn, peer *fault.Peer) {
-	client, server, err := loopback.TCP()
-	if err != nil {
-		c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
-	}
+	client, server := c.pair()
 	return c.join(server, client)
 }
 
@@ -29,11 +25,23 @@ func (c *C) Connect() (conn net.Conn, peer *fault.Peer) {
 // of its own. A Read may bring all that was sent; peer.Conn() sees nothing of what is done to conn,
 // and the timeline does not show it.
 func (c *C) ConnectTCP() (conn net.Conn, peer *fault.Peer) {
-	client, server, err := loopback.TCP()
+	client, server := c.pair()
+	return c.joinTCP(server, client)
+}
+
+// pair returns the two ends of a connection through the case's own listener, which the first one makes.
+func (c *C) pair() (client, server net.Conn) {
+	var err error
+	if c.door == nil {
+		c.door, err = loopback.Listen()
+	}
+	if err == nil {
+		client, server, err = loopback.Connect(c.door)
+	}
 	if err != nil {
 		c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
-	return c.joinTCP(server, client)
+	return client, server
 }
 
 func (c *C) joinTCP(under, suite net.Conn) (net.Conn, *fault.Peer) {
@@ -74,27 +82,10 @@ func (c *C) listen(join func(under, suite net.Conn) (net.Conn, *fault.Peer)) *fa
 }
 
 func (c *C) join(under, suite net.Conn) (net.Conn, *fault.Peer) {
-	c.closeEnded()
 	conn, peer := fault.Join(under, c.Record("suite", suite), c.poke)
 	c.watch(conn)
 	c.peers = append(c.peers, peer)
 	return c.Record("you", conn), peer
-}
-
-// closeEnded closes the suite's ends of connections on which nothing can happen any more: their
-// goroutines make every look at the stacks slower.
-func (c *C) closeEnded() {
-	if c.timeline {
-		return
-	}
-	c.peers = slices.DeleteFunc(c.peers, func(p interface{ Close() }) bool {
-		peer, ok := p.(*fault.Peer)
-		ended := ok && peer.Over() != nil && peer.Conn().Did().Closed == "Close"
-		if ended {
-			peer.Close()
-		}
-		return ended
-	})
 }
 
 // Datagrams returns the two ends of a fresh UDP conversation over 127.0.0.1: conn, which is

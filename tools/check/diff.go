@@ -51,70 +51,49 @@ func Pieces(pieces [][]byte) string {
 
 // diffBytes shows got and want around the first byte that differs, with a caret under it.
 func diffBytes(got, want []byte) string {
-	first, from := differ(got, want, byteSpan)
-	wide := min(byteSpan, max(len(got), len(want))-from)
-	caret := strings.Repeat(" ", 3*(first-from)) + "^^"
-	if from > 0 {
-		caret = "  " + caret
+	show := func(b []byte, wide int) string {
+		return fmt.Sprintf("%-*s  %-*s", 3*wide-1, fmt.Sprintf("% x", b), wide+2, printable(b))
 	}
-	side := func(b []byte) string {
-		shown := b[min(from, len(b)):min(from+wide, len(b))]
-		columns := fmt.Sprintf("%-*s  %-*s", 3*wide-1, fmt.Sprintf("% x", shown), wide+2, printable(shown))
-		return span(len(b), from, wide, "byte", columns)
-	}
-	return fmt.Sprintf(
-		"got   %s\nwant  %s\n      %s the first difference: byte %d",
-		side(got),
-		side(want),
-		caret,
-		first,
-	)
+	return diff(got, want, byteSpan, "byte", "^^", show, func(b []byte) int { return 3 * len(b) })
 }
 
 // diffText shows got and want, quoted, around the first character that differs, with a caret under it.
 func diffText(got, want string) string {
-	g, w := quotedRunes(got), quotedRunes(want)
-	first, from := differ(g, w, textSpan)
-	caret := strings.Repeat(
-		" ",
-		1+utf8.RuneCountInString(strings.Join(w[from:min(first, len(w))], "")),
-	) + "^"
-	if from > 0 {
-		caret = "  " + caret
-	}
-	side := func(all []string) string {
-		shown := all[min(from, len(all)):min(from+textSpan, len(all))]
-		return span(len(all), from, textSpan, "character", `"`+strings.Join(shown, "")+`"`)
-	}
-	return fmt.Sprintf(
-		"got   %s\nwant  %s\n      %s the first difference: character %d",
-		side(g),
-		side(w),
-		caret,
-		first,
-	)
+	show := func(all []string, _ int) string { return `"` + strings.Join(all, "") + `"` }
+	width := func(all []string) int { return 1 + utf8.RuneCountInString(strings.Join(all, "")) }
+	return diff(quotedRunes(got), quotedRunes(want), textSpan, "character", "^", show, width)
 }
 
-// differ returns where two sides begin to differ, and where to begin to show them.
-func differ[S ~[]E, E comparable](got, want S, wide int) (first, from int) {
+// diff shows at most that many things of each side. width is how many columns show takes in front of the
+// first one that differs, for those that come before it.
+func diff[E comparable](got, want []E, most int, thing, caret string,
+	show func(things []E, wide int) string, width func(before []E) int,
+) string {
+	first := 0
 	for first < min(len(got), len(want)) && got[first] == want[first] {
 		first++
 	}
-	return first, max(0, first-wide/2)
-}
-
-// span writes what is shown of a side of size things, and what is not.
-func span(size, from, wide int, thing, shown string) string {
-	if size == 0 {
-		return "(nothing)"
-	}
+	from := max(0, first-most/2)
+	wide := min(most, max(len(got), len(want))-from)
+	column := width(want[from:first])
+	before := ""
 	if from > 0 {
-		shown = "… " + shown
+		before = "… "
+		column += 2
 	}
-	if from+wide < size {
-		return fmt.Sprintf("%s … (%s in all)", shown, count(size, thing))
+	side := func(all []E) string {
+		if len(all) == 0 {
+			return "(nothing)"
+		}
+		after := ""
+		if from+wide < len(all) {
+			after = " …"
+		}
+		shown := show(all[min(from, len(all)):min(from+wide, len(all))], wide)
+		return fmt.Sprintf("%s%s%s (%s in all)", before, shown, after, count(len(all), thing))
 	}
-	return fmt.Sprintf("%s (%s in all)", shown, count(size, thing))
+	return fmt.Sprintf("got   %s\nwant  %s\n      %s%s the first difference: %s %d",
+		side(got), side(want), strings.Repeat(" ", column), caret, thing, first)
 }
 
 // count writes "1 byte" and "2 bytes".

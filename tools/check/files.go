@@ -30,7 +30,7 @@ func openFiles() []string {
 
 // leftOpen returns what of a kind is open now and was not before, when it stays so for a moment.
 func leftOpen(before []string, kind func(name string) bool) (left []string) {
-	for pause := time.Millisecond; pause < 100*time.Millisecond; pause *= 2 {
+	soonClosed := func() bool {
 		rest := slices.Clone(before)
 		left = slices.DeleteFunc(openFiles(), func(name string) bool {
 			i := slices.Index(rest, name)
@@ -39,12 +39,21 @@ func leftOpen(before []string, kind func(name string) bool) (left []string) {
 			}
 			return i >= 0 || !kind(name)
 		})
-		if len(left) == 0 {
-			return nil
+		return len(left) == 0
+	}
+	eventually(soonClosed)
+	return left
+}
+
+// eventually asks again and again whether cond has come true, for a tenth of a second.
+func eventually(cond func() bool) bool {
+	for pause := 50 * time.Microsecond; pause < 100*time.Millisecond; pause *= 2 {
+		if cond() {
+			return true
 		}
 		<-time.After(pause)
 	}
-	return left
+	return cond()
 }
 
 // isFile tells files and folders from sockets.

@@ -70,7 +70,7 @@ var hostileLab = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(scratch, "hostile.test")
-	if out, err := goCommand(nil, "test", "-c", "-overlay", o, "-o", binary, "./labs/05"); err != nil {
+	if out, err := goCommand(nil, "test", "-c", "-ldflags=-w", "-overlay", o, "-o", binary, "./labs/05"); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return binary, nil

@@ -38,6 +38,8 @@ func (cs Case) lesson(lab Lab) string {
 	return lab.Number
 }
 
+func (cs Case) needs(other Case) bool { return slices.Contains(cs.Needs, other.Name) }
+
 // valid reports mistakes in the table.
 func (lab Lab) valid() error {
 	total := 0
@@ -74,7 +76,13 @@ func (lab Lab) valid() error {
 
 // run runs the case to its end, in this process.
 func (cs Case) run(o options) outcome {
-	c := newC(cs.Name, cs.Memory, o)
+	c := &C{options: o, spec: cs, wake: make(chan struct{}, 1)}
+	if o.timeline {
+		c.rec = timeline.NewRecorder(cs.Name)
+	}
+	if o.alone {
+		c.files = openFiles()
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -105,7 +113,10 @@ func (c *C) finish() {
 	for _, p := range c.peers {
 		p.Close()
 	}
-	if c.callsEnd() { // what they may still use is not cleaned up
+	if c.door != nil {
+		c.door.Close()
+	}
+	if eventually(c.callsEnded) { // what calls that go on may still use is not cleaned up
 		for i := len(c.cleanup) - 1; i >= 0; i-- {
 			c.cleanup[i]()
 		}

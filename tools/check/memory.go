@@ -32,7 +32,7 @@ func (c *C) InUse() int64 {
 
 // measures stops a suite that measures memory while other cases may run.
 func (c *C) measures() {
-	if !c.memory {
-		panic(fmt.Sprintf("case %q measures memory, and its Memory field is not set", c.name))
+	if !c.spec.Memory {
+		panic(fmt.Sprintf("case %q measures memory, and its Memory field is not set", c.spec.Name))
 	}
 }

@@ -24,17 +24,12 @@ func report(lab Lab, cs Case, o outcome, again string) string {
 	}
 	fmt.Fprintf(&b, "rule       %s\n", wrap(cmp.Or(o.Rule, cs.Rule)))
 	fmt.Fprintf(&b, "next       %s\n", wrap(cmp.Or(o.Hint, cs.Hint)))
+	lesson := cs.lesson(lab)
+	where := "lessons/" + lesson + "/README.md"
 	if cs.Scene != "" {
-		fmt.Fprintf(
-			&b,
-			"see        lesson %s: go run ./lessons/%s -scene %s\n",
-			cs.lesson(lab),
-			cs.lesson(lab),
-			cs.Scene,
-		)
-	} else {
-		fmt.Fprintf(&b, "see        lesson %s: lessons/%s/README.md\n", cs.lesson(lab), cs.lesson(lab))
+		where = "go run ./lessons/" + lesson + " -scene " + cs.Scene
 	}
+	fmt.Fprintf(&b, "see        lesson %s: %s\n", lesson, where)
 	fmt.Fprintf(&b, "run again  %s\n\n", again)
 	return b.String()
 }
@@ -58,11 +53,17 @@ func numbered(steps []string) string {
 		}
 		i += size * times
 	}
-	if len(lines) > firstSteps+lastSteps+1 {
-		left := fmt.Sprintf("      … (%d lines left out)", len(lines)-firstSteps-lastSteps)
-		lines = slices.Concat(lines[:firstSteps], []string{left}, lines[len(lines)-lastSteps:])
+	return strings.Join(append(ends(lines, firstSteps, lastSteps), ""), "\n")
+}
+
+// ends leaves out the middle of many lines.
+func ends(lines []string, first, last int) []string {
+	n := len(lines) - first - last
+	if n <= 1 {
+		return lines
 	}
-	return strings.Join(append(lines, ""), "\n")
+	left := fmt.Sprintf("      … (%d lines left out)", n)
+	return slices.Concat(lines[:first], []string{left}, lines[len(lines)-last:])
 }
 
 // repeats returns how many steps, one to five, the list begins with that come several times in a
@@ -101,26 +102,18 @@ func wrap(s string) string {
 }
 
 const (
-	shownLines  = 20   // of the beginning and of the end of what an answer has printed
-	shownPrints = 2000 // bytes of each of the two
+	shownLines  = 20  // of the beginning and of the end of what an answer has printed
+	shownPrints = 200 // bytes of each
 )
 
 func printed(s string) string {
-	const left = "\n… a part is left out …\n"
-	s = strings.TrimRight(s, "\n")
-	if lines := strings.Split(s, "\n"); len(lines) > 2*shownLines {
-		first, last := strings.Join(
-			lines[:shownLines],
-			"\n",
-		), strings.Join(
-			lines[len(lines)-shownLines:],
-			"\n",
-		)
-		s = first[:min(len(first), shownPrints)] + left + last[max(0, len(last)-shownPrints):]
-	} else if len(s) > 2*shownPrints {
-		s = s[:shownPrints] + left + s[len(s)-shownPrints:]
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i, line := range lines {
+		if len(line) > shownPrints {
+			lines[i] = line[:shownPrints] + " …"
+		}
 	}
-	return "your code printed:\n" + indent(s, "  | ") + "\n"
+	return "your code printed:\n" + indent(strings.Join(ends(lines, shownLines, shownLines), "\n"), "  | ") + "\n"
 }
 
 // indent puts prefix before every line. Control characters that would colour or move the terminal

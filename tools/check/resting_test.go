@@ -80,7 +80,7 @@ func TestInside(t *testing.T) {
 	} {
 		var g goroutine
 		for _, f := range functions {
-			g.frames = append(g.frames, frame{function: f})
+			g.calls += f + "(0x1)\n\t/home/student/file.go:1 +0x1d\n"
 		}
 		require.Equal(t, want, g.inside())
 	}

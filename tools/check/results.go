@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // ResultsVariable names the environment variable that holds the absolute path of the results file.
@@ -35,19 +36,16 @@ type Result struct {
 // ReadResults reads a results file and returns the last line about each case, in the order of the
 // first ones. Lines that are no results are passed over. The error is one of r.
 func ReadResults(r io.Reader) ([]Result, error) {
-	type key struct{ lab, name string }
 	var all []Result
-	place := map[key]int{}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadBytes('\n')
 		var one Result
 		if json.Unmarshal(line, &one) == nil && one.Lab != "" && one.Case != "" {
-			k := key{one.Lab, one.Case}
-			if i, ok := place[k]; ok {
+			same := func(r Result) bool { return r.Lab == one.Lab && r.Case == one.Case }
+			if i := slices.IndexFunc(all, same); i >= 0 {
 				all[i] = one
 			} else {
-				place[k] = len(all)
 				all = append(all, one)
 			}
 		}

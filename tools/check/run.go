@@ -40,7 +40,7 @@ func Run(t *testing.T, lab Lab) {
 		o.alone = true
 		g.run = func(i int) outcome { return lab.Cases[i].run(o) }
 	} else if run := flag.Lookup("test.run"); !strings.Contains(run.Value.String(), "/") {
-		g.run = ahead(len(lab.Cases), &workers, g.run)
+		g.run = ahead(lab.Cases, &workers, g.run)
 	}
 	write := func(why string) {
 		if err := appendResults(g.rows(why)); err != nil {
@@ -72,30 +72,35 @@ func Run(t *testing.T, lab Lab) {
 // casesAtOnce is how many workers there are at a time: they wait more than they work.
 const casesAtOnce = 4
 
-// ahead begins to run all cases, the first one alone and then a few at a time, and returns what
-// waits for the outcome of one. On a machine that cannot run the first, there is never more than
-// one.
-func ahead(cases int, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
-	outcomes := make([]chan outcome, cases)
-	for i := range outcomes {
-		outcomes[i] = make(chan outcome, 1)
-	}
-	workers.Go(func() {
-		first := run(0)
-		outcomes[0] <- first
-		turns := make(chan struct{}, casesAtOnce)
-		if first.Outcome == Error {
-			turns = make(chan struct{}, 1)
-		}
-		for i := 1; i < cases; i++ {
+// ahead begins to run all cases, the first one alone and then a few at a time, those that need others when
+// these are over, and returns what waits for the outcome of one. On a machine that cannot run the first,
+// there is never more than one.
+func ahead(cases []Case, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
+	turns := make(chan struct{}, casesAtOnce)
+	var oneByOne sync.Mutex
+	all := make([]func() outcome, len(cases))
+	for i := range cases {
+		all[i] = sync.OnceValue(func() outcome {
+			if i > 0 && all[0]().Outcome == Error {
+				oneByOne.Lock()
+				defer oneByOne.Unlock()
+			}
+			for k := range i {
+				if cases[i].needs(cases[k]) {
+					if why := all[k]().stops(cases[k].Name); why != nil {
+						return *why
+					}
+				}
+			}
 			turns <- struct{}{}
-			workers.Go(func() {
-				outcomes[i] <- run(i)
-				<-turns
-			})
-		}
-	})
-	return func(i int) outcome { return <-outcomes[i] }
+			defer func() { <-turns }()
+			return run(i)
+		})
+	}
+	for _, one := range all {
+		workers.Go(func() { one() })
+	}
+	return func(i int) outcome { return all[i]() }
 }
 
 // excused turns a failure on a machine that lacks what the suites need into an error.
@@ -125,25 +130,17 @@ func (g *grading) outcome(i int) *outcome {
 	if g.outcomes[i] != nil {
 		return g.outcomes[i]
 	}
-	o := outcome{Outcome: NotRun}
+	var why *outcome
 	for k, other := range g.lab.Cases[:i] {
-		before := g.outcomes[k]
-		needed := slices.Contains(g.lab.Cases[i].Needs, other.Name)
-		if !needed || o.Message != "" || before == nil || before.Outcome == Passed || before.Leak {
-			continue
-		}
-		switch before.Outcome {
-		case Error:
-			o = outcome{Outcome: Error, Message: before.Message}
-		case Failed:
-			o.Message = fmt.Sprintf("not run because %q failed", other.Name)
-		case NotRun:
-			o.Message = fmt.Sprintf("not run because %q was not run", other.Name)
+		if before := g.outcomes[k]; why == nil && before != nil && g.lab.Cases[i].needs(other) {
+			why = before.stops(other.Name)
 		}
 	}
-	if o.Message == "" {
-		o = g.run(i)
+	if why == nil {
+		o := g.run(i)
+		why = &o
 	}
+	o := *why
 	if o.NotStarted != "" {
 		o.Message += fmt.Sprintf(", in labs/%s/%s", g.lab.Number, g.lab.File)
 	}

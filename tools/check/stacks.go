@@ -8,13 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // goroutine is one goroutine as the runtime prints it.
 type goroutine struct {
 	id, creator int // creator: the goroutine that started it; 0 if unknown
 	state       string
-	frames      []frame // innermost first
+	calls       string // two lines for each frame, innermost first
 }
 
 type frame struct {
@@ -23,50 +25,37 @@ type frame struct {
 	line     int
 }
 
-// look is one snapshot, for all that have asked for it before it began.
-type look struct {
-	done chan struct{}
-	all  []goroutine
+var looks struct {
+	sync.Mutex // held while somebody looks
+	begun      atomic.Int64
+	last       []goroutine
+	took       time.Duration
+	text       []byte
 }
 
-var (
-	looking  sync.Mutex // held while a snapshot is taken
-	nextMu   sync.Mutex
-	nextLook *look // has not begun yet; nil for none
-)
-
-// snapshot returns all goroutines, at a moment after the call. A proof runs many answers at a time, and each
-// look stops them all, so those that wait for one share it. The result is not to be changed.
+// snapshot returns all goroutines, at a moment after the call. Each look stops them all. So there is a pause
+// before it, as long as the last one took, and those who ask meanwhile share it. The result is not to be
+// changed.
 func snapshot() []goroutine {
-	nextMu.Lock()
-	l := nextLook
-	if l != nil {
-		nextMu.Unlock()
-		<-l.done
-		return l.all
+	asked := looks.begun.Load()
+	looks.Lock()
+	defer looks.Unlock()
+	if looks.begun.Load() > asked {
+		return looks.last
 	}
-	l = &look{done: make(chan struct{})}
-	nextLook = l
-	nextMu.Unlock()
-
-	looking.Lock()
-	defer looking.Unlock()
-	nextMu.Lock()
-	nextLook = nil
-	nextMu.Unlock()
-	l.all = stacks()
-	close(l.done)
-	return l.all
+	<-time.After(min(looks.took, longestPause))
+	looks.begun.Add(1)
+	begin := time.Now()
+	n := runtime.Stack(looks.text, true)
+	for n == len(looks.text) { // there may be more
+		looks.text = make([]byte, max(256<<10, 2*n))
+		n = runtime.Stack(looks.text, true)
+	}
+	looks.last, looks.took = parseStacks(looks.text[:n]), time.Since(begin)
+	return looks.last
 }
 
-// stacks stops the world for a moment.
-func stacks() []goroutine {
-	for buf := make([]byte, 256<<10); ; buf = make([]byte, 2*len(buf)) {
-		if n := runtime.Stack(buf, true); n < len(buf) {
-			return parseStacks(buf[:n])
-		}
-	}
-}
+const longestPause = 5 * time.Millisecond
 
 // parseStacks reads what the runtime prints of each goroutine: a line such as "goroutine 34 gp=0x1
 // [chan receive, 2 minutes]:", then two for each frame, a function with its arguments and
@@ -74,37 +63,38 @@ func stacks() []goroutine {
 // its place.
 func parseStacks(text []byte) (all []goroutine) {
 	for block := range strings.SplitSeq(string(text), "\n\n") {
-		lines := strings.Split(strings.TrimSpace(block), "\n")
-		head, ok := strings.CutPrefix(lines[0], "goroutine ")
+		head, calls, _ := strings.Cut(strings.TrimSpace(block), "\n")
+		head, ok := strings.CutPrefix(head, "goroutine ")
 		_, state, bracket := strings.Cut(head, "[")
 		if !ok || !bracket {
 			continue
 		}
-		g := goroutine{id: number(head), state: state[:max(0, strings.IndexAny(state, ",]"))]}
-		for i := 1; i+1 < len(lines); i++ {
-			if strings.HasPrefix(lines[i], "created by ") {
-				_, creator, _ := strings.Cut(lines[i], " in goroutine ")
-				g.creator = number(creator)
-				break
-			}
-			colon := strings.LastIndex(lines[i+1], ":")
-			if file, ok := strings.CutPrefix(lines[i+1][:max(0, colon)], "\t"); ok {
-				g.frames = append(
-					g.frames,
-					frame{functionName(lines[i]), file, number(lines[i+1][colon+1:])},
-				)
-				i++
-			}
+		g := goroutine{id: number(head), state: state[:max(0, strings.IndexAny(state, ",]"))], calls: calls}
+		if i := strings.LastIndex(calls, "created by "); i >= 0 {
+			_, creator, _ := strings.Cut(calls[i:], " in goroutine ")
+			g.creator, g.calls = number(creator), calls[:i]
 		}
 		all = append(all, g)
 	}
 	return all
 }
 
+// frames reads the calls.
+func (g goroutine) frames() (all []frame) {
+	lines := strings.Split(g.calls, "\n")
+	for i, line := range lines {
+		colon := strings.LastIndex(line, ":")
+		if file, ok := strings.CutPrefix(line[:max(0, colon)], "\t"); ok && i > 0 {
+			all = append(all, frame{functionName(lines[i-1]), file, number(line[colon+1:])})
+		}
+	}
+	return all
+}
+
 // number is the number that a text begins with; 0 if there is none.
 func number(text string) int {
-	digits, _, _ := strings.Cut(text, " ")
-	n, _ := strconv.Atoi(digits)
+	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+	n, _ := strconv.Atoi(text[:digits])
 	return n
 }
 
@@ -142,9 +132,9 @@ func isStudents(function string) bool {
 
 // students returns the innermost frame of the code under test; nil if there is none.
 func (g goroutine) students() *frame {
-	for i, f := range g.frames {
+	for _, f := range g.frames() {
 		if isStudents(f.function) {
-			return &g.frames[i]
+			return &f
 		}
 	}
 	return nil
@@ -156,24 +146,14 @@ func (g goroutine) handedIn() bool {
 	return f != nil && !strings.HasSuffix(f.file, "_test.go")
 }
 
-// panicFrame finds, in the stack of a recovering goroutine, the student's line that panicked or
-// called what did.
-func panicFrame(stack []byte) *frame {
-	all := parseStacks(stack)
-	if len(all) == 0 {
-		return nil
-	}
-	g := all[0]
-	if i := slices.IndexFunc(g.frames, func(f frame) bool { return f.function == "panic" }); i >= 0 {
-		g.frames = g.frames[i+1:]
-	}
-	return g.students()
-}
-
 // crashFrame finds the student's line in what the runtime prints about a crash, whose first
-// goroutine is the one that crashed.
+// goroutine is the one that crashed. In that of a goroutine that has recovered it is below the panic.
 func crashFrame(text string) *frame {
 	for _, g := range parseStacks([]byte(text)) {
+		_, below, panicked := strings.Cut(g.calls, "\npanic(")
+		if panicked {
+			g.calls = below
+		}
 		if f := g.students(); f != nil {
 			return f
 		}
@@ -198,7 +178,7 @@ func at(f *frame) string {
 // the function of the suite that it has called; "" for neither.
 func (g goroutine) inside() string {
 	suites := ""
-	for _, f := range g.frames {
+	for _, f := range g.frames() {
 		if isStudents(f.function) {
 			return suites
 		}
@@ -217,24 +197,22 @@ func (g goroutine) inside() string {
 	return ""
 }
 
-// waits reports whether the goroutine has done all that it does for now: it waits for another one,
+// moves reports whether the goroutine has not yet done all that it does for now: wait for another one,
 // for a timer or for the network. The mutexes of the adversaries are held for a moment only, and so
 // are the runtime's semaphores: one that allocates may wait for the garbage collector.
-func (g goroutine) waits() bool {
-	switch g.state {
+func (g goroutine) moves() bool {
+	switch frames := g.frames(); g.state {
 	case "sync.Mutex.Lock":
-		i := slices.IndexFunc(
-			g.frames,
-			func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") },
-		)
-		return i < 0 || !strings.HasPrefix(g.frames[i].function, "socketbook/tools/fault.") &&
-			!strings.HasPrefix(g.frames[i].function, "socketbook/tools/timeline.")
+		ours := func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") }
+		i := slices.IndexFunc(frames, ours)
+		return i >= 0 && (strings.HasPrefix(frames[i].function, "socketbook/tools/fault.") ||
+			strings.HasPrefix(frames[i].function, "socketbook/tools/timeline."))
 	case "semacquire":
-		return len(g.frames) > 0 && strings.HasPrefix(g.frames[0].function, "sync.")
+		return len(frames) == 0 || !strings.HasPrefix(frames[0].function, "sync.")
 	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
 		"chan receive", "chan send", "chan receive (nil chan)", "chan send (nil chan)",
 		"select", "select (no cases)", "sleep", "IO wait":
-		return true
+		return false
 	}
-	return false
+	return true
 }

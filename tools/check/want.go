@@ -147,15 +147,9 @@ func Is(err, target error) (is bool) {
 	return false
 }
 
-// said is the text of an error of the code under test.
-func said(err error) (text string) {
-	defer func() {
-		if r := recover(); r != nil {
-			text = fmt.Sprintf("(its Error method panicked: %v)", r)
-		}
-	}()
-	return cut(err.Error())
-}
+// said is the text of an error of the code under test, or of what it has panicked with. fmt survives a
+// method that panics.
+func said(v any) string { return cut(fmt.Sprint(v)) }
 
 // Err writes an error for a step, or "nil".
 func Err(err error) string {

@@ -80,19 +80,15 @@ func (c *C) Await(what string, cond func() bool) {
 		}
 		spent := watch.read()
 		if c.alone && spent > aMoment && heapInUse() > memoryLimit && !c.finished() {
-			where, _ := c.whereItIs()
-			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, where)
+			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
 		}
 		if spent > limit {
-			quiet := c.quiet() // before and after, as in Resting
-			where, busy := c.whereItIs()
-			quiet = quiet && !busy && c.quiet()
-			switch {
+			switch resting := c.Resting(); {
 			case cond(): // it was met while this looked
-			case quiet:
-				c.giveUp("waited %v for %s; %s", limit, what, where)
+			case resting:
+				c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
 			case spent > busyLimit:
-				c.giveUp("waited %v for %s; %s", busyLimit, what, where)
+				c.giveUp("waited %v for %s; %s", busyLimit, what, c.whereItIs())
 			}
 		}
 		select {
@@ -109,8 +105,7 @@ func (c *C) Prompt(what string, cond func() bool) {
 	var watch stopwatch
 	c.Await(what, func() bool { return cond() || watch.read() > soon && c.Resting() })
 	if !cond() { // asked again, now that nothing moves
-		where, _ := c.whereItIs()
-		c.giveUp("waited for %s; %s", what, where)
+		c.giveUp("waited for %s; %s", what, c.whereItIs())
 	}
 }
 
@@ -131,10 +126,9 @@ func (c *C) Settle() { c.Await("what was sent to arrive", c.quiet) }
 // which of the two it was.
 func (c *C) Resting() bool {
 	begun := !slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == 0 })
-	moves := func(g goroutine) bool { return !g.waits() }
 	// Quiet before and after: what the code wrote or closed just before it came to rest may still
 	// be under way.
-	return begun && c.quiet() && !slices.ContainsFunc(c.tree(snapshot()), moves) && c.quiet()
+	return begun && c.quiet() && !slices.ContainsFunc(c.tree(snapshot()), goroutine.moves) && c.quiet()
 }
 
 func (c *C) quiet() bool {
@@ -150,18 +144,6 @@ func (c *C) finished() bool {
 // callsEnded reports whether all calls are over.
 func (c *C) callsEnded() bool {
 	return !slices.ContainsFunc(c.calls, func(call *Call) bool { return !call.Ended() })
-}
-
-// callsEnd waits for the calls, all of whose connections are closed by now, and reports whether
-// they ended.
-func (c *C) callsEnd() bool {
-	for pause := 50 * time.Microsecond; pause < 50*time.Millisecond; pause *= 2 {
-		if c.callsEnded() {
-			return true
-		}
-		<-time.After(pause)
-	}
-	return false
 }
 
 // checkCalls ends the case when a call has ended otherwise than by returning.
@@ -185,18 +167,10 @@ func (c *C) checkCalls() {
 		c.out.NotStarted, _, _ = strings.Cut(call.what, "(")
 		c.Fail("%s is not started: fill it in", c.out.NotStarted)
 	case call.panic != nil:
-		c.Fail("%s panicked%s: %s", call.what, at(panicFrame(call.stack)), thrown(call.panic))
+		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(string(call.stack))), said(call.panic))
 	default:
 		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
 	}
-}
-
-// thrown is the text of what the code under test has panicked with.
-func thrown(v any) string {
-	if err, ok := v.(error); ok {
-		return said(err)
-	}
-	return fmt.Sprint(v)
 }
 
 // giveUp is Fail for calls that go on: what they wait in is ended.
@@ -241,12 +215,11 @@ func (c *C) tree(all []goroutine) []goroutine {
 	return slices.DeleteFunc(slices.Clone(all), func(g goroutine) bool { return !known[g.id] })
 }
 
-// whereItIs describes what the calls that have not ended wait for, and where the suite stands; busy
-// says that they do not wait but compute.
-func (c *C) whereItIs() (where string, busy bool) {
+// whereItIs describes what the calls that have not ended wait for, and where the suite stands.
+func (c *C) whereItIs() (where string) {
 	tree := c.tree(snapshot())
 	if len(tree) == 0 {
-		return "your code has returned", false
+		return "your code has returned"
 	}
 	said := "; nothing more will come"
 	if c.said != "" {
@@ -254,7 +227,6 @@ func (c *C) whereItIs() (where string, busy bool) {
 	}
 	g := tree[0]
 	for _, other := range tree {
-		busy = busy || !other.waits()
 		if other.students() != nil && (g.students() == nil || g.inside() == "" && other.inside() != "") {
 			g = other
 		}
@@ -268,37 +240,31 @@ func (c *C) whereItIs() (where string, busy bool) {
 	case inside != "":
 		where = "blocked in " + inside
 	case moves:
-		return "busy" + at(g.students()) + ", without reading or writing" + said, busy
+		return "busy" + at(g.students()) + ", without reading or writing" + said
 	default:
-		return "blocked" + at(g.students()) + " (" + g.state + ")" + said, busy
+		return "blocked" + at(g.students()) + " (" + g.state + ")" + said
 	}
-	return where + at(g.students()) + said, busy
+	return where + at(g.students()) + said
 }
 
 // checkLeftBehind ends the case when a call has returned and something that it started still runs.
 func (c *C) checkLeftBehind() {
 	c.checkFiles()
-	for n, pause := 0, 50*time.Microsecond; ; n, pause = n+1, min(2*pause, 20*time.Millisecond) {
-		left := c.leftBehind()
-		if len(left) == 0 {
-			return
+	var left []goroutine
+	ended := func() bool {
+		left = c.leftBehind()
+		return len(left) == 0
+	}
+	for tries := 1; !eventually(ended); tries++ {
+		if tries < 20 && slices.ContainsFunc(left, goroutine.moves) {
+			continue
 		}
-		moves := slices.ContainsFunc(left, func(g goroutine) bool { return !g.waits() })
-		if n > 10 && !moves || n > 90 { // some eighty milliseconds, and two seconds
-			c.out.Leak = true
-			c.out.Rule = "When a call has returned, nothing that it has started is still running."
-			c.out.Hint = "Make the goroutine end, for example by closing the channel or setting a " +
-				"deadline on " +
-				"the connection that it waits for, and wait for it before you return."
-			g := left[0]
-			c.Fail(
-				"left a goroutine behind: %d still there after the case, one of them %s%s",
-				len(left),
-				g.state,
-				at(g.students()),
-			)
-		}
-		<-time.After(pause)
+		c.out.Leak = true
+		c.out.Rule = "When a call has returned, nothing that it has started is still running."
+		c.out.Hint = "Make the goroutine end, for example by closing the channel or setting a " +
+			"deadline on the connection that it waits for, and wait for it before you return."
+		c.Fail("left a goroutine behind: %d still there after the case, one of them %s%s",
+			len(left), left[0].state, at(left[0].students()))
 	}
 }
 

@@ -77,27 +77,16 @@ func (o *outcome) died(err error, printed string) {
 	if errors.As(err, &exit) {
 		status = exit.ProcessState.String()
 	}
-	noThread := []string{"runtime: failed to create new OS thread", "runtime/cgo: pthread_create failed"}
-	if slices.ContainsFunc(noThread, func(s string) bool { return lastLine(printed, s) >= 0 }) {
+	if noThread.MatchString(printed) {
 		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see "+
 			"ulimit -u)"
 		return
 	}
-	for _, start := range []string{"panic: ", "fatal error: ", "runtime: out of memory"} {
-		i := lastLine(printed, start)
-		if i < 0 {
-			continue
-		}
-		reason, _, _ := strings.Cut(printed[i:], "\n")
-		o.Prints = printed[:i]
-		o.Message = visible(
-			"your code crashed" + at(
-				crashFrame(printed[i:]),
-			) + ": " + strings.TrimSuffix(
-				reason,
-				" [recovered]",
-			),
-		)
+	if lines := crashed.FindAllStringIndex(printed, -1); lines != nil {
+		last := lines[len(lines)-1]
+		o.Prints = printed[:last[0]]
+		reason := strings.TrimSuffix(printed[last[0]:last[1]], " [recovered]")
+		o.Message = visible("your code crashed" + at(crashFrame(printed[last[0]:])) + ": " + reason)
 		return
 	}
 	switch {
@@ -112,16 +101,11 @@ func (o *outcome) died(err error, printed string) {
 	}
 }
 
-// lastLine returns the place of the last line that begins with start, or -1.
-func lastLine(text, start string) int {
-	if i := strings.LastIndex(text, "\n"+start); i >= 0 {
-		return i + 1
-	}
-	if strings.HasPrefix(text, start) {
-		return 0
-	}
-	return -1
-}
+// What the runtime prints.
+var (
+	noThread = regexp.MustCompile(`(?m)^(runtime: failed to create new OS thread|runtime/cgo: pthread_create failed)`)
+	crashed  = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: out of memory).*`)
+)
 
 // messages takes what a worker writes to its standard output, and passes over lines that are no messages.
 type messages struct {

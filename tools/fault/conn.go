@@ -56,8 +56,9 @@ func (c *Conn) await(want int) int {
 // Write passes p on.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if err = c.first("Write"); err == nil {
-		if n, err = c.Conn.Write(p[:c.fits(len(p))]); err == nil {
-			err = c.full(n)
+		room, full := c.grant(len(p))
+		if n, err = c.Conn.Write(p[:room]); err == nil {
+			err = full
 		}
 	}
 	c.change(func() {
@@ -121,12 +122,12 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // Quiet reports whether nothing more will happen here on its own: everything that the peer was told
 // to send is ready, everything that was written has reached it, and no Read takes something from the
-// socket or waits for its deadline.
+// socket or waits for a deadline that is near.
 func (c *Conn) Quiet() (quiet bool) {
 	c.look(func() {
 		sent := len(c.queue) == 0 && !c.busy && c.inside == 0
 		arrived := c.over != nil || c.did.Written == len(c.received) && c.did.Closed == ""
-		quiet = sent && arrived && (c.waiting == 0 || c.read.IsZero())
+		quiet = sent && arrived && c.idle()
 	})
 	return quiet
 }
@@ -142,6 +143,6 @@ func (c *Conn) Starved() (starved bool) {
 // Stop ends every goroutine that waits in a Read or comes back for another one, with runtime.Goexit, and
 // closes the connection.
 func (c *Conn) Stop() {
-	c.stop()
+	c.wire.Stop()
 	c.Conn.Close()
 }

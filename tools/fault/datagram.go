@@ -27,13 +27,10 @@ type post struct {
 	handled  int // of those, the ones that have been answered or dropped
 	ready    int // datagrams in the queue of the code under test
 
-	passed  time.Time     // the last read deadline that a Read has reported
-	longest time.Duration // that a deadline gave a Read
-	asked   time.Time     // when the last Write began
-	later   int           // how often the read deadline was put off since then
-	endless bool          // no deadline has ended a flood
-	gone    bool          // the peer's socket is closed
-	refused bool          // a datagram was sent since then, which the kernel has not reported yet
+	asked   time.Time // when the last Write began
+	later   int       // how often the read deadline was put off since then
+	gone    bool      // the peer's socket is closed
+	refused bool      // a datagram was sent since then, which the kernel has not reported yet
 }
 
 // DatagramConn is the end of a UDP conversation that the code under test gets. Its time is the real
@@ -80,7 +77,7 @@ func (c *DatagramConn) await() bool {
 	case w.ready > 0:
 		w.ready--
 	case w.late():
-		w.passed = w.read
+		w.did.Passed = w.read
 		return false
 	default: // one more of the flood
 		w.send(w.flood())
@@ -97,16 +94,16 @@ func (w *post) moves() bool {
 
 // over reports whether a Read has reported that a deadline had passed, or a later one: it stays so.
 func (w *post) over(deadline time.Time) bool {
-	return !deadline.IsZero() && !deadline.After(w.passed)
+	return !deadline.IsZero() && !deadline.After(w.did.Passed)
 }
 
 // floods reports whether a flood goes on.
 func (w *post) floods() bool {
-	if w.flood == nil || w.endless {
+	if w.flood == nil || w.did.Endless {
 		return false
 	}
-	w.endless = time.Since(w.asked) > maxFlood || w.later > maxPostponed
-	return !w.endless
+	w.did.Endless = time.Since(w.asked) > maxFlood || w.later > maxPostponed
+	return !w.did.Endless
 }
 
 func (c *DatagramConn) timeout(op string) error {
@@ -179,7 +176,7 @@ func (c *DatagramConn) SetReadDeadline(t time.Time) error { return c.allow("SetR
 func (c *DatagramConn) allow(method string, t time.Time) error {
 	if !t.IsZero() && method != "SetWriteDeadline" {
 		c.look(func() {
-			c.longest = max(c.longest, time.Until(t))
+			c.did.Longest = max(c.did.Longest, time.Until(t))
 			if t.After(c.read) {
 				c.later++
 			}
@@ -189,36 +186,16 @@ func (c *DatagramConn) allow(method string, t time.Time) error {
 	return nil
 }
 
-// Longest is the longest time that a read deadline gave a Read, seen from when it was set; 0 if
-// none was set.
-func (c *DatagramConn) Longest() (d time.Duration) {
-	c.look(func() { d = c.longest })
-	return d
-}
-
-// Passed is the last read deadline of which a Read has reported that it had passed.
-func (c *DatagramConn) Passed() (t time.Time) {
-	c.look(func() { t = c.passed })
-	return t
-}
-
-// Endless reports whether a flood had to be ended: it went on for a second after a Write, or the
-// read deadline was put off again and again meanwhile.
-func (c *DatagramConn) Endless() (endless bool) {
-	c.look(func() { endless = c.endless })
-	return endless
-}
-
 // Quiet reports whether nothing more will happen here on its own: every datagram that was written
-// has been answered or dropped, and no Read waits for its deadline.
+// has been answered or dropped, and no Read waits for a deadline that is near.
 func (c *DatagramConn) Quiet() (quiet bool) {
 	w := c.post
-	w.look(func() { quiet = w.handled == w.sent && (w.waiting == 0 || w.read.IsZero()) })
+	w.look(func() { quiet = w.handled == w.sent && w.idle() })
 	return quiet
 }
 
 // Stop ends every goroutine that waits in a Read or comes back for another one, and closes the socket.
 func (c *DatagramConn) Stop() {
-	c.stop()
+	c.post.Stop()
 	c.Conn.Close()
 }

@@ -43,8 +43,8 @@ func (p *DatagramPeer) Answer(answer func(i int, request []byte) [][]byte) {
 }
 
 // Flood makes the peer send one more datagram, which flood returns, to each Read that would
-// otherwise wait, until its deadline has passed. flood runs in the goroutine of that Read. See
-// [DatagramConn.Endless].
+// otherwise wait, until its deadline has passed. flood runs in the goroutine of that Read. It is ended
+// when it goes on for a second after a Write, or the read deadline is put off again and again meanwhile.
 func (p *DatagramPeer) Flood(flood func() []byte) {
 	p.w.change(func() { p.w.flood = flood })
 }

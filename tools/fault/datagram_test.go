@@ -81,7 +81,7 @@ func TestDeadlinesWaitForWhatIsUnderWay(t *testing.T) {
 	require.True(t, conn.Did().Timed)
 	require.NoError(t, conn.SetDeadline(time.Time{}))
 	require.False(t, conn.Did().Timed)
-	require.LessOrEqual(t, conn.Longest(), time.Microsecond)
+	require.LessOrEqual(t, conn.Did().Longest, time.Microsecond)
 }
 
 // A write deadline has passed when a Read has said so, and stays so until a later one is set.
@@ -125,7 +125,7 @@ func TestLongestIsTheLongest(t *testing.T) {
 	for _, d := range []time.Duration{time.Minute, time.Hour, time.Second} {
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(d)))
 	}
-	require.InDelta(t, time.Hour, conn.Longest(), float64(30*time.Minute))
+	require.InDelta(t, time.Hour, conn.Did().Longest, float64(30*time.Minute))
 }
 
 // A deadline set from beside ends a Read.
@@ -177,14 +177,14 @@ func TestFlood(t *testing.T) {
 	}
 	at := time.Now().Add(20 * time.Millisecond)
 	require.Positive(t, flooded(func() time.Time { return at }))
-	require.False(t, conn.Endless())
+	require.False(t, conn.Did().Endless)
 	for range 2 {
 		require.LessOrEqual(
 			t,
 			flooded(func() time.Time { return time.Now().Add(100 * time.Millisecond) }),
 			maxPostponed,
 		)
-		require.True(t, conn.Endless())
+		require.True(t, conn.Did().Endless)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestFloodWithoutDeadline(t *testing.T) {
 	for err := error(nil); err == nil; {
 		_, err = read(conn)
 	}
-	require.False(t, conn.Endless())
+	require.False(t, conn.Did().Endless)
 }
 
 func TestLeave(t *testing.T) {

@@ -90,9 +90,6 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// Quiet is always true: a listener does nothing on its own.
-func (l *Listener) Quiet() bool { return true }
-
 // Starved reports whether an Accept waits for a client that will not come.
 func (l *Listener) Starved() (starved bool) {
 	l.look(func() { starved = l.waiting > 0 && !l.moves() })
@@ -102,5 +99,5 @@ func (l *Listener) Starved() (starved bool) {
 // Stop closes the listener and ends every goroutine that waits in Accept or comes back for another one.
 func (l *Listener) Stop() {
 	l.Listener.Close()
-	l.stop()
+	l.watch.Stop()
 }

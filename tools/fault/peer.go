@@ -21,7 +21,6 @@ func Join(under, suite net.Conn, notify func()) (conn *Conn, peer *Peer) {
 	conn = &Conn{Conn: under, wire: w}
 	peer = &Peer{w: w, conn: suite, under: conn}
 	peer.goroutines.Go(peer.collect)
-	peer.goroutines.Go(peer.send)
 	return conn, peer
 }
 
@@ -56,8 +55,13 @@ func (p *Peer) Reset() { p.order(sending{end: Reset}) }
 
 func (p *Peer) order(s sending) {
 	p.w.change(func() {
-		if !p.w.stopped { // otherwise nobody would carry it out
-			p.w.queue = append(p.w.queue, s)
+		if p.w.stopped { // nobody would carry it out
+			return
+		}
+		p.w.queue = append(p.w.queue, s)
+		if !p.w.busy {
+			p.w.busy = true
+			p.goroutines.Go(p.send)
 		}
 	})
 }
@@ -110,22 +114,20 @@ func (p *Peer) collect() {
 	}
 }
 
+// send carries orders out, until there are none.
 func (p *Peer) send() {
 	w := p.w
 	for {
-		w.mu.Lock()
-		for len(w.queue) == 0 && !w.stopped {
-			w.changed.Wait()
-		}
-		if w.stopped {
-			w.mu.Unlock()
+		var next *sending
+		w.change(func() {
+			if w.busy = len(w.queue) > 0 && !w.stopped; w.busy {
+				next, w.queue = &w.queue[0], w.queue[1:]
+			}
+		})
+		if next == nil {
 			return
 		}
-		next := w.queue[0]
-		w.queue, w.busy = w.queue[1:], true
-		w.mu.Unlock()
-		p.carryOut(next)
-		w.change(func() { w.busy = false })
+		p.carryOut(*next)
 	}
 }
 

@@ -69,13 +69,6 @@ func (w *watch) until(ready func() bool) {
 	}
 }
 
-// enter ends the goroutine when w is stopped.
-func (w *watch) enter() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.until(func() bool { return true })
-}
-
 // count notes what a call of the code under test returns. It ends the goroutine when w is stopped,
 // and when it goes on calling although every call fails.
 func (w *watch) count(err error) {
@@ -102,5 +95,8 @@ func (w *watch) Spun() (stack []byte) {
 	return stack
 }
 
-// stop makes until and count end their goroutines from now on.
-func (w *watch) stop() { w.change(func() { w.stopped = true }) }
+// Quiet is always true: what does nothing on its own is.
+func (w *watch) Quiet() bool { return true }
+
+// Stop makes every goroutine end that waits in a call or comes back for another one.
+func (w *watch) Stop() { w.change(func() { w.stopped = true }) }

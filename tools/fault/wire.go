@@ -27,6 +27,9 @@ type Did struct {
 	Deadline string        // the method that set a deadline last, such as "SetReadDeadline"; "" for none
 	Timed    bool          // a deadline is set
 	Patience time.Duration // the shortest time to a deadline that was set ahead; 0 for none
+	Longest  time.Duration // on UDP: the longest time that a read deadline gave, seen from when it was set
+	Passed   time.Time     // on UDP: the last read deadline of which a Read has reported that it had passed
+	Endless  bool          // on UDP: a flood had to be ended, see [DatagramPeer.Flood]
 	Closed   string        // the method that closed it last, "Close" or "CloseWrite"; "" for none
 }
 
@@ -112,24 +115,18 @@ func (s *side) last(n int) error {
 // of those that it took, and so does every later one.
 func (s *side) Break(room int, err error) { s.look(func() { s.room, s.broken = room, err }) }
 
-// fits returns how many of n bytes a Write may take.
-func (s *side) fits(n int) (fits int) {
+// grant returns how many of n bytes a Write may take, and its error if there is no room for more.
+func (s *side) grant(n int) (room int, full error) {
 	s.look(func() {
-		if fits = n; s.broken != nil {
-			fits = min(n, s.room)
+		if room = n; s.broken == nil {
+			return
+		}
+		room = min(n, s.room)
+		if s.room -= room; s.room == 0 {
+			full = s.broken
 		}
 	})
-	return fits
-}
-
-// full notes n bytes that a Write has taken, and returns its error if there is no room for more.
-func (s *side) full(n int) (err error) {
-	s.look(func() {
-		if s.room -= n; s.broken != nil && s.room <= 0 {
-			s.room, err = 0, s.broken
-		}
-	})
-	return err
+	return room, full
 }
 
 // closes notes a call of Close or CloseWrite.
@@ -160,6 +157,14 @@ func (s *side) expire(method string, t time.Time) {
 func (s *side) late() bool {
 	return !s.read.IsZero() && (s.rung == s.read || time.Until(s.read) <= 0)
 }
+
+// idle reports whether no Read is about to end because of its deadline, under the lock.
+func (s *side) idle() bool {
+	return s.waiting == 0 || s.read.IsZero() || time.Until(s.read) > farAhead
+}
+
+// farAhead is more than any wait of a suite.
+const farAhead = 10 * time.Second
 
 // silence stops the alarm, under the lock.
 func (s *side) silence() {

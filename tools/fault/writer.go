@@ -24,8 +24,10 @@ type Writer struct {
 
 // Write takes what the limits allow.
 func (w *Writer) Write(p []byte) (n int, err error) {
-	w.enter()
-	w.look(func() { n, err = w.take(p) })
+	w.look(func() {
+		w.until(func() bool { return true })
+		n, err = w.take(p)
+	})
 	w.count(err)
 	return n, err
 }
@@ -64,9 +66,3 @@ func (w *Writer) Tried() (n int) {
 	w.look(func() { n = w.tried })
 	return n
 }
-
-// Quiet is always true: a writer does nothing on its own.
-func (w *Writer) Quiet() bool { return true }
-
-// Stop makes every later Write end its goroutine.
-func (w *Writer) Stop() { w.stop() }

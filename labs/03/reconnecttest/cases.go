@@ -420,7 +420,7 @@ const (
 // failsInRow lets Accept fail many times in a row; fewer where the pauses are long.
 func (r *run) failsInRow() {
 	var total time.Duration
-	for n := 1; n <= longRow && (n <= 11 || total < 600*time.Millisecond) && total < 4*time.Second; n++ {
+	for n := 1; n <= longRow && (n <= 10 || total < 600*time.Millisecond) && total < 4*time.Second; n++ {
 		longest, allowed := longPause, 100*time.Millisecond
 		if n >= 5 {
 			longest, allowed = veryLongPause, time.Second

@@ -103,8 +103,7 @@ func (s suite) silence(c *check.C) {
 		begin := time.Now()
 		_, err := s.exchange(w, hello, roomy, tries, wait)
 		took, all := time.Since(begin), time.Duration(tries)*wait
-		if passed := w.peer.Conn().
-			Passed(); passed.After(
+		if passed := w.peer.Conn().Did().Passed; passed.After(
 			begin,
 		) { // which a machine that stands still does not move
 			took = passed.Sub(begin)
@@ -138,7 +137,7 @@ func (s suite) silence(c *check.C) {
 // none is left.
 func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
 	conn := w.peer.Conn()
-	if got := conn.Longest(); got > 0 && (got < least || got > most) {
+	if got := conn.Did().Longest; got > 0 && (got < least || got > most) {
 		w.c.Fail(
 			"the longest read deadline of the call gave the answer %v, and not what wait says",
 			got.Round(time.Microsecond),
@@ -443,7 +442,7 @@ func (s suite) flood(c *check.C) {
 		return binary.LittleEndian.AppendUint64(nil, n.Add(1))[:n.Load()%9]
 	})
 	_, err := s.exchange(w, hello, roomy, tries, wait)
-	if w.peer.Conn().Endless() {
+	if w.peer.Conn().Did().Endless {
 		c.Fail(
 			"other datagrams came, one after the other, and the %v of a try were never over: the "+
 				"wait must not begin anew with each of them",
@@ -559,7 +558,11 @@ func (f *failing) Read(p []byte) (int, error) {
 	if err := f.fails("Read"); err != nil {
 		return 0, err
 	}
-	return f.Conn.Read(p)
+	n, err := f.Conn.Read(p)
+	if err := f.fails("Read"); err != nil { // it began before the first Write
+		return 0, err
+	}
+	return n, err
 }
 
 func (f *failing) Write(p []byte) (int, error) {
@@ -586,7 +589,7 @@ func (s suite) anyError(c *check.C) {
 			w := s.connect(c, answered(hello))
 			f := &failing{Conn: w.conn, call: call, err: err}
 			w.conn = f
-			_, got := s.exchange(w, hello, roomy, 3, short)
+			_, got := s.exchange(w, hello, roomy, 3, ages)
 			c.WantError("the "+call, got, err)
 			if f.wroteLate() {
 				c.Fail("your code called Write after the %s that failed; an error ends the call", call)
