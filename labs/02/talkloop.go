@@ -11,9 +11,8 @@ func Answer(conn net.Conn) error {
 	panic("not started")
 }
 
-// Converse sends each line of in as one message and prints the answers to out, until in ends or says quit.
-// It does not
-// close conn.
+// Converse sends each line of in as one message and prints the answers to out, until in ends or
+// says quit. It does not close conn.
 func Converse(conn net.Conn, in io.Reader, out io.Writer) error {
 	panic("not started")
 }

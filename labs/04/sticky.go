@@ -25,9 +25,9 @@ func Diagnose(sent, received [][]byte) Report {
 	panic("not started")
 }
 
-// Provoke sends two messages from client to server, each with a Write of its own, so that one Read of
-// server returns
-// both. It returns what that Read has returned. queued waits until n bytes lie in server's receive queue.
+// Provoke sends two messages from client to server, each with a Write of its own, so that one Read
+// of server returns both. It returns what that Read has returned. queued waits until n bytes lie in
+// server's receive queue.
 func Provoke(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
 	panic("not started")
 }

@@ -760,8 +760,10 @@ func TestFileNames(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(dir, name)))
 	}
 	for _, name := range []string{
-		"", ".", "..", ".bashrc", "-rf", "a/b", "/etc/x", `a\b`, "../x", ".git/hooks/post-checkout", "C:x", "a:stream",
-		"a\nb", "a\x1b]0;title\a.txt", "a\x00b", "a\u009b2J", "a\u202egpj.exe", " a", "a ", "a.", "*", "a?", "$(a)", "a|b",
+		"", ".", "..", ".bashrc", "-rf", "a/b", "/etc/x", `a\b`, "../x", ".git/hooks/post-checkout",
+		"C:x", "a:stream",
+		"a\nb", "a\x1b]0;title\a.txt", "a\x00b", "a\u009b2J", "a\u202egpj.exe", " a", "a ", "a.", "*",
+		"a?", "$(a)", "a|b",
 		"CON", "nul", "Aux.txt", "com1", "COM¹.log", "lpt9.tar.gz", "nul .txt", "conin$",
 	} {
 		errs := runClient(t, io.Discard, frameNamed(t, name), "-save", dir)

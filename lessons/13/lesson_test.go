@@ -734,7 +734,10 @@ func next(t *testing.T, lines <-chan string) string {
 
 // What can be read can be said, and is the same bytes again.
 func FuzzGB2312(f *testing.F) {
-	for _, seed := range []string{"", "hello", "\xc4\xe3\xba\xc3", "\xc4\xe3\xba", "你好", "\xe9F", "\x80", "\xa1\xaa"} {
+	for _, seed := range []string{
+		"", "hello", "\xc4\xe3\xba\xc3", "\xc4\xe3\xba", "你好", "\xe9F",
+		"\x80", "\xa1\xaa",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -753,7 +756,10 @@ func FuzzGB2312(f *testing.F) {
 
 // What is taken for a numbered message is one, but for zeros in front of its numbers.
 func FuzzParseMessage(f *testing.F) {
-	for _, seed := range []string{"", "M 0 1 hi", "M 0 1 ", "M 0 1", "A 0 1 ", "M 4294967296 1 a", "M -1 +1 a", "M 00 1  a b"} {
+	for _, seed := range []string{
+		"", "M 0 1 hi", "M 0 1 ", "M 0 1", "A 0 1 ", "M 4294967296 1 a",
+		"M -1 +1 a", "M 00 1  a b",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, datagram []byte) {

@@ -26,9 +26,8 @@ func Answer(conn net.Conn) error {
 // Ask sends message to the other side of conn and returns the answer. It does not close conn: whoever
 // dialled does.
 //
-// The error is io.EOF, wrapped, when the other side closes instead of answering. A message of 0 bytes, and
-// one
-// of more than 1024, is refused before anything is sent.
+// The error is io.EOF, wrapped, when the other side closes instead of answering. A message of 0
+// bytes, and one of more than 1024, is refused before anything is sent.
 func Ask(conn net.Conn, message []byte) ([]byte, error) {
 	if len(message) == 0 || len(message) > maxMessage {
 		return nil, fmt.Errorf(

@@ -20,9 +20,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
-// text of a
-// case in testdata is the one that the first answer named for it provokes.
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
+// failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answering("the whole buffer is sent back", answerWholeBuffer, oneshottest.Upper),
 	answering("z is forgotten", answerNotZ, oneshottest.Upper),
@@ -59,8 +58,10 @@ var wrong = []check.Answer{
 		oneshottest.Unsent,
 	),
 
-	answering("blank messages are not answered", answerUnless(func(m string) bool { return strings.TrimSpace(m) == "" }), oneshottest.Others),
-	answering("quit is not answered", answerUnless(func(m string) bool { return m == "quit" }), oneshottest.Upper),
+	answering("blank messages are not answered",
+		answerUnless(func(m string) bool { return strings.TrimSpace(m) == "" }), oneshottest.Others),
+	answering("quit is not answered", answerUnless(func(m string) bool { return m == "quit" }),
+		oneshottest.Upper),
 	answering("a moment for what may still come", answerSleeps(200*time.Millisecond, 0), oneshottest.Upper),
 	answering("a moment before it closes", answerSleeps(0, 200*time.Millisecond), oneshottest.Upper),
 	answering("no patience", answerWithin(100*time.Millisecond), oneshottest.Upper, oneshottest.Silent),

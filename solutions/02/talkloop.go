@@ -12,9 +12,8 @@ import (
 
 const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
 
-// Answer sends what each Read brings back in upper case until the other side leaves, and closes conn. It
-// returns nil
-// when the other side has left, however it did.
+// Answer sends what each Read brings back in upper case until the other side leaves, and closes
+// conn. It returns nil when the other side has left, however it did.
 func Answer(conn net.Conn) error {
 	defer conn.Close()
 	buf := make([]byte, maxRead)
@@ -38,9 +37,8 @@ func Answer(conn net.Conn) error {
 	}
 }
 
-// Converse sends each line of in as one message and prints its answer to out, until in ends or says quit.
-// It does not
-// close conn: whoever dialled does.
+// Converse sends each line of in as one message and prints its answer to out, until in ends or says
+// quit. It does not close conn: whoever dialled does.
 //
 // The error is io.EOF, wrapped, when the other side closes instead of answering.
 func Converse(conn net.Conn, in io.Reader, out io.Writer) error {

@@ -19,9 +19,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
-// text of a
-// case in testdata is the one that the first answer named for it provokes.
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
+// failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answering("the end of file is an error", answerEOFIsError, talklooptest.End),
 	answering("closed inside the loop", answerClosesInside, talklooptest.Talk),
@@ -188,7 +187,8 @@ var wrong = []check.Answer{
 	conversing("quit is not known", converseNoQuit, talklooptest.Quit),
 	conversing("what begins with quit is quit", conversePrefix, talklooptest.Quit),
 	conversing("the last line without a line end is lost", converseLosesLast, talklooptest.Quit),
-	conversing("the byte that comes with the end of the input is lost", converseLosesLastByte, talklooptest.Quit),
+	conversing("the byte that comes with the end of the input is lost", converseLosesLastByte,
+		talklooptest.Quit),
 	conversing(
 		"half of a *net.TCPConn is closed",
 		converseHalfClosesTCP,
@@ -340,9 +340,8 @@ func answerObeys(order string) func(conn net.Conn) error {
 	}
 }
 
-// answerStale cuts what it sends at the first zero byte, as a C programmer would, and so sends the rest of
-// a longer
-// message before.
+// answerStale cuts what it sends at the first zero byte, as a C programmer would, and so sends the
+// rest of a longer message before.
 func answerStale(conn net.Conn) error {
 	return answerWith(conn, gone, func(message []byte) []byte {
 		all := message[:cap(message)]
@@ -1167,7 +1166,10 @@ func answerAnyErrno(conn net.Conn) error {
 }
 
 func answerUnexpectedIsEnd(conn net.Conn) error {
-	return answerWith(conn, func(err error) bool { return gone(err) || errors.Is(err, io.ErrUnexpectedEOF) }, upper)
+	return answerWith(conn, func(err error) bool {
+		return gone(err) || errors.Is(err,
+			io.ErrUnexpectedEOF)
+	}, upper)
 }
 
 // answerHalfClosesTCP knows that a *net.TCPConn can do more than a net.Conn.

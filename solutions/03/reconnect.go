@@ -15,9 +15,9 @@ const (
 	maxPause   = time.Second
 )
 
-// Serve accepts clients from ln, one after the other, and calls handle for each of them, until ln is
-// closed; then it
-// returns nil. Whatever a client or handle does, the next client is served. The caller closes ln.
+// Serve accepts clients from ln, one after the other, and calls handle for each of them, until ln
+// is closed; then it returns nil. Whatever a client or handle does, the next client is served. The
+// caller closes ln.
 //
 // An error of Accept that passes is waited out; any other one is returned.
 func Serve(ln net.Listener, handle func(net.Conn) error) error {

@@ -19,9 +19,8 @@ import (
 	"socketbook/tools/loopback"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
-// text of a
-// case in testdata is the one that the first answer named for it provokes.
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
+// failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answer("one client, and that is all", serveOnce, reconnecttest.Clients),
 	answer("closed while the handler works", serveClosesAtOnce, reconnecttest.Clients),
@@ -140,15 +139,18 @@ var wrong = []check.Answer{
 		serveCutsAfter(300*time.Millisecond),
 		reconnecttest.Finish,
 	),
-	answer("waits 200 ms for clients, and then for nobody", serveWaitsFor(200*time.Millisecond), reconnecttest.Finish),
+	answer("waits 200 ms for clients, and then for nobody", serveWaitsFor(200*time.Millisecond),
+		reconnecttest.Finish),
 	answer("the client is told the error", serveTellsError, reconnecttest.Closed, reconnecttest.Error),
 	answer("the client is told about a panic", serveTellsPanic, reconnecttest.Panic),
-	answer("what the handler has left over is read", serveReadsRest, reconnecttest.Closed, reconnecttest.Error, reconnecttest.Panic),
+	answer("what the handler has left over is read", serveReadsRest, reconnecttest.Closed,
+		reconnecttest.Error, reconnecttest.Panic),
 	answer("clients that have left are not served", serveSkipsTheDead, reconnecttest.BreakOff),
 	answer("left open after net.ErrClosed", serveErrClosedSkipsClose, reconnecttest.Closed),
 	answer("only the writing half of a *net.TCPConn is closed", serveHalfClosesTCP, reconnecttest.Closed),
 	answer("a deadline that passes is the end", serveEndsAtTimeout, reconnecttest.Error),
-	answer("the last error of a handler is returned", serveKeepsError, reconnecttest.Error, reconnecttest.BreakOff),
+	answer("the last error of a handler is returned", serveKeepsError, reconnecttest.Error,
+		reconnecttest.BreakOff),
 	answer("one wrapping is taken off the error by hand", serveUnwrapsOnce, reconnecttest.Listener),
 	answer("the words of the error", serveReadsWords, reconnecttest.Listener),
 	answer("the last temporary error is returned", serveKeepsTemporary, reconnecttest.Pause),
@@ -440,7 +442,8 @@ func serveGivesUpOnReset(ln net.Listener, handle handler) error {
 		defer conn.Close()
 		err := recovering(conn, handle)
 		if err != nil &&
-			(errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || strings.Contains(err.Error(), "forcibly")) {
+			(errors.Is(err, syscall.ECONNRESET) || errors.Is(err,
+				syscall.EPIPE) || strings.Contains(err.Error(), "forcibly")) {
 			return err
 		}
 		return nil

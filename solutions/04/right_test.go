@@ -82,7 +82,10 @@ func word(any, glued, cut bool) string {
 	if !any {
 		return "missing"
 	}
-	return map[[2]bool]string{{false, false}: "whole", {true, false}: "glued", {false, true}: "cut", {true, true}: "glued and cut"}[[2]bool{glued, cut}]
+	return map[[2]bool]string{
+		{false, false}: "whole", {true, false}: "glued", {false, true}: "cut",
+		{true, true}: "glued and cut",
+	}[[2]bool{glued, cut}]
 }
 
 // diagnoseByEnds asks where received messages begin and end: a message is clean at an edge that is one of

@@ -26,8 +26,7 @@ type Report struct {
 }
 
 // Diagnose compares the messages that one program sent with those that the other one received. Only
-// positions in the
-// stream count: bytes that look alike may still be different ones.
+// positions in the stream count: bytes that look alike may still be different ones.
 func Diagnose(sent, received [][]byte) Report {
 	out, in := bytes.Join(sent, nil), bytes.Join(received, nil)
 	arrived := common(out, in)
@@ -50,9 +49,8 @@ func common(a, b []byte) int {
 	return n
 }
 
-// fate says what became of the message that covers the bytes from … to of the stream, of which the first
-// arrived ones
-// have come.
+// fate says what became of the message that covers the bytes from … to of the stream, of which the
+// first arrived ones have come.
 func fate(from, to, arrived int, received [][]byte) string {
 	if from >= min(to, arrived) {
 		return Missing
@@ -80,13 +78,12 @@ func fate(from, to, arrived int, received [][]byte) string {
 	return Whole
 }
 
-// Provoke sends two messages from client to server, each with a Write of its own, so that one Read of
-// server returns
-// both. It returns what that Read has returned. queued waits until n bytes lie in server's receive queue.
+// Provoke sends two messages from client to server, each with a Write of its own, so that one Read
+// of server returns both. It returns what that Read has returned. queued waits until n bytes lie in
+// server's receive queue.
 //
-// Writing alone is not enough: a Write has returned when the bytes are on their way. The messages stick
-// because nobody
-// reads before the last byte has arrived.
+// Writing alone is not enough: a Write has returned when the bytes are on their way. The messages
+// stick because nobody reads before the last byte has arrived.
 func Provoke(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return nil, errors.New("an empty message puts nothing on the connection, so it cannot stick")

@@ -42,9 +42,8 @@ func provoking(name string, provoke provokeFunc, fails ...string) check.Answer {
 	return answer(name, stickytest.Lab{Diagnose: diagnoseReference, Provoke: provoke}, fails...)
 }
 
-// keeping is answer for mistakes that keep something between calls: each case gets a lab of its own,
-// because cases of
-// two tests may run beside each other.
+// keeping is answer for mistakes that keep something between calls: each case gets a lab of its
+// own, because cases of two tests may run beside each other.
 func keeping(name string, lab func() stickytest.Lab, fails ...string) check.Answer {
 	a := answer(name, lab(), fails...)
 	for i := range a.Lab.Cases {

@@ -17,9 +17,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
-// text of a
-// case in testdata is the one that the first answer named for it provokes.
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
+// failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	diagnosing("only messages that are not whole are reported", diagnoseOnlyBad, stickytest.SeesWhole),
 	diagnosing(
@@ -88,7 +87,8 @@ var wrong = []check.Answer{
 	keeping("one buffer for all calls", oneBuffer, stickytest.Sticks),
 	diagnosing("an end mark appended to the list of received messages", diagnoseMarksEnd, stickytest.SeesAll),
 	diagnosing("positions of 16 bits", diagnoseShortPositions, stickytest.SeesAll),
-	diagnosing("nothing is lost when only empty messages came", diagnoseEmptyLosesNothing, stickytest.SeesMissing),
+	diagnosing("nothing is lost when only empty messages came", diagnoseEmptyLosesNothing,
+		stickytest.SeesMissing),
 	keeping("equal fates share a slice", sharedFates, stickytest.SeesAll),
 	keeping("equal messages share a result", sharedResults, stickytest.Sticks),
 	provoking("16 KiB together are refused", provokeRefusesMost, stickytest.Sticks),

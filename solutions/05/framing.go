@@ -11,9 +11,8 @@ import (
 
 const headerSize = 4 // bytes: the payload's length, int32, little-endian
 
-// WriteMessage writes one message to w: the length of payload as 4 bytes, then payload. It returns nil only
-// when the
-// whole message is written.
+// WriteMessage writes one message to w: the length of payload as 4 bytes, then payload. It returns
+// nil only when the whole message is written.
 func WriteMessage(w io.Writer, payload []byte) error {
 	if len(payload) > math.MaxInt32 {
 		return fmt.Errorf(
@@ -37,9 +36,8 @@ func WriteMessage(w io.Writer, payload []byte) error {
 
 // ReadMessage reads one message from r and returns its payload. It takes exactly that message from r.
 //
-// The error is io.EOF when r ends before a message, and io.ErrUnexpectedEOF, wrapped, when it ends inside
-// one. A
-// length below 0 or above limit is refused before the payload is read.
+// The error is io.EOF when r ends before a message, and io.ErrUnexpectedEOF, wrapped, when it ends
+// inside one. A length below 0 or above limit is refused before the payload is read.
 func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r, header[:]); err == io.EOF {

@@ -38,9 +38,8 @@ func writing(name string, write writeFunc, fails ...string) check.Answer {
 	return answer(name, framingtest.Lab{WriteMessage: write, ReadMessage: framing.ReadMessage}, fails...)
 }
 
-// keeping is answer for mistakes that keep something between calls: each case gets a lab of its own,
-// because cases of
-// two tests may run beside each other.
+// keeping is answer for mistakes that keep something between calls: each case gets a lab of its
+// own, because cases of two tests may run beside each other.
 func keeping(name string, lab func() framingtest.Lab, fails ...string) check.Answer {
 	a := answer(name, lab(), fails...)
 	for i := range a.Lab.Cases {

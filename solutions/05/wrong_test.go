@@ -19,9 +19,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
-// text of a
-// case in testdata is the one that the first answer named for it provokes.
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
+// failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answer(
 		"big endian on both sides",

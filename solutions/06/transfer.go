@@ -26,9 +26,8 @@ type header struct {
 	MD5       string `json:"md5"`        // of the payload, in hexadecimal digits
 }
 
-// Describe returns what a header says about payload: its size in bytes, and its MD5 in hexadecimal digits.
-// It reads payload to its end and
-// then goes back to its beginning.
+// Describe returns what a header says about payload: its size in bytes, and its MD5 in hexadecimal
+// digits. It reads payload to its end and then goes back to its beginning.
 func Describe(payload io.ReadSeeker) (size int64, sum string, err error) {
 	hash := md5.New()
 	size, err = io.Copy(hash, payload)
@@ -41,9 +40,8 @@ func Describe(payload io.ReadSeeker) (size int64, sum string, err error) {
 	return size, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// Send writes one transfer to w: the length of the header, the header, and size bytes of payload. It
-// returns nil only
-// when all of it is written.
+// Send writes one transfer to w: the length of the header, the header, and size bytes of payload.
+// It returns nil only when all of it is written.
 func Send(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
 	if size < 0 {
 		return fmt.Errorf("a payload of %d bytes: a size is not negative", size)
@@ -75,13 +73,12 @@ func Send(w io.Writer, name string, size int64, sum string, payload io.Reader) e
 	return nil
 }
 
-// Receive reads one transfer from r and stores its payload in the folder dir, under the name that the
-// header gives. verified tells
-// whether the header had an MD5 to compare with. It takes exactly one transfer from r.
+// Receive reads one transfer from r and stores its payload in the folder dir, under the name that
+// the header gives. verified tells whether the header had an MD5 to compare with. It takes exactly
+// one transfer from r.
 //
-// The error is io.EOF when r ends before a transfer, and io.ErrUnexpectedEOF, wrapped, when it ends inside
-// one. Then,
-// and after every other error, dir holds no file of this transfer.
+// The error is io.EOF when r ends before a transfer, and io.ErrUnexpectedEOF, wrapped, when it ends
+// inside one. Then, and after every other error, dir holds no file of this transfer.
 func Receive(r io.Reader, dir string) (name string, verified bool, err error) {
 	h, err := readHeader(r)
 	if err != nil {

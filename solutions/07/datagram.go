@@ -17,9 +17,8 @@ const (
 	maxDatagram = 65507 // bytes; more than that no datagram carries over IPv4
 )
 
-// Exchange sends request over conn and returns the answer to it, of at most limit bytes. It asks up to
-// tries times and waits for
-// an answer each time.
+// Exchange sends request over conn and returns the answer to it, of at most limit bytes. It asks up
+// to tries times and waits for an answer each time.
 //
 // The error is os.ErrDeadlineExceeded, wrapped, when no answer comes, and that of conn when a call on conn
 // fails.

@@ -27,9 +27,8 @@ var right = append([]check.Answer{
 	answer("a timetable made in advance, and an empty queue before asking", timetable),
 }, rightButOnWindows()...)
 
-// rightButOnWindows have a buffer of one byte more than is allowed: on Windows a datagram that does not fit
-// is an error of
-// Read, even if it is a stranger's.
+// rightButOnWindows have a buffer of one byte more than is allowed: on Windows a datagram that does
+// not fit is an error of Read, even if it is a stranger's.
 func rightButOnWindows() []check.Answer {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -20,9 +20,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The failure
-// text of a
-// case in testdata is the one that the first answer named for it provokes.
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
+// failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	answer("no id in front of the request", withoutID, datagramtest.Answer),
 	answer("the id left in the answer", withID, datagramtest.Answer),

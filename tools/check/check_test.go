@@ -136,9 +136,21 @@ func TestMistakesInTables(t *testing.T) {
 		{"sound", []Case{good}, ""},
 		{"points", []Case{with(func(c *Case) { c.Points = 9 })}, "the cases of lab 00 have 9 " +
 			"points in all, not 10"},
-		{"no rule", []Case{with(func(c *Case) { c.Rule = "" })}, `lab 00, case "one": name, rule, hint, points and Run are all needed`},
-		{"unknown need", []Case{with(func(c *Case) { c.Needs = []string{"two"} })}, `lab 00, case "one" needs "two", which is not a case before it`},
-		{"twice", []Case{with(func(c *Case) { c.Points = 5 }), with(func(c *Case) { c.Points = 5 })}, `lab 00 has two cases named "one"`},
+		{
+			"no rule",
+			[]Case{with(func(c *Case) { c.Rule = "" })},
+			`lab 00, case "one": name, rule, hint, points and Run are all needed`,
+		},
+		{
+			"unknown need",
+			[]Case{with(func(c *Case) { c.Needs = []string{"two"} })},
+			`lab 00, case "one" needs "two", which is not a case before it`,
+		},
+		{
+			"twice",
+			[]Case{with(func(c *Case) { c.Points = 5 }), with(func(c *Case) { c.Points = 5 })},
+			`lab 00 has two cases named "one"`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := Lab{Number: "00", Cases: tt.cases}.valid()
@@ -203,7 +215,10 @@ func TestPrintsKeepBothEnds(t *testing.T) {
 
 func TestMessagesAmongOtherLines(t *testing.T) {
 	m := &messages{}
-	for _, s := range []string{"\n{\"step\":\"one\",\"fresh\":true}\nnoise", "\n{\"st", "ep\":\"two\"}\n", "{\"outcome\":{\"outcome\":\"passed\"}}\n"} {
+	for _, s := range []string{
+		"\n{\"step\":\"one\",\"fresh\":true}\nnoise", "\n{\"st",
+		"ep\":\"two\"}\n", "{\"outcome\":{\"outcome\":\"passed\"}}\n",
+	} {
 		m.Write([]byte(s))
 	}
 	require.Equal(t, []string{"one", "two"}, m.steps[:2])
@@ -369,8 +384,11 @@ func TestWhyAWorkerDied(t *testing.T) {
 		{"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: " +
 			"newosproc\n", Error, "the system gives the program " +
 			"no more threads (on Linux see ulimit -u)"},
-		{"runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n", Error, "the system gives the program " +
-			"no more threads (on Linux see ulimit -u)"},
+		{
+			"runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n", Error,
+			"the system gives the program " +
+				"no more threads (on Linux see ulimit -u)",
+		},
 		{"hello\npanic: oops [recovered]\n\ngoroutine 1 [running]:\n", Failed, "your code crashed: panic: oops"},
 		{"hello\n", Failed, "your code ended the whole program (status 0), as os.Exit and " +
 			"log.Fatal do; return an error instead"},
@@ -393,7 +411,10 @@ func TestUnmetNeeds(t *testing.T) {
 			{Name: "d"},
 		},
 	}
-	for how, want := range map[string]string{Failed: `not run because "a" failed`, Error: "no room", Passed: ""} {
+	for how, want := range map[string]string{
+		Failed: `not run because "a" failed`, Error: "no room",
+		Passed: "",
+	} {
 		g := &grading{lab: lab, outcomes: make([]*outcome, 4)}
 		g.run = func(i int) outcome {
 			return outcome{

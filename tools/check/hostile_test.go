@@ -70,7 +70,8 @@ var hostileLab = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(scratch, "hostile.test")
-	if out, err := goCommand(nil, "test", "-c", "-ldflags=-w", "-overlay", o, "-o", binary, "./labs/05"); err != nil {
+	if out, err := goCommand(nil, "test", "-c", "-ldflags=-w", "-overlay", o, "-o", binary,
+		"./labs/05"); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return binary, nil
@@ -112,9 +113,8 @@ var (
 	binaryPath = regexp.MustCompile(`\S*hostile\.test`)
 )
 
-// TestHarmfulAnswers shows that an answer that does harm loses the case that it was in, and no more, and
-// that the
-// student reads why.
+// TestHarmfulAnswers shows that an answer that does harm loses the case that it was in, and no
+// more, and that the student reads why.
 func TestHarmfulAnswers(t *testing.T) {
 	t.Parallel()
 	const write, read = "a message is written as four bytes of length and the payload", "a message is read back"
@@ -210,9 +210,8 @@ func TestHarmfulAnswers(t *testing.T) {
 	}
 }
 
-// TestFewDescriptors: a right answer has its points or an error where too few files can be open, and never
-// a
-// failed case.
+// TestFewDescriptors: a right answer has its points or an error where too few files can be open,
+// and never a failed case.
 func TestFewDescriptors(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("this system has no such limit")

@@ -17,9 +17,8 @@ type Lab struct {
 
 // Case is one rule that an answer has to keep. The points of a lab's cases add up to ten.
 type Case struct {
-	// Name is a sentence without a full stop, unlike every other in the lab, of ASCII letters, digits,
-	// spaces,
-	// commas and dots.
+	// Name is a sentence without a full stop, unlike every other in the lab, of ASCII letters,
+	// digits, spaces, commas and dots.
 	Name   string
 	Points int
 	Rule   string // the rule that the case tests, as a sentence

@@ -113,7 +113,8 @@ func printed(s string) string {
 			lines[i] = line[:shownPrints] + " …"
 		}
 	}
-	return "your code printed:\n" + indent(strings.Join(ends(lines, shownLines, shownLines), "\n"), "  | ") + "\n"
+	return "your code printed:\n" + indent(strings.Join(ends(lines, shownLines, shownLines), "\n"),
+		"  | ") + "\n"
 }
 
 // indent puts prefix before every line. Control characters that would colour or move the terminal

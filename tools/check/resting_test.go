@@ -73,10 +73,23 @@ func TestRecord(t *testing.T) {
 // TestInside: a hang is told with the call that blocks, also when that is a function of the suite's.
 func TestInside(t *testing.T) {
 	for want, functions := range map[string][]string{
-		"Read":   {"sync.(*Cond).Wait", "socketbook/tools/fault.(*Conn).await", "socketbook/tools/fault.(*Conn).Read", "io.ReadFull", "socketbook/labs/05.ReadMessage"},
-		"queued": {"sync.(*Cond).Wait", "socketbook/labs/04/stickytest.(*network).wait", "socketbook/labs/04/stickytest.(*network).queued", "socketbook/labs/04/stickytest.(*network).queued-fm", "socketbook/labs/04.Provoke"},
-		"Write":  {"sync.(*Cond).Wait", "socketbook/labs/04/stickytest.clientEnd.Write", "net.(*Buffers).WriteTo", "socketbook/labs/04.Provoke"},
-		"":       {"sync.(*Mutex).Lock", "socketbook/labs/05.ReadMessage", "socketbook/labs/05/framingtest.suite.readMessage.func1"},
+		"Read": {
+			"sync.(*Cond).Wait", "socketbook/tools/fault.(*Conn).await",
+			"socketbook/tools/fault.(*Conn).Read", "io.ReadFull", "socketbook/labs/05.ReadMessage",
+		},
+		"queued": {
+			"sync.(*Cond).Wait", "socketbook/labs/04/stickytest.(*network).wait",
+			"socketbook/labs/04/stickytest.(*network).queued",
+			"socketbook/labs/04/stickytest.(*network).queued-fm", "socketbook/labs/04.Provoke",
+		},
+		"Write": {
+			"sync.(*Cond).Wait", "socketbook/labs/04/stickytest.clientEnd.Write",
+			"net.(*Buffers).WriteTo", "socketbook/labs/04.Provoke",
+		},
+		"": {
+			"sync.(*Mutex).Lock", "socketbook/labs/05.ReadMessage",
+			"socketbook/labs/05/framingtest.suite.readMessage.func1",
+		},
 	} {
 		var g goroutine
 		for _, f := range functions {

@@ -33,9 +33,9 @@ var looks struct {
 	text       []byte
 }
 
-// snapshot returns all goroutines, at a moment after the call. Each look stops them all. So there is a pause
-// before it, as long as the last one took, and those who ask meanwhile share it. The result is not to be
-// changed.
+// snapshot returns all goroutines, at a moment after the call. Each look stops them all. So there
+// is a pause before it, as long as the last one took, and those who ask meanwhile share it. The
+// result is not to be changed.
 func snapshot() []goroutine {
 	asked := looks.begun.Load()
 	looks.Lock()

@@ -45,7 +45,8 @@ func (c *C) WantError(what string, got, want error) {
 }
 
 // onlyWords explains an error that reads like the right one.
-const onlyWords = "the words are there, but errors.Is does not find the error: %v, %s and errors.New make " +
+const onlyWords = "the words are there, but errors.Is does not find the error: %v, %s and " +
+	"errors.New make " +
 	"a new one"
 
 // WantMet ends the case unless err is one that a Read or Write of conn has returned, and not
@@ -57,7 +58,8 @@ func (c *C) WantMet(happened string, err error, conn witness) {
 	if !Is(err, io.EOF) && !unexpected && slices.ContainsFunc(errs, met) {
 		return
 	}
-	if err != nil && slices.ContainsFunc(errs, func(e error) bool { return strings.Contains(said(err), e.Error()) }) {
+	if err != nil && slices.ContainsFunc(errs,
+		func(e error) bool { return strings.Contains(said(err), e.Error()) }) {
 		c.end(Failed, onlyWords, "%s, and what was returned only reads like that error: %s", happened, Err(err))
 	}
 	c.Fail(

@@ -84,8 +84,14 @@ func TestHangs(t *testing.T) {
 		answer func(conn net.Conn)
 		want   string
 	}{
-		"in Read":          {func(conn net.Conn) { io.ReadFull(conn, make([]byte, 4)) }, "blocked in Read at watch_test.go:"},
-		"after a deadline": {func(conn net.Conn) { conn.SetReadDeadline(time.Time{}); io.ReadAll(conn) }, "blocked in Read at watch_test.go:"},
+		"in Read": {
+			func(conn net.Conn) { io.ReadFull(conn, make([]byte, 4)) },
+			"blocked in Read at watch_test.go:",
+		},
+		"after a deadline": {
+			func(conn net.Conn) { conn.SetReadDeadline(time.Time{}); io.ReadAll(conn) },
+			"blocked in Read at watch_test.go:",
+		},
 		"in a goroutine": {func(conn net.Conn) {
 			done := make(chan error)
 			go func() {
@@ -239,10 +245,12 @@ func TestDeadlines(t *testing.T) {
 		})
 	}
 	patience := func(c *check.C, peer *fault.Peer) { c.WantPatience("ask", peer.Conn(), time.Minute) }
-	require.Regexp(t, "(?s)left a deadline.*rule +A deadline stays", set(time.Minute, func(c *check.C, peer *fault.Peer) {
-		c.WantUntimed("ask", peer.Conn())
-	}))
-	require.Regexp(t, `(?s)set a deadline only \S+ ahead.*rule +The other side may`, set(50*time.Second, patience))
+	require.Regexp(t, "(?s)left a deadline.*rule +A deadline stays",
+		set(time.Minute, func(c *check.C, peer *fault.Peer) {
+			c.WantUntimed("ask", peer.Conn())
+		}))
+	require.Regexp(t, `(?s)set a deadline only \S+ ahead.*rule +The other side may`,
+		set(50*time.Second, patience))
 	require.Empty(t, set(time.Minute, patience))
 	require.Empty(t, set(-time.Second, patience)) // wakes a Read
 }

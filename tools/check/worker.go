@@ -20,8 +20,9 @@ const (
 	caseVariable = "SOCKETBOOK_CASE" // in a worker's environment: the number of the case
 	keptPrints   = 64 << 10          // bytes of each end of what the code under test prints
 	workerStack  = 64 << 20          // bytes; runaway recursion ends here rather than at Go's 1 GB
-	workerHeap   = 256 << 20         // bytes; until then the collector, which closes forgotten files, does not run
-	deafWorker   = 97                // status of a worker that cannot tell how its case ended
+	// bytes; until then the collector, which closes forgotten files, does not run
+	workerHeap = 256 << 20
+	deafWorker = 97 // status of a worker that cannot tell how its case ended
 )
 
 // message is a line that a worker writes to its standard output: a step of the case, or how it ended.
@@ -91,7 +92,8 @@ func (o *outcome) died(err error, printed string) {
 	}
 	switch {
 	case strings.HasPrefix(status, "signal: killed"):
-		o.Message = "the system killed the program that ran your code (" + status + "), as it does when memory runs out"
+		o.Message = "the system killed the program that ran your code (" + status +
+			"), as it does when memory runs out"
 	case exit != nil && exit.ExitCode() == deafWorker:
 		o.Message = "your code closed files or sockets that it had not opened, the standard output " +
 			"among them"

@@ -494,8 +494,18 @@ func TestWriter(t *testing.T) {
 		{"short", &Writer{Most: 2}, []int{2, 2}, []error{nil, nil}, "abde", 0},
 		{"fails in the second", &Writer{Room: 4, Err: broken}, []int{3, 1}, []error{nil, broken}, "abcd", 0},
 		{"fails in the first", &Writer{Err: broken}, []int{0, 0}, []error{broken, broken}, "", 5},
-		{"short, and fails in the second", &Writer{Most: 3, Room: 4, Err: broken}, []int{3, 1}, []error{nil, broken}, "abcd", 0},
-		{"full, and fails with it", &Writer{Room: 8, Err: broken, Full: true}, []int{3, 5}, []error{nil, broken}, "abcdefgh", 0},
+		{
+			"short, and fails in the second", &Writer{Most: 3, Room: 4, Err: broken},
+			[]int{3, 1},
+			[]error{nil, broken},
+			"abcd", 0,
+		},
+		{
+			"full, and fails with it", &Writer{Room: 8, Err: broken, Full: true},
+			[]int{3, 5},
+			[]error{nil, broken},
+			"abcdefgh", 0,
+		},
 		{"just fits", &Writer{Room: 8, Err: broken}, []int{3, 5}, []error{nil, nil}, "abcdefgh", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -106,7 +106,8 @@ func TestLettersAndArrows(t *testing.T) {
 			`s recv 4 "abcd" (A+B+C+D) <`,
 		}},
 		{"more pieces than a label names", "tcp1", ">a >b >c >d >e <abcde", []string{
-			`c send 1 "a" (A) .`, `c send 1 "b" (B) .`, `c send 1 "c" (C) .`, `c send 1 "d" (D) .`, `c send 1 "e" (E) .`,
+			`c send 1 "a" (A) .`, `c send 1 "b" (B) .`, `c send 1 "c" (C) .`, `c send 1 "d" (D) .`,
+			`c send 1 "e" (E) .`,
 			`s recv 5 "abcde" (A+B+…+E) <`,
 		}},
 		{"something in between", "tcp1", ">a }x <a {x", []string{

@@ -570,7 +570,8 @@ func TestSVGTexts(t *testing.T) {
 	)))
 	lanes := img.with("line", "lane")
 	for text, class := range map[string]string{
-		"client": "end side", "server": "side", `send 1 "x"  A`: "end plain", `recv 1 "x"  A`: "plain", "says": "end said",
+		"client": "end side", "server": "side", `send 1 "x"  A`: "end plain", `recv 1 "x"  A`: "plain",
+		"says":      "end said",
 		"recv: bad": "bad", "recv: waiting": "end dim", "close": "plain",
 	} {
 		i := slices.IndexFunc(

@@ -404,7 +404,8 @@ func TestColours(t *testing.T) {
 		at(5_000, 0, does("c", timeline.Recv)),
 	)
 	require.Equal(t, []string{
-		"⟨bold      ms c⟩", "⟨dim     0.1 ⟩⟨italic says⟩", "⟨dim     0.2 - a connection of c⟩", "⟨dim     0.2 ⟩⟨red recv: bad⟩",
+		"⟨bold      ms c⟩", "⟨dim     0.1 ⟩⟨italic says⟩", "⟨dim     0.2 - a connection of c⟩",
+		"⟨dim     0.2 ⟩⟨red recv: bad⟩",
 		"⟨dim     0.4 ⟩close", "⟨dim     5.0 ⟩⟨dim recv: waiting⟩", "⟨bold => so⟩",
 	}, rows(st, all))
 	require.Equal(t, "⟨dim 0.1 c: ⟩⟨italic says⟩", rows(timeline.Style{Width: 20, Color: true}, all)[0])
@@ -513,8 +514,10 @@ func TestPreview(t *testing.T) {
 // aligntest compares more of them with a library.
 func TestWidth(t *testing.T) {
 	for s, want := range map[string]int{
-		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "你": 2, "ｆ": 2, "한": 2, "😀": 2, "❤": 1, "❤\ufe0f": 2, "1\ufe0f\u20e3": 2,
-		"#\ufe0f": 2, "↔\ufe0f": 2, "a\ufe0f": 1, "👍\U0001f3fb": 2, "👍\U0001f3ff": 2, "👍\U0001f3fc👍": 4, "👍\U0001f3fa": 4,
+		"": 0, "abc": 3, "é": 1, "e\u0301": 1, "你": 2, "ｆ": 2, "한": 2, "😀": 2, "❤": 1, "❤\ufe0f": 2,
+		"1\ufe0f\u20e3": 2,
+		"#\ufe0f":       2, "↔\ufe0f": 2, "a\ufe0f": 1, "👍\U0001f3fb": 2, "👍\U0001f3ff": 2, "👍\U0001f3fc👍": 4,
+		"👍\U0001f3fa": 4,
 		"a\U0001f3fb": 3, "👍\U0001f400": 4, "\u0301": 0, "\u200d": 0, "\u0300": 0, "\u02ff": 1,
 	} {
 		require.Equal(t, want, timeline.Width(s), "%q", s)

@@ -281,7 +281,8 @@ func TestListen(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{
 		"0.0.0.0:0", ":0", "[::]:0", "127.0.0.2:0", "192.168.1.1:0",
-		"example.org:0", "[::ffff:127.0.0.1]:0", "localhost.:0", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", "",
+		"example.org:0", "[::ffff:127.0.0.1]:0", "localhost.:0", "127.0.0.1", "127.0.0.1:x",
+		"127.0.0.1:-1", "127.0.0.1:65536", "",
 	} {
 		_, err := listen(addr)
 		var wrong usageError

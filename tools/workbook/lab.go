@@ -123,7 +123,8 @@ func (b *book) caseOf(c labrun.Case) jsonCase {
 	if !ok {
 		body = a.Body
 	}
-	j.Body, j.Rule, j.Next, j.Again, j.Scene, j.Link = body, a.Rule, a.Next, a.Again, a.Scene, b.sceneLink(a.Scene)
+	j.Body, j.Rule, j.Next, j.Again, j.Scene, j.Link = body, a.Rule, a.Next, a.Again, a.Scene,
+		b.sceneLink(a.Scene)
 	return j
 }
 

@@ -196,8 +196,9 @@ const (
 // serve answers until ctx ends.
 func serve(ctx context.Context, h http.Handler, listeners []net.Listener) error {
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerLimit, ReadTimeout: bodyLimit, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: h, ReadHeaderTimeout: headerLimit, ReadTimeout: bodyLimit, IdleTimeout: idleLimit,
+		MaxHeaderBytes: maxHeader,
+		BaseContext:    func(net.Listener) context.Context { return ctx },
 	}
 	failed := make(chan error, len(listeners))
 	for _, ln := range listeners {

@@ -16,7 +16,8 @@ import (
 
 // classes are the style sheet's names for classes of tokens.
 var classes = map[gosyntax.Class]string{
-	gosyntax.Keyword: "k", gosyntax.Literal: "l", gosyntax.Number: "d", gosyntax.Comment: "c", gosyntax.Builtin: "d", gosyntax.Function: "f",
+	gosyntax.Keyword: "k", gosyntax.Literal: "l", gosyntax.Number: "d", gosyntax.Comment: "c",
+	gosyntax.Builtin: "d", gosyntax.Function: "f",
 }
 
 // highlight writes a text as HTML, with its tokens in their classes, and in bold what differs from

@@ -41,9 +41,8 @@ func wantOneWrite(c *check.C, what, reader string, writes int) {
 	}
 }
 
-// answered sends message in one piece and compares what comes back. The client closes its side at once, so
-// an answer
-// that reads to the end passes too: OneRead is about that.
+// answered sends message in one piece and compares what comes back. The client closes its side at
+// once, so an answer that reads to the end passes too: OneRead is about that.
 func (s suite) answered(c *check.C, message []byte) (got []byte) {
 	c.Variation("a new connection; the suite sends one message and closes its side")
 	conn, peer := c.Connect()
@@ -61,7 +60,8 @@ func (s suite) answered(c *check.C, message []byte) (got []byte) {
 
 func (s suite) upper(c *check.C) {
 	for _, message := range []string{
-		"hello", "z", "the quick brown fox jumps over the lazy dog", "Hello, World", "quit", "QUIT", "exit", "hello",
+		"hello", "z", "the quick brown fox jumps over the lazy dog", "Hello, World", "quit", "QUIT",
+		"exit", "hello",
 	} {
 		got := s.answered(c, []byte(message))
 		c.WantText("answer", string(got), string(upper([]byte(message))))
@@ -74,7 +74,8 @@ func (s suite) others(c *check.C) {
 		all[i] = byte(i)
 	}
 	for _, message := range [][]byte{
-		[]byte("1 + 1 = 2\n"), []byte(" \tindented, and a line end\r\n"), []byte("caf\u00e9 stra\u00dfe"), []byte("你好, socket"),
+		[]byte("1 + 1 = 2\n"), []byte(" \tindented, and a line end\r\n"), []byte("caf\u00e9 stra\u00dfe"),
+		[]byte("你好, socket"),
 		{0xc4, 0xe3, 0xba, 0xc3}, // 你好 in GBK
 		{'a', 0, 'b', 0},
 		[]byte(" "), []byte("\n"), []byte("\r\n"), []byte(" \t \r\n"),
@@ -399,7 +400,8 @@ func (s suite) again(c *check.C) {
 		c.WantText("answer", string(q.answer), string(upper([]byte(m))))
 	}
 	if _, err := conn.Write([]byte("more")); err != nil {
-		c.Fail("Ask has closed the connection, or half of it: a Write after the last question fails (%v)", err)
+		c.Fail("Ask has closed the connection, or half of it: a Write after the last question "+
+			"fails (%v)", err)
 	}
 }
 

@@ -1,6 +1,5 @@
-// Package oneshottest is the suite of lab 01. The task that it tests is in labs/01/README.md; how a suite
-// is made, in
-// the documentation of package check.
+// Package oneshottest is the suite of lab 01. The task that it tests is in labs/01/README.md; how a
+// suite is made, in the documentation of package check.
 package oneshottest
 
 import (
@@ -128,7 +127,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.again,
 			Scene:  "second-message",
 			Needs:  []string{Ask},
-			Rule: "The connection belongs to the caller, who has dialled: Ask does not close it, in whole or " +
+			Rule: "The connection belongs to the caller, who has dialled: Ask does not close it, " +
+				"in whole or " +
 				"in half. Each question is asked, and what one Read then brings is its answer. Each " +
 				"answer belongs to the caller, and a later call does not change it.",
 			Hint: "Leave out Close and CloseWrite, and make a new buffer in each call.",
@@ -140,7 +140,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "both-listen",
 			Needs:  []string{Ask},
 			Rule: "A message has 1 to 1024 bytes. Ask refuses any other with an error, sends " +
-				"nothing and leaves the connection open: 0 bytes put nothing on the wire, so no answer would ever come, and more " +
+				"nothing and leaves the connection open: 0 bytes put nothing on the wire, so no " +
+				"answer would ever come, and more " +
 				"than 1024 would be cut.",
 			Hint: "Check len(message) before the Write.",
 		},

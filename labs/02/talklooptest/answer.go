@@ -232,10 +232,9 @@ func wrapped(op string, errno syscall.Errno) []error {
 	return []error{err, fmt.Errorf("the tunnel is shut: %w", err)}
 }
 
-// gone starts Answer on a connection with one message, whose client is gone when the answer is written. If
-// the
-// client has closed before, Write meets a broken pipe, otherwise a reset. The message has one byte, so that
-// it is read at once.
+// gone starts Answer on a connection with one message, whose client is gone when the answer is
+// written. If the client has closed before, Write meets a broken pipe, otherwise a reset. The
+// message has one byte, so that it is read at once.
 func (s suite) gone(c *check.C, closes bool) *answering {
 	conn, peer := c.Connect()
 	peer.Conn().Before("Write", peer.Dead)
@@ -291,7 +290,8 @@ func otherFailures(op string) []error {
 var past = time.Unix(1, 0)
 
 func (s suite) failure(c *check.C) {
-	for _, what := range []string{"write", "read"} { // a loop that ignores errors waits after the first, and is busy after the second
+	// a loop that ignores errors waits after the first, and is busy after the second
+	for _, what := range []string{"write", "read"} {
 		c.Variation("a new connection, whose %s deadline has passed", what)
 		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
 	}

@@ -332,7 +332,11 @@ func (s suite) quit(c *check.C) {
 	}{
 		{"one\nquit\nnever sent\n", []string{"one"}, false},
 		{"quit\n", nil, false},
-		{"quitter\n quit\nquit now\nQuit\nquit\r\nnever sent\n", []string{"quitter", " quit", "quit now", "Quit"}, false},
+		{
+			"quitter\n quit\nquit now\nQuit\nquit\r\nnever sent\n",
+			[]string{"quitter", " quit", "quit now", "Quit"},
+			false,
+		},
 		{"one\ntwo\n", []string{"one", "two"}, true},
 		{"one\nthe last line", []string{"one", "the last line"}, true},
 		{"one\nquit", []string{"one"}, true},
@@ -354,7 +358,8 @@ func (s suite) quit(c *check.C) {
 	}
 	c.Variation("a new connection; every other Read of the input brings nothing, and the last also io.EOF")
 	typed := "one\ntwo"
-	v := s.startConverseOn(c, &fault.Writer{}, errUnplugged, func(i input) io.Reader { return hesitant{i, new(bool)} })
+	v := s.startConverseOn(c, &fault.Writer{}, errUnplugged,
+		func(i input) io.Reader { return hesitant{i, new(bool)} })
 	v.keyboard.Conn().AfterRead(func(n int) error {
 		if v.keyboard.Conn().Did().Taken+n == len(typed) {
 			return io.EOF

@@ -1,6 +1,5 @@
-// Package talklooptest is the suite of lab 02. The task that it tests is in labs/02/README.md; how a suite
-// is made, in
-// the documentation of package check.
+// Package talklooptest is the suite of lab 02. The task that it tests is in labs/02/README.md; how
+// a suite is made, in the documentation of package check.
 package talklooptest
 
 import (

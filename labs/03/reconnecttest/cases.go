@@ -109,7 +109,8 @@ func (s suite) closed(c *check.C) {
 			return r.call.Ended() || check.IsClosed(conn) || p.Over() != nil && c.Resting()
 		})
 		if !check.IsClosed(conn) {
-			c.Fail("handle has returned, and of the connection of client 1 only the writing half is closed: call Close")
+			c.Fail("handle has returned, and of the connection of client 1 only the writing half " +
+				"is closed: call Close")
 		}
 	}
 }
@@ -289,9 +290,8 @@ func (s suite) finish(c *check.C) {
 	s.slowClose(c)
 }
 
-// closedAtOnce closes the listener when a client has just been accepted, so that nobody has had the time to
-// count it,
-// again and again: who counts too late does so sooner or later.
+// closedAtOnce closes the listener when a client has just been accepted, so that nobody has had the
+// time to count it, again and again: who counts too late does so sooner or later.
 func (s suite) closedAtOnce(c *check.C) {
 	for range 15 {
 		c.Variation("Serve is running; the listener is closed as soon as Accept has returned a client")
@@ -320,7 +320,8 @@ func (s suite) closedAtOnce(c *check.C) {
 // fails.
 func (s suite) longTalks(c *check.C) {
 	c.Variation(
-		"Serve was called twice; the listener of one is closed, and the Accept of the other fails for good; " +
+		"Serve was called twice; the listener of one is closed, and the Accept of the other fails " +
+			"for good; " +
 			"each serves a client that takes its time",
 	)
 	closed, failed := s.start(c), s.start(c)
@@ -402,7 +403,9 @@ func (s suite) pause(c *check.C) {
 	r.acceptFails(temporaryErrors[0])
 	c.Say("the suite has closed the listener as soon as Accept had returned that")
 	r.ends()
-	r.call.Wait() // once more may be too much, which is another case, as is what it returns; without end fails here
+	// once more may be too much, which is another case, as is what it returns; without end fails
+	// here
+	r.call.Wait()
 	if r.err != nil && check.Is(r.err, temporaryErrors[0]) {
 		c.Fail("the listener was closed, and Serve returned an error that had passed: %s", check.Err(r.err))
 	}
@@ -432,7 +435,8 @@ func (r *run) failsInRow() {
 			r.c.Fail("Serve has returned (%s) after %d temporary errors in a row", check.Err(r.err), n)
 		case !again || n >= 5 && r.ln.lastPause() > 1600*time.Millisecond:
 			r.c.Fail(
-				"Accept has failed %d times in a row, and Serve pauses for more than %v before it calls it again",
+				"Accept has failed %d times in a row, and Serve pauses for more than %v before it "+
+					"calls it again",
 				n,
 				allowed,
 			)
@@ -453,13 +457,14 @@ func (r *run) failsOnce(longest time.Duration) (paused time.Duration, again bool
 	return watch.read(), r.ln.calls() > before
 }
 
-// shortRows lets Accept fail four times in a row, and once more from the beginning, and again: of the pauses
-// at one place in the row the shortest says most about what Serve means, because a busy machine only makes
-// them longer.
+// shortRows lets Accept fail four times in a row, and once more from the beginning, and again: of
+// the pauses at one place in the row the shortest says most about what Serve means, because a busy
+// machine only makes them longer.
 func (r *run) shortRows() {
 	const rows, errs = 4, 4
 	var shortest [errs]time.Duration
-	r.c.Variation("Serve is running; Accept fails %d times in a row, and a client comes; this happens %d times", errs, rows)
+	r.c.Variation("Serve is running; Accept fails %d times in a row, and a client comes; this "+
+		"happens %d times", errs, rows)
 	for row := range rows {
 		for i := range shortest {
 			r.c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
@@ -477,7 +482,8 @@ func (r *run) shortRows() {
 	for i, paused := range shortest {
 		if paused > 150*time.Millisecond {
 			r.c.Fail(
-				"after error %d in a row Serve pauses for at least %v: at most 100 ms are allowed before the fifth",
+				"after error %d in a row Serve pauses for at least %v: at most 100 ms are allowed "+
+					"before the fifth",
 				i+1,
 				paused.Round(time.Millisecond),
 			)
@@ -496,19 +502,22 @@ func (r *run) notTooSoon() {
 func (s suite) manyPauses(r *run) {
 	c, begin, long := r.c, time.Now(), 0
 	r.ln.forget()
-	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second && time.Since(begin) < 8*time.Second; n++ {
+	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second &&
+		time.Since(begin) < 8*time.Second; n++ {
 		handlerFails := n < failing
 		ends := "leaves"
 		if handlerFails {
 			ends = "makes its handler fail"
 		}
-		c.Variation("Serve is running; Accept has failed before, and fails now; then comes a client, which %s", ends)
+		c.Variation("Serve is running; Accept has failed before, and fails now; then comes a "+
+			"client, which %s", ends)
 		c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
 		c.Step("Accept returns the error %s", check.Err(temporaryErrors[0]))
 		if _, again := r.failsOnce(veryLongPause); again && r.ln.lastPause() < longPause {
 			long = 0
 		} else if long++; long == 3 && !r.call.Ended() {
-			c.Fail("the error is the first in its row, and Serve pauses for more than 100 ms, not for the first time")
+			c.Fail("the error is the first in its row, and Serve pauses for more than 100 ms, not " +
+				"for the first time")
 		}
 		p := r.dial("the next client")
 		r.talk(p, fault.Whole, "anybody there?")
@@ -521,7 +530,8 @@ func (s suite) manyPauses(r *run) {
 	r.notTooSoon()
 	if shortest := r.ln.shortestPause(); shortest > 115*time.Millisecond {
 		c.Fail(
-			"Accept fails, each time before a client, and Serve pauses for at least %v: at most 100 ms are allowed",
+			"Accept fails, each time before a client, and Serve pauses for at least %v: at most "+
+				"100 ms are allowed",
 			shortest.Round(time.Millisecond),
 		)
 	}

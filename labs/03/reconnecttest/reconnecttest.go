@@ -1,6 +1,5 @@
-// Package reconnecttest is the suite of lab 03. The task that it tests is in labs/03/README.md; how a suite
-// is made, in
-// the documentation of package check.
+// Package reconnecttest is the suite of lab 03. The task that it tests is in labs/03/README.md; how
+// a suite is made, in the documentation of package check.
 package reconnecttest
 
 import (

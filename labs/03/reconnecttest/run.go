@@ -36,12 +36,13 @@ type run struct {
 	lab Lab
 	ln  *listener
 
-	call     *check.Call
-	done     chan struct{} // closed when Serve has returned
-	err      error         // what it returned
-	dialled  int
-	ending   atomic.Bool   // it does not matter any more how Serve ends
-	patience time.Duration // how long a client waits for an answer while Serve rests; 0 means as long as the watchdog
+	call    *check.Call
+	done    chan struct{} // closed when Serve has returned
+	err     error         // what it returned
+	dialled int
+	ending  atomic.Bool // it does not matter any more how Serve ends
+	// how long a client waits for an answer while Serve rests; 0 means as long as the watchdog
+	patience time.Duration
 
 	// of the handler
 	calls   atomic.Int32
@@ -180,12 +181,15 @@ func (r *run) talk(p *client, cut fault.Cut, line string) {
 func (r *run) answer(p *client, want string) {
 	came := func() bool { return len(p.Received())-p.heard >= len(want) || p.Over() != nil || r.call.Ended() }
 	var waited stopwatch
-	late := func() bool { // Resting twice: what the code did while the first one looked has arrived when the second says yes
+	// Resting twice: what the code did while the first one looked has arrived when the second says
+	// yes
+	late := func() bool {
 		return r.patience > 0 && waited.read() > r.patience && r.c.Resting() && r.c.Resting()
 	}
 	r.c.Await("the answer to "+p.name, func() bool { return came() || late() })
 	if !came() {
-		r.c.Fail("%s waits for its answer, and Serve waits as well, for nothing that has to do with clients", p.name)
+		r.c.Fail("%s waits for its answer, and Serve waits as well, for nothing that has to do "+
+			"with clients", p.name)
 	}
 	if !came() || r.call.Ended() {
 		r.c.Settle() // an answer may still be on its way
@@ -210,8 +214,8 @@ func (r *run) closeWrite(p *client) {
 	p.CloseWrite()
 }
 
-// overOrForgotten waits until the connection of p has ended, or will not end any more because Serve has forgotten it. The
-// handlers of all other clients are over, or about to be.
+// overOrForgotten waits until the connection of p has ended, or will not end any more because Serve
+// has forgotten it. The handlers of all other clients are over, or about to be.
 func (r *run) overOrForgotten(p *client) (open bool) {
 	isOpen := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
 	var waited stopwatch
@@ -219,7 +223,9 @@ func (r *run) overOrForgotten(p *client) (open bool) {
 		long := waited.read() > 10*aMoment
 		return long || int(r.over.Load()) == r.dialled
 	}
-	forgotten := func() bool { // isOpen is asked again, because Resting has looked at the connections before it looked at the code
+	// isOpen is asked again, because Resting has looked at the connections before it looked at the
+	// code
+	forgotten := func() bool {
 		late := int(r.over.Load()) == r.dialled &&
 			waited.read() > aMoment // a Close in another process is under way
 		return late && isOpen() && r.c.Resting() && isOpen()
@@ -261,7 +267,8 @@ func (r *run) untouched(p *client) {
 	default:
 		return
 	}
-	r.c.Rule("The conversation belongs to handle: Serve neither reads from the connection nor writes to it, "+
+	r.c.Rule("The conversation belongs to handle: Serve neither reads from the connection nor "+
+		"writes to it, "+
 		"before, after an error or after a panic.", "Only close the connection when handle has returned.")
 	r.c.Fail("Serve has %s the connection of %s", what, p.name)
 }
@@ -292,9 +299,8 @@ func (r *run) nextClient() *client {
 	return p
 }
 
-// calledWell ends the case when the handler was called more often than there are clients, or with something
-// else than a connection of
-// theirs.
+// calledWell ends the case when the handler was called more often than there are clients, or with
+// something else than a connection of theirs.
 func (r *run) calledWell() {
 	if r.strange.Load() > 0 {
 		r.c.Fail("handle was called with something else than the net.Conn that Accept had returned")
@@ -342,9 +348,9 @@ func (r *run) returned(want error) {
 	}
 }
 
-// finishes closes the listener and waits for Serve, which has nothing to wait for any more. Whether it
-// returns net.ErrClosed is another case, and so is a Serve that panics or calls Accept once more. before is what might keep it:
-// "some handlers have panicked".
+// finishes closes the listener and waits for Serve, which has nothing to wait for any more. Whether
+// it returns net.ErrClosed is another case, and so is a Serve that panics or calls Accept once
+// more. before is what might keep it: "some handlers have panicked".
 func (r *run) finishes(before string) {
 	r.c.Variation("Serve is running; %s, all clients have gone, and the listener is closed", before)
 	r.ending.Store(true)
@@ -357,9 +363,8 @@ func (r *run) finishes(before string) {
 	}
 }
 
-// stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve that
-// does not end
-// fails the cases that are, and no other.
+// stop ends Serve at the end of a case that is not about how Serve ends. It is not awaited: a Serve
+// that does not end fails the cases that are, and no other.
 func (r *run) stop() {
 	r.c.Step("the suite has closed the listener, because this case is over")
 	r.halt()
@@ -592,9 +597,9 @@ func goroutine() string {
 
 const aMoment = 5 * time.Millisecond // for what is under way from another process
 
-// stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at most. On a
-// busy machine the code under test is
-// kept from running as well, and that is not its fault.
+// stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at
+// most. On a busy machine the code under test is kept from running as well, and that is not its
+// fault.
 type stopwatch struct {
 	last  time.Time
 	total time.Duration

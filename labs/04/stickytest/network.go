@@ -29,9 +29,9 @@ var (
 	}
 )
 
-// network is a connection over 127.0.0.1 whose bytes take their time, as on a real network. What client has
-// written is held back until somebody waits for it; then it arrives, and no more than was waited for. What a
-// Read makes of it is the kernel's affair.
+// network is a connection over 127.0.0.1 whose bytes take their time, as on a real network. What
+// client has written is held back until somebody waits for it; then it arrives, and no more than
+// was waited for. What a Read makes of it is the kernel's affair.
 type network struct {
 	delivery
 	client, server net.Conn // the sockets

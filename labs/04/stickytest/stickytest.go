@@ -1,6 +1,5 @@
-// Package stickytest is the suite of lab 04. The task that it tests is in labs/04/README.md; how a suite is
-// made, in
-// the documentation of package check.
+// Package stickytest is the suite of lab 04. The task that it tests is in labs/04/README.md; how a
+// suite is made, in the documentation of package check.
 package stickytest
 
 import (

@@ -30,9 +30,8 @@ func header(n int32) []byte {
 	return binary.LittleEndian.AppendUint32(nil, uint32(n))
 }
 
-// samples are payloads of which each has something special: bytes in order, none, a zero byte, a byte over
-// 127, a
-// length over one byte, and one over 64 KiB.
+// samples are payloads of which each has something special: bytes in order, none, a zero byte, a
+// byte over 127, a length over one byte, and one over 64 KiB.
 func samples() [][]byte {
 	long := bytes.Repeat([]byte("socket "), 10_000)
 	return [][]byte{[]byte("hi!"), {}, {0}, {0xff, 0xfe}, long[:300], long}
@@ -79,7 +78,10 @@ func (s suite) wantMessage(c *check.C, r io.Reader, payload []byte) {
 
 func (s suite) header(c *check.C) {
 	payload := []byte("hi, there")
-	for _, cut := range []fault.Cut{fault.After(1, 4), fault.After(2, 4), fault.After(3, 4), fault.After(1, 2, 3, 4)} {
+	for _, cut := range []fault.Cut{
+		fault.After(1, 4), fault.After(2, 4), fault.After(3, 4),
+		fault.After(1, 2, 3, 4),
+	} {
 		c.Variation("a new connection, %s", cut.Name)
 		conn, peer := c.Connect()
 		send(c, peer, cut, frame(payload))
@@ -127,7 +129,8 @@ func (s suite) longPayloads(c *check.C) {
 // manyMessages come one behind the other, with every byte at their ends.
 func (s suite) manyMessages(c *check.C) {
 	const many = 1024
-	c.Variation("a reader that is not a connection, with %d messages, and a writer that gets them back", many)
+	c.Variation("a reader that is not a connection, with %d messages, and a writer that gets them "+
+		"back", many)
 	var stream []byte
 	for i := range many {
 		stream = append(stream, frame([]byte{byte(i), 'x', byte(i)}[:1+i%3])...)
@@ -340,7 +343,8 @@ func (s suite) endInside(c *check.C) {
 			_, err := s.readMessage(c, conn, roomy)
 			c.WantError("inside a message", err, io.ErrUnexpectedEOF)
 			if check.Is(err, io.EOF) {
-				c.Fail("inside a message: the error is io.ErrUnexpectedEOF, and io.EOF too; it cannot be both")
+				c.Fail("inside a message: the error is io.ErrUnexpectedEOF, and io.EOF too; it " +
+					"cannot be both")
 			}
 			wantUntouched(c, "ReadMessage", peer.Conn())
 		}
@@ -353,7 +357,8 @@ func (s suite) endInside(c *check.C) {
 		c.WantMet("the connection was reset", err, peer.Conn())
 		wantUntouched(c, "ReadMessage", peer.Conn())
 	}
-	const announced = 300_000 // more than fits a length of two bytes, or a buffer that somebody thought large enough
+	// more than fits a length of two bytes, or a buffer that somebody thought large enough
+	const announced = 300_000
 	c.Variation("a new connection, closed after 10 of %d bytes of the payload", announced)
 	conn, peer := c.Connect()
 	send(c, peer, fault.After(4), append(header(announced), "ten bytes!"...))
@@ -591,7 +596,9 @@ type onlyReader struct{ io.Reader }
 func (s suite) echo(c *check.C, cut fault.Cut) {
 	c.Variation("a new connection, %s", cut.Name)
 	rng := rand.New(rand.NewPCG(c.Seed(), 5))
-	most := 300 // bytes of a message; one is much longer, and yet read within the limit when it is read byte by byte
+	// bytes of a message; one is much longer, and yet read within the limit when it is read byte by
+	// byte
+	most := 300
 	if cut.Name == fault.Bytes.Name {
 		most = 10
 	}

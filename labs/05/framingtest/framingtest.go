@@ -1,6 +1,5 @@
-// Package framingtest is the suite of lab 05. The task that it tests is in labs/05/README.md; how a suite
-// is made, in
-// the documentation of package check.
+// Package framingtest is the suite of lab 05. The task that it tests is in labs/05/README.md; how a
+// suite is made, in the documentation of package check.
 package framingtest
 
 import (

@@ -133,7 +133,8 @@ func (s suite) send(c *check.C) {
 		{`a "quoted" name \ 报告.txt`, "hello", sumOf("hello"), ""},
 		{"a\x01\x7f.txt", "hello", sumOf("hello"), ""},
 		{"folder/ Report 1.TXT ", "hello", sumOf("hello"), ""},
-		{strings.Repeat("x", maxHeader-300), "hello", sumOf("hello"), ""}, // a header that is just short enough, however it is written
+		// a header that is just short enough, however it is written
+		{strings.Repeat("x", maxHeader-300), "hello", sumOf("hello"), ""},
 		{"empty", "", "", ""},
 		{"long.txt", long, "MD5 unknown", ""},
 		{"./a//b/../c.txt", "hello", "md5", ""},
@@ -343,9 +344,8 @@ func (s suite) badSend(c *check.C) {
 	}
 }
 
-// wantStored ends the case unless the folder holds one file with this name and payload, and nothing else.
-// It removes the
-// file, so that the folder is empty again.
+// wantStored ends the case unless the folder holds one file with this name and payload, and nothing
+// else. It removes the file, so that the folder is empty again.
 func wantStored(c *check.C, dir, name, payload string) {
 	wantFiles(c, dir, name)
 	got, err := os.ReadFile(filepath.Join(dir, name))
@@ -384,7 +384,11 @@ func (s suite) receive(c *check.C) {
 		{"a file of 0 bytes", "empty", "", ""},
 		{"a name with spaces at its ends, and capitals", " Report 1.TXT ", "", "hello"},
 		{"a file of 98000 bytes", "最终 报告.txt", "", long},
-		{"a key that Receive does not know, and another order", "a.txt", fmt.Sprintf(`{"md5":%q,"owner":{"name":["root"]},"total_size":5,"file_name":"a.txt"}`, sumOf("hello")), "hello"},
+		{
+			"a key that Receive does not know, and another order", "a.txt",
+			fmt.Sprintf(`{"md5":%q,"owner":{"name":["root"]},"total_size":5,"file_name":"a.txt"}`,
+				sumOf("hello")), "hello",
+		},
 		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : "+
 			"\"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
 		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded, "hello"},
@@ -637,14 +641,23 @@ func (s suite) verified(c *check.C) {
 		verified, refused  bool
 	}{
 		{"a payload that was changed on the way", `, "md5": "` + sum + `"`, "transfer 900 to you", false, true},
-		{"the same in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`, "transfer 900 to you", false, true},
+		{
+			"the same in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`, "transfer 900 to you",
+			false, true,
+		},
 		{"an md5 that is right", `, "md5": "` + sum + `"`, "transfer 100 to you", true, false},
-		{"an md5 that is right, in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`, "transfer 100 to you", true, false},
+		{
+			"an md5 that is right, in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`,
+			"transfer 100 to you", true, false,
+		},
 		{"the word md5 instead of one", `, "md5": "md5"`, "transfer 100 to you", false, false},
 		{"an md5 of no characters", `, "md5": ""`, "transfer 100 to you", false, false},
 		{"an md5 that lacks a digit", `, "md5": "` + sum[1:] + `"`, "transfer 100 to you", false, false},
 		{"an md5 of 34 digits", `, "md5": "` + sum + `00"`, "transfer 100 to you", false, false},
-		{"an md5 of 32 characters that are no digits", `, "md5": "` + strings.Repeat("z", 32) + `"`, "transfer 100 to you", false, false},
+		{
+			"an md5 of 32 characters that are no digits", `, "md5": "` + strings.Repeat("z", 32) + `"`,
+			"transfer 100 to you", false, false,
+		},
 		{"an md5 with a space in front", `, "md5": " ` + sum + `"`, "transfer 100 to you", false, false},
 		{"no md5", "", "transfer 100 to you", false, false},
 	} {
@@ -677,7 +690,10 @@ func (s suite) verified(c *check.C) {
 
 func (s suite) names(c *check.C) {
 	outer, dir := folder(c)
-	for _, name := range []string{"../escaped.txt", "../../escaped.txt", "a/../../escaped.txt", "./../escaped.txt", "../inbox-escaped.txt", "/escaped.txt", "..", ".", ""} {
+	for _, name := range []string{
+		"../escaped.txt", "../../escaped.txt", "a/../../escaped.txt",
+		"./../escaped.txt", "../inbox-escaped.txt", "/escaped.txt", "..", ".", "",
+	} {
 		c.Variation("a new connection; a file_name of %q", name)
 		s.refuseName(c, outer, dir, name)
 	}

@@ -1,6 +1,5 @@
-// Package transfertest is the suite of lab 06. The task that it tests is in labs/06/README.md; how a suite
-// is made, in
-// the documentation of package check.
+// Package transfertest is the suite of lab 06. The task that it tests is in labs/06/README.md; how
+// a suite is made, in the documentation of package check.
 package transfertest
 
 import (

@@ -58,7 +58,11 @@ func (w *wire) wantRequests(n int, body []byte) {
 }
 
 func (s suite) answer(c *check.C) {
-	for _, pair := range [][2][]byte{{hello, []byte("HELLO")}, {{0, 0xff}, {0xfe, 0}}, {long[:300], long[7:600]}} {
+	for _, pair := range [][2][]byte{
+		{hello, []byte("HELLO")},
+		{{0, 0xff}, {0xfe, 0}},
+		{long[:300], long[7:600]},
+	} {
 		c.Variation("a new connection; the suite answers with %s", text(pair[1]))
 		w := s.connect(c, answered(pair[1]))
 		answer, err := s.exchange(w, pair[0], roomy, 3, ages)
@@ -220,9 +224,8 @@ func (s suite) stale(c *check.C) {
 	}
 }
 
-// guesses are ids that a forger tries who has seen those before: the same again, those that a counter would
-// come to, in either byte
-// order, and what people begin with.
+// guesses are ids that a forger tries who has seen those before: the same again, those that a
+// counter would come to, in either byte order, and what people begin with.
 func guesses(before []string) (ids []string) {
 	numbers := []uint64{0, 1, 2}
 	ids = []string{"\xff\xff\xff\xff\xff\xff\xff\xff"}

@@ -1,6 +1,5 @@
-// Package datagramtest is the suite of lab 07. The task that it tests is in labs/07/README.md; how a suite
-// is made, in
-// the documentation of package check.
+// Package datagramtest is the suite of lab 07. The task that it tests is in labs/07/README.md; how
+// a suite is made, in the documentation of package check.
 package datagramtest
 
 import (

@@ -14,9 +14,8 @@ import (
 
 const idSize = 8 // bytes in front of every request and every answer
 
-// wire is one UDP conversation, and what there is to tell about it: an id is called by the number of the
-// first request
-// that had it, because the ids themselves are random.
+// wire is one UDP conversation, and what there is to tell about it: an id is called by the number
+// of the first request that had it, because the ids themselves are random.
 type wire struct {
 	c    *check.C
 	peer *fault.DatagramPeer
@@ -45,9 +44,8 @@ type datagram struct {
 	says string
 }
 
-// connect begins a conversation; script decides what each request is answered with, from what has been
-// asked so far. Nothing is
-// to be called on c in there.
+// connect begins a conversation; script decides what each request is answered with, from what has
+// been asked so far. Nothing is to be called on c in there.
 func (s suite) connect(c *check.C, script func(i int, r request) []datagram) *wire {
 	conn, peer := c.Datagrams()
 	w := &wire{c: c, peer: peer, conn: conn}

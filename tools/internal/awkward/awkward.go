@@ -9,8 +9,10 @@ import (
 // pieces are what the lines are made of: wide, narrow and joined characters, accents, tabs, and
 // what must never reach a terminal as it is.
 var pieces = []string{
-	"conn", "err", " ", " ", "\t", "客户端", "粘包", "，", "é", "e\u0301", "한국어", "ﾃｽﾄ", "👩‍💻", "🇩🇪", "👍🏽", "☁️", "✓", "…", "│",
-	"\x1b[31m", "\x07", "\u202e", "\u200b", "\ufeff", "\xff", "\u0301", "\u0085", "\u00ad", "ไทย", "नमस्ते", "\u2028", "\r", "(", ")", ", ",
+	"conn", "err", " ", " ", "\t", "客户端", "粘包", "，", "é", "e\u0301", "한국어", "ﾃｽﾄ", "👩‍💻", "🇩🇪", "👍🏽",
+	"☁️", "✓", "…", "│",
+	"\x1b[31m", "\x07", "\u202e", "\u200b", "\ufeff", "\xff", "\u0301", "\u0085", "\u00ad", "ไทย",
+	"नमस्ते", "\u2028", "\r", "(", ")", ", ",
 }
 
 // Pair returns a text of 30 lines and an edited copy. The same seed gives the same pair.

@@ -400,7 +400,8 @@ func accessible(t *testing.T, ctx context.Context, s *server) {
 	for _, colours := range []string{"light", "dark"} {
 		do(t, ctx, media(map[string]string{"prefers-color-scheme": colours}))
 		for name, path := range map[string]string{
-			"map": "/", "course": "/course", "lesson": "/lessons/04", "source": "/lessons/05/source", "labs": "/labs/", "lab": "/labs/05",
+			"map": "/", "course": "/course", "lesson": "/lessons/04", "source": "/lessons/05/source",
+			"labs": "/labs/", "lab": "/labs/05",
 			"claims": "/claims", "search": "/search?q=header", "problem": "/lessons/99",
 		} {
 			do(t, ctx, chromedp.Navigate(s.url+path))
@@ -451,7 +452,8 @@ func narrow(t *testing.T, ctx context.Context, s *server) {
 	for _, width := range []int64{390, 640} {
 		do(t, ctx, chromedp.EmulateViewport(width, 844))
 		for name, path := range map[string]string{
-			"map": "/", "course": "/course", "lesson": "/lessons/04", "lesson7": "/lessons/07", "source": "/lessons/05/source", "labs": "/labs/", "lab": "/labs/05",
+			"map": "/", "course": "/course", "lesson": "/lessons/04", "lesson7": "/lessons/07",
+			"source": "/lessons/05/source", "labs": "/labs/", "lab": "/labs/05",
 			"claims": "/claims", "search": "/search?q=header",
 		} {
 			do(t, ctx, chromedp.Navigate(s.url+path))
