@@ -126,7 +126,7 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.flood,
 			Scene:  "forged",
 			Needs:  []string{Silence, Forged},
-			Rule: "A try is over wait after its request was sent, however many other datagrams " +
+			Rule: "A try ends when wait has passed since its request was sent, however many other datagrams " +
 				"come meanwhile.",
 			Hint: "Set the deadline once a try, before the loop that reads, and not before each " +
 				"Read. A time.After made in the loop begins anew in each round, too.",

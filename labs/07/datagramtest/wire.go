@@ -98,7 +98,7 @@ func (w *wire) words(data []byte) string {
 	return check.Bytes(data)
 }
 
-// list tells what is sent; the same several times in a row is told once.
+// list tells what is sent; the same several times in a row is one step.
 func (w *wire) list(sent []datagram) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
