@@ -482,6 +482,19 @@ func TestAhead(t *testing.T) {
 	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
 }
 
+// TestAheadOneByOne: on a machine that cannot run the first case, one case at a time, whoever needs whom.
+func TestAheadOneByOne(t *testing.T) {
+	for range 100 {
+		var workers sync.WaitGroup
+		cases := []Case{{Name: "a"}, {Name: "b"}, {Name: "c", Needs: []string{"b"}}, {Name: "d", Needs: []string{"c"}}}
+		outcomes := ahead(cases, &workers, func(int) outcome { return outcome{Outcome: Error, Message: "no"} })
+		for i := range cases {
+			require.Equal(t, outcome{Outcome: Error, Message: "no"}, outcomes(i))
+		}
+		workers.Wait()
+	}
+}
+
 // TestLeaksCountOnce: a goroutine left behind by every case costs the points of the first.
 func TestLeaksCountOnce(t *testing.T) {
 	lab := Lab{Cases: []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c"}}}

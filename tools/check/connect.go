@@ -2,6 +2,7 @@ package check
 
 import (
 	"net"
+	"slices"
 	"syscall"
 
 	"socketbook/tools/fault"
@@ -82,10 +83,27 @@ func (c *C) listen(join func(under, suite net.Conn) (net.Conn, *fault.Peer)) *fa
 }
 
 func (c *C) join(under, suite net.Conn) (net.Conn, *fault.Peer) {
+	c.closeEnded()
 	conn, peer := fault.Join(under, c.Record("suite", suite), c.poke)
 	c.watch(conn)
 	c.peers = append(c.peers, peer)
 	return c.Record("you", conn), peer
+}
+
+// closeEnded closes the suite's ends of connections on which nothing can happen any more: descriptors may
+// be few.
+func (c *C) closeEnded() {
+	if c.timeline {
+		return
+	}
+	c.peers = slices.DeleteFunc(c.peers, func(p interface{ Close() }) bool {
+		peer, ok := p.(*fault.Peer)
+		ended := ok && peer.Over() != nil && peer.Conn().Did().Closed == "Close"
+		if ended {
+			peer.Close()
+		}
+		return ended
+	})
 }
 
 // Datagrams returns the two ends of a fresh UDP conversation over 127.0.0.1: conn, which is

@@ -81,16 +81,16 @@ func ahead(cases []Case, workers *sync.WaitGroup, run func(i int) outcome) func(
 	all := make([]func() outcome, len(cases))
 	for i := range cases {
 		all[i] = sync.OnceValue(func() outcome {
-			if i > 0 && all[0]().Outcome == Error {
-				oneByOne.Lock()
-				defer oneByOne.Unlock()
-			}
 			for k := range i {
 				if cases[i].needs(cases[k]) {
 					if why := all[k]().stops(cases[k].Name); why != nil {
 						return *why
 					}
 				}
+			}
+			if i > 0 && all[0]().Outcome == Error {
+				oneByOne.Lock()
+				defer oneByOne.Unlock()
 			}
 			turns <- struct{}{}
 			defer func() { <-turns }()
