@@ -486,7 +486,12 @@ func TestAhead(t *testing.T) {
 func TestAheadOneByOne(t *testing.T) {
 	for range 100 {
 		var workers sync.WaitGroup
-		cases := []Case{{Name: "a"}, {Name: "b"}, {Name: "c", Needs: []string{"b"}}, {Name: "d", Needs: []string{"c"}}}
+		cases := []Case{
+			{Name: "a"},
+			{Name: "b"},
+			{Name: "c", Needs: []string{"b"}},
+			{Name: "d", Needs: []string{"c"}},
+		}
 		outcomes := ahead(cases, &workers, func(int) outcome { return outcome{Outcome: Error, Message: "no"} })
 		for i := range cases {
 			require.Equal(t, outcome{Outcome: Error, Message: "no"}, outcomes(i))
