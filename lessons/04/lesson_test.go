@@ -285,6 +285,7 @@ func TestPipeHolds(t *testing.T) {
 
 // A command that cannot be started says so.
 func TestNaiveRunCannotStart(t *testing.T) {
+	stagetest.NeedShell(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Equal(t, context.Canceled.Error(), string(naiveRun(ctx, "echo hi")))
