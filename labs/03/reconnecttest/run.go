@@ -355,8 +355,7 @@ func (r *run) finishes(before string) {
 	r.c.Variation("Serve is running; %s, all clients have gone, and the listener is closed", before)
 	r.ending.Store(true)
 	r.ln.shut()
-	r.ends()
-	if r.err != nil && !check.Is(r.err, net.ErrClosed) {
+	if r.ends() && r.err != nil && !check.Is(r.err, net.ErrClosed) {
 		r.c.Rule("When the listener is closed, Serve returns nil, whatever handlers have returned before.",
 			"Do not keep the error of a handler.")
 		r.c.Fail("the listener was closed, and Serve returned %s, not nil", check.Err(r.err))
