@@ -165,7 +165,6 @@ var wrong = []check.Answer{
 	writing("the count of the header ignored", writeCountsAfterHeader, framingtest.BadWrite),
 	writing("a Write of no bytes ends the loop", writeUntilNothing, framingtest.BadWrite),
 	writing("the sign of an int32 tells what is too long", writeSign, framingtest.BadWrite),
-	writing("the payload changed for a while", writeBorrows, framingtest.Conversation),
 }
 
 func length(header []byte) int { return int(int32(binary.LittleEndian.Uint32(header))) }
@@ -1066,17 +1065,4 @@ func writeSign(w io.Writer, payload []byte) error {
 		return err
 	}
 	return writeAll(w, payload, nil)
-}
-
-// writeBorrows puts a byte of the payload to another use, and back.
-func writeBorrows(w io.Writer, payload []byte) error {
-	if len(payload) > math.MaxInt32 {
-		return errors.New("too long")
-	}
-	whole := message(payload)
-	if len(payload) > 0 {
-		payload[0] = 0
-		defer func() { payload[0] = whole[4] }()
-	}
-	return writeAll(w, whole, nil)
 }

@@ -709,15 +709,24 @@ func doubled() []byte {
 	return append(half, half...)
 }
 
-// seeded makes the same ids in every run.
+// seeded makes the same ids in every run of the program: startSeeded begins one.
 func seeded() func() []byte {
-	var mu sync.Mutex
-	gen := mathrand.NewPCG(1, 2)
 	return func() []byte {
-		mu.Lock()
-		defer mu.Unlock()
-		return binary.LittleEndian.AppendUint64(nil, gen.Uint64())
+		seedMu.Lock()
+		defer seedMu.Unlock()
+		return binary.LittleEndian.AppendUint64(nil, seedGen.Uint64())
 	}
+}
+
+var (
+	seedMu  sync.Mutex
+	seedGen *mathrand.PCG
+)
+
+func startSeeded() {
+	seedMu.Lock()
+	defer seedMu.Unlock()
+	seedGen = mathrand.NewPCG(1, 2)
 }
 
 func atMostHundred(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
