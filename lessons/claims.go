@@ -285,7 +285,7 @@ var Claims = []Chapter{
 			"Two sides that receive first do wait. Two that send do not, until the buffers are " +
 				"full: " +
 				"TCP goes both ways at once.",
-			"01 both-listen; 12 in-turn; 12 leave; RFC 9293 2.2", "",
+			"01 both-listen; 12 in-turn; 12 TestBothSpeakFirst; RFC 9293 2.2", "",
 		},
 		{
 			"000-C11", Partly, "Enter sends b\"\" to the server, which goes on waiting; so test " +

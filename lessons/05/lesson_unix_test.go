@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"syscall"
 	"testing"
 
@@ -15,9 +16,10 @@ import (
 func TestPayloadTooLong(t *testing.T) {
 	const size = 2<<30 + 5
 	payload, err := syscall.Mmap(-1, 0, size, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
+	if err != nil && os.Getenv("CI") == "" {
 		t.Skipf("this machine has no 2 GiB of addresses to spare: %v", err)
 	}
+	require.NoError(t, err)
 	defer syscall.Munmap(payload)
 	var sent bytes.Buffer
 	require.ErrorContains(t, writeMessage(&sent, payload), "2147483653 bytes")

@@ -79,6 +79,7 @@ func TestBugSlowReader(t *testing.T) {
 	got := stagetest.PlayNaive(t, lesson, "slow-reader")
 	require.True(t, got.Stuck)
 	require.Less(t, got.N, 800, "lines that carl has read")
+	require.NoError(t, got.Met, "the next line comes when ben reads again: it was he whom the room waited for")
 }
 
 func TestFixSlowReader(t *testing.T) {
@@ -221,6 +222,34 @@ func TestLastCall(t *testing.T) {
 
 	client, _ = pair(t)
 	require.NoError(t, talk(client, strings.NewReader(""), io.Discard), "the peer says and closes nothing")
+}
+
+// Both may speak first, at the same time, and each hears the other.
+func TestBothSpeakFirst(t *testing.T) {
+	client, server := pair(t)
+	talked := make(chan error, 2)
+	begin := func(conn net.Conn) (says *io.PipeWriter, hears *bufio.Reader) {
+		in, says := io.Pipe()
+		printed, out := io.Pipe()
+		go func() {
+			talked <- talk(conn, in, out)
+			conn.Close()
+			out.Close()
+		}()
+		return says, bufio.NewReader(printed)
+	}
+	clientSays, clientHears := begin(client)
+	serverSays, serverHears := begin(server)
+	for says, line := range map[io.Writer]string{clientSays: "hello\n", serverSays: "good morning\n"} {
+		_, err := io.WriteString(says, line)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "good morning", next(t, clientHears))
+	require.Equal(t, "hello", next(t, serverHears))
+	clientSays.Close()
+	require.NoError(t, <-talked)
+	require.NoError(t, <-talked)
+	serverSays.Close() // the server's keyboard, which nobody waits for any more
 }
 
 // pair returns the two ends of a connection, which are closed with the test.

@@ -84,7 +84,7 @@ var wrong = []check.Answer{
 	receiving("a header must be shorter than the limit", receiveLimitRefused, transfertest.Receive),
 	receiving("the md5 not compared", receiveUnchecked, transfertest.Verified),
 	receiving(
-		"an md5 that is none refused",
+		"an md5 that is no checksum refused",
 		receiveAlwaysChecked,
 		transfertest.Verified,
 		transfertest.Long,

@@ -70,7 +70,7 @@ func TestRecord(t *testing.T) {
 	require.Empty(t, Case{Run: run}.run(options{}).Timeline)
 }
 
-// TestInside: a hang is told with the call that blocks, also when that is a function of the suite's.
+// TestInside: a hang is told with the call that blocks, also when that is one of the suite's functions.
 func TestInside(t *testing.T) {
 	for want, functions := range map[string][]string{
 		"Read": {

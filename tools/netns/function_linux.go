@@ -95,7 +95,7 @@ func serve(socket int, failed chan<- string) {
 	}
 }
 
-// send sends one message, with a descriptor beside it unless that is none.
+// send sends one message, with a descriptor beside it, if there is one.
 func send(socket int, message any, fd int) error {
 	text, err := json.Marshal(message)
 	if err != nil {

@@ -108,7 +108,7 @@ type source struct {
 	fails    error // instead of the byte at failsAt
 	failsAt  int64
 	seekErr  error
-	look     func(at int64) error // called by each Read when it has got there
+	look     func(at int64) error // called by each Read that reaches this place
 
 	mu      sync.Mutex
 	at      int64

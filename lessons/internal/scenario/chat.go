@@ -384,8 +384,10 @@ const (
 )
 
 // SlowReader lets anna speak to a room in which ben does not read and carl does. The buffers between the
-// room and ben are small, so that they are full soon. N is how many of anna's lines carl has read, each
-// within watch; Stuck is whether that was not all. Got are the other lines that carl was sent meanwhile.
+// room and ben are small, so that they are full soon. N is how many of anna's lines carl has read while
+// ben did not; Stuck is whether he got no more, because a write to ben blocked the room for as long as
+// watch says. Then ben reads again, and Met is why carl's next line still does not come. Got are the other
+// lines that carl was sent meanwhile.
 func SlowReader(p Programs, watch time.Duration) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		ln, err := loopback.Listen()
@@ -412,34 +414,87 @@ func SlowReader(p Programs, watch time.Duration) Play {
 				return o, err
 			}
 		}
-		anna, carl := guests[0], guests[2]
+		anna, ben, carl := guests[0], guests[1], guests[2]
 		rec.State(0, "ben reads no more")
+		heldUp := blockedSend(rec, "server", "ben", watch)
 		for o.N < slowLines && !o.Stuck {
 			if err := anna.say(strings.Repeat("x", slowLine-len("anna: \n"))); err != nil {
 				return o, err
 			}
-			for said := len(carl.heard) + 1; len(carl.heard) < said && !o.Stuck; {
-				carl.conn.SetReadDeadline(time.Now().Add(watch))
-				o.Stuck = carl.hear(1) != nil
-				if line := carl.heard[len(carl.heard)-1]; !o.Stuck && !strings.HasPrefix(line, "anna: ") {
-					o.Got = append(o.Got, line)
-					said++
+			for {
+				if o.Stuck, err = carl.hearUnless(heldUp); o.Stuck || err != nil {
+					break
 				}
-			}
-			if !o.Stuck {
+				if line := carl.heard[len(carl.heard)-1]; !strings.HasPrefix(line, "anna: ") {
+					o.Got = append(o.Got, line)
+					continue
+				}
 				o.N++
+				break
 			}
+			if err != nil {
+				return o, err
+			}
+		}
+		var reading sync.WaitGroup
+		defer reading.Wait() // ended by the close of ben's connection
+		if o.Stuck {
+			rec.State(0, "ben reads again")
+			reading.Go(func() { io.Copy(io.Discard, ben.conn) })
+			carl.conn.SetReadDeadline(time.Now().Add(loopback.Patience))
+			o.Met = carl.hear(1)
 		}
 		for _, g := range guests {
 			g.conn.Close()
 		}
 		err = server.Stop()
 		if o.Stuck {
-			rec.Verdict("ben reads nothing, and carl has to wait: he has read only some of anna's lines")
+			comes := "comes"
+			if o.Met != nil {
+				comes = "does not come: " + o.Met.Error()
+			}
+			rec.Verdict("ben reads nothing, and carl has read only some of anna's lines; "+
+				"when ben reads again, the next one %s", comes)
 		} else {
 			rec.Verdict("ben reads nothing; carl has read all of anna's %d lines, and %q", o.N, o.Got)
 		}
 		return o, err
+	}
+}
+
+// blockedSend returns a condition: a send of side to a peer has been seen blocked for so long.
+func blockedSend(rec *timeline.Recorder, side, peer string, watch time.Duration) func() bool {
+	var since time.Time
+	return func() bool {
+		conn, blocked := "", false
+		for _, e := range rec.Snapshot() {
+			if e.Side == peer && e.Conn != "" {
+				conn = e.Conn
+			}
+			blocked = blocked || e.Side == side && e.Op == timeline.Send && e.Conn == conn && e.End == 0
+		}
+		if !blocked || since.IsZero() {
+			since = time.Now()
+		}
+		return blocked && time.Since(since) >= watch
+	}
+}
+
+// hearUnless reads a line, unless held holds first.
+func (g *guest) hearUnless(held func() bool) (isHeld bool, err error) {
+	heard := make(chan error, 1)
+	go func() { heard <- g.hear(1) }()
+	for {
+		select {
+		case err := <-heard:
+			return false, err
+		case <-time.After(5 * time.Millisecond):
+			if held() {
+				g.conn.SetReadDeadline(time.Now())
+				err := <-heard
+				return err != nil, nil
+			}
+		}
 	}
 }
 

@@ -449,8 +449,11 @@ func LostAndResent(
 		}
 		list := copies()
 		o.Got, o.N = []string{string(buf[:got])}, len(list)
-		if o.N != 3 {
+		if o.N > 3 { // one more was sent, and lost, before the filter was off
 			return o, ErrAgain
+		}
+		if o.N < 3 {
+			return o, fmt.Errorf("the first two of %d copies were to be lost, and were not", o.N)
 		}
 		same := true
 		for i, e := range list[1:] {

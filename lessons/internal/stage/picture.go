@@ -38,9 +38,9 @@ func (s *session) writeSVG(name string, chosen []Scene, takes []timeline.Scene) 
 	return done
 }
 
-// replaceable returns an error if there is a file of that name which has something in it and is no
-// picture of a lesson's.
-func replaceable(name string) error {
+// replaceable returns an error if there is a file of that name which has something in it and does not
+// begin as what a lesson writes; wrong says what it is then.
+func replaceable(name, wrong string, beginnings ...string) error {
 	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -58,10 +58,11 @@ func replaceable(name string) error {
 		return fmt.Errorf("%w; give another name", err)
 	}
 	defer f.Close()
-	beginning := make([]byte, len(timeline.SVGBegin))
-	if _, err := io.ReadFull(f, beginning); err != nil || string(beginning) != timeline.SVGBegin {
-		return fmt.Errorf("%s is there already and is no picture of a lesson's: not replaced; give "+
-			"another name, or remove it", name)
+	for _, beginning := range beginnings {
+		begins := make([]byte, len(beginning))
+		if n, _ := f.ReadAt(begins, 0); string(begins[:n]) == beginning {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("%s is there already and %s: not replaced; give another name, or remove it", name, wrong)
 }

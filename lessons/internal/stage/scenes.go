@@ -99,12 +99,12 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 		chosen = s.Scenes[i : i+1]
 	}
 	if *svg != "" {
-		if err := replaceable(*svg); err != nil { // before anything is played
+		if err := replaceable(*svg, "is no picture of a lesson's", timeline.SVGBegin); err != nil { // before anything is played
 			return s.fail("writing the picture: %v", err)
 		}
 	}
 	if *pcap != "" {
-		if err := replaceablePcap(*pcap); err != nil {
+		if err := replaceable(*pcap, "holds no segments of a lesson's", pcapMagic, otherMagic); err != nil {
 			return s.fail("writing the segments: %v", err)
 		}
 	}

@@ -269,5 +269,5 @@ func TestComplaintOnTerminalWithoutWidth(t *testing.T) {
 func TestPictureIsNoPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	require.ErrorContains(t, replaceable(pipe), "no regular file")
+	require.ErrorContains(t, replaceable(pipe, "is no picture", "<svg"), "no regular file")
 }
