@@ -95,7 +95,8 @@ func escaped(s string) (text string, size int) {
 		return string('␀' + r), 1 // the pictures of the control characters follow their order
 	case r == 0x7f:
 		return "␡", 1
-	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co):
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co),
+		unicode.Is(unicode.Noncharacter_Code_Point, r):
 		return fmt.Sprintf("<U+%04X>", r), size
 	}
 	return "", 0

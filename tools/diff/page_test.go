@@ -199,6 +199,7 @@ func TestPageShowsWhiteSpace(t *testing.T) {
 func FuzzPage(f *testing.F) {
 	f.Add("package p\n", "package p // <script>\n", "a.go")
 	f.Add("a\x00\x1b\u202e\n", "\xff\r\n", "<&>")
+	f.Add("\uffff\n", "\ufdd0\U0010ffff\n", "\ufffe") // no characters at all
 	f.Fuzz(func(t *testing.T, before, after, name string) {
 		c := &comparison{files: []*rowdiff.File{rowdiff.CompareFile(name, &before, &after)}}
 		readPage(t, pageOf(c, 3, nil))

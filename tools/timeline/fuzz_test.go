@@ -25,6 +25,8 @@ func FuzzReadJSON(f *testing.F) {
 	f.Add([]byte(object(1, 1, `"side":"c","conn":"tcp1","op":"send"`) + "\n" +
 		object(2, 2, `"side":"c","conn":"tcp1","op":"send"`) + "\n" +
 		object(3, 3, `"us_end":4,"side":"s","conn":"tcp1","op":"recv","n":1099511627776`)))
+	f.Add([]byte(object(1, 1, `"us_end":5,"side":"","conn":"udp1","op":"eof"`) + "\n" + // no side, nobody's peer
+		object(2, 2, `"us_end":6,"side":"c","conn":"udp1","op":"send"`)))
 	f.Add([]byte("\x1b[31m"))
 	f.Fuzz(func(t *testing.T, lines []byte) {
 		events, err := timeline.ReadJSON(bytes.NewReader(lines))

@@ -93,7 +93,7 @@ func Match(events []Event) *Matcher {
 
 // Add takes one event. Of those that move no bytes it keeps only who is on which connection.
 func (m *Matcher) Add(e Event) {
-	if e.Conn == "" {
+	if e.Conn == "" || e.Side == "" { // a remark has no side that could be somebody's peer
 		return
 	}
 	h := half{e.Conn, e.Side}
