@@ -114,6 +114,9 @@ func (r *run) run(ctx context.Context) (err error) {
 	if r.part, err = findPart(r.shard, os.Getenv); err != nil {
 		return err
 	}
+	if r.shard != "" { // shards may share a folder
+		r.options.out = filepath.Join(r.options.out, r.part.folder())
+	}
 	if r.options.roster != "" {
 		if r.roster, err = intake.ReadRoster(r.options.roster); err != nil {
 			return &failure{misuse, err}
@@ -135,6 +138,9 @@ func (r *run) run(ctx context.Context) (err error) {
 	}
 	defer r.index.Close()
 	if err := r.batch.Save(r.options.out); err != nil {
+		return &failure{misuse, err}
+	}
+	if err := r.fitsOthers(); err != nil {
 		return err
 	}
 	if err := r.grade(ctx, todo, work); err != nil {
@@ -307,7 +313,7 @@ func (r *run) grade(ctx context.Context, todo []intake.Submission, work string) 
 		return err
 	}
 	defer r.journal.Close()
-	p := newProgress(r, len(todo))
+	p := newMeter(r, len(todo))
 	defer p.end()
 	var all sync.WaitGroup
 	next := make(chan intake.Submission)
@@ -437,7 +443,11 @@ func publish(dir string, b book.Batch, x *score.Index, began time.Time, out, err
 	var unable []string
 	for _, k := range x.Keys() {
 		row, _ := x.Get(k)
-		counts[row.Status]++
+		if row.Held {
+			counts[score.Held]++
+		} else {
+			counts[row.Status]++
+		}
 		students[k.Student] = true
 		if row.Status == score.GraderError {
 			unable = append(unable, fmt.Sprintf("%s lab %s", score.Plain(k.Student), k.Lab))
@@ -472,7 +482,7 @@ func abridged(all []string) string {
 	return strings.Join(all, ", ")
 }
 
-// newEngine returns what grades, for n submissions at a time.
-func newEngine(_ context.Context, r *run, work string, n int) (grader, error) {
+// newEngine returns what grades, for n submissions at a time. Tests put something else here.
+var newEngine = func(_ context.Context, r *run, work string, n int) (grader, error) {
 	return newLocal(r.root, work, r.labs, n)
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"hash/fnv"
+	"path/filepath"
 	"strconv"
 	"strings"
+
+	"socketbook/tools/grade/internal/book"
 )
 
 // part is the i-th of n parts of a class, from 1.
@@ -15,6 +19,31 @@ func (p part) has(id string) bool {
 	h := fnv.New64a()
 	h.Write([]byte(id))
 	return int(h.Sum64()%uint64(p.n)) == p.i-1
+}
+
+// folder is where the results of a part go, below the folder that is named.
+func (p part) folder() string { return fmt.Sprintf("shard-%d-of-%d", p.i, p.n) }
+
+// fitsOthers compares the batch with those of the other shards that are in the same folder already.
+func (r *run) fitsOthers() error {
+	if r.shard == "" {
+		return nil
+	}
+	pattern := filepath.Join(filepath.Dir(r.options.out), fmt.Sprintf("shard-*-of-%d", r.part.n))
+	others, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	for _, dir := range others {
+		other, err := book.LoadBatch(dir)
+		if err != nil {
+			continue // it has only begun; it will compare itself with this one
+		}
+		if err := r.batch.Fits(other); err != nil {
+			return &failure{mismatch, fmt.Errorf("%s and %s do not fit together: %w", r.options.out, dir, err)}
+		}
+	}
+	return nil
 }
 
 // system is a CI system that runs the same command several times, and how it tells them apart.

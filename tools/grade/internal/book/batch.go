@@ -3,6 +3,7 @@
 package book
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +87,32 @@ func LoadBatch(dir string) (Batch, error) {
 			filepath.Join(dir, batchName), b.V, score.Version)
 	}
 	return b, nil
+}
+
+// Fits returns why two shards do not belong to one class: another suite, another roster. No second run of
+// either mends that.
+func (b Batch) Fits(other Batch) error {
+	switch {
+	case b.Of != other.Of:
+		return fmt.Errorf("one is of %d shards, the other of %d", b.Of, other.Of)
+	case b.Seed != other.Seed:
+		return fmt.Errorf("one has seed %d, the other %d", b.Seed, other.Seed)
+	case b.NoTimes != other.NoTimes:
+		return errors.New("one was made with -no-times, the other without")
+	case !bytes.Equal(b.Roster, other.Roster):
+		return errors.New("they were made with different rosters")
+	case len(b.Labs) != len(other.Labs):
+		return errors.New("they were made with different labs")
+	}
+	for i, l := range b.Labs {
+		if l.Number != other.Labs[i].Number {
+			return errors.New("they were made with different labs")
+		}
+		if l.Suite != other.Labs[i].Suite {
+			return fmt.Errorf("they were made with different suites of lab %s", l.Number)
+		}
+	}
+	return nil
 }
 
 // roster reads the roster; nil if there was none.

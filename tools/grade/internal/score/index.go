@@ -32,6 +32,7 @@ type place struct {
 // Brief is what is known of a row without reading it again.
 type Brief struct {
 	Status  Status // of a held row too: what it would be
+	Held    bool
 	Points  int
 	Of      int
 	Source  string
@@ -104,7 +105,7 @@ func (x *Index) Add(name string, replaces func(was, is place) bool) (torn int, e
 		}
 		row.Unhold()
 		is.brief = Brief{
-			row.Status, row.Points, row.Of, row.Source, intern(row.Suite), intern(row.Sandbox),
+			row.Status, is.status == Held, row.Points, row.Of, row.Source, intern(row.Suite), intern(row.Sandbox),
 		}
 		key := Key{row.Student, intern(row.Lab)}
 		if was, known := x.rows[key]; !known || replaces(was, is) {

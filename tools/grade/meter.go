@@ -16,8 +16,8 @@ import (
 	"socketbook/tools/grade/internal/score"
 )
 
-// progress shows how far a run is: a bar on a terminal, else a line for each submission.
-type progress struct {
+// meter shows how far a run is: a bar on a terminal, else a line for each submission.
+type meter struct {
 	to       io.Writer
 	rows     io.Writer // gets the rows as JSON lines; nil without -json
 	bar      bool
@@ -31,8 +31,8 @@ type progress struct {
 	lastDraw time.Time
 }
 
-func newProgress(r *run, total int) *progress {
-	p := &progress{to: r.out, total: total, began: time.Now(), noTimes: r.noTimes}
+func newMeter(r *run, total int) *meter {
+	p := &meter{to: r.out, total: total, began: time.Now(), noTimes: r.noTimes}
 	if r.json {
 		p.to, p.rows = r.errs, r.out
 	}
@@ -45,7 +45,7 @@ func newProgress(r *run, total int) *progress {
 }
 
 // begin says that a submission is being graded.
-func (p *progress) begin(id string) {
+func (p *meter) begin(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inHand = append(p.inHand, id)
@@ -53,7 +53,7 @@ func (p *progress) begin(id string) {
 }
 
 // add says that it was.
-func (p *progress) add(rows []score.Row) {
+func (p *meter) add(rows []score.Row) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++
@@ -93,7 +93,7 @@ func (p *progress) add(rows []score.Row) {
 const redraw = 100 * time.Millisecond // a terminal far away is not flooded
 
 // draw writes the bar over itself.
-func (p *progress) draw(last bool) {
+func (p *meter) draw(last bool) {
 	if !p.bar || time.Since(p.lastDraw) < redraw && !last {
 		return
 	}
@@ -111,7 +111,7 @@ func (p *progress) draw(last bool) {
 }
 
 // end takes the bar away.
-func (p *progress) end() {
+func (p *meter) end() {
 	if p.bar {
 		fmt.Fprint(p.to, "\r\x1b[K")
 	}
