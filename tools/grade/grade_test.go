@@ -23,7 +23,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"socketbook/tools/check"
-	"socketbook/tools/grade/internal/intake"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/internal/runner"
 )
@@ -403,7 +402,7 @@ func TestWrongUse(t *testing.T) {
 		{"-labs 99 DIR", "there is no lab \"99\"; there are 01, 02"},
 		{"-shard 0/3 DIR", "-shard 0/3: the form is I/N"},
 		{"-shard 4/3 DIR", "the form is I/N"},
-		{"-shard auto DIR", "none of JOB_INDEX"},
+		{"-shard auto DIR", "none of STRATEGY_JOB_INDEX"},
 		{"-j 0 DIR", "-j 0: from 1 to 256"},
 		{"-seed 0 DIR", "-seed 0"},
 		{"-colour DIR", "flag provided but not defined: -colour (grade -help)"},
@@ -460,7 +459,7 @@ func TestParts(t *testing.T) {
 		vars string
 		want part
 	}{
-		{"JOB_INDEX=0 JOB_TOTAL=4", part{1, 4}},
+		{"STRATEGY_JOB_INDEX=0 STRATEGY_JOB_TOTAL=4", part{1, 4}},
 		{"CI_NODE_INDEX=4 CI_NODE_TOTAL=4", part{4, 4}},
 		{"JOB_COMPLETION_INDEX=0 SHARDS=3", part{1, 3}},
 		{"CIRCLE_NODE_INDEX=2 CIRCLE_NODE_TOTAL=3", part{3, 3}},
@@ -473,7 +472,7 @@ func TestParts(t *testing.T) {
 		require.Equal(t, test.want, got, test.vars)
 	}
 	for _, vars := range []string{
-		"", "JOB_INDEX=0", "JOB_TOTAL=3", "CI_NODE_INDEX=0 CI_NODE_TOTAL=3", "CI_NODE_INDEX=4 CI_NODE_TOTAL=3",
+		"", "STRATEGY_JOB_INDEX=0", "STRATEGY_JOB_TOTAL=3", "CI_NODE_INDEX=0 CI_NODE_TOTAL=3", "CI_NODE_INDEX=4 CI_NODE_TOTAL=3",
 		"JOB_COMPLETION_INDEX=1", "SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_COUNT=3", "CIRCLE_NODE_INDEX=x CIRCLE_NODE_TOTAL=3",
 	} {
 		_, err := findPart("auto", of(strings.Fields(vars)...))
@@ -510,5 +509,4 @@ func TestSuites(t *testing.T) {
 		require.Equal(t, filepath.Base(l.File), l.suite.File)
 		require.NotEmpty(t, cmp.Or(l.sum))
 	}
-	_ = intake.Lab{}
 }

@@ -56,7 +56,7 @@ type system struct {
 // expressions strategy.job-index and strategy.job-total are. Kubernetes does not tell a pod how many there
 // are: the manifest sets SHARDS.
 var systems = []system{
-	{"GitHub Actions", "JOB_INDEX", "JOB_TOTAL", 0},
+	{"GitHub Actions", "STRATEGY_JOB_INDEX", "STRATEGY_JOB_TOTAL", 0},
 	{"GitLab CI", "CI_NODE_INDEX", "CI_NODE_TOTAL", 1},
 	{"Kubernetes", "JOB_COMPLETION_INDEX", "SHARDS", 0},
 	{"CircleCI", "CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0},
