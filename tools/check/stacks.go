@@ -118,6 +118,7 @@ var suitePackages = []string{
 	"socketbook/tools/fault",
 	"socketbook/tools/loopback",
 	"socketbook/tools/timeline",
+	remotePackage,
 }
 
 // isStudents reports whether a function belongs to the code under test: in this module, and neither

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"runtime/metrics"
@@ -51,7 +52,10 @@ func (call *Call) run(f func()) {
 		defer call.mu.Unlock()
 		call.ended, call.ok, call.panic = true, returned, r
 		if r != nil {
-			call.stack = debug.Stack()
+			call.stack = string(debug.Stack())
+			if e := call.c.elsewhere; e != nil {
+				call.stack = cmp.Or(e.Stack(call.id), call.stack)
+			}
 		}
 		call.c.poke()
 	}()
@@ -79,7 +83,7 @@ func (c *C) Await(what string, cond func() bool) {
 			c.Fail("waited for %s, but your code has returned", what)
 		}
 		spent := watch.read()
-		if c.alone && spent > aMoment && heapInUse() > memoryLimit && !c.finished() {
+		if c.alone && spent > aMoment && c.heapInUse() > memoryLimit && !c.finished() {
 			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
 		}
 		if spent > limit {
@@ -128,7 +132,7 @@ func (c *C) Resting() bool {
 	begun := !slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == 0 })
 	// Quiet before and after: what the code wrote or closed just before it came to rest may still
 	// be under way.
-	return begun && c.quiet() && !slices.ContainsFunc(c.tree(snapshot()), goroutine.moves) && c.quiet()
+	return begun && c.quiet() && !slices.ContainsFunc(c.tree(c.look()), goroutine.moves) && c.quiet()
 }
 
 func (c *C) quiet() bool {
@@ -155,8 +159,12 @@ func (c *C) checkCalls() {
 	})
 	for _, a := range c.adversaries { // after the calls: a call that is stuck in a loop is ended for it
 		if stack := a.Spun(); stack != nil {
+			text := string(stack)
+			if c.elsewhere != nil {
+				text = c.elsewhere.Stack(parseStacks(stack)[0].id)
+			}
 			c.Fail("your code is stuck in a loop%s: its calls failed a hundred times in a row and it went on; "+
-				"an error must end the loop", at(crashFrame(string(stack))))
+				"an error must end the loop", at(crashFrame(text)))
 		}
 	}
 	if bad < 0 {
@@ -167,7 +175,7 @@ func (c *C) checkCalls() {
 		c.out.NotStarted, _, _ = strings.Cut(call.what, "(")
 		c.Fail("%s is not started: fill it in", c.out.NotStarted)
 	case call.panic != nil:
-		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(string(call.stack))), said(call.panic))
+		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(call.stack)), said(call.panic))
 	default:
 		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
 	}
@@ -180,6 +188,21 @@ func (c *C) giveUp(format string, args ...any) {
 		a.Stop()
 	}
 	c.Fail("%s", message)
+}
+
+// look returns all goroutines, at a moment after the call; not to be changed.
+func (c *C) look() []goroutine {
+	if c.elsewhere != nil {
+		return lookElsewhere(c.elsewhere)
+	}
+	return snapshot()
+}
+
+func (c *C) heapInUse() uint64 {
+	if c.elsewhere != nil {
+		return c.elsewhere.Heap()
+	}
+	return heapInUse()
 }
 
 // heapInUse is how many bytes of the heap are taken, garbage included. Asking does not stop the world.
@@ -217,7 +240,7 @@ func (c *C) tree(all []goroutine) []goroutine {
 
 // whereItIs describes what the calls that have not ended wait for, and where the suite stands.
 func (c *C) whereItIs() (where string) {
-	tree := c.tree(snapshot())
+	tree := c.tree(c.look())
 	if len(tree) == 0 {
 		return "your code has returned"
 	}
@@ -273,7 +296,7 @@ func (c *C) leftBehind() []goroutine {
 	if len(c.calls) == 0 || !c.callsEnded() { // what runs below a call that goes on may belong to it
 		return nil
 	}
-	return slices.DeleteFunc(c.tree(snapshot()), func(g goroutine) bool {
+	return slices.DeleteFunc(c.tree(c.look()), func(g goroutine) bool {
 		return slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == g.id })
 	})
 }
