@@ -216,7 +216,8 @@ func (b *nsBox) close() error {
 	}
 	b.closed.Do(func() {
 		_ = b.keeper.Process.Kill()
-		for range b.answers { //nolint: until it is closed
+		for range b.answers { // until it is closed
+			continue
 		}
 		<-b.gone
 		unix.Close(b.socket)
@@ -365,14 +366,29 @@ func (p *printed) close() {
 	}
 }
 
-// wait waits until all is read. An end that somebody keeps in a queue of descriptors is not waited
-// for.
+// wait waits until all that was printed is read. The command has ended, and so the pipes hold
+// whatever is still to come. Their end is not waited for: somebody may have put the other end into a
+// queue of descriptors.
 func (p *printed) wait() {
 	for _, o := range p {
-		if o.ours != nil {
-			_ = o.ours.SetReadDeadline(time.Now().Add(stragglers))
-			<-o.read
-			o.ours.Close()
+		if o.ours == nil {
+			continue
 		}
+		_ = o.ours.SetReadDeadline(time.Now())
+		<-o.read
+		_ = o.ours.SetReadDeadline(time.Time{})
+		if raw, err := o.ours.SyscallConn(); err == nil {
+			rest := make([]byte, 64<<10)
+			_ = raw.Read(func(fd uintptr) bool {
+				for {
+					n, err := unix.Read(int(fd), rest)
+					if n <= 0 && err != unix.EINTR {
+						return true
+					}
+					_, _ = o.Write(rest[:max(n, 0)])
+				}
+			})
+		}
+		o.ours.Close()
 	}
 }

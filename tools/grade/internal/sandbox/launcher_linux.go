@@ -30,7 +30,8 @@ func launch(arg string) {
 		os.Exit(2)
 	}
 	report := 3 + l.Files
-	unix.CloseOnExec(report)
+	// Nothing else that the grader has open, or was given by whoever started it, is the command's.
+	_ = unix.CloseRange(uint(report), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC)
 	step, err := l.become()
 	text, _ := json.Marshal(failure(step, err))
 	_, _ = unix.Write(report, text)

@@ -37,6 +37,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -62,8 +63,9 @@ type Folder struct {
 	Path string // absolute; links in it are followed
 
 	// Writable folders belong to the caller, who makes them, chooses their permissions (see
-	// [Box.Own]) and removes them. Whatever is found in one afterwards was put there by a
-	// stranger: open it with O_NOFOLLOW and expect a fifo. [Limits.Tmp] bounds its size.
+	// [Box.Own]) and removes them ([RemoveAll]). Whatever is found in one afterwards was put there
+	// by a stranger: open it with O_NOFOLLOW and expect a fifo. [Limits.Tmp] bounds its size, and
+	// it may not be deeper than 100 folders.
 	Writable bool
 }
 
@@ -285,6 +287,26 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 func (p *Process) Wait() Result {
 	<-p.done
 	return p.result
+}
+
+// RemoveAll removes a folder that was Writable. os.RemoveAll does not enter folders that their owner
+// has closed.
+func RemoveAll(path string) error {
+	if err := os.RemoveAll(path); err == nil {
+		return nil
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return os.RemoveAll(path)
+	}
+	defer root.Close()
+	_ = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, _ error) error {
+		if d != nil && d.IsDir() {
+			_ = root.Chmod(name, 0o700) // WalkDir reads it afterwards
+		}
+		return nil
+	})
+	return os.RemoveAll(path)
 }
 
 func (c Command) check() error {

@@ -126,7 +126,7 @@ func (k *keeper) freshTmp(l Limits) (failed string, err error) {
 	at := rootPath + tmpPath
 	for unix.Unmount(at, unix.MNT_DETACH) == nil {
 	}
-	options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=32768", l.Tmp)
+	options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", l.Tmp, max(l.Tmp/perFile, 1024))
 	if err := mountTmp(at, options); err != nil {
 		return "mount tmpfs", err
 	}
