@@ -39,6 +39,8 @@ type Attack struct {
 	Writes bool           // it has a writable folder
 	Fetch  bool           // /tmp/out is fetched, which must be refused
 	Socket bool           // descriptor 3 is a socket
+	Go     bool           // the Go installation and its caches are to be seen
+	Fill   string         // source that takes the place of the mark in a file of the part build
 	Also   string         // another attack that follows in the same box
 	path   string
 }
@@ -126,6 +128,13 @@ func (a *Attack) set(key, value string) (err error) {
 		a.Fetch = value == "yes"
 	case "files":
 		a.Socket = value == "yes"
+	case "go":
+		a.Go = value == "yes"
+	case "fill":
+		times, text, _ := strings.Cut(value, " ")
+		var n int
+		n, err = strconv.Atoi(times)
+		a.Fill = strings.Repeat(text, n)
 	case "also":
 		a.Also = value
 	default:

@@ -1,15 +1,14 @@
 package attacks
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -19,8 +18,8 @@ import (
 // Range is where attacks are tried. It has what they are after: a file, a server on 127.0.0.1 and
 // one on an abstract Unix address, and this process.
 type Range struct {
-	root    string
 	folder  string
+	golang  sandbox.Go
 	program string // the attacks of the part box
 	tcp     net.Listener
 	unix    net.Listener
@@ -31,7 +30,7 @@ const secretText = "nobody inside may read this\n"
 
 // NewRange builds the attacks of the module in root. The caller closes the range.
 func NewRange(ctx context.Context, root string) (r *Range, err error) {
-	r = &Range{root: root}
+	r = &Range{}
 	if r.folder, err = os.MkdirTemp("", "socketbook-attacks-"); err != nil {
 		return nil, fmt.Errorf("making a folder for the attacks: %w", err)
 	}
@@ -43,11 +42,12 @@ func NewRange(ctx context.Context, root string) (r *Range, err error) {
 	if err = os.Chmod(r.folder, 0o755); err != nil { // root becomes somebody else inside
 		return nil, err
 	}
+	if r.golang, err = sandbox.FindGo(ctx, root); err != nil {
+		return nil, err
+	}
 	r.program = filepath.Join(r.folder, "box")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", r.program, "./"+Folder+"/box")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the attacks: %w\n%s", err, bytes.TrimSpace(out))
+	if err = r.golang.Warm(ctx, root, "-o", r.program, "./"+Folder+"/box"); err != nil {
+		return nil, err
 	}
 	if err = os.Chmod(r.program, 0o755); err != nil {
 		return nil, err
@@ -84,6 +84,11 @@ func (r *Range) Close() error {
 // Attacks of one range with a writable folder must not run at the same time.
 func (r *Range) TryBox(ctx context.Context, a Attack) (err error) {
 	folders := []sandbox.Folder{{Path: r.program}}
+	env := r.env
+	if a.Go {
+		folders = append(folders, r.golang.Folders()...)
+		env = append(r.golang.Env(), env...)
+	}
 	shared := filepath.Join(r.folder, "shared")
 	if a.Writes {
 		if err := os.Mkdir(shared, 0o700); err != nil {
@@ -102,7 +107,7 @@ func (r *Range) TryBox(ctx context.Context, a Attack) (err error) {
 			return err
 		}
 	}
-	c := sandbox.Command{Path: r.program, Args: []string{a.Name}, Env: r.env, Limits: a.Limits}
+	c := sandbox.Command{Path: r.program, Args: []string{a.Name}, Env: env, Limits: a.Limits}
 	if a.Socket {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -143,6 +148,38 @@ func (r *Range) TryBox(ctx context.Context, a Attack) (err error) {
 		return err
 	}
 	return r.untouched()
+}
+
+// TryBuild runs an attack of the part build: the go command compiles it in a box of its own.
+func (r *Range) TryBuild(ctx context.Context, a Attack) error {
+	source, err := os.ReadFile(a.path)
+	if err != nil {
+		return err
+	}
+	module := filepath.Join(r.folder, "build", a.Name)
+	defer os.RemoveAll(module)
+	const mark = "/*FILL*/"
+	err = errors.Join(
+		writeFile(filepath.Join(module, "go.mod"), "module attack\n\ngo 1.26\n"),
+		writeFile(filepath.Join(module, "main.go"), strings.Replace(string(source), mark, a.Fill, 1)))
+	if err != nil {
+		return err
+	}
+	box, err := sandbox.Open(sandbox.Config{
+		Folders: append(r.golang.Folders(), sandbox.Folder{Path: module}),
+	})
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	result, err := box.Run(ctx, sandbox.Command{
+		Path: r.golang.Command(), Args: []string{"build", "-o", "/tmp/out", "."},
+		Dir: module, Env: r.golang.Env(), Limits: a.Limits,
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.judge(result), box.Close(), r.untouched())
 }
 
 // untouched looks at what the attacks were after.

@@ -8,6 +8,7 @@
 //	left:   1                       at least that many processes are left behind, and ended
 //	folder: yes                     it has a writable folder
 //	fetch:  yes                     /tmp/out is fetched, which must be refused
+//	go:     yes                     the Go installation and its caches are there, as for a build
 //	also:   second                  another attack runs in the same box afterwards
 //	files:  yes                     descriptor 3 is a socket
 package main
