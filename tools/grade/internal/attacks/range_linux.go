@@ -1,0 +1,191 @@
+package attacks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"socketbook/tools/grade/internal/sandbox"
+)
+
+// Range is where attacks are tried. It has what they are after: a file, a server on 127.0.0.1 and
+// one on an abstract Unix address, and this process.
+type Range struct {
+	folder  string
+	golang  sandbox.Go
+	program string // the attacks of the part box
+	tcp     net.Listener
+	unix    net.Listener
+	env     []string
+}
+
+const secretText = "nobody inside may read this\n"
+
+// NewRange builds the attacks of the module in root. The caller closes the range.
+func NewRange(ctx context.Context, root string) (r *Range, err error) {
+	r = &Range{}
+	if r.folder, err = os.MkdirTemp("", "socketbook-attacks-"); err != nil {
+		return nil, fmt.Errorf("making a folder for the attacks: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	if err = os.Chmod(r.folder, 0o755); err != nil { // root becomes somebody else inside
+		return nil, err
+	}
+	if r.golang, err = sandbox.FindGo(ctx, root); err != nil {
+		return nil, err
+	}
+	r.program = filepath.Join(r.folder, "box")
+	if err = r.golang.Warm(ctx, root, "-o", r.program, "./"+Folder+"/box"); err != nil {
+		return nil, err
+	}
+	if err = os.Chmod(r.program, 0o755); err != nil {
+		return nil, err
+	}
+	if err = writeFile(r.secret(), secretText); err != nil {
+		return nil, err
+	}
+	if r.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	if r.unix, err = net.Listen("unix", fmt.Sprint("@socketbook-attacks-", os.Getpid(), "-", filepath.Base(r.folder))); err != nil {
+		return nil, err
+	}
+	r.env = []string{
+		"SECRET=" + r.secret(), "SERVER=" + r.tcp.Addr().String(), "ABSTRACT=" + r.unix.Addr().String(),
+		"GRADER=" + strconv.Itoa(os.Getpid()), "PROGRAM=" + r.program, "FOLDER=" + filepath.Join(r.folder, "shared"),
+	}
+	return r, nil
+}
+
+func (r *Range) secret() string { return filepath.Join(r.folder, "another-submission", "framing.go") }
+
+// Close removes everything.
+func (r *Range) Close() error {
+	for _, ln := range []net.Listener{r.tcp, r.unix} {
+		if ln != nil {
+			ln.Close()
+		}
+	}
+	return os.RemoveAll(r.folder)
+}
+
+// TryBox runs an attack of the part box, in a box of its own, and says what is wrong; nil if it held.
+// Attacks of one range with a writable folder must not run at the same time.
+func (r *Range) TryBox(ctx context.Context, a Attack) (err error) {
+	folders := []sandbox.Folder{{Path: r.program}}
+	env := r.env
+	if a.Go {
+		folders = append(folders, r.golang.Folders()...)
+		env = append(r.golang.Env(), env...)
+	}
+	shared := filepath.Join(r.folder, "shared")
+	if a.Writes {
+		if err := os.Mkdir(shared, 0o700); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, sandbox.RemoveAll(shared)) }()
+		folders = append(folders, sandbox.Folder{Path: shared, Writable: true})
+	}
+	box, err := sandbox.Open(sandbox.Config{Folders: folders})
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	if a.Writes {
+		if err := box.Own(shared); err != nil {
+			return err
+		}
+	}
+	c := sandbox.Command{Path: r.program, Args: []string{a.Name}, Env: env, Limits: a.Limits}
+	if a.Socket {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fds[0])
+		theirs := os.NewFile(uintptr(fds[1]), "socket")
+		defer theirs.Close()
+		c.Files = []*os.File{theirs}
+	}
+	if a.Fetch {
+		out, err := os.Create(filepath.Join(r.folder, "fetched"))
+		if err != nil {
+			return err
+		}
+		defer os.Remove(out.Name())
+		defer out.Close()
+		c.Fetch = []sandbox.Fetch{{Path: "/tmp/out", To: out}}
+	}
+	result, err := box.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := a.judge(result); err != nil {
+		return err
+	}
+	if a.Also != "" {
+		c.Args, c.Fetch, c.Files = []string{a.Also}, nil, nil
+		result, err := box.Run(ctx, c)
+		if err != nil {
+			return err
+		}
+		if err := (Attack{Ends: []string{"exited 0"}, Limits: a.Limits}).judge(result); err != nil {
+			return fmt.Errorf("%s: %w", a.Also, err)
+		}
+	}
+	if err := box.Close(); err != nil {
+		return err
+	}
+	return r.untouched()
+}
+
+// TryBuild runs an attack of the part build: the go command compiles it in a box of its own.
+func (r *Range) TryBuild(ctx context.Context, a Attack) error {
+	source, err := os.ReadFile(a.path)
+	if err != nil {
+		return err
+	}
+	module := filepath.Join(r.folder, "build", a.Name)
+	defer os.RemoveAll(module)
+	const mark = "/*FILL*/"
+	err = errors.Join(
+		writeFile(filepath.Join(module, "go.mod"), "module attack\n\ngo 1.26\n"),
+		writeFile(filepath.Join(module, "main.go"), strings.Replace(string(source), mark, a.Fill, 1)))
+	if err != nil {
+		return err
+	}
+	box, err := sandbox.Open(sandbox.Config{
+		Folders: append(r.golang.Folders(), sandbox.Folder{Path: module}),
+	})
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	result, err := box.Run(ctx, sandbox.Command{
+		Path: r.golang.Command(), Args: []string{"build", "-o", "/tmp/out", "."},
+		Dir: module, Env: r.golang.Env(), Limits: a.Limits,
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.judge(result), box.Close(), r.untouched())
+}
+
+// untouched looks at what the attacks were after.
+func (r *Range) untouched() error {
+	if text, err := os.ReadFile(r.secret()); err != nil || string(text) != secretText {
+		return fmt.Errorf("another submission has changed: %q %w", text, err)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Go is a Go installation as a build inside a box sees it.
+type Go struct {
+	Root     string // GOROOT
+	ModCache string // GOMODCACHE
+	Cache    string // GOCACHE: what is compiled already; builds inside read it and never write
+}
+
+// FindGo asks the go command in PATH where its folders are, for the module in dir.
+func FindGo(ctx context.Context, dir string) (Go, error) {
+	cmd := exec.CommandContext(ctx, "go", "env", "-json", "GOROOT", "GOMODCACHE", "GOCACHE")
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return Go{}, fmt.Errorf("asking the go command for its folders: %w %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	var env struct{ GOROOT, GOMODCACHE, GOCACHE string }
+	if err := json.Unmarshal(out, &env); err != nil {
+		return Go{}, fmt.Errorf("asking the go command for its folders: %w", err)
+	}
+	return Go{Root: env.GOROOT, ModCache: env.GOMODCACHE, Cache: env.GOCACHE}, nil
+}
+
+// Command is the path of the go command.
+func (g Go) Command() string { return filepath.Join(g.Root, "bin", "go"+exe) }
+
+// Folders are what a build needs besides the module's own: the installation, the module cache and
+// the build cache, all read-only.
+func (g Go) Folders() []Folder {
+	return []Folder{{Path: g.Root}, {Path: g.ModCache}, {Path: g.Cache}}
+}
+
+// Env is the environment of a build: without cgo, without a network, without another toolchain, and
+// with the module's go.mod as it is.
+func (g Go) Env() []string {
+	return []string{
+		"GOROOT=" + g.Root, "GOMODCACHE=" + g.ModCache, "GOCACHE=" + g.Cache,
+		"CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local",
+		"GOENV=off", "GOWORK=off", "GOTELEMETRY=off", "GO111MODULE=on", "GOVCS=*:off",
+	}
+}
+
+// Warm fills the build cache with what a build compiles, outside of any box: it is for trusted source,
+// once for a batch, before the first submission. Its arguments are those of go build; the builds
+// that follow must have the same ones, such as -trimpath, or they compile everything again.
+//
+// Builds inside get no layer of their own above the cache, because the go command does without: what
+// it compiles it keeps in its work folder in /tmp, and if it cannot write to the cache it goes on.
+// That took no longer than with an overlay (0.2 s for a lab), while a copy of the cache for each
+// student is 40 to 80 MB.
+func (g Go) Warm(ctx context.Context, dir string, args ...string) error {
+	for _, folder := range []string{g.Cache, g.ModCache} { // otherwise no box can show them
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("making the go command's folders: %w", err)
+		}
+	}
+	cmd := exec.CommandContext(ctx, g.Command(), append([]string{"build"}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(g.Env(), "HOME="+g.Cache, "TMPDIR="+os.TempDir(), "PATH="+filepath.Dir(g.Command()))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("filling the build cache: %w\n%s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
