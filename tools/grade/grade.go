@@ -305,7 +305,7 @@ func (r *run) grade(ctx context.Context, todo []intake.Submission, work string) 
 	if len(todo) == 0 {
 		return nil
 	}
-	if r.engine, err = newEngine(ctx, r, work, min(r.atOnce, len(todo))); err != nil {
+	if r.engine, err = newEngine(ctx, r, work); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.engine.Close()) }()
@@ -480,9 +480,4 @@ func abridged(all []string) string {
 		return strings.Join(all[:most], ", ") + ", …"
 	}
 	return strings.Join(all, ", ")
-}
-
-// newEngine returns what grades, for n submissions at a time. Tests put something else here.
-var newEngine = func(_ context.Context, r *run, work string, n int) (grader, error) {
-	return newLocal(r.root, work, r.labs, n)
 }

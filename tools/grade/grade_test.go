@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"socketbook/tools/check"
+	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/internal/runner"
 )
@@ -34,18 +35,19 @@ const asCommand = "SOCKETBOOK_GRADE_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		newEngine = func(context.Context, *run, string, int) (grader, error) { return madeUp{}, nil }
+		newEngine = func(context.Context, *run, string) (grader, error) { return madeUp{}, nil }
 		os.Exit(command(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
+	sandbox.Main()
 	runner.Supervise()
+	judgeMain()
 	os.Exit(m.Run())
 }
 
 // madeUp is an engine that takes points from the answer itself: "points 7", "error", "slow 20".
 type madeUp struct{}
 
-func (madeUp) Sandbox() string { return "made up" }
-func (madeUp) Close() error    { return nil }
+func (madeUp) Close() error { return nil }
 
 func (madeUp) Grade(ctx context.Context, j job) []score.Row {
 	var rows []score.Row
@@ -83,7 +85,7 @@ func (madeUp) Grade(ctx context.Context, j job) []score.Row {
 func grades(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	was := newEngine
-	newEngine = func(context.Context, *run, string, int) (grader, error) { return madeUp{}, nil }
+	newEngine = func(context.Context, *run, string) (grader, error) { return madeUp{}, nil }
 	defer func() { newEngine = was }()
 	var out, errs bytes.Buffer
 	status = command(t.Context(), args, &out, &errs)
@@ -297,7 +299,7 @@ func TestInterrupted(t *testing.T) {
 	})
 	out := t.TempDir()
 	was := newEngine
-	newEngine = func(context.Context, *run, string, int) (grader, error) { return madeUp{}, nil }
+	newEngine = func(context.Context, *run, string) (grader, error) { return madeUp{}, nil }
 	defer func() { newEngine = was }()
 	ctx, stop := context.WithCancel(t.Context())
 	var stdout, stderr bytes.Buffer

@@ -11,6 +11,7 @@ import (
 
 	"socketbook/tools/check"
 	"socketbook/tools/grade/internal/intake"
+	"socketbook/tools/grade/internal/remote"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/internal/labrun"
 )
@@ -20,7 +21,8 @@ type lab struct {
 	intake.Lab
 	title string
 	suite check.Lab // the names of the cases, and their points
-	sum   string    // of everything that makes the verdict: another sum, another suite
+	judge remote.Suite
+	sum   string // of everything that makes the verdict: another sum, another suite
 }
 
 // findLabs returns the labs of the project in root that the list names, or all.
@@ -51,7 +53,7 @@ func findLabs(root, list string) ([]lab, error) {
 	}
 	var labs []lab
 	for _, one := range wanted {
-		i := slices.IndexFunc(suites, func(s check.Lab) bool { return s.Number == one.Number })
+		i := slices.IndexFunc(suites, func(s remote.Suite) bool { return s.Table().Number == one.Number })
 		if i < 0 {
 			return nil, fmt.Errorf("lab %s is not built into this program: build it again in %s", one.Number, root)
 		}
@@ -61,7 +63,7 @@ func findLabs(root, list string) ([]lab, error) {
 			return nil, err
 		}
 		labs = append(labs, lab{
-			Lab: intake.Lab{Number: one.Number, File: one.File}, title: one.Title, suite: suites[i],
+			Lab: intake.Lab{Number: one.Number, File: one.File}, title: one.Title, suite: suites[i].Table(), judge: suites[i],
 			sum: score.Hash([]byte(engine + sum))[:12],
 		})
 	}

@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/internal/runner"
 )
@@ -35,7 +36,9 @@ const (
 )
 
 func main() {
+	sandbox.Main()
 	runner.Supervise()
+	judgeMain()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
