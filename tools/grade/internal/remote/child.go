@@ -126,20 +126,12 @@ func (c *child) tellStacks(e *encoder) {
 	text := c.stacks()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for number := range c.threads {
-		if number%2 == 0 {
-			n++
-		}
-	}
-	e.uint(uint64(n))
+	e.uint(uint64(len(c.threads)))
 	for number, t := range c.threads {
-		if number%2 == 0 {
-			e.uint(number)
-			e.uint(uint64(t.here))
-		}
+		e.uint(number)
+		e.uint(uint64(t.here)) // 0 for one that has not begun
 	}
-	n = 0
+	n := 0
 	blocks(text, func(int, []byte) bool { n++; return true })
 	e.uint(uint64(n))
 	blocks(text, func(id int, _ []byte) bool {

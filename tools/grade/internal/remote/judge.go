@@ -189,8 +189,9 @@ func (w *elsewhere) Goroutines() (text []byte, rest func() (links []check.Link, 
 	there := map[uint64]int{}
 	if d != nil {
 		for range d.count() {
-			number, goroutine := d.uint(), d.upTo(1<<40)
-			there[number] = goroutine
+			if number, goroutine := d.uint(), d.upTo(1<<40); goroutine > 0 {
+				there[number] = goroutine
+			}
 		}
 		for range d.count() {
 			lives[d.upTo(1<<40)] = true

@@ -163,6 +163,7 @@ func TestAnswersOfSolutions(t *testing.T) {
 			program := answers(t, lab)
 			for i, a := range list(t, program) {
 				t.Run(a.name, func(t *testing.T) {
+					t.Parallel()
 					verdicts := suite.Judge(1, 4, func() (*remote.Process, error) {
 						return remote.Start(exec.Command(program, fmt.Sprint(i)))
 					})

@@ -589,7 +589,7 @@ func (s *side) partner(t *thread) {
 func (s *side) learn(t *thread, m message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.judge && t.number%2 == 0 && len(s.roots) < mostRoots {
+	if s.judge && t.number%2 == 0 && m.goroutine > 0 && len(s.roots) < mostRoots {
 		s.roots[m.goroutine] = t.here
 	}
 }
