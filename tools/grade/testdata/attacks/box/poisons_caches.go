@@ -19,7 +19,7 @@ var _ = attack("poisons_caches", func() {
 				break
 			}
 			no := []error{syscall.EROFS, syscall.EACCES, syscall.EPERM}
-			_, err = os.OpenFile(deeper+"/x", os.O_CREATE|os.O_WRONLY, 0o600)
+			_, err = os.OpenFile(deeper+"/socketbook-attack", os.O_CREATE|os.O_WRONLY, 0o600)
 			refused("create", err, no...)
 			refused("chmod", os.Chmod(deeper, 0o777), no...)
 			for _, e := range entries[:min(len(entries), 50)] {
