@@ -119,6 +119,7 @@ var suitePackages = []string{
 	"socketbook/tools/loopback",
 	"socketbook/tools/timeline",
 	remotePackage,
+	"socketbook/tools/grade/internal/verdict",
 }
 
 // isStudents reports whether a function belongs to the code under test: in this module, and neither

@@ -89,6 +89,8 @@ func (o *outcome) died(err error, printed string) {
 	exit := (*exec.ExitError)(nil)
 	if errors.As(err, &exit) {
 		status = exit.ProcessState.String()
+	} else if err != nil {
+		status = err.Error() // of a process in a sandbox
 	}
 	if noThread.MatchString(printed) {
 		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see "+
@@ -109,6 +111,8 @@ func (o *outcome) died(err error, printed string) {
 	case exit != nil && exit.ExitCode() == deafWorker, err == ErrEnded:
 		o.Message = "your code closed files or sockets that it had not opened, the standard output " +
 			"among them"
+	case strings.HasPrefix(status, "it "): // what a sandbox says of a limit
+		o.Message = "the program that ran your code was ended: " + status
 	default:
 		o.Message = "your code ended the whole program (" + status + "), as os.Exit and log.Fatal " +
 			"do; return an error instead"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/grade/internal/source"
+	"socketbook/tools/grade/internal/verdict"
 )
 
 // job is what a grader gets: one student's answers, which have passed the intake.
@@ -170,7 +172,7 @@ func (s *submission) grade(ctx context.Context) (err error) {
 		return err
 	}
 	if s.kind == sandbox.None {
-		return s.judge(func(t task) ([]check.Verdict, error) { return withoutBox(ctx, t) })
+		return s.judge(func(t verdict.Task) ([]check.Verdict, error) { return verdict.Here(ctx, t) })
 	}
 	return s.inBoxes(ctx, shared)
 }
@@ -194,12 +196,13 @@ func (s *submission) build(ctx context.Context) error {
 		if len(labs) == 0 {
 			return nil
 		}
-		output, err := s.goCommand(ctx, box, labs, "vet", append(slices.Clone(vetFlags), "-overlay="+overlay), "labs/%s", nil)
+		output, err := s.compile(ctx, box, labs, overlay)
 		if err != nil {
 			return err
 		}
 		if output == "" {
-			output, err = s.compile(ctx, box, labs, overlay)
+			flags := append(slices.Clone(vetFlags), "-overlay="+overlay)
+			output, err = s.goCommand(ctx, box, labs, "vet", flags, "labs/%s", nil)
 		}
 		if output == "" || err != nil {
 			return err
@@ -284,9 +287,10 @@ func (s *submission) blame(labs []int, output string) error {
 			text, ok = rest, true
 		}
 		if ok {
-			file := path.Base(s.labs[i].File)
-			s.rows[i].End(score.DoesNotCompile, file+" does not compile")
-			s.rows[i].Output = score.CutOutput(strings.ReplaceAll(text, s.dir+string(filepath.Separator), ""))
+			s.rows[i].End(score.DoesNotCompile, path.Base(s.labs[i].File)+" does not compile, or go vet refuses it")
+			// The file has another name here; the student knows it by its own.
+			name := regexp.MustCompile(`\S*submission-\d+[/\\]` + s.labs[i].Number + `\.go\b`)
+			s.rows[i].Output = score.CutOutput(name.ReplaceAllString(text, s.labs[i].File))
 			blamed = true
 		}
 	}
@@ -302,16 +306,19 @@ func lastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
+// casesAtOnce is how many cases of a lab are graded at once: they wait more than they work.
+const casesAtOnce = 4
+
 // judge lets a judge make the verdict of each lab.
-func (s *submission) judge(verdicts func(task) ([]check.Verdict, error)) error {
+func (s *submission) judge(verdicts func(verdict.Task) ([]check.Verdict, error)) error {
 	for _, i := range s.open() {
 		row := &s.rows[i]
 		began := time.Now()
-		all, err := verdicts(task{
-			Lab: s.labs[i].Number, Seed: s.seed, Child: s.program(i), AtOnce: casesAtOnce,
+		all, err := verdicts(verdict.Task{
+			Lab: s.labs[i].Number, Seed: s.seed, Judge: s.module.judge, Child: s.program(i), AtOnce: casesAtOnce,
 		})
 		row.Sandbox, row.Seconds = s.name, time.Since(began).Seconds()
-		if errors.Is(err, errTooLong) {
+		if errors.Is(err, verdict.ErrTooLong) {
 			row.End(score.TimedOut, err.Error())
 			continue
 		} else if err != nil {
@@ -341,12 +348,8 @@ func enter(row *score.Row, all []check.Verdict) {
 // inBoxes makes the boxes of a submission, for the judge and for the children, and lets a judge make the
 // verdicts.
 func (s *submission) inBoxes(ctx context.Context, shared string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	common := sandbox.Folder{Path: shared, Writable: true}
-	judge, err := sandbox.Open(sandbox.Config{Folders: []sandbox.Folder{{Path: self}, common}})
+	judge, err := sandbox.Open(sandbox.Config{Folders: []sandbox.Folder{{Path: s.module.judge}, common}})
 	if err != nil {
 		return err
 	}
@@ -363,5 +366,7 @@ func (s *submission) inBoxes(ctx context.Context, shared string) error {
 		defer box.Close()
 		boxes <- box
 	}
-	return s.judge(func(t task) ([]check.Verdict, error) { return inBoxes(ctx, t, boxes, judge, shared) })
+	return s.judge(func(t verdict.Task) ([]check.Verdict, error) {
+		return verdict.InBoxes(ctx, t, boxes, judge, shared)
+	})
 }

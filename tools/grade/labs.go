@@ -11,8 +11,8 @@ import (
 
 	"socketbook/tools/check"
 	"socketbook/tools/grade/internal/intake"
-	"socketbook/tools/grade/internal/remote"
 	"socketbook/tools/grade/internal/score"
+	"socketbook/tools/grade/internal/suites"
 	"socketbook/tools/internal/labrun"
 )
 
@@ -21,8 +21,7 @@ type lab struct {
 	intake.Lab
 	title string
 	suite check.Lab // the names of the cases, and their points
-	judge remote.Suite
-	sum   string // of everything that makes the verdict: another sum, another suite
+	sum   string    // of everything that makes the verdict: another sum, another suite
 }
 
 // findLabs returns the labs of the project in root that the list names, or all.
@@ -53,8 +52,8 @@ func findLabs(root, list string) ([]lab, error) {
 	}
 	var labs []lab
 	for _, one := range wanted {
-		i := slices.IndexFunc(suites, func(s remote.Suite) bool { return s.Table().Number == one.Number })
-		if i < 0 {
+		suite, ok := suites.Find(one.Number)
+		if !ok {
 			return nil, fmt.Errorf("lab %s is not built into this program: build it again in %s", one.Number, root)
 		}
 		// The student's own file is not part of the suite.
@@ -63,7 +62,7 @@ func findLabs(root, list string) ([]lab, error) {
 			return nil, err
 		}
 		labs = append(labs, lab{
-			Lab: intake.Lab{Number: one.Number, File: one.File}, title: one.Title, suite: suites[i].Table(), judge: suites[i],
+			Lab: intake.Lab{Number: one.Number, File: one.File}, title: one.Title, suite: suite.Table(),
 			sum: score.Hash([]byte(engine + sum))[:12],
 		})
 	}

@@ -38,7 +38,6 @@ const (
 func main() {
 	sandbox.Main()
 	runner.Supervise()
-	judgeMain()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"socketbook/tools/grade/internal/sandbox"
+	"socketbook/tools/grade/internal/suites"
 )
 
 // module is a copy of the part of the project that a child is built from: the functions of a lab, called from
@@ -26,6 +27,7 @@ import (
 type module struct {
 	dir    string
 	golang sandbox.Go
+	judge  string // its program
 }
 
 // buildFlags are the same for everybody, so that what is compiled once serves all.
@@ -40,13 +42,14 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 	if err != nil {
 		return nil, &failure{misuse, err}
 	}
-	m := &module{dir: dir, golang: golang}
+	m := &module{dir: dir, golang: golang, judge: filepath.Join(dir, "judge"+exe)}
 	names := []string{
 		"go.mod", "go.sum", "tools/check", "tools/fault", "tools/loopback", "tools/timeline",
-		"tools/grade/internal/remote",
+		"tools/grade/internal/remote", "tools/grade/internal/judge", "tools/grade/internal/suites",
+		"tools/grade/internal/verdict", "tools/grade/internal/sandbox", "tools/grade/internal/score", "tools/internal/runner",
 	}
-	for _, l := range labs {
-		names = append(names, "labs/"+l.Number)
+	for _, s := range suites.All { // the judge has all of them
+		names = append(names, "labs/"+s.Table().Number)
 	}
 	if err := copyProject(root, dir, names); err != nil {
 		return nil, fmt.Errorf("copying the project: %w", err)
@@ -64,10 +67,15 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 			return nil, err
 		}
 	}
+	// The children are compiled with the flags of every student's, but not linked.
 	if err := golang.Warm(ctx, dir, append(slices.Clone(buildFlags), "./labs/...", "./tools/...")...); err != nil {
 		return nil, m.explain(err)
 	}
-	return m, nil
+	judge := append(slices.Clone(buildFlags), "-o", m.judge, "./tools/grade/internal/judge")
+	if err := golang.Warm(ctx, dir, judge...); err != nil {
+		return nil, m.explain(err)
+	}
+	return m, os.Chmod(m.judge, 0o755)
 }
 
 // explain says what to do when the untouched project does not build.
