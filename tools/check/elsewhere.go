@@ -22,6 +22,7 @@ type Elsewhere interface {
 	Allocated() uint64 // bytes, since it began
 	InUse() int64      // bytes that something still refers to
 	Files() []string   // what its descriptors stand for
+	Moves() int64      // calls and answers that have gone back and forth
 	Stop()             // ends all calls, with runtime.Goexit
 }
 

@@ -16,6 +16,8 @@ const (
 	// something else.
 	limit     = 1500 * time.Millisecond
 	busyLimit = 4 * limit
+	farLimit  = 4 * busyLimit
+	manyMoves = 1000
 	// memoryLimit is how many bytes of the heap may be in use while the code under test runs: an
 	// endless append reaches it before the machine stands still. The first aMoment is not checked,
 	// because a call may allocate much and return.
@@ -73,6 +75,7 @@ func (call *Call) Wait() {
 // when the time is up.
 func (c *C) Await(what string, cond func() bool) {
 	var watch stopwatch
+	begun := c.moves()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		met := cond()
 		c.checkCalls()
@@ -91,8 +94,8 @@ func (c *C) Await(what string, cond func() bool) {
 			case cond(): // it was met while this looked
 			case resting:
 				c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
-			case spent > busyLimit:
-				c.giveUp("waited %v for %s; %s", busyLimit, what, c.whereItIs())
+			case spent > c.busyLimit(begun):
+				c.giveUp("waited %v for %s; %s", c.busyLimit(begun), what, c.whereItIs())
 			}
 		}
 		select {
@@ -101,6 +104,23 @@ func (c *C) Await(what string, cond func() bool) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// busyLimit is how long a wait may last, as long as the code under test computes. Where each of its calls is
+// carried to another process, it may take longer as long as there are many; begun is how many there had
+// been when the wait began.
+func (c *C) busyLimit(begun int64) time.Duration {
+	if c.moves()-begun > manyMoves {
+		return farLimit
+	}
+	return busyLimit
+}
+
+func (c *C) moves() int64 {
+	if c.elsewhere == nil {
+		return 0
+	}
+	return c.elsewhere.Moves()
 }
 
 // Prompt is Await for what has to come without a wait: it gives up as soon as the code rests. What

@@ -9,6 +9,7 @@ import (
 
 const (
 	maxFlood        = time.Second // after a Write for which a flood goes on; the code under test waits far less
+	leastFlood      = 100         // datagrams after a Write that it has at least, however slow the machine is
 	maxPostponed    = 20          // times that it may put its deadline off meanwhile; correct code does so once
 	refusalDeadline = time.Second // for the kernel to say that nobody has the port; it does so at once
 )
@@ -29,6 +30,7 @@ type post struct {
 
 	asked   time.Time // when the last Write began
 	later   int       // how often the read deadline was put off since then
+	flooded int       // datagrams of the flood since then
 	gone    bool      // the peer's socket is closed
 	refused bool      // a datagram was sent since then, which the kernel has not reported yet
 }
@@ -80,6 +82,7 @@ func (c *DatagramConn) await() bool {
 		w.did.Passed = w.read
 		return false
 	default: // one more of the flood
+		w.flooded++
 		w.send(w.flood())
 		w.ready--
 	}
@@ -102,7 +105,8 @@ func (w *post) floods() bool {
 	if w.flood == nil || w.did.Endless {
 		return false
 	}
-	w.did.Endless = time.Since(w.asked) > maxFlood || w.later > maxPostponed
+	long := time.Since(w.asked) > maxFlood && w.flooded > leastFlood
+	w.did.Endless = long || w.later > maxPostponed
 	return !w.did.Endless
 }
 
@@ -131,7 +135,7 @@ func (c *DatagramConn) Write(p []byte) (n int, err error) {
 	err = c.first("Write")
 	w.change(func() {
 		w.did.Writes++
-		w.asked, w.later = time.Now(), 0
+		w.asked, w.later, w.flooded = time.Now(), 0, 0
 		late, gone = w.over(w.write), w.gone
 		if late && err == nil {
 			err = c.timeout("write")

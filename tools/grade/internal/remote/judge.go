@@ -273,6 +273,9 @@ func (w *elsewhere) Files() (names []string) {
 	return names
 }
 
+// Moves is how many messages have gone back and forth.
+func (w *elsewhere) Moves() int64 { return w.moves.Load() }
+
 // Stop ends all calls.
 func (w *elsewhere) Stop() {
 	w.end(errOver)

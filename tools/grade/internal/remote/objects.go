@@ -410,15 +410,15 @@ func (o addresses) LocalAddr() net.Addr  { return o.address(mLocalAddr) }
 func (o addresses) RemoteAddr() net.Addr { return o.address(mRemoteAddr) }
 
 func (o deadline) SetDeadline(t time.Time) error {
-	return o.fails(mSetDeadline, func(e *encoder) { encodeTime(e, t) })
+	return o.fails(mSetDeadline, func(e *encoder) { o.s.encodeTime(e, t) })
 }
 
 func (o readDeadline) SetReadDeadline(t time.Time) error {
-	return o.fails(mSetReadDeadline, func(e *encoder) { encodeTime(e, t) })
+	return o.fails(mSetReadDeadline, func(e *encoder) { o.s.encodeTime(e, t) })
 }
 
 func (o writeDeadline) SetWriteDeadline(t time.Time) error {
-	return o.fails(mSetWriteDeadline, func(e *encoder) { encodeTime(e, t) })
+	return o.fails(mSetWriteDeadline, func(e *encoder) { o.s.encodeTime(e, t) })
 }
 
 func (o lingers) SetLinger(seconds int) error {
@@ -498,7 +498,7 @@ func (s *side) carry(v any, m method, d *decoder, raw []byte, e *encoder) (broug
 	fails := func(call func() error) { s.encodeError(e, call()) }
 	at := func(set func(time.Time) error) {
 		var t time.Time
-		if args(func() { t = decodeTime(d) }) {
+		if args(func() { t = s.decodeTime(d) }) {
 			fails(func() error { return set(t) })
 		}
 	}
@@ -642,7 +642,7 @@ func (s *side) encodeContext(e *encoder, ctx context.Context) {
 	e.uint(number)
 	until, timed := ctx.Deadline()
 	e.bool(timed)
-	encodeTime(e, until)
+	s.encodeTime(e, until)
 	s.encodeError(e, ctx.Err())
 	if ctx.Err() == nil && ctx.Done() != nil {
 		s.mu.Lock()
@@ -688,7 +688,7 @@ func (s *side) decodeContext(d *decoder) context.Context {
 			}
 		}
 	case objectMine:
-		number, timed, until := d.uint(), d.bool(), decodeTime(d)
+		number, timed, until := d.uint(), d.bool(), s.decodeTime(d)
 		err := s.decodeError(d)
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"os"
 	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // side is one end of the stream: the judge or the child. Both do the same; the judge believes nothing.
@@ -20,6 +22,7 @@ type side struct {
 	judge bool
 	out   *writer
 	moves atomic.Int64 // messages that belong to threads, sent and received
+	epoch time.Time    // a moment, by which this side tells the time
 
 	mu      sync.Mutex
 	ended   error              // why the stream is over; nil while it is not
@@ -36,6 +39,7 @@ type side struct {
 	contexts   map[uint64]context.Context
 	cancels    map[uint64]context.CancelFunc
 	errors     errorTable
+	theirEpoch time.Time
 
 	codec      sync.Mutex // of regions
 	types      []reflect.Type
@@ -60,6 +64,7 @@ type side struct {
 func newSide(judge bool, out io.Writer, lab reflect.Type) (*side, error) {
 	s := &side{
 		judge:     judge,
+		epoch:     time.Now(),
 		out:       &writer{out: out},
 		threads:   map[uint64]*thread{},
 		running:   map[int]*thread{},
@@ -178,9 +183,12 @@ func (s *side) send(e *encoder, raw []byte) {
 }
 
 func (s *side) post(e *encoder, raw []byte) {
-	if err := s.out.send(e, raw); err != nil {
+	switch err := s.out.send(e, raw); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.end(fmt.Errorf("%w: nothing is read any more", errProtocol))
+	case err != nil && !s.judge:
 		s.end(err)
-	}
+	} // of the judge, the reader tells why the stream has ended
 }
 
 // end ends everything: whoever waits for the other side is woken, and ends its goroutine.

@@ -71,7 +71,7 @@ func (s *side) encode(e *encoder, v reflect.Value) {
 		s.encodeError(e, err)
 		return
 	case t == timeType:
-		encodeTime(e, v.Interface().(time.Time))
+		s.encodeTime(e, v.Interface().(time.Time))
 		return
 	case t == contextType:
 		ctx, _ := v.Interface().(context.Context)
@@ -149,7 +149,7 @@ func (s *side) decode(d *decoder, t reflect.Type) reflect.Value {
 		set(v, s.decodeError(d))
 		return v
 	case timeType:
-		v.Set(reflect.ValueOf(decodeTime(d)))
+		v.Set(reflect.ValueOf(s.decodeTime(d)))
 		return v
 	case contextType:
 		set(v, s.decodeContext(d))
@@ -289,22 +289,24 @@ func (s *side) decodeAny(d *decoder) any {
 
 const (
 	timeZero = iota
-	timeNear // nanoseconds from now
+	timeNear // wall clock of the sender's epoch, and nanoseconds since then
 	timeFar  // seconds and nanoseconds since 1970
 )
 
 const near = 100 * 365 * 24 * time.Hour
 
-// encodeTime encodes a point in time. One that is near is sent by its distance on the wall clock, and gets
-// a reading of the receiver's monotonic clock.
-func encodeTime(e *encoder, t time.Time) {
-	ahead := time.Until(t)
+// encodeTime encodes a point in time. One that is near is told by its distance from a moment that the two
+// sides agree on, so that equal times arrive as equal ones, and gets a reading of the receiver's
+// monotonic clock.
+func (s *side) encodeTime(e *encoder, t time.Time) {
+	since := t.Sub(s.epoch)
 	switch {
 	case t.IsZero():
 		e.byte(timeZero)
-	case -near < ahead && ahead < near:
+	case -near < since && since < near:
 		e.byte(timeNear)
-		e.int(time.Now().Add(ahead).UnixNano())
+		e.int(s.epoch.UnixNano())
+		e.int(int64(since))
 	default:
 		e.byte(timeFar)
 		e.int(t.Unix())
@@ -312,12 +314,18 @@ func encodeTime(e *encoder, t time.Time) {
 	}
 }
 
-func decodeTime(d *decoder) time.Time {
+func (s *side) decodeTime(d *decoder) time.Time {
 	switch d.byte() {
 	case timeZero:
 	case timeNear:
-		now := time.Now()
-		return now.Add(time.Duration(d.int() - now.UnixNano()))
+		wall, since := d.int(), time.Duration(d.int())
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.theirEpoch.IsZero() {
+			now := time.Now()
+			s.theirEpoch = now.Add(time.Duration(wall - now.UnixNano()))
+		}
+		return s.theirEpoch.Add(since)
 	case timeFar:
 		return time.Unix(d.int(), d.int())
 	default:
