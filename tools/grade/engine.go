@@ -187,22 +187,29 @@ func (s *submission) build(ctx context.Context) error {
 		return err
 	}
 	defer box.Close()
-	overlay, err := s.module.overlay(s.dir, s.job)
-	if err != nil {
-		return err
-	}
 	for {
 		labs := s.open()
 		if len(labs) == 0 {
 			return nil
 		}
-		output, err := s.compile(ctx, box, labs, overlay)
+		var built []lab
+		for _, i := range labs {
+			built = append(built, s.labs[i])
+		}
+		overlay, err := s.module.overlay(s.dir, s.module.labs, built, s.files)
+		if err != nil {
+			return err
+		}
+		output, err := s.compile(ctx, box, overlay)
 		if err != nil {
 			return err
 		}
 		if output == "" {
 			flags := append(slices.Clone(vetFlags), "-overlay="+overlay)
-			output, err = s.goCommand(ctx, box, labs, "vet", flags, "labs/%s", nil)
+			for _, l := range built {
+				flags = append(flags, "./labs/"+l.Number)
+			}
+			output, err = s.goCommand(ctx, box, "vet", flags, nil)
 		}
 		if output == "" || err != nil {
 			return err
@@ -219,46 +226,31 @@ var vetFlags = []string{
 	"-stringintconv", "-tests",
 }
 
-// compile builds the children and fetches them.
-func (s *submission) compile(ctx context.Context, box *sandbox.Box, labs []int, overlay string) (output string, err error) {
-	out := path.Join(box.Tmp(), "out")
-	if s.kind == sandbox.None {
-		out = filepath.Join(box.Tmp(), "out")
+// compile builds the children's program and fetches it.
+func (s *submission) compile(ctx context.Context, box *sandbox.Box, overlay string) (output string, err error) {
+	f, err := os.OpenFile(s.program(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
+	if err != nil {
+		return "", err
 	}
-	var fetch []sandbox.Fetch
-	for _, i := range labs {
-		f, err := os.OpenFile(s.program(i), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		name := path.Base(childFolder(s.labs[i].Number)) + exe
-		fetch = append(fetch, sandbox.Fetch{Path: filepath.Join(out, name), To: f})
-	}
-	flags := append(slices.Clone(buildFlags), "-overlay="+overlay, "-o", out+string(filepath.Separator))
-	return s.goCommand(ctx, box, labs, "build", flags, "tools/grade/child%s", fetch)
+	defer f.Close()
+	out := filepath.Join(box.Tmp(), "out"+exe)
+	args := append(slices.Clone(buildFlags), "-overlay="+overlay, "-o", out, "./"+childFolder)
+	return s.goCommand(ctx, box, "build", args, []sandbox.Fetch{{Path: out, To: f}})
 }
 
-// program is where the child of the i-th lab is.
-func (s *submission) program(i int) string {
-	return filepath.Join(s.dir, "bin", path.Base(childFolder(s.labs[i].Number))+exe)
-}
+// program is the children's.
+func (s *submission) program() string { return filepath.Join(s.dir, "bin", "child"+exe) }
 
-// goCommand runs the go command for some labs, and returns what it says, or "" if it has nothing to say.
-func (s *submission) goCommand(ctx context.Context, box *sandbox.Box, labs []int, verb string, flags []string,
-	folder string, fetch []sandbox.Fetch,
+// goCommand runs the go command, and returns what it says, or "" if it has nothing to say.
+func (s *submission) goCommand(ctx context.Context, box *sandbox.Box, verb string, args []string, fetch []sandbox.Fetch,
 ) (output string, err error) {
-	args := append([]string{verb}, flags...)
-	for _, i := range labs {
-		args = append(args, "./"+fmt.Sprintf(folder, s.labs[i].Number))
-	}
 	env := s.module.golang.Env()
 	if s.kind == sandbox.None {
 		env = append(env, os.Environ()...)
 		env = append(env, s.module.golang.Env()...)
 	}
 	result, err := box.Run(ctx, sandbox.Command{
-		Path: s.module.golang.Command(), Args: args, Dir: s.module.dir, Env: env,
+		Path: s.module.golang.Command(), Args: append([]string{verb}, args...), Dir: s.module.dir, Env: env,
 		Fetch: fetch, Limits: sandbox.BuildLimits,
 	})
 	switch {
@@ -315,7 +307,7 @@ func (s *submission) judge(verdicts func(verdict.Task) ([]check.Verdict, error))
 		row := &s.rows[i]
 		began := time.Now()
 		all, err := verdicts(verdict.Task{
-			Lab: s.labs[i].Number, Seed: s.seed, Judge: s.module.judge, Child: s.program(i), AtOnce: casesAtOnce,
+			Lab: s.labs[i].Number, Seed: s.seed, Judge: s.module.judge, Child: s.program(), AtOnce: casesAtOnce,
 		})
 		row.Sandbox, row.Seconds = s.name, time.Since(began).Seconds()
 		if errors.Is(err, verdict.ErrTooLong) {

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
+	"golang.org/x/text/width"
 
 	"socketbook/tools/grade/internal/score"
 )
@@ -21,7 +21,7 @@ type meter struct {
 	to       io.Writer
 	rows     io.Writer // gets the rows as JSON lines; nil without -json
 	bar      bool
-	width    int
+	columns  int
 	total    int
 	began    time.Time
 	noTimes  bool
@@ -37,8 +37,8 @@ func newMeter(r *run, total int) *meter {
 		p.to, p.rows = r.errs, r.out
 	}
 	if f, ok := p.to.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 30 {
-			p.bar, p.width = true, width
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 30 {
+			p.bar, p.columns = true, columns
 		}
 	}
 	return p
@@ -107,7 +107,22 @@ func (p *meter) draw(last bool) {
 	}
 	line := fmt.Sprintf("[%s%s] %d/%d%s  %s", strings.Repeat("#", full), strings.Repeat(".", cells-full),
 		p.done, p.total, left, score.Plain(strings.Join(p.inHand, ", ")))
-	fmt.Fprintf(p.to, "\r\x1b[K%s", ansi.Truncate(line, p.width-1, "…"))
+	fmt.Fprintf(p.to, "\r\x1b[K%s", cutToWidth(line, p.columns-1))
+}
+
+// cutToWidth shortens a line to so many columns. The course's library for that is not used: what it does when a
+// program starts takes longer than all else, and the sandbox starts this program again for every command.
+func cutToWidth(line string, columns int) string {
+	for i, r := range line {
+		columns--
+		if kind := width.LookupRune(r).Kind(); kind == width.EastAsianWide || kind == width.EastAsianFullwidth {
+			columns--
+		}
+		if columns < 0 {
+			return line[:i]
+		}
+	}
+	return line
 }
 
 // end takes the bar away.

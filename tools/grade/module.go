@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"socketbook/tools/grade/internal/intake"
 	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/suites"
 )
@@ -27,14 +28,28 @@ import (
 type module struct {
 	dir    string
 	golang sandbox.Go
+	labs   []lab
 	judge  string // its program
 }
 
 // buildFlags are the same for everybody, so that what is compiled once serves all.
 var buildFlags = []string{"-trimpath", "-ldflags=-s -w"}
 
-// childFolder is where the main package of a lab's child is, in the module.
-func childFolder(number string) string { return "tools/grade/child" + number }
+// childFolder is where the main package of the children is, in the module: one program for all labs of a
+// student, because to link one is much faster than to link seven. Each lab has a file in it.
+const childFolder = "tools/grade/child"
+
+func childFile(number string) string { return childFolder + "/lab" + number + ".go" }
+
+const childMain = `package main
+
+import "os"
+
+// labs serve the functions of a lab to the judge.
+var labs = map[string]func(){}
+
+func main() { labs[os.Args[1]]() }
+`
 
 // newModule copies the project in root to dir, and compiles what all children have in common.
 func newModule(ctx context.Context, root, dir string, labs []lab) (*module, error) {
@@ -42,7 +57,7 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 	if err != nil {
 		return nil, &failure{misuse, err}
 	}
-	m := &module{dir: dir, golang: golang, judge: filepath.Join(dir, "judge"+exe)}
+	m := &module{dir: dir, golang: golang, labs: labs, judge: filepath.Join(dir, "judge"+exe)}
 	names := []string{
 		"go.mod", "go.sum", "tools/check", "tools/fault", "tools/loopback", "tools/timeline",
 		"tools/grade/internal/remote", "tools/grade/internal/judge", "tools/grade/internal/suites",
@@ -54,16 +69,19 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 	if err := copyProject(root, dir, names); err != nil {
 		return nil, fmt.Errorf("copying the project: %w", err)
 	}
+	if err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(childFolder)), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, childFolder, "main.go"), []byte(childMain), 0o644); err != nil {
+		return nil, err
+	}
 	for _, l := range labs {
-		text, err := childMain(root, l.Number)
+		text, err := childOf(root, l.Number)
 		if err != nil {
 			return nil, err
 		}
-		folder := filepath.Join(dir, filepath.FromSlash(childFolder(l.Number)))
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(filepath.Join(folder, "main.go"), text, 0o644); err != nil {
+		name := filepath.Join(dir, filepath.FromSlash(childFile(l.Number)))
+		if err := os.WriteFile(name, text, 0o644); err != nil {
 			return nil, err
 		}
 	}
@@ -125,8 +143,9 @@ func copyProject(root, to string, names []string) error {
 	return nil
 }
 
-// childMain is the text of a lab's child: the functions that labs/NN hands to its suite are served to the judge.
-func childMain(root, number string) ([]byte, error) {
+// childOf is the text of a lab's file in the children's program: what labs/NN hands to its suite is served to
+// the judge.
+func childOf(root, number string) ([]byte, error) {
 	tests, err := filepath.Glob(filepath.Join(root, "labs", number, "*_test.go"))
 	if err != nil || len(tests) != 1 {
 		return nil, fmt.Errorf("lab %s has %d tests, not one", number, len(tests))
@@ -159,23 +178,28 @@ func childMain(root, number string) ([]byte, error) {
 		}
 		b.WriteString(spec.Path.Value + "\n")
 	}
-	b.WriteString("\"socketbook/tools/grade/internal/remote\"\n)\n\nfunc main() {\n\tremote.Serve(")
+	fmt.Fprintf(&b, "\"socketbook/tools/grade/internal/remote\"\n)\n\nfunc init() { labs[%q] = func() { remote.Serve(", number)
 	if err := format.Node(&b, fset, lab); err != nil {
 		return nil, err
 	}
-	b.WriteString(")\n}\n")
+	b.WriteString(") } }\n")
 	return format.Source(b.Bytes())
 }
 
-// overlay writes what puts a student's files into the place of the starters, into a folder of theirs.
-func (m *module) overlay(dir string, j job) (name string, err error) {
+// overlay writes what puts a student's files into the place of the starters, and leaves out the labs that are
+// not built, into a folder of theirs.
+func (m *module) overlay(dir string, all, built []lab, files map[string]intake.File) (name string, err error) {
 	replace := map[string]string{}
-	for _, l := range j.labs {
+	for _, l := range all {
+		replace[filepath.Join(m.dir, filepath.FromSlash(childFile(l.Number)))] = "" // no file
+	}
+	for _, l := range built {
 		file := filepath.Join(dir, l.Number+".go")
-		if err := os.WriteFile(file, j.files[l.Number].Text, 0o644); err != nil {
+		if err := os.WriteFile(file, files[l.Number].Text, 0o644); err != nil {
 			return "", err
 		}
 		replace[filepath.Join(m.dir, filepath.FromSlash(l.File))] = file
+		delete(replace, filepath.Join(m.dir, filepath.FromSlash(childFile(l.Number))))
 	}
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -196,7 +220,7 @@ func complaints(output string) (byLab map[string]string, rest string) {
 		return byLab, output
 	}
 	rest = output[:heads[0][0]]
-	number := regexp.MustCompile(`^socketbook/(?:labs/|tools/grade/child)(\d\d)$`)
+	number := regexp.MustCompile(`^socketbook/labs/(\d\d)$`)
 	for i, h := range heads {
 		end := len(output)
 		if i+1 < len(heads) {

@@ -36,7 +36,7 @@ func judge(t verdict.Task) error {
 	if !ok {
 		return fmt.Errorf("there is no suite for lab %q", t.Lab)
 	}
-	start := func() (*remote.Process, error) { return startHere(t.Child) }
+	start := func() (*remote.Process, error) { return startHere(t) }
 	say := func(v check.Verdict) error {
 		text, err := json.Marshal(v)
 		if err == nil {
@@ -60,8 +60,8 @@ func judge(t verdict.Task) error {
 }
 
 // startHere starts a child without a sandbox.
-func startHere(child string) (*remote.Process, error) {
-	cmd := exec.Command(child)
+func startHere(t verdict.Task) (*remote.Process, error) {
+	cmd := exec.Command(t.Child, t.Lab)
 	tmp := os.TempDir()
 	cmd.Dir, cmd.Env = tmp, []string{"TMPDIR=" + tmp, "HOME=" + tmp, "PATH=/usr/bin:/bin"}
 	if runtime.GOOS == "windows" { // without SystemRoot there are no sockets

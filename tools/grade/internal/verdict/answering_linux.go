@@ -24,7 +24,7 @@ import (
 type answering struct {
 	ctx    context.Context
 	conn   *net.UnixConn
-	child  string
+	task   Task
 	boxes  chan *sandbox.Box // that nothing runs in
 	mu     sync.Mutex
 	living map[uint64]*child
@@ -70,7 +70,7 @@ func InBoxes(ctx context.Context, t Task, boxes chan *sandbox.Box, box *sandbox.
 		return nil, err
 	}
 	a := &answering{
-		ctx: ctx, conn: conn.(*net.UnixConn), child: t.Child, boxes: boxes, living: map[uint64]*child{},
+		ctx: ctx, conn: conn.(*net.UnixConn), task: t, boxes: boxes, living: map[uint64]*child{},
 	}
 	said := make(chan []check.Verdict, 1)
 	go func() { said <- a.serve() }()
@@ -146,7 +146,7 @@ func (a *answering) run(box *sandbox.Box) (stream *os.File, p *sandbox.Process, 
 		return nil, nil, err
 	}
 	p, err = box.Start(a.ctx, sandbox.Command{
-		Path: a.child, Env: cmd.Env, Files: cmd.ExtraFiles, Limits: sandbox.RunLimits,
+		Path: a.task.Child, Args: []string{a.task.Lab}, Env: cmd.Env, Files: cmd.ExtraFiles, Limits: sandbox.RunLimits,
 	})
 	ours, streamErr := started()
 	if err = errors.Join(err, streamErr); err != nil {
