@@ -28,7 +28,7 @@ const (
 	text     = `golang\.org/x/text/.*`
 	sys      = `golang\.org/x/sys/.*`
 	testify  = `github\.com/stretchr/testify/.*`
-	script   = `github\.com/rogpeppe/go-internal/testscript`
+	script   = `github\.com/rogpeppe/go-internal/(testscript|txtar)`
 	gopacket = `github\.com/gopacket/gopacket(/.*)?`
 	under    = `tools/(timeline|loopback)`
 	suite    = `labs/NN/[a-z]+test`

@@ -7,8 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -63,7 +65,7 @@ func NewRange(ctx context.Context, root string) (r *Range, err error) {
 	}
 	r.env = []string{
 		"SECRET=" + r.secret(), "SERVER=" + r.tcp.Addr().String(), "ABSTRACT=" + r.unix.Addr().String(),
-		"GRADER=" + strconv.Itoa(os.Getpid()), "PROGRAM=" + r.program, "FOLDER=" + filepath.Join(r.folder, "shared"),
+		"GRADER=" + strconv.Itoa(os.Getpid()), "PROGRAM=" + r.program,
 	}
 	return r, nil
 }
@@ -80,16 +82,77 @@ func (r *Range) Close() error {
 	return os.RemoveAll(r.folder)
 }
 
+// Try runs the attacks of the parts box and build of the module in root that pick picks, jobs at the
+// same time, and reports each: nil if it held. Its own error is a [sandbox.Refusal] where the system
+// allows no sandbox; then no attack runs.
+func Try(ctx context.Context, root string, jobs int, pick func(part, name string) bool,
+	report func(part, name string, err error),
+) error {
+	if err := sandbox.Probe(); err != nil {
+		return err
+	}
+	box, err := Box(root)
+	if err != nil {
+		return err
+	}
+	build, err := Build(root)
+	if err != nil {
+		return err
+	}
+	r, err := NewRange(ctx, root)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	slots := make(chan bool, jobs)
+	start := func(part string, a Attack, try func(context.Context, Attack) error) {
+		if !pick(part, a.Name) {
+			return
+		}
+		slots <- true
+		all.Go(func() {
+			err := try(ctx, a)
+			<-slots
+			mu.Lock()
+			defer mu.Unlock()
+			report(part, a.Name, err)
+		})
+	}
+	for _, a := range box {
+		start("box", a, r.TryBox)
+	}
+	for _, a := range build {
+		start("build", a, r.TryBuild)
+	}
+	all.Wait()
+	return errors.Join(r.running(), r.Close())
+}
+
+// running looks for processes of attacks, in whatever namespace and under whatever name they go on.
+func (r *Range) running() error {
+	program, err := os.Stat(r.program)
+	if err != nil {
+		return err
+	}
+	executables, err := filepath.Glob("/proc/[0-9]*/exe")
+	for _, path := range executables {
+		if info, gone := os.Stat(path); gone == nil && os.SameFile(info, program) {
+			err = errors.Join(err, fmt.Errorf("a process of an attack still runs: %s", filepath.Dir(path)))
+		}
+	}
+	return err
+}
+
 // TryBox runs an attack of the part box, in a box of its own, and says what is wrong; nil if it held.
-// Attacks of one range with a writable folder must not run at the same time.
 func (r *Range) TryBox(ctx context.Context, a Attack) (err error) {
+	shared := filepath.Join(r.folder, "shared-"+a.Name)
 	folders := []sandbox.Folder{{Path: r.program}}
-	env := r.env
+	env := append(slices.Clone(r.env), "FOLDER="+shared)
 	if a.Go {
 		folders = append(folders, r.golang.Folders()...)
 		env = append(r.golang.Env(), env...)
 	}
-	shared := filepath.Join(r.folder, "shared")
 	if a.Writes {
 		if err := os.Mkdir(shared, 0o700); err != nil {
 			return err
@@ -119,7 +182,7 @@ func (r *Range) TryBox(ctx context.Context, a Attack) (err error) {
 		c.Files = []*os.File{theirs}
 	}
 	if a.Fetch {
-		out, err := os.Create(filepath.Join(r.folder, "fetched"))
+		out, err := os.Create(filepath.Join(r.folder, "fetched-"+a.Name))
 		if err != nil {
 			return err
 		}
