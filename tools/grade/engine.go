@@ -134,6 +134,17 @@ func sentence(file string, refusals []source.Refusal) string {
 	return score.Plain(strings.Join(parts, "; "))
 }
 
+// folder makes a folder for one submission. The caller removes it.
+func (e *engine) folder() (dir string, err error) {
+	dir = filepath.Join(e.work, fmt.Sprintf("submission-%d", e.count.Add(1)))
+	for _, dir := range []string{dir, filepath.Join(dir, "bin"), filepath.Join(dir, "shared")} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
 // submission is one job under way.
 type submission struct {
 	*engine
@@ -156,12 +167,11 @@ func (s *submission) grade(ctx context.Context) (err error) {
 	if len(s.open()) == 0 {
 		return nil
 	}
-	s.dir = filepath.Join(s.work, fmt.Sprintf("submission-%d", s.count.Add(1)))
-	shared := filepath.Join(s.dir, "shared")
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, "bin"), shared} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
-		}
+	for _, i := range s.open() {
+		s.rows[i].Sandbox = s.name
+	}
+	if s.dir, err = s.folder(); err != nil {
+		return err
 	}
 	defer func() {
 		if removeErr := sandbox.RemoveAll(s.dir); err == nil {
@@ -171,10 +181,12 @@ func (s *submission) grade(ctx context.Context) (err error) {
 	if err := s.build(ctx); err != nil || len(s.open()) == 0 {
 		return err
 	}
-	if s.kind == sandbox.None {
-		return s.judge(func(t verdict.Task) ([]check.Verdict, error) { return verdict.Here(ctx, t) })
+	judge, end, err := s.judges(ctx, s.dir)
+	if err != nil {
+		return err
 	}
-	return s.inBoxes(ctx, shared)
+	defer end()
+	return s.judge(judge)
 }
 
 // build builds the children of all labs that have no verdict yet, with one go command. When a lab does not
@@ -307,9 +319,10 @@ func (s *submission) judge(verdicts func(verdict.Task) ([]check.Verdict, error))
 		row := &s.rows[i]
 		began := time.Now()
 		all, err := verdicts(verdict.Task{
-			Lab: s.labs[i].Number, Seed: s.seed, Judge: s.module.judge, Child: s.program(), AtOnce: casesAtOnce,
+			Lab: s.labs[i].Number, Seed: s.seed, Judge: s.module.judge, AtOnce: casesAtOnce,
+			Child: s.program(), Arg: s.labs[i].Number,
 		})
-		row.Sandbox, row.Seconds = s.name, time.Since(began).Seconds()
+		row.Seconds = time.Since(began).Seconds()
 		if errors.Is(err, verdict.ErrTooLong) {
 			row.End(score.TimedOut, err.Error())
 			continue
@@ -337,28 +350,44 @@ func enter(row *score.Row, all []check.Verdict) {
 	}
 }
 
-// inBoxes makes the boxes of a submission, for the judge and for the children, and lets a judge make the
-// verdicts.
-func (s *submission) inBoxes(ctx context.Context, shared string) error {
-	common := sandbox.Folder{Path: shared, Writable: true}
-	judge, err := sandbox.Open(sandbox.Config{Folders: []sandbox.Folder{{Path: s.module.judge}, common}})
-	if err != nil {
-		return err
+// judges returns what lets a judge make a verdict, one at a time. The children's program is in the folder bin
+// of dir; in its folder shared are the files that judge and children both see.
+func (e *engine) judges(ctx context.Context, dir string,
+) (judge func(verdict.Task) ([]check.Verdict, error), end func(), err error) {
+	if e.kind == sandbox.None {
+		return func(t verdict.Task) ([]check.Verdict, error) { return verdict.Here(ctx, t) }, func() {}, nil
 	}
-	defer judge.Close()
-	if err := judge.Own(shared); err != nil {
-		return err
+	shared := filepath.Join(dir, "shared")
+	var open []*sandbox.Box
+	end = func() {
+		for _, box := range open {
+			box.Close()
+		}
 	}
+	begin := func(folder string) (*sandbox.Box, error) {
+		box, err := sandbox.Open(sandbox.Config{Folders: []sandbox.Folder{
+			{Path: folder}, {Path: shared, Writable: true},
+		}})
+		if err == nil {
+			open = append(open, box)
+			err = box.Own(shared)
+		}
+		return box, err
+	}
+	its, err := begin(e.module.judge)
 	boxes := make(chan *sandbox.Box, casesAtOnce)
 	for range casesAtOnce {
-		box, err := sandbox.Open(sandbox.Config{Folders: []sandbox.Folder{{Path: filepath.Join(s.dir, "bin")}, common}})
-		if err != nil {
-			return err
+		if err == nil {
+			var box *sandbox.Box
+			box, err = begin(filepath.Join(dir, "bin"))
+			boxes <- box
 		}
-		defer box.Close()
-		boxes <- box
 	}
-	return s.judge(func(t verdict.Task) ([]check.Verdict, error) {
-		return verdict.InBoxes(ctx, t, boxes, judge, shared)
-	})
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return func(t verdict.Task) ([]check.Verdict, error) {
+		return verdict.InBoxes(ctx, t, boxes, its, shared)
+	}, end, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -62,11 +61,7 @@ func (p *meter) add(rows []score.Row) {
 		p.inHand = slices.Delete(p.inHand, i, i+1)
 	}
 	if p.rows != nil {
-		e := json.NewEncoder(p.rows)
-		e.SetEscapeHTML(false)
-		for _, row := range rows {
-			_ = e.Encode(row) // the same rows are in the results
-		}
+		_ = score.Write(p.rows, rows) // the same rows are in the results
 	}
 	if p.bar {
 		p.draw(p.done == p.total)

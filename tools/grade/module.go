@@ -201,11 +201,15 @@ func (m *module) overlay(dir string, all, built []lab, files map[string]intake.F
 		replace[filepath.Join(m.dir, filepath.FromSlash(l.File))] = file
 		delete(replace, filepath.Join(m.dir, filepath.FromSlash(childFile(l.Number))))
 	}
+	return overlayFile(filepath.Join(dir, "overlay.json"), replace)
+}
+
+// overlayFile writes what the go command's flag -overlay takes.
+func overlayFile(name string, replace map[string]string) (string, error) {
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	name = filepath.Join(dir, "overlay.json")
 	return name, os.WriteFile(name, text, 0o644)
 }
 

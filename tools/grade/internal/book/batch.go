@@ -63,11 +63,11 @@ var ErrNoResults = errors.New("has no results of grade")
 // Save writes the batch into a folder.
 func (b Batch) Save(dir string) error {
 	b.V = score.Version
-	text, err := json.MarshalIndent(b, "", " ")
-	if err != nil {
+	var text bytes.Buffer
+	if err := score.Encode(&text, b, " "); err != nil {
 		return err
 	}
-	return progress.WriteFile(filepath.Join(dir, batchName), append(text, '\n'), 0o644)
+	return progress.WriteFile(filepath.Join(dir, batchName), text.Bytes(), 0o644)
 }
 
 // LoadBatch reads the batch of a folder.

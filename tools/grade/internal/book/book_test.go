@@ -123,6 +123,7 @@ func printable(t testing.TB, what string, text []byte) {
 func TestResults(t *testing.T) {
 	dir, rows := made(t, "")
 	var got []score.Row
+	printable(t, "results.jsonl", read(t, dir, "results.jsonl"))
 	lines := bufio.NewScanner(bytes.NewReader(read(t, dir, "results.jsonl")))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {

@@ -2,7 +2,6 @@ package book
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -194,15 +193,8 @@ func newGradescope(c *class) output {
 			}
 		}
 		all.Output = strings.Join(lines, "\n")
-		return encode(f, all)
+		return score.Encode(f, all, " ")
 	}}
-}
-
-func encode(f *file, v any) error {
-	e := json.NewEncoder(f)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	return e.Encode(v)
 }
 
 // classroom50Test is one test in Classroom 50's result.
@@ -248,7 +240,7 @@ func newClassroom50(c *class) output {
 				})
 			}
 		}
-		return encode(f, result)
+		return score.Encode(f, result, " ")
 	}}
 }
 

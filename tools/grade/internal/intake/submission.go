@@ -317,11 +317,14 @@ func (c *collector) refuse(who, name, trouble string) {
 }
 
 // idOf is who, as the roster has it, or else as valid text.
-func (c *collector) idOf(who string) string {
+func (c *collector) idOf(who string) string { return ID(who, c.roster) }
+
+// ID is the id of the student whose folder or archive has a name, without its ending. The roster may be nil.
+func ID(who string, roster *Roster) string {
 	if !utf8.ValidString(who) { // a name from a system that does not use UTF-8
 		who, _ = simplifiedchinese.GB18030.NewDecoder().String(who)
 	}
-	if p, ok := c.roster.Find(who); ok {
+	if p, ok := roster.Find(who); ok {
 		return p.ID
 	}
 	return norm.NFC.String(strings.TrimSpace(who))

@@ -61,7 +61,7 @@ func judge(t verdict.Task) error {
 
 // startHere starts a child without a sandbox.
 func startHere(t verdict.Task) (*remote.Process, error) {
-	cmd := exec.Command(t.Child, t.Lab)
+	cmd := exec.Command(t.Child, t.Arg)
 	tmp := os.TempDir()
 	cmd.Dir, cmd.Env = tmp, []string{"TMPDIR=" + tmp, "HOME=" + tmp, "PATH=/usr/bin:/bin"}
 	if runtime.GOOS == "windows" { // without SystemRoot there are no sockets

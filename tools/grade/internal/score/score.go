@@ -4,6 +4,7 @@ package score
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"socketbook/tools/check"
 )
@@ -158,15 +160,37 @@ func (r *Row) Unhold() {
 
 // Write writes rows as lines.
 func Write(w io.Writer, rows []Row) error {
-	b := bufio.NewWriter(w)
-	encoder := json.NewEncoder(b)
-	encoder.SetEscapeHTML(false)
 	for _, r := range rows {
-		if err := encoder.Encode(r); err != nil {
+		if err := Encode(w, r, ""); err != nil {
 			return err
 		}
 	}
-	return b.Flush()
+	return nil
+}
+
+// Encode writes v as JSON and a line end. What is not printable is escaped, beyond what JSON asks for:
+// somebody may look at the file in a terminal.
+func Encode(w io.Writer, v any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	for _, r := range b.String() {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			out.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(out, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(out, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return out.Flush()
 }
 
 const longestLine = 8 << 20 // bytes of a row: ten cases with the longest reports have far fewer

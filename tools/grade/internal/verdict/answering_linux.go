@@ -146,7 +146,7 @@ func (a *answering) run(box *sandbox.Box) (stream *os.File, p *sandbox.Process, 
 		return nil, nil, err
 	}
 	p, err = box.Start(a.ctx, sandbox.Command{
-		Path: a.task.Child, Args: []string{a.task.Lab}, Env: cmd.Env, Files: cmd.ExtraFiles, Limits: sandbox.RunLimits,
+		Path: a.task.Child, Args: []string{a.task.Arg}, Env: cmd.Env, Files: cmd.ExtraFiles, Limits: sandbox.RunLimits,
 	})
 	ours, streamErr := started()
 	if err = errors.Join(err, streamErr); err != nil {

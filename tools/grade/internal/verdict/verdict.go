@@ -23,7 +23,8 @@ type Task struct {
 	Lab    string `json:"lab"`
 	Seed   uint64 `json:"seed"`
 	Judge  string `json:"judge"`  // its program
-	Child  string `json:"child"`  // the program of the student's code; its argument is the lab
+	Child  string `json:"child"`  // the program of the student's code
+	Arg    string `json:"arg"`    // its argument
 	Boxes  bool   `json:"boxes"`  // children are asked for, over descriptor 3
 	AtOnce int    `json:"atOnce"` // cases
 }
