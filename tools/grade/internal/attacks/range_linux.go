@@ -60,7 +60,7 @@ func NewRange(ctx context.Context, root string) (r *Range, err error) {
 	if r.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	if r.unix, err = net.Listen("unix", fmt.Sprint("@socketbook-attacks-", os.Getpid(), "-", filepath.Base(r.folder))); err != nil {
+	if r.unix, err = net.Listen("unix", "@"+filepath.Base(r.folder)); err != nil {
 		return nil, err
 	}
 	r.env = []string{

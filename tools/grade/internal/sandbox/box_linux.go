@@ -104,7 +104,8 @@ func openNamespaces(c Config) (box, error) {
 	if !filtered() {
 		return nil, &Refusal{
 			Step: "seccomp", Err: errors.ErrUnsupported,
-			Hint: "for this processor there is no list of system calls; amd64, arm64, riscv64 and loong64 have one",
+			Hint: "for this processor there is no list of system calls; " +
+				"amd64, arm64, riscv64 and loong64 have one",
 		}
 	}
 	arg, err := json.Marshal(c)

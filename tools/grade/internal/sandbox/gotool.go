@@ -25,7 +25,8 @@ func FindGo(ctx context.Context, dir string) (Go, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return Go{}, fmt.Errorf("asking the go command for its folders: %w %s", err, bytes.TrimSpace(stderr.Bytes()))
+		return Go{}, fmt.Errorf("asking the go command for its folders: %w %s",
+			err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	var env struct{ GOROOT, GOMODCACHE, GOCACHE string }
 	if err := json.Unmarshal(out, &env); err != nil {

@@ -169,7 +169,9 @@ func empty(folder string) error {
 // environment adds what programs expect.
 func environment(env []string, tmp string) []string {
 	env = slices.Clone(env)
-	for _, add := range []string{"HOME=" + tmp, "TMPDIR=" + tmp, "TMP=" + tmp, "TEMP=" + tmp, "PATH=/usr/bin:/bin"} {
+	for _, add := range []string{
+		"HOME=" + tmp, "TMPDIR=" + tmp, "TMP=" + tmp, "TEMP=" + tmp, "PATH=/usr/bin:/bin",
+	} {
 		name, _, _ := strings.Cut(add, "=")
 		if !slices.ContainsFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") }) {
 			env = append(env, add)

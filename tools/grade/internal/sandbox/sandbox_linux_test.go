@@ -134,8 +134,8 @@ func TestLimits(t *testing.T) {
 	require.Equal(t, TooLoud, r.End)
 	r = run(l, "print", "100")
 	require.Equal(t, "", r.Sentence(l))
-	require.Equal(t, "line 0\nline 1\nline 2\nline 3\nline\n… 726 bytes are left out …\nline 96\nline 97\nline 98\nline 99\n",
-		string(r.Stdout))
+	require.Equal(t, "line 0\nline 1\nline 2\nline 3\nline\n… 726 bytes are left out …\n"+
+		"line 96\nline 97\nline 98\nline 99\n", string(r.Stdout))
 }
 
 func TestFolders(t *testing.T) {
@@ -158,7 +158,8 @@ func TestFolders(t *testing.T) {
 	text, err := os.ReadFile(mine + "/c")
 	require.NoError(t, err)
 	require.Equal(t, "handed in", string(text))
-	require.Equal(t, "out\n", string(run(t, b, "list", folder).Stdout), "nothing else of the folder is seen")
+	seen := run(t, b, "list", folder).Stdout
+	require.Equal(t, "out\n", string(seen), "nothing else of the folder is seen")
 	require.NoError(t, RemoveAll(mine))
 }
 
@@ -214,10 +215,12 @@ func TestErrors(t *testing.T) {
 		return err
 	}
 	require.ErrorContains(t, start(Command{Path: program}), "has no limits")
-	require.ErrorContains(t, start(Command{Path: "/nowhere", Limits: small}), "execute /nowhere: no such file")
+	require.ErrorContains(t, start(Command{Path: "/nowhere", Limits: small}),
+		"execute /nowhere: no such file")
 	require.ErrorContains(t, start(Command{Path: program, Dir: "/nowhere", Limits: small}), "in /nowhere")
 	require.ErrorContains(t, start(Command{Path: "/etc/hosts", Limits: small}), "permission denied")
-	require.ErrorContains(t, start(Command{Path: program, Env: make([]string, 100000), Limits: small}), "are allowed")
+	large := Command{Path: program, Env: make([]string, 100000), Limits: small}
+	require.ErrorContains(t, start(large), "are allowed")
 	for path, says := range map[string]string{
 		"relative": "must be absolute", "/": "not the root", "/nowhere": "folder /nowhere: no such file",
 	} {
@@ -296,7 +299,8 @@ func opensBox() {
 	b, err := Open(Config{Folders: []Folder{{Path: program}}})
 	if err == nil {
 		var p *Process
-		if p, err = b.Start(context.Background(), Command{Path: program, Args: []string{"sleep"}, Limits: small}); err == nil {
+		c := Command{Path: program, Args: []string{"sleep"}, Limits: small}
+		if p, err = b.Start(context.Background(), c); err == nil {
 			fmt.Println(p.Pid())
 			select {}
 		}
@@ -336,7 +340,7 @@ func look(t *testing.T) leftovers {
 	require.NoError(t, err)
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
-	files, err := filepath.Glob(filepath.Join(os.TempDir(), "socketbook-grade-*"))
+	files, err := filepath.Glob(filepath.Join(os.TempDir(), "*"))
 	require.NoError(t, err)
 	return leftovers{len(fds), runtime.NumGoroutine(), string(mounts), strings.Join(files, "\n")}
 }
@@ -345,6 +349,7 @@ func look(t *testing.T) leftovers {
 // child, no mount, no file, no process inside.
 func TestNothingLeft(t *testing.T) {
 	need(t)
+	t.Setenv("TMPDIR", t.TempDir()) // others make files in the machine's own
 	once := func() {
 		b, err := Open(Config{Folders: []Folder{{Path: program}}})
 		require.NoError(t, err)
@@ -446,7 +451,8 @@ func TestBuild(t *testing.T) {
 	source("func main() { undefined() }\n")
 	r, _ = build()
 	require.Equal(t, 1, r.Status)
-	require.Equal(t, "# lab\n./main.go:3:15: undefined: undefined\n", string(r.Stderr), "the compiler's words")
+	words := "# lab\n./main.go:3:15: undefined: undefined\n"
+	require.Equal(t, words, string(r.Stderr), "the compiler's words")
 }
 
 // What a refusal says is the one command that would allow it.
@@ -458,9 +464,12 @@ func TestHints(t *testing.T) {
 		number            syscall.Errno
 		says              string
 	}{
-		{"kernel/apparmor_restrict_unprivileged_userns", "1", "lo", syscall.EPERM, "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-		{"kernel/unprivileged_userns_clone", "0", "clone", syscall.EPERM, "sudo sysctl -w kernel.unprivileged_userns_clone=1"},
-		{"user/max_user_namespaces", "0", "clone", syscall.ENOSPC, "sudo sysctl -w user.max_user_namespaces=10000"},
+		{"kernel/apparmor_restrict_unprivileged_userns", "1", "lo", syscall.EPERM,
+			"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+		{"kernel/unprivileged_userns_clone", "0", "clone", syscall.EPERM,
+			"sudo sysctl -w kernel.unprivileged_userns_clone=1"},
+		{"user/max_user_namespaces", "0", "clone", syscall.ENOSPC,
+			"sudo sysctl -w user.max_user_namespaces=10000"},
 		{"none", "", "clone", syscall.ENOSPC, "a limit user.max_"},
 		{"none", "", "clone", syscall.EPERM, "docker run --privileged"},
 		{"none", "", "mount /proc", syscall.EPERM, "systempaths=unconfined"},
