@@ -221,13 +221,18 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, start(Command{Path: "/etc/hosts", Limits: small}), "permission denied")
 	large := Command{Path: program, Env: make([]string, 100000), Limits: small}
 	require.ErrorContains(t, start(large), "are allowed")
+	closed, err := os.Open("/dev/null")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	c := Command{Path: program, Files: []*os.File{closed}, Limits: small}
+	require.ErrorContains(t, start(c), "bad file descriptor")
 	for path, says := range map[string]string{
 		"relative": "must be absolute", "/": "not the root", "/nowhere": "folder /nowhere: no such file",
 	} {
 		_, err := Open(Config{Folders: []Folder{{Path: path}}})
 		require.ErrorContains(t, err, says)
 	}
-	_, err := Open(Config{Kind: "cardboard"})
+	_, err = Open(Config{Kind: "cardboard"})
 	require.ErrorContains(t, err, `"cardboard"`)
 	require.Equal(t, "", run(t, b, "exit", "0").Sentence(small), "the box can still be used")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -281,6 +286,32 @@ func TestStopped(t *testing.T) {
 	require.NoError(t, b.Close())
 	require.Equal(t, Stopped, p.Wait().End)
 	require.Empty(t, inhabitants(inside))
+}
+
+// Close ends what runs, and whoever waits for it to end gets an error.
+func TestCloseWhileWaiting(t *testing.T) {
+	need(t)
+	for _, kind := range []Kind{Namespaces, None} {
+		b, err := Open(Config{Kind: kind, Folders: []Folder{{Path: program}}})
+		require.NoError(t, err)
+		c := Command{Path: program, Args: []string{"sleep"}, Limits: small}
+		p, err := b.Start(t.Context(), c)
+		require.NoError(t, err)
+		waits := make(chan error)
+		go func() {
+			p, err := b.Start(t.Context(), c)
+			if err == nil && p.Wait().End == Stopped { // it came first
+				err = errors.New("stopped")
+			}
+			waits <- err
+		}()
+		require.NoError(t, b.Close())
+		require.Equal(t, Stopped, p.Wait().End)
+		require.Error(t, <-waits)
+		require.NoError(t, b.Close())
+		_, err = b.Start(t.Context(), c)
+		require.Error(t, err)
+	}
 }
 
 // The first process is no part of the command: what ends it, ends the command, and is not our own

@@ -18,13 +18,20 @@ type watch struct {
 	full     bool  // a Writable folder is
 }
 
-const folderEvery = 5 // looks; a folder takes longer than a process
+const (
+	folderEvery = 5 // looks; a folder takes longer than a process
+	// looks; to read the table of the sockets takes milliseconds, because the kernel goes through that of
+	// all networks. A command that ends within half a second never pays for it.
+	queuesEvery = 25
+)
 
 // exceeds takes a look and reports whether the command has taken more than it may.
 func (w *watch) exceeds(l Limits) bool {
 	now := tmpUsed() + resident()
-	if w.looks%folderEvery == 0 {
+	if w.looks%queuesEvery == queuesEvery-1 {
 		now += queued()
+	}
+	if w.looks%folderEvery == 0 {
 		w.full = false
 		for _, path := range w.writable {
 			w.full = w.full || folderSize(path, l.Tmp) > l.Tmp
