@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -243,30 +244,36 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, start(Command{Path: program, Limits: small}), "has ended")
 }
 
-// start starts a command that sleeps, and returns the namespace of its processes.
-func sleeper(ctx context.Context, t *testing.T, b *Box) (*Process, string) {
+// sleeper starts a command that sleeps, and returns the namespaces that it is in.
+func sleeper(ctx context.Context, t *testing.T, b *Box) (*Process, []string) {
 	t.Helper()
 	p, err := b.Start(ctx, Command{Path: program, Args: []string{"sleep"}, Limits: small})
 	require.NoError(t, err)
-	return p, namespace(t, p.Pid())
+	return p, namespaces(t, p.Pid())
 }
 
-func namespace(t *testing.T, pid int) string {
+func namespaces(t *testing.T, pid int) (names []string) {
 	t.Helper()
-	name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
-	require.NoError(t, err)
-	return name
+	for _, kind := range []string{"user", "pid", "net", "mnt", "ipc", "uts", "cgroup"} {
+		name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+		require.NoError(t, err)
+		own, err := os.Readlink("/proc/self/ns/" + kind)
+		require.NoError(t, err)
+		require.NotEqual(t, own, name, "a command has its own")
+		names = append(names, name)
+	}
+	return names
 }
 
-// inhabitants are the processes of a namespace.
-func inhabitants(namespace string) (pids []string) {
-	names, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
-	for _, name := range names {
-		if at, err := os.Readlink(name); err == nil && at == namespace {
-			pids = append(pids, name)
+// inhabitants are the processes that are in one of the namespaces.
+func inhabitants(namespaces []string) (found []string) {
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/*")
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil && slices.Contains(namespaces, at) {
+			found = append(found, link)
 		}
 	}
-	return pids
+	return found
 }
 
 func TestStopped(t *testing.T) {
@@ -350,7 +357,7 @@ func TestCallerKilled(t *testing.T) {
 	var pid int
 	_, err = fmt.Fscan(out, &pid)
 	require.NoError(t, err)
-	inside := namespace(t, pid)
+	inside := namespaces(t, pid)
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	for deadline := time.Now().Add(watchdog); len(inhabitants(inside)) > 0; runtime.Gosched() {
@@ -495,12 +502,18 @@ func TestHints(t *testing.T) {
 		number            syscall.Errno
 		says              string
 	}{
-		{"kernel/apparmor_restrict_unprivileged_userns", "1", "lo", syscall.EPERM,
-			"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-		{"kernel/unprivileged_userns_clone", "0", "clone", syscall.EPERM,
-			"sudo sysctl -w kernel.unprivileged_userns_clone=1"},
-		{"user/max_user_namespaces", "0", "clone", syscall.ENOSPC,
-			"sudo sysctl -w user.max_user_namespaces=10000"},
+		{
+			"kernel/apparmor_restrict_unprivileged_userns", "1", "lo", syscall.EPERM,
+			"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+		},
+		{
+			"kernel/unprivileged_userns_clone", "0", "clone", syscall.EPERM,
+			"sudo sysctl -w kernel.unprivileged_userns_clone=1",
+		},
+		{
+			"user/max_user_namespaces", "0", "clone", syscall.ENOSPC,
+			"sudo sysctl -w user.max_user_namespaces=10000",
+		},
 		{"none", "", "clone", syscall.ENOSPC, "a limit user.max_"},
 		{"none", "", "clone", syscall.EPERM, "docker run --privileged"},
 		{"none", "", "mount /proc", syscall.EPERM, "systempaths=unconfined"},
