@@ -245,31 +245,49 @@ func TestErrors(t *testing.T) {
 }
 
 // sleeper starts a command that sleeps, and returns the namespaces that it is in.
-func sleeper(ctx context.Context, t *testing.T, b *Box) (*Process, []string) {
+func sleeper(ctx context.Context, t *testing.T, b *Box) (*Process, *spaces) {
 	t.Helper()
 	p, err := b.Start(ctx, Command{Path: program, Args: []string{"sleep"}, Limits: small})
 	require.NoError(t, err)
 	return p, namespaces(t, p.Pid())
 }
 
-func namespaces(t *testing.T, pid int) (names []string) {
+// spaces are namespaces. They are held open: otherwise another program's may get their numbers.
+type spaces struct {
+	names []string
+	files []*os.File
+}
+
+func namespaces(t *testing.T, pid int) *spaces {
 	t.Helper()
+	s := &spaces{}
+	t.Cleanup(s.release)
 	for _, kind := range []string{"user", "pid", "net", "mnt", "ipc", "uts", "cgroup"} {
-		name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+		link := fmt.Sprintf("/proc/%d/ns/%s", pid, kind)
+		f, err := os.Open(link)
+		require.NoError(t, err)
+		s.files = append(s.files, f)
+		name, err := os.Readlink(link)
 		require.NoError(t, err)
 		own, err := os.Readlink("/proc/self/ns/" + kind)
 		require.NoError(t, err)
 		require.NotEqual(t, own, name, "a command has its own")
-		names = append(names, name)
+		s.names = append(s.names, name)
 	}
-	return names
+	return s
+}
+
+func (s *spaces) release() {
+	for _, f := range s.files {
+		f.Close()
+	}
 }
 
 // inhabitants are the processes that are in one of the namespaces.
-func inhabitants(namespaces []string) (found []string) {
+func (s *spaces) inhabitants() (found []string) {
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/*")
 	for _, link := range links {
-		if at, err := os.Readlink(link); err == nil && slices.Contains(namespaces, at) {
+		if at, err := os.Readlink(link); err == nil && slices.Contains(s.names, at) {
 			found = append(found, link)
 		}
 	}
@@ -289,10 +307,10 @@ func TestStopped(t *testing.T) {
 	require.Equal(t, Stopped, p.Wait().End)
 	require.Equal(t, "", run(t, b, "exit", "0").Sentence(small))
 	p, inside := sleeper(t.Context(), t, b)
-	require.NotEmpty(t, inhabitants(inside))
+	require.NotEmpty(t, inside.inhabitants())
 	require.NoError(t, b.Close())
 	require.Equal(t, Stopped, p.Wait().End)
-	require.Empty(t, inhabitants(inside))
+	require.Empty(t, inside.inhabitants())
 }
 
 // Close ends what runs, and whoever waits for it to end gets an error.
@@ -329,7 +347,7 @@ func TestBroken(t *testing.T) {
 	p, inside := sleeper(t.Context(), t, b)
 	require.NoError(t, b.box.(*nsBox).keeper.Process.Kill())
 	require.Equal(t, Broken, p.Wait().End)
-	require.Empty(t, inhabitants(inside))
+	require.Empty(t, inside.inhabitants())
 }
 
 // opensBox is the life of a program that is killed while a command of its runs.
@@ -360,8 +378,8 @@ func TestCallerKilled(t *testing.T) {
 	inside := namespaces(t, pid)
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	for deadline := time.Now().Add(watchdog); len(inhabitants(inside)) > 0; runtime.Gosched() {
-		require.True(t, time.Now().Before(deadline), "processes that stay: %v", inhabitants(inside))
+	for deadline := time.Now().Add(watchdog); len(inside.inhabitants()) > 0; runtime.Gosched() {
+		require.True(t, time.Now().Before(deadline), "processes that stay: %v", inside.inhabitants())
 	}
 }
 
@@ -396,7 +414,8 @@ func TestNothingLeft(t *testing.T) {
 		require.Error(t, err)
 		_, inside := sleeper(t.Context(), t, b)
 		require.NoError(t, b.Close())
-		require.Empty(t, inhabitants(inside))
+		require.Empty(t, inside.inhabitants())
+		inside.release()
 		_, err = Open(Config{Folders: []Folder{{Path: "/nowhere"}}})
 		require.Error(t, err)
 		n, err := Open(Config{Kind: None})
