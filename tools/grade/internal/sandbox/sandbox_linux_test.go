@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -358,7 +359,7 @@ func opensBox() {
 		c := Command{Path: program, Args: []string{"sleep"}, Limits: small}
 		if p, err = b.Start(context.Background(), c); err == nil {
 			fmt.Println(p.Pid())
-			select {}
+			_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed, or the test has gone
 		}
 	}
 	fmt.Println(err)
@@ -369,9 +370,12 @@ func TestCallerKilled(t *testing.T) {
 	need(t)
 	cmd := exec.Command("/proc/self/exe", "opens a box")
 	cmd.Env = append(os.Environ(), "INSIDE="+program)
+	_, err := cmd.StdinPipe() // open as long as the test runs
+	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	var pid int
 	_, err = fmt.Fscan(out, &pid)
 	require.NoError(t, err)
