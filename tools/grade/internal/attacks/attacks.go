@@ -65,7 +65,8 @@ func Build(root string) ([]Attack, error) { return read(root, "build", buildLimi
 func read(root, part string, limits sandbox.Limits) ([]Attack, error) {
 	paths, err := filepath.Glob(filepath.Join(root, Folder, part, "*.go"))
 	if err != nil || len(paths) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("there are no attacks in %s", filepath.Join(root, Folder, part)))
+		where := filepath.Join(root, Folder, part)
+		return nil, errors.Join(err, fmt.Errorf("there are no attacks in %s", where))
 	}
 	var all []Attack
 	for _, path := range paths {

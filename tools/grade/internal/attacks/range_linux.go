@@ -31,8 +31,8 @@ type Range struct {
 const secretText = "nobody inside may read this\n"
 
 // NewRange builds the attacks of the module in root. The caller closes the range.
-func NewRange(ctx context.Context, root string) (r *Range, err error) {
-	r = &Range{}
+func NewRange(ctx context.Context, root string) (_ *Range, err error) {
+	r := &Range{}
 	if r.folder, err = os.MkdirTemp("", "socketbook-attacks-"); err != nil {
 		return nil, fmt.Errorf("making a folder for the attacks: %w", err)
 	}
@@ -60,7 +60,7 @@ func NewRange(ctx context.Context, root string) (r *Range, err error) {
 	if r.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	if r.unix, err = net.Listen("unix", fmt.Sprint("@socketbook-attacks-", os.Getpid(), "-", filepath.Base(r.folder))); err != nil {
+	if r.unix, err = net.Listen("unix", "@"+filepath.Base(r.folder)); err != nil {
 		return nil, err
 	}
 	r.env = []string{

@@ -20,7 +20,9 @@ func TestRunning(t *testing.T) {
 	require.NoError(t, err)
 	defer box.Close()
 	require.NoError(t, r.running())
-	_, err = box.Start(t.Context(), sandbox.Command{Path: r.program, Args: []string{"sleeps"}, Limits: boxLimits})
+	_, err = box.Start(t.Context(), sandbox.Command{
+		Path: r.program, Args: []string{"sleeps"}, Limits: boxLimits,
+	})
 	require.NoError(t, err)
 	require.ErrorContains(t, r.running(), "still runs")
 	require.NoError(t, box.Close())

@@ -9,6 +9,8 @@ import (
 )
 
 // Try returns a [sandbox.Refusal]: attacks run in a sandbox only, and there is none.
-func Try(context.Context, string, int, func(part, name string) bool, func(part, name string, err error)) error {
+func Try(_ context.Context, _ string, _ int, _ func(part, name string) bool,
+	_ func(part, name string, err error),
+) error {
 	return sandbox.Probe()
 }

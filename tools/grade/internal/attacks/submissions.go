@@ -25,12 +25,12 @@ import (
 //	expect:  void, does-not-compile    one of these is its row's status
 //	points:  0                         and it has at most that many, which are its honest ones
 //	reason:  unsafe                    the row's reason contains that, if it is void
-//	clean:   yes                       no output may contain its control characters, or begin a cell with =
-//	student: =cmd                      the name under which it is handed in, with escapes; else the attack's
+//	clean:   yes                       its control characters are in no output, and no cell begins with =
+//	student: =cmd                      under which it is handed in, with escapes; else the attack's name
 //	archive: zip                       zip, tar or tar.gz; else a folder
 //
-// Lines of what txtar has no words for, as often as needed. In a folder they are made in earnest; "entry",
-// "entries", "hardlink" and "device" are for archives only:
+// Lines of what txtar has no words for, as often as needed. In a folder they are made in earnest;
+// "entry", "entries", "hardlink" and "device" are for archives only:
 //
 //	link:    PATH -> TARGET            a symbolic link
 //	fifo:    PATH
@@ -64,7 +64,8 @@ type extra struct{ kind, path, value string }
 func Submissions(root string) ([]Submission, error) {
 	paths, err := filepath.Glob(filepath.Join(root, Folder, "submissions", "*.txt"))
 	if err != nil || len(paths) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("there are no submissions in %s", filepath.Join(root, Folder)))
+		where := filepath.Join(root, Folder)
+		return nil, errors.Join(err, fmt.Errorf("there are no submissions in %s", where))
 	}
 	var all []Submission
 	for _, path := range paths {
@@ -144,7 +145,8 @@ func unescape(text string) (string, error) {
 func (s Submission) Judge(status string, points int, reason string) error {
 	switch {
 	case !slices.Contains(s.Status, status):
-		return fmt.Errorf("its status is %q, and must be %s (reason: %s)", status, strings.Join(s.Status, " or "), reason)
+		return fmt.Errorf("its status is %q, and must be %s (reason: %s)",
+			status, strings.Join(s.Status, " or "), reason)
 	case points > s.Points:
 		return fmt.Errorf("it has %d points; its honest ones are %d", points, s.Points)
 	case points > 0 && status == "void":

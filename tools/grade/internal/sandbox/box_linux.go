@@ -85,7 +85,8 @@ func (b *Box) Own(path string) error {
 // nsBox is the caller's end of a box.
 type nsBox struct {
 	keeper *exec.Cmd
-	socket int // SOCK_SEQPACKET, to the keeper
+	socket int // SOCK_SEQPACKET, to the keeper; none when it is closed
+	says   *ends
 
 	mu      sync.Mutex // held by who starts a command
 	answers chan answer
@@ -104,7 +105,8 @@ func openNamespaces(c Config) (box, error) {
 	if !filtered() {
 		return nil, &Refusal{
 			Step: "seccomp", Err: errors.ErrUnsupported,
-			Hint: "for this processor there is no list of system calls; amd64, arm64, riscv64 and loong64 have one",
+			Hint: "for this processor there is no list of system calls; " +
+				"amd64, arm64, riscv64 and loong64 have one",
 		}
 	}
 	arg, err := json.Marshal(c)
@@ -122,19 +124,23 @@ func openNamespaces(c Config) (box, error) {
 	// A program built with -race waits a second at its exit, unless it is told not to.
 	cmd.Env = []string{"GORACE=" + os.Getenv("GORACE") + " atexit_sleep_ms=0"}
 	cmd.SysProcAttr = keeperAttributes()
-	cmd.Dir, cmd.Stderr = "/", os.Stderr
+	says := newEnds(4<<10, nil) // a keeper that has something to say was attacked
+	cmd.Dir, cmd.Stderr = "/", says
 	err = cmd.Start()
 	theirs.Close()
 	if err != nil {
 		unix.Close(fds[0])
 		return nil, failedStep("clone", err)
 	}
-	b := &nsBox{keeper: cmd, socket: fds[0], answers: make(chan answer), gone: make(chan struct{})}
+	b := &nsBox{
+		keeper: cmd, socket: fds[0], says: says, answers: make(chan answer), gone: make(chan struct{}),
+	}
 	go b.receive()
 	a, ok := <-b.answers
 	switch {
 	case !ok:
-		err = errors.New("sandbox: its first process ended at once")
+		<-b.gone
+		err = fmt.Errorf("sandbox: its first process ended at once: %s", says.bytes())
 	case a.Step != "":
 		err = failedStep(a.Step, cmp.Or[error](errno(a.Errno), errors.New(a.Error)))
 	}
@@ -216,11 +222,14 @@ func (b *nsBox) close() error {
 	}
 	b.closed.Do(func() {
 		_ = b.keeper.Process.Kill()
-		for range b.answers { // until it is closed
-			continue
+		for a := range b.answers { // until it is closed
+			unix.Close(a.fd)
 		}
 		<-b.gone
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		unix.Close(b.socket)
+		b.socket = none
 	})
 	return nil
 }
@@ -233,6 +242,9 @@ func (b *nsBox) start(c Command) (p *Process, err error) {
 			b.mu.Unlock()
 		}
 	}()
+	if b.socket == none {
+		return nil, fmt.Errorf("starting %s: the sandbox has ended", c.Path)
+	}
 	ended := make(chan End, 3)
 	out, err := newPrinted(c.Limits.Output, ended)
 	if err != nil {
@@ -251,7 +263,7 @@ func (b *nsBox) start(c Command) (p *Process, err error) {
 	out.close()
 	if err != nil {
 		out.wait()
-		return nil, fmt.Errorf("starting %s: the sandbox has ended: %w", c.Path, err)
+		return nil, fmt.Errorf("starting %s: telling the sandbox: %w", c.Path, err)
 	}
 	a, ok := <-b.answers
 	if !ok || a.Step != "" {

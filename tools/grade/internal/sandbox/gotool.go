@@ -25,7 +25,8 @@ func FindGo(ctx context.Context, dir string) (Go, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return Go{}, fmt.Errorf("asking the go command for its folders: %w %s", err, bytes.TrimSpace(stderr.Bytes()))
+		return Go{}, fmt.Errorf("asking the go command for its folders: %w %s",
+			err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	var env struct{ GOROOT, GOMODCACHE, GOCACHE string }
 	if err := json.Unmarshal(out, &env); err != nil {
@@ -46,19 +47,25 @@ func (g Go) Folders() []Folder {
 // Env is the environment of a build: without cgo, without a network, without another toolchain, and
 // with the module's go.mod as it is.
 func (g Go) Env() []string {
+	return append(g.settings(), "GOPROXY=off", "GOSUMDB=off", "GOVCS=*:off", "GOENV=off", "GOTELEMETRY=off")
+}
+
+// settings are what a build inside and one outside must have in common to find the same in the cache.
+func (g Go) settings() []string {
 	return []string{
 		"GOROOT=" + g.Root, "GOMODCACHE=" + g.ModCache, "GOCACHE=" + g.Cache,
-		"CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local",
+		"CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false", "GOTOOLCHAIN=local", "GOWORK=off",
+		"GO111MODULE=on",
 		// Otherwise a build fails that cannot write the index of a folder into its cache. It
 		// takes some 40 ms.
 		"GODEBUG=goindex=0",
-		"GOENV=off", "GOWORK=off", "GOTELEMETRY=off", "GO111MODULE=on", "GOVCS=*:off",
 	}
 }
 
-// Warm fills the build cache with what a build compiles, outside of any box: it is for trusted source,
-// once for a batch, before the first submission. Its arguments are those of go build; the builds
-// that follow must have the same ones, such as -trimpath, or they compile everything again.
+// Warm fills the build cache with what a build compiles, and fetches modules that are missing, outside
+// of any box: it is for trusted source, once for a batch, before the first submission. Its arguments
+// are those of go build; the builds that follow must have the same ones, such as -trimpath, or they
+// compile everything again.
 //
 // Builds inside get no layer of their own above the cache, because the go command does without: what
 // it compiles it keeps in its work folder in /tmp, and if it cannot write to the cache it goes on
@@ -73,9 +80,10 @@ func (g Go) Warm(ctx context.Context, dir string, args ...string) error {
 	}
 	cmd := exec.CommandContext(ctx, g.Command(), append([]string{"build"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(g.Env(), "HOME="+g.Cache, "TMPDIR="+os.TempDir(), "PATH="+filepath.Dir(g.Command()))
+	cmd.Env = append(os.Environ(), g.settings()...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("filling the build cache: %w\n%s", err, bytes.TrimSpace(out))
+		return fmt.Errorf("filling the build cache: %w\n%s\n(without a network, type this before: go mod download)",
+			err, bytes.TrimSpace(out))
 	}
 	return nil
 }

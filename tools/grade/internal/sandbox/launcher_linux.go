@@ -23,7 +23,7 @@ type launching struct {
 // launch turns this process into the command. Each step takes away something; what comes after
 // it must do without.
 func launch(arg string) {
-	runtime.LockOSThread() // some of what is given up belongs to a thread, and goes with it into the execve
+	runtime.LockOSThread() // some of what is given up belongs to the thread that does the execve
 	var l launching
 	if err := json.Unmarshal([]byte(arg), &l); err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox: only Start starts this:", err)

@@ -25,8 +25,11 @@ var exe = map[bool]string{true: ".exe"}[runtime.GOOS == "windows"]
 type noneBox struct {
 	folder string
 
-	mu      sync.Mutex
-	current *Process
+	mu sync.Mutex // held by who starts a command
+
+	state  sync.Mutex
+	last   *Process
+	closed bool
 }
 
 func openNone() (box, error) {
@@ -40,21 +43,38 @@ func openNone() (box, error) {
 func (b *noneBox) tmp() string { return b.folder }
 
 func (b *noneBox) close() error {
+	b.state.Lock()
+	b.closed = true
+	b.state.Unlock()
+	b.end() // so that a start that waits for this command goes on, and finds the box closed
 	b.mu.Lock()
-	p := b.current
-	b.mu.Unlock()
-	if p != nil {
+	defer b.mu.Unlock()
+	b.end()
+	return os.RemoveAll(b.folder)
+}
+
+// end ends the last command.
+func (b *noneBox) end() {
+	if p, _ := b.current(); p != nil {
 		p.Kill()
 		<-p.done
 	}
-	return os.RemoveAll(b.folder)
+}
+
+func (b *noneBox) current() (last *Process, closed bool) {
+	b.state.Lock()
+	defer b.state.Unlock()
+	return b.last, b.closed
 }
 
 func (b *noneBox) start(c Command) (*Process, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.current != nil {
-		<-b.current.done
+	if p, _ := b.current(); p != nil {
+		<-p.done
+	}
+	if _, closed := b.current(); closed {
+		return nil, fmt.Errorf("starting %s: the box is closed", c.Path)
 	}
 	if err := empty(b.folder); err != nil {
 		return nil, fmt.Errorf("emptying the folder for temporary files: %w", err)
@@ -101,7 +121,9 @@ func (b *noneBox) start(c Command) (*Process, error) {
 			p.result.Fetched = b.fetch(c)
 		}
 	}()
-	b.current = p
+	b.state.Lock()
+	b.last = p
+	b.state.Unlock()
 	return p, nil
 }
 
@@ -169,7 +191,9 @@ func empty(folder string) error {
 // environment adds what programs expect.
 func environment(env []string, tmp string) []string {
 	env = slices.Clone(env)
-	for _, add := range []string{"HOME=" + tmp, "TMPDIR=" + tmp, "TMP=" + tmp, "TEMP=" + tmp, "PATH=/usr/bin:/bin"} {
+	for _, add := range []string{
+		"HOME=" + tmp, "TMPDIR=" + tmp, "TMP=" + tmp, "TEMP=" + tmp, "PATH=/usr/bin:/bin",
+	} {
 		name, _, _ := strings.Cut(add, "=")
 		if !slices.ContainsFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") }) {
 			env = append(env, add)

@@ -11,7 +11,8 @@ func refusal() error {
 	return &Refusal{
 		Step: "clone",
 		Err:  errors.New("this is not Linux but " + runtime.GOOS),
-		Hint: "only Linux has the namespaces that it is made of; a container or a virtual machine with Linux has them",
+		Hint: "only Linux has the namespaces that it is made of; " +
+			"a virtual machine with Linux has them",
 	}
 }
 

@@ -65,8 +65,8 @@ func hint(step string, number syscall.Errno) string {
 		return "a container that hides parts of /proc forbids it; start it with " +
 			"docker run --security-opt systempaths=unconfined"
 	case denied:
-		return "a container's seccomp filter or a chroot forbids it; a machine of its own allows it, and so does " +
-			"docker run --privileged"
+		return "a container's seccomp filter or a chroot forbids it; a machine of its own allows it, " +
+			"and so does docker run --privileged"
 	case number == syscall.EINVAL || number == syscall.ENOSYS:
 		return "the kernel was built without it, or is older than 5.12"
 	}

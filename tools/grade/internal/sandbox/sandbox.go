@@ -78,7 +78,7 @@ type Limits struct {
 	Processes int           // threads of all processes
 	OpenFiles int           // descriptors of one process
 	FileSize  int64         // bytes of one file
-	Output    int           // bytes kept of standard output, and of standard error; [Flood] times that ends the command
+	Output    int           // bytes kept of standard output, and of standard error
 }
 
 // Flood is how often its Output limit a command may print before it is ended.

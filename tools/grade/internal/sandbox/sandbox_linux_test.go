@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,8 +136,8 @@ func TestLimits(t *testing.T) {
 	require.Equal(t, TooLoud, r.End)
 	r = run(l, "print", "100")
 	require.Equal(t, "", r.Sentence(l))
-	require.Equal(t, "line 0\nline 1\nline 2\nline 3\nline\n… 726 bytes are left out …\nline 96\nline 97\nline 98\nline 99\n",
-		string(r.Stdout))
+	require.Equal(t, "line 0\nline 1\nline 2\nline 3\nline\n… 726 bytes are left out …\n"+
+		"line 96\nline 97\nline 98\nline 99\n", string(r.Stdout))
 }
 
 func TestFolders(t *testing.T) {
@@ -158,7 +160,8 @@ func TestFolders(t *testing.T) {
 	text, err := os.ReadFile(mine + "/c")
 	require.NoError(t, err)
 	require.Equal(t, "handed in", string(text))
-	require.Equal(t, "out\n", string(run(t, b, "list", folder).Stdout), "nothing else of the folder is seen")
+	seen := run(t, b, "list", folder).Stdout
+	require.Equal(t, "out\n", string(seen), "nothing else of the folder is seen")
 	require.NoError(t, RemoveAll(mine))
 }
 
@@ -214,17 +217,24 @@ func TestErrors(t *testing.T) {
 		return err
 	}
 	require.ErrorContains(t, start(Command{Path: program}), "has no limits")
-	require.ErrorContains(t, start(Command{Path: "/nowhere", Limits: small}), "execute /nowhere: no such file")
+	require.ErrorContains(t, start(Command{Path: "/nowhere", Limits: small}),
+		"execute /nowhere: no such file")
 	require.ErrorContains(t, start(Command{Path: program, Dir: "/nowhere", Limits: small}), "in /nowhere")
 	require.ErrorContains(t, start(Command{Path: "/etc/hosts", Limits: small}), "permission denied")
-	require.ErrorContains(t, start(Command{Path: program, Env: make([]string, 100000), Limits: small}), "are allowed")
+	large := Command{Path: program, Env: make([]string, 100000), Limits: small}
+	require.ErrorContains(t, start(large), "are allowed")
+	closed, err := os.Open("/dev/null")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	c := Command{Path: program, Files: []*os.File{closed}, Limits: small}
+	require.ErrorContains(t, start(c), "bad file descriptor")
 	for path, says := range map[string]string{
 		"relative": "must be absolute", "/": "not the root", "/nowhere": "folder /nowhere: no such file",
 	} {
 		_, err := Open(Config{Folders: []Folder{{Path: path}}})
 		require.ErrorContains(t, err, says)
 	}
-	_, err := Open(Config{Kind: "cardboard"})
+	_, err = Open(Config{Kind: "cardboard"})
 	require.ErrorContains(t, err, `"cardboard"`)
 	require.Equal(t, "", run(t, b, "exit", "0").Sentence(small), "the box can still be used")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -235,30 +245,54 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, start(Command{Path: program, Limits: small}), "has ended")
 }
 
-// start starts a command that sleeps, and returns the namespace of its processes.
-func sleeper(ctx context.Context, t *testing.T, b *Box) (*Process, string) {
+// sleeper starts a command that sleeps, and returns the namespaces that it is in.
+func sleeper(ctx context.Context, t *testing.T, b *Box) (*Process, *spaces) {
 	t.Helper()
 	p, err := b.Start(ctx, Command{Path: program, Args: []string{"sleep"}, Limits: small})
 	require.NoError(t, err)
-	return p, namespace(t, p.Pid())
+	return p, namespaces(t, p.Pid())
 }
 
-func namespace(t *testing.T, pid int) string {
+// spaces are namespaces. They are held open: otherwise another program's may get their numbers.
+type spaces struct {
+	names []string
+	files []*os.File
+}
+
+func namespaces(t *testing.T, pid int) *spaces {
 	t.Helper()
-	name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
-	require.NoError(t, err)
-	return name
+	s := &spaces{}
+	t.Cleanup(s.release)
+	for _, kind := range []string{"user", "pid", "net", "mnt", "ipc", "uts", "cgroup"} {
+		link := fmt.Sprintf("/proc/%d/ns/%s", pid, kind)
+		f, err := os.Open(link)
+		require.NoError(t, err)
+		s.files = append(s.files, f)
+		name, err := os.Readlink(link)
+		require.NoError(t, err)
+		own, err := os.Readlink("/proc/self/ns/" + kind)
+		require.NoError(t, err)
+		require.NotEqual(t, own, name, "a command has its own")
+		s.names = append(s.names, name)
+	}
+	return s
 }
 
-// inhabitants are the processes of a namespace.
-func inhabitants(namespace string) (pids []string) {
-	names, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
-	for _, name := range names {
-		if at, err := os.Readlink(name); err == nil && at == namespace {
-			pids = append(pids, name)
+func (s *spaces) release() {
+	for _, f := range s.files {
+		f.Close()
+	}
+}
+
+// inhabitants are the processes that are in one of the namespaces.
+func (s *spaces) inhabitants() (found []string) {
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/*")
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil && slices.Contains(s.names, at) {
+			found = append(found, link)
 		}
 	}
-	return pids
+	return found
 }
 
 func TestStopped(t *testing.T) {
@@ -274,10 +308,36 @@ func TestStopped(t *testing.T) {
 	require.Equal(t, Stopped, p.Wait().End)
 	require.Equal(t, "", run(t, b, "exit", "0").Sentence(small))
 	p, inside := sleeper(t.Context(), t, b)
-	require.NotEmpty(t, inhabitants(inside))
+	require.NotEmpty(t, inside.inhabitants())
 	require.NoError(t, b.Close())
 	require.Equal(t, Stopped, p.Wait().End)
-	require.Empty(t, inhabitants(inside))
+	require.Empty(t, inside.inhabitants())
+}
+
+// Close ends what runs, and whoever waits for it to end gets an error.
+func TestCloseWhileWaiting(t *testing.T) {
+	need(t)
+	for _, kind := range []Kind{Namespaces, None} {
+		b, err := Open(Config{Kind: kind, Folders: []Folder{{Path: program}}})
+		require.NoError(t, err)
+		c := Command{Path: program, Args: []string{"sleep"}, Limits: small}
+		p, err := b.Start(t.Context(), c)
+		require.NoError(t, err)
+		waits := make(chan error)
+		go func() {
+			p, err := b.Start(t.Context(), c)
+			if err == nil && p.Wait().End == Stopped { // it came first
+				err = errors.New("stopped")
+			}
+			waits <- err
+		}()
+		require.NoError(t, b.Close())
+		require.Equal(t, Stopped, p.Wait().End)
+		require.Error(t, <-waits)
+		require.NoError(t, b.Close())
+		_, err = b.Start(t.Context(), c)
+		require.Error(t, err)
+	}
 }
 
 // The first process is no part of the command: what ends it, ends the command, and is not our own
@@ -288,7 +348,7 @@ func TestBroken(t *testing.T) {
 	p, inside := sleeper(t.Context(), t, b)
 	require.NoError(t, b.box.(*nsBox).keeper.Process.Kill())
 	require.Equal(t, Broken, p.Wait().End)
-	require.Empty(t, inhabitants(inside))
+	require.Empty(t, inside.inhabitants())
 }
 
 // opensBox is the life of a program that is killed while a command of its runs.
@@ -296,9 +356,10 @@ func opensBox() {
 	b, err := Open(Config{Folders: []Folder{{Path: program}}})
 	if err == nil {
 		var p *Process
-		if p, err = b.Start(context.Background(), Command{Path: program, Args: []string{"sleep"}, Limits: small}); err == nil {
+		c := Command{Path: program, Args: []string{"sleep"}, Limits: small}
+		if p, err = b.Start(context.Background(), c); err == nil {
 			fmt.Println(p.Pid())
-			select {}
+			_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed, or the test has gone
 		}
 	}
 	fmt.Println(err)
@@ -309,17 +370,20 @@ func TestCallerKilled(t *testing.T) {
 	need(t)
 	cmd := exec.Command("/proc/self/exe", "opens a box")
 	cmd.Env = append(os.Environ(), "INSIDE="+program)
+	_, err := cmd.StdinPipe() // open as long as the test runs
+	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	var pid int
 	_, err = fmt.Fscan(out, &pid)
 	require.NoError(t, err)
-	inside := namespace(t, pid)
+	inside := namespaces(t, pid)
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	for deadline := time.Now().Add(watchdog); len(inhabitants(inside)) > 0; runtime.Gosched() {
-		require.True(t, time.Now().Before(deadline), "processes that stay: %v", inhabitants(inside))
+	for deadline := time.Now().Add(watchdog); len(inside.inhabitants()) > 0; runtime.Gosched() {
+		require.True(t, time.Now().Before(deadline), "processes that stay: %v", inside.inhabitants())
 	}
 }
 
@@ -336,7 +400,7 @@ func look(t *testing.T) leftovers {
 	require.NoError(t, err)
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
-	files, err := filepath.Glob(filepath.Join(os.TempDir(), "socketbook-grade-*"))
+	files, err := filepath.Glob(filepath.Join(os.TempDir(), "*"))
 	require.NoError(t, err)
 	return leftovers{len(fds), runtime.NumGoroutine(), string(mounts), strings.Join(files, "\n")}
 }
@@ -345,6 +409,7 @@ func look(t *testing.T) leftovers {
 // child, no mount, no file, no process inside.
 func TestNothingLeft(t *testing.T) {
 	need(t)
+	t.Setenv("TMPDIR", t.TempDir()) // others make files in the machine's own
 	once := func() {
 		b, err := Open(Config{Folders: []Folder{{Path: program}}})
 		require.NoError(t, err)
@@ -353,7 +418,8 @@ func TestNothingLeft(t *testing.T) {
 		require.Error(t, err)
 		_, inside := sleeper(t.Context(), t, b)
 		require.NoError(t, b.Close())
-		require.Empty(t, inhabitants(inside))
+		require.Empty(t, inside.inhabitants())
+		inside.release()
 		_, err = Open(Config{Folders: []Folder{{Path: "/nowhere"}}})
 		require.Error(t, err)
 		n, err := Open(Config{Kind: None})
@@ -446,7 +512,8 @@ func TestBuild(t *testing.T) {
 	source("func main() { undefined() }\n")
 	r, _ = build()
 	require.Equal(t, 1, r.Status)
-	require.Equal(t, "# lab\n./main.go:3:15: undefined: undefined\n", string(r.Stderr), "the compiler's words")
+	words := "# lab\n./main.go:3:15: undefined: undefined\n"
+	require.Equal(t, words, string(r.Stderr), "the compiler's words")
 }
 
 // What a refusal says is the one command that would allow it.
@@ -458,9 +525,18 @@ func TestHints(t *testing.T) {
 		number            syscall.Errno
 		says              string
 	}{
-		{"kernel/apparmor_restrict_unprivileged_userns", "1", "lo", syscall.EPERM, "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-		{"kernel/unprivileged_userns_clone", "0", "clone", syscall.EPERM, "sudo sysctl -w kernel.unprivileged_userns_clone=1"},
-		{"user/max_user_namespaces", "0", "clone", syscall.ENOSPC, "sudo sysctl -w user.max_user_namespaces=10000"},
+		{
+			"kernel/apparmor_restrict_unprivileged_userns", "1", "lo", syscall.EPERM,
+			"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+		},
+		{
+			"kernel/unprivileged_userns_clone", "0", "clone", syscall.EPERM,
+			"sudo sysctl -w kernel.unprivileged_userns_clone=1",
+		},
+		{
+			"user/max_user_namespaces", "0", "clone", syscall.ENOSPC,
+			"sudo sysctl -w user.max_user_namespaces=10000",
+		},
 		{"none", "", "clone", syscall.ENOSPC, "a limit user.max_"},
 		{"none", "", "clone", syscall.EPERM, "docker run --privileged"},
 		{"none", "", "mount /proc", syscall.EPERM, "systempaths=unconfined"},

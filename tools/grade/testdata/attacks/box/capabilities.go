@@ -14,7 +14,8 @@ var _ = attack("capabilities", func() {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	all := [2]unix.CapUserData{{Effective: ^uint32(0), Permitted: ^uint32(0), Inheritable: ^uint32(0)}}
 	refused("capset", unix.Capset(&header, &all[0]), unix.EPERM)
-	refused("ambient", unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, unix.CAP_SYS_ADMIN, 0, 0), unix.EPERM)
+	err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, unix.CAP_SYS_ADMIN, 0, 0)
+	refused("ambient", err, unix.EPERM)
 	refused("no_new_privs", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0), unix.EINVAL)
 	refused("seccomp", unix.Prctl(unix.PR_SET_SECCOMP, 0, 0, 0, 0), unix.EINVAL)
 	status, err := os.ReadFile("/proc/self/status")

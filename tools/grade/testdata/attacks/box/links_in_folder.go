@@ -11,7 +11,9 @@ import (
 
 var _ = attack("links_in_folder", func() {
 	folder := os.Getenv("FOLDER")
-	for name, to := range map[string]string{"a": os.Getenv("SECRET"), "b": "/", "c": ".", "d": "/proc/self/root"} {
+	for name, to := range map[string]string{
+		"a": os.Getenv("SECRET"), "b": "/", "c": ".", "d": "/proc/self/root",
+	} {
 		if err := os.Symlink(to, folder+"/"+name); err != nil {
 			broke("%v", err)
 		}

@@ -15,7 +15,8 @@ var _ = attack("many_files", func() {
 	}
 	for i := 0; ; i++ {
 		name := fmt.Sprint(i)
-		if os.WriteFile("f"+name, nil, 0o600) != nil || os.Mkdir(name, 0o700) != nil || os.Chdir(name) != nil {
+		if os.WriteFile("f"+name, nil, 0o600) != nil || os.Mkdir(name, 0o700) != nil ||
+			os.Chdir(name) != nil {
 			broke("file %s", name)
 		}
 	}

@@ -10,7 +10,9 @@ import (
 )
 
 var _ = attack("proc_keeper", func() {
-	for _, name := range []string{"environ", "mem", "maps", "exe", "root/etc/shadow", "cwd/etc", "fd/3", "ns/net"} {
+	for _, name := range []string{
+		"environ", "mem", "maps", "exe", "root/etc/shadow", "cwd/etc", "fd/3", "ns/net",
+	} {
 		f, err := os.Open("/proc/1/" + name)
 		if err == nil {
 			var b [1]byte
