@@ -82,7 +82,7 @@ var rooms = []room{
 		ours: `tools/(check|fault|loopback|timeline)`, libs: text,
 	},
 	{
-		name: "the tools that know the suites", paths: `tools/(grade|watch)`,
+		name: "the tools that know the suites", paths: `tools/(grade(/.*)?|watch)`,
 		ours: `lessons|tools/.*|labs/\d\d/[a-z]+test`, libs: libraries, brings: `.*`,
 	},
 	{
