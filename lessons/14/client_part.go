@@ -28,7 +28,7 @@ func openPart(folder *os.Root, name string) (*part, error) {
 		return nil, err
 	}
 	if info, err := folder.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, failure("there is something of that name that is not a file")
+		return nil, failure("it is not a file")
 	}
 	file, err := folder.OpenFile(name+partial, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {

@@ -46,7 +46,7 @@ func clientFlags(l *stage.Lesson, flags *flag.FlagSet) {
 		defer c.folder.Close()
 		return c.talk(conn, in, out)
 	}
-	flags.Func("folder", "your files: in `FOLDER`, not here", openFolder(&c.folder))
+	flags.Func("folder", "your files are in `FOLDER`", openFolder(&c.folder))
 }
 
 // openFolder returns the function of a flag that names a folder, which it opens.

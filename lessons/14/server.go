@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"os"
@@ -124,7 +125,7 @@ func (s *server) get(conn net.Conn, request header) error {
 
 const maxNames = 10_000 // in a list
 
-// list sends the sizes and names of the files that are here, one a line.
+// list sends the sizes and names of the files that are here.
 func (s *server) list(conn net.Conn) error {
 	dir, err := s.folder.Open(".")
 	if err != nil {
@@ -135,24 +136,29 @@ func (s *server) list(conn net.Conn) error {
 	if err != nil && err != io.EOF {
 		return fileFailure(err)
 	}
-	var lines []string
-	for _, entry := range entries {
-		info, err := entry.Info() // an error: it has gone meanwhile
-		if err == nil && info.Mode().IsRegular() && checkName(entry.Name()) == nil {
-			lines = append(lines, fmt.Sprintf("%13d %s\n", info.Size(), entry.Name()))
-		}
-	}
-	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[14:], b[14:]) })
-	if len(entries) == maxNames {
-		lines = append(lines, "there may be more\n")
-	}
-	text := strings.Join(lines, "")
+	text := listText(entries)
 	head, err := encodeHeader(header{TotalSize: int64(len(text))})
 	if err != nil {
 		return err
 	}
 	_, err = conn.Write(append(head, text...))
 	return err
+}
+
+// listText has a line for each file that is complete, in the order of their names.
+func listText(entries []fs.DirEntry) string {
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	var text strings.Builder
+	for _, entry := range entries {
+		info, err := entry.Info() // an error: it has gone meanwhile
+		if err == nil && info.Mode().IsRegular() && checkName(entry.Name()) == nil {
+			fmt.Fprintf(&text, "%13d %s\n", info.Size(), entry.Name())
+		}
+	}
+	if len(entries) == maxNames {
+		fmt.Fprintln(&text, "there may be more")
+	}
+	return text.String()
 }
 
 // peerGone reports whether err means that the peer has gone. A peer says so in three ways:
