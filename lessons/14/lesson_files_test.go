@@ -459,7 +459,7 @@ func killedServer(t *testing.T, root *os.Root, content []byte, point int64, paus
 	cmd.Wait()
 }
 
-// killing kills the peer when so many bytes have been written to it, all of them if there are no more.
+// killing kills the peer when left bytes have been written to it.
 type killing struct {
 	net.Conn
 	left int64

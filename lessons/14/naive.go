@@ -64,6 +64,9 @@ func sendLines(w io.Writer, file io.Reader) error {
 	lines := bufio.NewReader(file)
 	for {
 		line, err := lines.ReadString('\n')
+		if line == "" && err == io.EOF {
+			return nil
+		}
 		if _, err := io.WriteString(w, line); err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ func TwoRequests(
 			}
 			o.Got = append(o.Got, name+": "+content)
 		}
-		rec.Verdict("2 requests were sent as one piece; %s came: %q", plural(len(o.Got), "answer"), o.Got)
+		rec.Verdict("2 requests were in the queue at once; %s came: %q", plural(len(o.Got), "answer"), o.Got)
 		return o, nil
 	})
 }
@@ -180,7 +180,7 @@ func Pipelined(sides FileSides) Play {
 	})
 }
 
-// sentSoFar counts what is sent, and tells when so many writes have been made.
+// sentSoFar counts what is sent, and tells when a number of writes have been made.
 type sentSoFar struct {
 	net.Conn
 	when   chan struct{}
@@ -267,7 +267,7 @@ func bytesSent(events []timeline.Event, side string) (n int) {
 // errCable is how a write to a cutConn fails.
 var errCable = errors.New("the cable is cut")
 
-// cutConn lets so many bytes through, and then closes the connection.
+// cutConn lets left bytes through, and then closes the connection.
 type cutConn struct {
 	net.Conn
 	left int
@@ -518,7 +518,7 @@ func SameName(serve func(ln net.Listener, folder *os.Root) error, sides FileSide
 	})
 }
 
-// pausedConn pauses when so many bytes have been written, until goOn is closed.
+// pausedConn pauses when left bytes have been written, until goOn is closed.
 type pausedConn struct {
 	net.Conn
 	left          int
