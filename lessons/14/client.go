@@ -6,11 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -176,28 +174,6 @@ func readAnswer(r io.Reader) (header, error) {
 	return h, nil
 }
 
-// results prints what came of each request, and counts.
-type results struct {
-	out         io.Writer
-	all, failed int
-}
-
-// add prints a failure, and returns any other error: it ends the conversation.
-func (r *results) add(request string, err error) error {
-	r.all++
-	failed, ok := errors.AsType[failure](err)
-	switch {
-	case ok:
-		r.failed++
-		fmt.Fprintf(r.out, "%s: failed: %v\n", request, failed)
-	case err == nil:
-		fmt.Fprintf(r.out, "%s: done\n", request)
-	default:
-		return fmt.Errorf("%s: %w", request, err)
-	}
-	return nil
-}
-
 // readHeader reads a header, and takes nothing from r beyond it.
 func readHeader(r io.Reader) (h header, err error) {
 	var head [headerSize]byte
@@ -288,22 +264,4 @@ func checkName(name string) error {
 		return failure("not a plain name such as report.txt")
 	}
 	return nil
-}
-
-// failure is an error that concerns one file. The conversation goes on.
-type failure string
-
-func (f failure) Error() string { return string(f) }
-
-func failuref(format string, args ...any) failure { return failure(fmt.Sprintf(format, args...)) }
-
-// fileFailure is what the system says of a file. Where the folder is stays here.
-func fileFailure(err error) error {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err
-	}
-	if link, ok := errors.AsType[*os.LinkError](err); ok {
-		err = link.Err
-	}
-	return failure(err.Error())
 }

@@ -108,10 +108,22 @@ func files(t testing.TB, root *os.Root) map[string]string {
 	return found
 }
 
+// A file without a byte is a file.
+func TestEmptyFile(t *testing.T) {
+	from, to := folder(t, map[string]string{"a.txt": ""}), folder(t, nil)
+	require.NoError(t, converse(t, from, to, "get a.txt\n", io.Discard))
+	require.Equal(t, map[string]string{"a.txt": ""}, files(t, to))
+	require.NoError(t, converse(t, to, from, "put a.txt\n", io.Discard))
+	require.Equal(t, map[string]string{"a.txt": ""}, files(t, to))
+}
+
 // A sender that goes on where nobody is would leave a hole.
 func TestWrongOffset(t *testing.T) {
 	for _, h := range []header{
-		{TotalSize: 10, Offset: 5}, {TotalSize: 10, Offset: 4}, {TotalSize: 2, Offset: 3}, {TotalSize: 10, Offset: 1 << 40},
+		{TotalSize: 10, Offset: 5},
+		{TotalSize: 10, Offset: 4},
+		{TotalSize: 2, Offset: 3},
+		{TotalSize: 10, Offset: 1 << 40},
 	} {
 		root := folder(t, map[string]string{"a.txt.part": "abc", "a.txt": "old"})
 		p, err := openPart(root, "a.txt")
@@ -161,8 +173,8 @@ func TestOneOwner(t *testing.T) {
 	require.NoError(t, err)
 	_, err = openPart(root, "a.txt")
 	require.ErrorContains(t, err, "received already")
-	other := stagetest.Command(t, "client", "-addr", serverOf(t, map[string]string{"a.txt": "x"}), "-folder", root.Name())
-	out, _, status := stagetest.Output(t, other, "get a.txt\n")
+	addr := serverOf(t, map[string]string{"a.txt": "x"})
+	out, _, status := stagetest.Client(t, addr, "get a.txt\n", "-folder", root.Name())
 	require.Equal(t, 1, status)
 	require.Equal(t, "get a.txt: failed: it is being received already; try again later\n", out)
 	p.Close()

@@ -73,8 +73,8 @@ func TestFullDisk(t *testing.T) {
 	})
 	t.Run("of the client", func(t *testing.T) {
 		dir := t.TempDir()
-		cmd := stagetest.Command(t, "client", "-addr", serverOf(t, map[string]string{"big.bin": big, "a.txt": "hello"}),
-			"-folder", dir)
+		addr := serverOf(t, map[string]string{"big.bin": big, "a.txt": "hello"})
+		cmd := stagetest.Command(t, "client", "-addr", addr, "-folder", dir)
 		fullDisk(t, cmd, dir)
 		out, errs, status := stagetest.Output(t, cmd, "get a.txt, big.bin\nlist\n")
 		require.Equal(t, 1, status)
@@ -107,7 +107,8 @@ func TestReadOnlyFolder(t *testing.T) {
 	var out bytes.Buffer
 	here := folder(t, map[string]string{"a.txt": "hello"})
 	require.ErrorContains(t, converse(t, root, here, "put a.txt\n", &out), "1 of 1 requests failed")
-	require.Regexp(t, "^put a.txt: failed: the server says: (permission denied|read-only file system)\n$", out.String())
+	require.Regexp(t, "^put a.txt: failed: the server says: (permission denied|read-only file system)\n$",
+		out.String())
 	out.Reset()
 	there := folder(t, map[string]string{"a.txt": "hello"})
 	require.ErrorContains(t, converse(t, there, root, "get a.txt\n", &out), "1 of 1 requests failed")

@@ -411,7 +411,8 @@ func FuzzReadHeader(f *testing.F) {
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(frame(f, header{Command: "put", FileName: "b.txt"}) + message(f, "b.txt", "hello")))
 	f.Add([]byte(frame(f, header{Command: "put", FileName: "../b.txt"}) + message(f, "../b.txt", "hello")))
-	f.Add([]byte(frame(f, header{Command: "get", FileName: "a.txt", Offset: 3}) + frame(f, header{Command: "list"})))
+	f.Add([]byte(frame(f, header{Command: "get", FileName: "a.txt", Offset: 3}) +
+		frame(f, header{Command: "list"})))
 	f.Add([]byte("GET / HTTP/1.0\r\n\r\n"))
 	outer := f.TempDir()
 	require.NoError(f, os.Mkdir(filepath.Join(outer, "inner"), 0o777))

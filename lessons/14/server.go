@@ -8,12 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log"
 	"net"
 	"os"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -123,44 +120,6 @@ func (s *server) get(conn net.Conn, request header) error {
 	return sendFile(conn, file, size, request, nil)
 }
 
-const maxNames = 10_000 // in a list
-
-// list sends the sizes and names of the files that are here.
-func (s *server) list(conn net.Conn) error {
-	dir, err := s.folder.Open(".")
-	if err != nil {
-		return fileFailure(err)
-	}
-	defer dir.Close()
-	entries, err := dir.ReadDir(maxNames)
-	if err != nil && err != io.EOF {
-		return fileFailure(err)
-	}
-	text := listText(entries)
-	head, err := encodeHeader(header{TotalSize: int64(len(text))})
-	if err != nil {
-		return err
-	}
-	_, err = conn.Write(append(head, text...))
-	return err
-}
-
-// listText has a line for each file that is complete, in the order of their names.
-func listText(entries []fs.DirEntry) string {
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	var text strings.Builder
-	for _, entry := range entries {
-		info, err := entry.Info() // an error: it has gone meanwhile
-		if err == nil && info.Mode().IsRegular() && checkName(entry.Name()) == nil {
-			fmt.Fprintf(&text, "%13d %s\n", info.Size(), entry.Name())
-		}
-	}
-	if len(entries) == maxNames {
-		fmt.Fprintln(&text, "there may be more")
-	}
-	return text.String()
-}
-
 // peerGone reports whether err means that the peer has gone. A peer says so in three ways:
 // end of file (it closed), a reset (it aborted), a broken pipe (we wrote after its reset had come).
 func peerGone(err error) bool {
@@ -172,7 +131,9 @@ const lastCall = 500 * time.Millisecond // for what a client that is dismissed s
 // dismiss tells a client why the conversation ends, and reads what it has sent meanwhile: a close with
 // bytes unread would be a reset, and the client might never read the reason.
 func dismiss(conn net.Conn, why error) {
-	if writeHeader(conn, header{Error: why.Error()}) == nil && conn.SetReadDeadline(time.Now().Add(lastCall)) == nil {
+	err := errors.Join(writeHeader(conn, header{Error: why.Error()}),
+		conn.SetReadDeadline(time.Now().Add(lastCall)))
+	if err == nil {
 		io.CopyN(io.Discard, conn, maxHeader)
 	}
 }
@@ -205,8 +166,8 @@ type header struct {
 }
 
 // sendFile sends size bytes of file, but for the beginning that the receiver has already, and then the
-// SHA-256 of all of them. If has is the beginning of another file, it sends everything. After an error w is of no
-// use: the receiver waits for the rest.
+// SHA-256 of all of them. If has is the beginning of another file, it sends everything. After an error w
+// is of no use: the receiver waits for the rest.
 func sendFile(w io.Writer, file io.ReadSeeker, size int64, has header, bar *progress) error {
 	h := header{FileName: has.FileName, TotalSize: size}
 	sum := sha256.New()
