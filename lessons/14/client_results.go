@@ -15,8 +15,11 @@ func (f failure) Error() string { return string(f) }
 
 func failuref(format string, args ...any) failure { return failure(fmt.Sprintf(format, args...)) }
 
-// fileFailure is what the system says of a file. Where the folder is stays here.
+// fileFailure is what the system says of a file, without the path: where the folder is stays here.
 func fileFailure(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure("no such file")
+	}
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}

@@ -89,7 +89,7 @@ func TestPipelined(t *testing.T) {
 	got := stagetest.Play(t, lesson, "pipelined")
 	require.Equal(t, []string{
 		"get a.txt: done",
-		"get nope.txt: failed: the server says: no such file or directory",
+		"get nope.txt: failed: the server says: no such file",
 		"get b.txt: done",
 		"           13 a.txt",
 		"           13 b.txt",
@@ -356,7 +356,7 @@ func TestPrograms(t *testing.T) {
 	}
 	out, errs, status = stagetest.Client(t, s.Addr, "get nope\nlist\n", "-folder", here)
 	require.Equal(t, 1, status)
-	require.Equal(t, "get nope: failed: the server says: no such file or directory\n"+
+	require.Equal(t, "get nope: failed: the server says: no such file\n"+
 		"            5 a.txt\n            5 b.txt\n", out)
 	require.Equal(t, "talking to "+s.Addr+": 1 of 2 requests failed\n", errs)
 
@@ -373,7 +373,7 @@ func TestPython(t *testing.T) {
 		out, errs, status := stagetest.Output(t, stagetest.Python(t, "client.py", s.Addr),
 			"put 报告.txt all is well\nget 报告.txt\nget nope\nlist\n")
 		require.Zero(t, status, errs)
-		require.Equal(t, "stored\nall is well\nno such file or directory\n           11 报告.txt\n", out)
+		require.Equal(t, "stored\nall is well\nno such file\n           11 报告.txt\n", out)
 	})
 	t.Run("our client, its server", func(t *testing.T) {
 		here := t.TempDir()
