@@ -414,6 +414,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(frame(f, header{Command: "get", FileName: "a.txt", Offset: 3}) +
 		frame(f, header{Command: "list"})))
 	f.Add([]byte("GET / HTTP/1.0\r\n\r\n"))
+	quiet(f)
 	outer := f.TempDir()
 	require.NoError(f, os.Mkdir(filepath.Join(outer, "inner"), 0o777))
 	root, err := os.OpenRoot(filepath.Join(outer, "inner"))
