@@ -291,21 +291,23 @@ type FileMessages struct {
 // Grows sends two files, of which the first one grows as soon as it is read. Got are the files that were
 // received, each as its name and its content, Met is the error that the receiver met.
 func Grows(m FileMessages) Play {
-	return twoFiles(m, func(file *os.File) error {
-		_, err := file.WriteAt([]byte(", and somebody goes on writing to it"), int64(len(firstFile)))
+	const log, more = "10:00 started", ", 10:01 somebody came, 10:02 he left"
+	return twoFiles(m, log, "the second file\n", func(rec *timeline.Recorder, file *os.File) error {
+		rec.State(len(more), "one.txt is being read, and grows by %d bytes", len(more))
+		_, err := file.WriteAt([]byte(more), int64(len(log)))
 		return err
 	})
 }
 
-// TwoFiles sends two files, which nobody changes. Got and Met are those of Grows.
-func TwoFiles(m FileMessages) Play { return twoFiles(m, func(*os.File) error { return nil }) }
+// TwoFiles sends two files of some lines, which nobody changes. Got and Met are those of Grows.
+func TwoFiles(m FileMessages) Play {
+	return twoFiles(m, "line one\nline two", "line three\n", func(*timeline.Recorder, *os.File) error { return nil })
+}
 
-const (
-	firstFile  = "line one\nline two"
-	secondFile = "the second file\n"
-)
-
-func twoFiles(m FileMessages, change func(file *os.File) error) Play {
+// twoFiles sends two files. change is called when the first one is read for the first time.
+func twoFiles(
+	m FileMessages, first, second string, change func(rec *timeline.Recorder, file *os.File) error,
+) Play {
 	return inFolders(func(rec *timeline.Recorder, f folders) (o Outcome, err error) {
 		c, s, err := Pair(rec)
 		if err != nil {
@@ -314,7 +316,7 @@ func twoFiles(m FileMessages, change func(file *os.File) error) Play {
 		defer c.Close()
 		defer s.Close()
 		sent := 0
-		for i, content := range []string{firstFile, secondFile} {
+		for i, content := range []string{first, second} {
 			name := []string{"one.txt", "two.txt"}[i]
 			if err := f.client.WriteFile(name, []byte(content), 0o666); err != nil {
 				return o, err
@@ -326,7 +328,7 @@ func twoFiles(m FileMessages, change func(file *os.File) error) Play {
 			defer file.Close()
 			var r io.ReadSeeker = file
 			if i == 0 {
-				r = &changing{file, change}
+				r = &changing{file, func(file *os.File) error { return change(rec, file) }}
 			}
 			w := &countingWriter{Writer: c}
 			if err := m.Send(w, name, r, int64(len(content))); err != nil {
@@ -398,7 +400,10 @@ func Shrinks(m FileMessages) Play {
 			return o, err
 		}
 		defer file.Close()
-		shrink := func(file *os.File) error { return file.Truncate(int64(len(content) / 2)) }
+		shrink := func(file *os.File) error {
+			rec.State(len(content)/2, "notes.txt is being read, and is cut to %d bytes", len(content)/2)
+			return file.Truncate(int64(len(content) / 2))
+		}
 		o.Met = m.Send(c, "notes.txt", &changing{file, shrink}, int64(len(content)))
 		c.Close()
 		if o.Met != nil {
