@@ -169,7 +169,7 @@ func readAnswer(r io.Reader) (header, error) {
 		return h, fmt.Errorf("reading an answer: %w", err)
 	}
 	if h.Error != "" {
-		return h, failuref("the server says: %.200s", h.Error)
+		return h, failuref("the server says %.200q", h.Error)
 	}
 	return h, nil
 }

@@ -35,9 +35,14 @@ func openPart(folder *os.Root, name string) (*part, error) {
 		return nil, fileFailure(err)
 	}
 	p := &part{file: file, folder: folder, has: header{FileName: name}, sum: sha256.New()}
-	if err := lock(file); err != nil {
+	err = lock(file)
+	if errors.Is(err, errLocked) {
 		file.Close()
 		return nil, failure("it is being received already; try again later")
+	}
+	if err != nil {
+		file.Close()
+		return nil, fileFailure(err)
 	}
 	if !p.inPlace() { // the owner before us has finished it; or somebody has put a link there
 		file.Close()
@@ -48,7 +53,9 @@ func openPart(folder *os.Root, name string) (*part, error) {
 		file.Close()
 		return nil, fileFailure(err)
 	}
-	p.has.SHA256 = fmt.Sprintf("%x", p.sum.Sum(nil))
+	if p.has.Offset > 0 {
+		p.has.SHA256 = fmt.Sprintf("%x", p.sum.Sum(nil))
+	}
 	return p, nil
 }
 
@@ -70,13 +77,14 @@ func (p *part) receive(r io.Reader, h header, bar *progress) error {
 		return fmt.Errorf("the file would go on at byte %d, and %d are here", h.Offset, p.has.Offset)
 	}
 	err := readPayload(r, io.MultiWriter(p, p.sum, bar.of(h)), h.TotalSize-h.Offset, p.sum)
-	if p.err != nil && (err == nil || errors.As(err, new(failure))) {
+	_, changed := errors.AsType[failure](err)
+	switch {
+	case err != nil && !changed: // the connection has ended
+		return err
+	case p.err != nil:
 		return fileFailure(p.err)
-	}
-	if errors.As(err, new(failure)) { // it was changed: nothing to go on from
+	case changed: // nothing to go on from
 		p.restart()
-	}
-	if err != nil {
 		return err
 	}
 	return p.finish()

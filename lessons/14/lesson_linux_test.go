@@ -62,14 +62,14 @@ func TestFullDisk(t *testing.T) {
 		said := resultsIn(out.String())
 		require.Equal(t, []string{
 			"put a.txt: done",
-			"put big.bin: failed: the server says: no space left on device",
+			"put big.bin: failed: the server says \"no space left on device\"",
 			"            5 a.txt",
-			"put a.txt: failed: the server says: no space left on device",
+			"put a.txt: failed: the server says \"no space left on device\"",
 		}, said)
 		conn.Close()
 		require.NoError(t, cmd.Process.Kill())
 		cmd.Wait()
-		require.Contains(t, logged.String(), `put "big.bin": no space left on device`)
+		require.Contains(t, logged.String(), `"put" of "big.bin": no space left on device`)
 	})
 	t.Run("of the client", func(t *testing.T) {
 		dir := t.TempDir()
@@ -107,7 +107,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	var out bytes.Buffer
 	here := folder(t, map[string]string{"a.txt": "hello"})
 	require.ErrorContains(t, converse(t, root, here, "put a.txt\n", &out), "1 of 1 requests failed")
-	require.Regexp(t, "^put a.txt: failed: the server says: (permission denied|read-only file system)\n$",
+	require.Regexp(t, `^put a.txt: failed: the server says "(permission denied|read-only file system)"\n$`,
 		out.String())
 	out.Reset()
 	there := folder(t, map[string]string{"a.txt": "hello"})

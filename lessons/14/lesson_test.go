@@ -89,7 +89,7 @@ func TestPipelined(t *testing.T) {
 	got := stagetest.Play(t, lesson, "pipelined")
 	require.Equal(t, []string{
 		"get a.txt: done",
-		"get nope.txt: failed: the server says: no such file",
+		"get nope.txt: failed: the server says \"no such file\"",
 		"get b.txt: done",
 		"           13 a.txt",
 		"           13 b.txt",
@@ -149,7 +149,7 @@ func TestFixLineByLine(t *testing.T) {
 func TestChanged(t *testing.T) {
 	got := stagetest.Play(t, lesson, "changed").Got
 	require.Len(t, got, 1, "the server has nothing")
-	require.Contains(t, got[0], "the server says: it was changed on the way")
+	require.Contains(t, got[0], `the server says "it was changed on the way`)
 }
 
 func TestBadNames(t *testing.T) {
@@ -163,7 +163,7 @@ func TestBadNames(t *testing.T) {
 
 func TestSameName(t *testing.T) {
 	require.Equal(t, []string{
-		"put film.bin: failed: the server says: it is being received already; try again later",
+		"put film.bin: failed: the server says \"it is being received already; try again later\"",
 		"put film.bin: done",
 		`film.bin "111111111111" … (2000 bytes)`,
 	}, stagetest.Play(t, lesson, "same-name").Got)
@@ -259,6 +259,7 @@ func TestFailuresLeaveTheConnection(t *testing.T) {
 
 // No folder is no reason to end, and neither is a client that leaves, in whatever way.
 func TestLeaving(t *testing.T) {
+	quiet(t)
 	stagetest.Leaving(t, (&server{}).answer, frame(t, header{Command: "list"}))
 }
 
@@ -356,14 +357,14 @@ func TestPrograms(t *testing.T) {
 	}
 	out, errs, status = stagetest.Client(t, s.Addr, "get nope\nlist\n", "-folder", here)
 	require.Equal(t, 1, status)
-	require.Equal(t, "get nope: failed: the server says: no such file\n"+
+	require.Equal(t, "get nope: failed: the server says \"no such file\"\n"+
 		"            5 a.txt\n            5 b.txt\n", out)
 	require.Equal(t, "talking to "+s.Addr+": 1 of 2 requests failed\n", errs)
 
 	s = stagetest.Server(t)
 	out, _, status = stagetest.Client(t, s.Addr, "list\n")
 	require.Equal(t, 1, status)
-	require.Equal(t, "list: failed: the server says: this server has no folder; its -folder names one\n", out)
+	require.Equal(t, "list: failed: the server says \"this server has no folder; its -folder names one\"\n", out)
 }
 
 func TestPython(t *testing.T) {

@@ -59,14 +59,14 @@ func (s *server) answer(conn net.Conn) error {
 		}
 		err = s.do(conn, request)
 		if failed, ok := errors.AsType[failure](err); ok { // the next request may be possible
-			log.Printf("client %s: %s %.80q: %v", conn.RemoteAddr(), request.Command, request.FileName, failed)
+			log.Printf("client %s: %s: %v", conn.RemoteAddr(), request, failed)
 			err = writeHeader(conn, header{Error: failed.Error()})
 		}
 		if peerGone(err) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s %.80q: %w", request.Command, request.FileName, err)
+			return fmt.Errorf("%s: %w", request, err)
 		}
 	}
 }
@@ -164,6 +164,9 @@ type header struct {
 	SHA256    string `json:"sha256,omitempty"` // of these, in hex: that the sender can compare
 	Error     string `json:"error,omitempty"`  // of an answer: why there is no other one
 }
+
+// String is a request in one line, whatever a peer has put into it.
+func (h header) String() string { return fmt.Sprintf("%.20q of %.80q", h.Command, h.FileName) }
 
 // sendFile sends size bytes of file, but for the beginning that the receiver has already, and then the
 // SHA-256 of all of them. If has is the beginning of another file, it sends everything. After an error w

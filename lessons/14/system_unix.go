@@ -13,8 +13,10 @@ const (
 	errBrokenPipe = syscall.EPIPE
 )
 
-// lock makes a file ours until it is closed, or this process ends. It does not wait: if the file is somebody
-// else's, it returns an error.
+const errLocked = syscall.EWOULDBLOCK // what it calls a file that somebody else has locked
+
+// lock makes a file ours until it is closed, or this process ends. It does not wait: if somebody else
+// has it, the error is errLocked.
 func lock(file *os.File) error {
 	raw, err := file.SyscallConn()
 	if err != nil {

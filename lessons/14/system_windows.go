@@ -13,10 +13,12 @@ const (
 	errBrokenPipe = syscall.WSAECONNABORTED
 )
 
+const errLocked = syscall.Errno(33) // ERROR_LOCK_VIOLATION: somebody else has locked the file
+
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
-// lock makes a file ours until it is closed, or this process ends. It does not wait: if the file is somebody
-// else's, it returns an error. It locks the last byte that a file could have: nobody else could read a
+// lock makes a file ours until it is closed, or this process ends. It does not wait: if somebody else
+// has it, the error is errLocked. It locks the last byte that a file could have: nobody else could read a
 // byte that is locked.
 func lock(file *os.File) error {
 	const exclusive, now = 2, 1 // LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY

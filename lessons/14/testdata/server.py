@@ -39,7 +39,7 @@ def answer(conn, request):
         send_header(conn, file_name=name, total_size=len(data))
     elif request.get("command") == "get" and name in files:
         data, begin = files[name], request["offset"]
-        if hashlib.sha256(data[:begin]).hexdigest() != request["sha256"]:
+        if hashlib.sha256(data[:begin]).hexdigest() != request.get("sha256"):
             begin = 0
         send_header(conn, file_name=name, total_size=len(data), offset=begin)
         conn.sendall(data[begin:] + hashlib.sha256(data).digest())
