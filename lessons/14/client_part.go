@@ -9,10 +9,10 @@ import (
 	"os"
 )
 
-const partial = ".part" // what is behind the name of a file that is not complete
+const partial = ".part" // the end of an incomplete file's name
 
-// part is a file that is not complete. It has the name of the complete one with .part behind it, and one
-// owner at a time.
+// part is an incomplete file. It has the name of the complete one with .part behind it, and one owner at
+// a time.
 type part struct {
 	file   *os.File
 	folder *os.Root
@@ -21,8 +21,8 @@ type part struct {
 	err    error     // the first one of file: nothing more is written then
 }
 
-// openPart opens what an earlier transfer has left of a file, or begins a new one. Whatever it returns is
-// a failure. The caller closes the part.
+// openPart opens what an earlier transfer has left of a file, or begins a new one. Each error is a
+// failure. The caller closes the part.
 func openPart(folder *os.Root, name string) (*part, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -66,9 +66,9 @@ func (p *part) inPlace() bool {
 	return err == nil && nerr == nil && opened.Mode().IsRegular() && os.SameFile(opened, named)
 }
 
-// receive completes the part with what follows h, and gives it its final name. A transfer that is cut leaves
-// the part for the next one. A failure to write costs the file; what the peer sends of it is read all the same,
-// so that the next message is found.
+// receive completes the part with what follows h, and gives it its final name. A transfer that is cut
+// leaves the part for the next one. If the disk refuses it, what the peer sends is read all the same, so
+// that the next message is found. The error is a failure then.
 func (p *part) receive(r io.Reader, h header, bar *progress) error {
 	switch {
 	case h.Offset == 0: // what is here is not the beginning of this file, or nothing
@@ -106,8 +106,8 @@ func (p *part) restart() {
 	}
 }
 
-// finish gives the complete file its name, when it would survive that the power fails. As long as the file is
-// open, it is ours.
+// finish gives the complete file its name, once it would survive a power failure. The file is ours as long
+// as it is open.
 func (p *part) finish() error {
 	err := p.file.Sync()
 	if err == nil {
@@ -130,8 +130,8 @@ func (p *part) Close() {
 	p.file.Close() // nothing is written any more: finish has its errors
 }
 
-// openFile opens a file that is to be sent, and returns the size that it has now. Whatever it returns is a
-// failure.
+// openFile opens a file that is to be sent, and returns the size that it has now. Each error is a failure.
+// The caller closes the file.
 func openFile(folder *os.Root, name string) (*os.File, int64, error) {
 	if err := checkName(name); err != nil {
 		return nil, 0, err

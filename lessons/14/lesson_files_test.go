@@ -117,7 +117,7 @@ func TestEmptyFile(t *testing.T) {
 	require.Equal(t, map[string]string{"a.txt": ""}, files(t, to))
 }
 
-// A sender that goes on where nobody is would leave a hole.
+// A sender that goes on beyond what is here would leave a hole.
 func TestWrongOffset(t *testing.T) {
 	for _, h := range []header{
 		{TotalSize: 10, Offset: 5},
