@@ -168,4 +168,7 @@ var Ledger = []Bug{
 		"What is called gb2312 sends characters of GBK, which the receiver does not have.",
 	},
 	{"one-bit", "13", "13", "A late copy has the number that a new message would have, and takes its place."},
+	{"cut-and-resumed", "14", "14", "A transfer is cut, and a part of the file has the name of the whole."},
+	{"grows", "14", "14", "A file grows while it is sent, and more comes than was announced."},
+	{"line-by-line", "14", "14", "Files are sent line by line, and nobody can tell where one of them ends."},
 }

@@ -561,7 +561,7 @@ var Claims = []Chapter{
 				"line.", "",
 			"A stream does not mind. But the receiver has to learn where the file ends: by a " +
 				"length, or by the close.",
-			"04 split", "14",
+			"14 line-by-line; 04 split", "",
 		},
 	}},
 	{"Text and commands", []Claim{

@@ -145,8 +145,19 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "14", Title: "File transfer", BuildsOn: "06",
-		Idea: "put, get and list: framed both ways, checked, resumable.",
+		Number: "14", Title: "File transfer", BuildsOn: "06", Written: true,
+		Idea:     "put, get and list: framed both ways, checked, resumable.",
+		MaxAdded: 320, MaxRemoved: 160,
+		Reason: "requests are framed too, both sides send and receive files, and a failure costs its file alone",
+		Changes: map[string]string{
+			"serve":        "answers many clients at once, as in lesson 08",
+			"answer":       "reads requests with a header, and answers what fails",
+			"header":       "is a request, an answer, or what precedes a file",
+			"client":       "has no encoding: files are bytes",
+			"talk":         "puts, gets and lists",
+			"decodeHeader": "has an offset, and no md5",
+			"readPayload":  "compares the SHA-256, which follows the payload",
+		},
 	},
 	{
 		Number: "15", Title: "Deadlines", BuildsOn: "09",
