@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 
 	"socketbook/lessons/internal/scenario"
@@ -97,9 +96,9 @@ var scenes = []stage.Scene{
 		Name:      "control-characters",
 		NaiveLine: "a command with control characters writes the log of others",
 		Naive: scenario.OneAfterTheOther(
-			scenario.ControlCharacters(framed, naive), scenario.ControlCharacters(bare, inTurn)),
+			scenario.ControlCharacters(scenario.Request, naive), scenario.ControlCharacters(bare, inTurn)),
 		Line: "a command with control characters is refused, and quoted in the log",
-		Run:  scenario.ControlCharacters(framed, hardened),
+		Run:  scenario.ControlCharacters(scenario.Request, hardened),
 	},
 	{
 		Name:      "browser",
@@ -132,7 +131,7 @@ func askOnce(conn net.Conn) (answer string, err error) {
 
 // askFramed lets a server say a text, in the protocol of this lesson.
 func askFramed(conn net.Conn, text string) (answer string, err error) {
-	if _, err := conn.Write([]byte(framed("echo " + text))); err != nil {
+	if _, err := conn.Write([]byte(scenario.Request("echo " + text))); err != nil {
 		return "", err
 	}
 	_, output, err := decodeMessage(conn, maxAnswer)
@@ -147,10 +146,6 @@ func askBare(conn net.Conn, text string) (answer string, err error) {
 	buf := make([]byte, 1024)
 	n, err := conn.Read(buf)
 	return string(buf[:n]), err
-}
-
-func framed(command string) string {
-	return scenario.HeaderOf(fmt.Sprintf(`{"status":0,"total_size":%d}`, len(command))) + command
 }
 
 func bare(command string) string { return command }

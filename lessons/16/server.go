@@ -18,11 +18,10 @@ import (
 // What all clients may cost together. While a client is served it holds a request or an answer, and a
 // goroutine: maxClients × (maxHeader + maxCommand + 2 × maxOutput + 16 KiB) is less than 40 MiB.
 const (
-	maxClients    = 256      // at the same time; each is a descriptor, and memory
-	maxPerAddress = 128      // of these: nobody alone takes all places, and those behind one NAT have enough
-	maxRunning    = 4        // programs at the same time; each is a process, and some descriptors
-	maxCommand    = 1 << 10  // bytes; more than anybody types
-	maxOutput     = 64 << 10 // bytes of each stream that a program prints; those below print a line
+	maxClients = 256      // at the same time; each is a descriptor, and memory
+	maxRunning = 4        // programs at the same time; each is a process, and some descriptors
+	maxCommand = 1 << 10  // bytes; more than anybody types
+	maxOutput  = 64 << 10 // bytes of each stream that a program prints; those below print a line
 )
 
 // listen asks the system for the address and lets clients queue up for it.
@@ -138,7 +137,7 @@ func (s *Server) Close() error {
 func (s *Server) start(conn net.Conn) {
 	ctx, err := s.admit(conn)
 	if err != nil {
-		tell(conn, err) // it always fits into a new connection's send buffer
+		tell(conn, err) // a new connection has room for it
 		conn.Close()
 		s.log.printf("client %s: %v", conn.RemoteAddr(), err)
 		return

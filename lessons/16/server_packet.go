@@ -83,24 +83,3 @@ func (s *packetServer) servePacket(pc net.PacketConn) error {
 		}
 	}
 }
-
-// askPacket asks a server for help, and sends the question again with the token that it is given. conn has a
-// deadline.
-func askPacket(conn net.Conn) (answer string, err error) {
-	token := noToken
-	buf := make([]byte, maxPacket)
-	for range 3 { // the token may have changed in between
-		if _, err := conn.Write([]byte(token + " help")); err != nil {
-			return "", fmt.Errorf("asking: %w", err)
-		}
-		n, err := conn.Read(buf)
-		if err != nil {
-			return "", fmt.Errorf("reading an answer: %w", err)
-		}
-		if n != tokenSize {
-			return string(buf[:n]), nil
-		}
-		token = string(buf[:n])
-	}
-	return "", errors.New("the server takes none of the tokens that it gives")
-}

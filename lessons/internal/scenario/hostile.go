@@ -103,6 +103,18 @@ func (a *attack) measure() {
 	a.Descriptors = max(0, now.Descriptors-a.before.Descriptors)
 }
 
+// settle measures when the server has closed its connections but for those of attackers that are in.
+func (a *attack) settle() error {
+	err := pollFor(loopback.Patience, "the server to close its connections", func() bool {
+		a.measure()
+		return a.Over || a.Descriptors <= a.In
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %d are open, for %d attackers", err, a.Descriptors, a.In)
+	}
+	return nil
+}
+
 // dial lets an attacker come, from an address of this machine or "". The first one is in the picture.
 func (a *attack) dial(from string) (*attacker, error) { return a.dialWithin(loopback.Patience, from) }
 
@@ -251,7 +263,7 @@ func SlowDrip(watch time.Duration, servers ...Besieged) Play {
 			return err
 		}
 		for _, who := range a.attackers {
-			if _, err := io.WriteString(who, HeaderOf(`{"status":0,"total_size":1000}`)); err != nil {
+			if _, err := io.WriteString(who, headerOf(`{"status":0,"total_size":1000}`)); err != nil {
 				return err
 			}
 		}
@@ -261,16 +273,22 @@ func SlowDrip(watch time.Duration, servers ...Besieged) Play {
 		a.honest(loopback.Patience)
 		a.fates(watch)
 		close(stop)
-		err := <-dripped
-		a.measure()
+		if err := errors.Join(<-dripped, a.settle()); err != nil {
+			return err
+		}
 		a.verdict("%s", a.still())
-		return err
+		return nil
 	})
 }
 
-// HeaderOf is a header behind its length.
-func HeaderOf(json string) string {
+// headerOf is a header behind its length.
+func headerOf(json string) string {
 	return string(binary.LittleEndian.AppendUint32(nil, uint32(len(json)))) + json
+}
+
+// Request is a command in the protocol of lessons 15 and 16.
+func Request(command string) string {
+	return headerOf(fmt.Sprintf(`{"status":0,"total_size":%d}`, len(command))) + command
 }
 
 // drip sends a byte on each connection every 10 ms.
@@ -298,7 +316,9 @@ func HalfOpen(watch, patience time.Duration, servers ...Besieged) Play {
 		}
 		a.honest(patience)
 		a.fates(watch)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		a.verdict("%s", a.still())
 		return nil
 	})
@@ -307,18 +327,22 @@ func HalfOpen(watch, patience time.Duration, servers ...Besieged) Play {
 // twoGiB is what an int32 can announce at most.
 const twoGiB = 1<<31 - 1
 
+// announcement is the header of a request of 2 GiB.
+var announcement = headerOf(fmt.Sprintf(`{"status":0,"total_size":%d}`, twoGiB))
+
 // Announced2GiB lets an attacker announce a request of 2 GiB, and send nothing of it.
 func Announced2GiB(watch time.Duration, servers ...Besieged) Play {
 	return attackEach(servers, func(a *attack) error {
-		sent := HeaderOf(fmt.Sprintf(`{"status":0,"total_size":%d}`, twoGiB))
-		if _, err := a.send(sent); err != nil {
+		if _, err := a.send(announcement); err != nil {
 			return err
 		}
 		a.fates(watch)
 		a.honest(loopback.Patience)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		a.verdict("after %d bytes it took %s of memory; the attacker was %s",
-			len(sent), amount(a.Memory), a.told())
+			len(announcement), amount(a.Memory), a.told())
 		return nil
 	})
 }
@@ -359,7 +383,7 @@ func EndlessHeader(watch time.Duration, servers ...Besieged) Play {
 		a.fates(watch)
 		err = <-sent
 		a.honest(loopback.Patience)
-		a.measure()
+		err = errors.Join(err, a.settle())
 		a.verdict("it took %s of memory; the attacker was %s", amount(a.Memory), a.told())
 		return err
 	})
@@ -368,8 +392,8 @@ func EndlessHeader(watch time.Duration, servers ...Besieged) Play {
 // noise is no request: bytes of another protocol, something else than JSON, and a size below zero.
 var noise = []string{
 	"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x9a\x1f\xd3\x07\x5e",
-	HeaderOf("\x8b\x02}{\x00\xff\xfe'\"x"),
-	HeaderOf(`{"status":0,"total_size":-1}`),
+	headerOf("\x8b\x02}{\x00\xff\xfe'\"x"),
+	headerOf(`{"status":0,"total_size":-1}`),
 }
 
 // Garbage sends a server what is no request, piece by piece, each on a connection of its own.
@@ -383,7 +407,9 @@ func Garbage(servers ...Besieged) Play {
 			who.raw.(*net.TCPConn).CloseWrite()
 		}
 		a.fates(loopback.Patience)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		what := "the attacker was " + a.told()
 		if a.Over {
 			line, err := a.logged("panic: ")
@@ -420,7 +446,9 @@ func forAShell(request func(addr string) string, servers []Besieged) Play {
 		a.Ran = pollFor(loopback.Patience, "the file", func() bool { return a.made(made) }) == nil
 		who.Close()
 		a.honest(loopback.Patience)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		what := "nothing was run"
 		if a.Ran {
 			what = fmt.Sprintf("its shell made a file, %s", made)
@@ -448,7 +476,7 @@ func OneAfterTheOther(plays ...Play) Play {
 // server lets in.
 func Flood(n, most int, servers ...Besieged) Play {
 	return attackEach(servers, func(a *attack) error {
-		if err := a.dialMany(n, func(int) string { return "127.0.0.2" }); err != nil {
+		if err := a.dialMany(n, func(int) string { return attackersAddress }); err != nil {
 			return err
 		}
 		for _, who := range a.attackers[min(most, n):] { // those that come too late are told so
@@ -456,7 +484,9 @@ func Flood(n, most int, servers ...Besieged) Play {
 		}
 		a.In = min(most, n)
 		a.honest(loopback.Patience)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		a.verdict("%s", a.still())
 		return nil
 	})
@@ -470,11 +500,7 @@ func NoDescriptorsLeft(n int, servers ...Besieged) Play {
 			return err
 		}
 		a.fates(loopback.Patience)
-		gone := func() bool {
-			a.measure()
-			return a.Over || a.Descriptors == 0
-		}
-		if err := pollFor(loopback.Patience, "the server to close its connections", gone); err != nil {
+		if err := a.settle(); err != nil {
 			return err
 		}
 		what := "the attackers were " + a.told()
@@ -502,7 +528,7 @@ func FullQueue(n, places int, watch time.Duration, servers ...Besieged) Play {
 			if i > places {
 				limit = watch
 			}
-			who, err := a.dialWithin(limit, "127.0.0.2")
+			who, err := a.dialWithin(limit, attackersAddress)
 			if isTimeout(err) {
 				what = fmt.Sprintf("%d attackers fill its places and its queue", i)
 				break
@@ -521,13 +547,15 @@ func FullQueue(n, places int, watch time.Duration, servers ...Besieged) Play {
 			if err := pollFor(loopback.Patience, "the server to accept", accepted); err != nil {
 				return err
 			}
+			a.In++
 		}
 		if what == "" {
-			a.In = places
 			what = a.still()
 		}
 		a.honest(watch)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		a.verdict("%s", what)
 		return nil
 	})
@@ -555,7 +583,9 @@ func ControlCharacters(request func(command string) string, servers ...Besieged)
 			a.rec.Note("server", nil, "log: %s", strings.Trim(strconv.Quote(line), `"`))
 		}
 		a.honest(loopback.Patience)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		what := "it wrote one line into its log"
 		if strings.HasPrefix(a.Log, "client 192.0.2.1") {
 			what = "it wrote a line into its log that a client of another address seems to have caused"
@@ -593,7 +623,9 @@ func Browser(watch time.Duration, servers ...Besieged) Play {
 		}
 		a.fates(watch)
 		a.honest(loopback.Patience)
-		a.measure()
+		if err := a.settle(); err != nil {
+			return err
+		}
 		what := "the browser was " + a.told()
 		if a.In > 0 {
 			what = "it takes the request for the beginning of a long header, and waits for the rest"
