@@ -1,0 +1,5 @@
+package main
+
+import "socketbook/lessons/internal/stage"
+
+var scenes = []stage.Scene{}
