@@ -5,10 +5,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
 	"time"
 
 	"golang.org/x/text/encoding/unicode"
 
+	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
 )
 
@@ -19,7 +23,11 @@ var lesson = stage.Lesson{
 	Scenes:       scenes,
 }
 
-func main() { stage.Main(lesson) }
+func main() {
+	scenario.SleepIfAsked()
+	serveIfAsked()
+	stage.Main(lesson)
+}
 
 // newCommands returns a handler with limits for people who type.
 func newCommands() *commands {
@@ -67,4 +75,31 @@ func limit(d *time.Duration) func(text string) error {
 		}
 		return nil
 	}
+}
+
+// serverRole is the first argument of a process that serves until its standard input ends.
+const serverRole = "serve-until-end"
+
+// serverProcess returns this program, not yet started, in that role.
+func serverProcess() *exec.Cmd {
+	program, err := os.Executable()
+	cmd := exec.Command(program, serverRole)
+	cmd.Err = err
+	return cmd
+}
+
+// serveIfAsked serves on a free port and ends the process when its standard input ends, if that is its role.
+func serveIfAsked() {
+	if len(os.Args) < 2 || os.Args[1] != serverRole {
+		return
+	}
+	ln, err := listen("127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("listening on", ln.Addr())
+	go newServer(patient.handle, 0).Serve(ln)
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
 }

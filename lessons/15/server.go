@@ -121,7 +121,7 @@ func (s *Server) Close() error {
 func (s *Server) start(conn net.Conn) {
 	ctx, err := s.admit(conn)
 	if err != nil {
-		fmt.Fprintln(conn, err) // one line always fits into a new connection's send buffer
+		writeMessage(conn, time.Second, noStatus, []byte(err.Error()))
 		conn.Close()
 		return
 	}
