@@ -54,7 +54,7 @@ func serverFlags(l *stage.Lesson, flags *flag.FlagSet) {
 		}
 		return nil
 	})
-	flags.Func("idle", "`TIME` for a client's next command", limit(&c.idle))
+	flags.Func("idle", "`TIME` a client may be silent", limit(&c.idle))
 	flags.Func("limit", "`TIME` for a command", limit(&c.limit))
 }
 

@@ -256,48 +256,55 @@ const partialSize = 64 << 20
 // PartialSend writes more than fits to a peer that does not read, with a deadline. N is how many bytes the
 // write says that it has sent, Met its error; Got is how many the peer finds when it reads, as a number.
 func PartialSend() Play {
-	return func(rec *timeline.Recorder) (o Outcome, err error) {
-		ln, err := loopback.Listen()
-		if err != nil {
-			return o, err
-		}
-		defer ln.Close()
-		var peer net.Conn
-		c, err := rec.Dial("client", ln.Addr().String(), func(addr string) (net.Conn, error) {
-			peer, err = net.Dial("tcp", addr)
-			return fullReads{peer}, err
-		})
-		if err != nil {
-			return o, err
-		}
-		defer c.Close()
-		s, err := rec.Accept("server", func() (net.Conn, error) { return loopback.AcceptFrom(ln, peer) })
-		if err != nil {
-			return o, err
-		}
-		defer s.Close()
-		s.SetWriteDeadline(time.Now().Add(Hang))
-		o.N, o.Met = s.Write(make([]byte, partialSize))
-		if o.Met == nil {
-			return o, fmt.Errorf("%d bytes fit into the queues", partialSize)
-		}
-		rec.State(o.N, "%d of %d bytes went out", o.N, partialSize)
-		c.SetReadDeadline(time.Now().Add(loopback.Patience))
-		if err := s.Close(); err != nil {
-			return o, err
-		}
-		found, err := c.Read(make([]byte, partialSize))
-		if err != nil {
-			return o, err
-		}
-		o.Got = []string{strconv.Itoa(found)}
-		as := "as many as the write says"
-		if found != o.N {
-			as = "not as many as the write says"
-		}
-		rec.Verdict("the write: %s, after a part of the bytes; the peer found %s", reason(o.Met), as)
-		return o, nil
+	return func(rec *timeline.Recorder) (Outcome, error) {
+		return undisturbed(rec, partialSend)
 	}
+}
+
+func partialSend(rec *timeline.Recorder, limit time.Duration) (o Outcome, disturbed bool, err error) {
+	ln, err := loopback.Listen()
+	if err != nil {
+		return o, false, err
+	}
+	defer ln.Close()
+	var peer net.Conn
+	c, err := rec.Dial("client", ln.Addr().String(), func(addr string) (net.Conn, error) {
+		peer, err = net.Dial("tcp", addr)
+		return fullReads{peer}, err
+	})
+	if err != nil {
+		return o, false, err
+	}
+	defer c.Close()
+	s, err := rec.Accept("server", func() (net.Conn, error) { return loopback.AcceptFrom(ln, peer) })
+	if err != nil {
+		return o, false, err
+	}
+	defer s.Close()
+	bytes := make([]byte, partialSize)
+	s.SetWriteDeadline(time.Now().Add(limit))
+	if o.N, o.Met = s.Write(bytes); o.Met == nil {
+		return o, false, fmt.Errorf("%d bytes fit into the queues", partialSize)
+	}
+	if o.N == 0 { // the deadline had passed before the write began
+		return o, true, nil
+	}
+	rec.State(o.N, "%d of %d bytes went out", o.N, partialSize)
+	c.SetReadDeadline(time.Now().Add(loopback.Patience))
+	if err := s.Close(); err != nil {
+		return o, false, err
+	}
+	found, err := c.Read(bytes)
+	if err != nil {
+		return o, false, err
+	}
+	o.Got = []string{strconv.Itoa(found)}
+	as := "as many as the write says"
+	if found != o.N {
+		as = "not as many as the write says"
+	}
+	rec.Verdict("the write: %s, after a part of the bytes; the peer found %s", reason(o.Met), as)
+	return o, false, nil
 }
 
 // fullReads is a connection whose reads are full: one for all that comes.

@@ -147,19 +147,19 @@ func (v *vanishing) returns(rec *timeline.Recorder) error {
 	if last := v.s.met.Load(); last != nil {
 		met = *last
 	}
-	took := "it is one that has left"
+	does := "counts that as having left"
 	if err != nil {
-		took = "an error, which is logged"
+		does = "logs an error"
 	}
-	rec.Verdict("%s: the server's read: %s; Timeout()? %s; for the server: %s",
-		v.side, reason(met), yes(timeout(met)), took)
+	rec.Verdict("%s: the server's read: %s; Timeout()? %s; the server %s",
+		v.side, reason(met), yes(timeout(met)), does)
 	return err
 }
 
 func (v *vanishing) end() {
-	v.c.Close()
 	v.s.Close()
 	<-v.ended
+	v.c.Close()
 }
 
 // watchedEnd is a connection that knows whether reads were given a deadline, and the error of the last one.
