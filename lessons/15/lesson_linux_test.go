@@ -149,7 +149,7 @@ func TestPythonWaits(t *testing.T) {
 }
 
 // A dial that was out of time has one of two errors, and chance decides which. Timeout is true of both.
-func TestDialTimeoutHasTwoErrors(t *testing.T) {
+func TestDialTimeout(t *testing.T) {
 	got := stagetest.Play(t, lesson, "dial-timeout")
 	var late net.Error
 	require.ErrorAs(t, got.Met, &late)
