@@ -168,6 +168,16 @@ func TestPartialSend(t *testing.T) {
 	require.Equal(t, []string{strconv.Itoa(got.N)}, got.Got)
 }
 
+// A dial that was out of time has one of two errors, and chance decides which. Timeout is true of both.
+func TestDialTimeout(t *testing.T) {
+	got := stagetest.Play(t, lesson, "dial-timeout")
+	var late net.Error
+	require.ErrorAs(t, got.Met, &late)
+	require.True(t, late.Timeout())
+	require.True(t, errors.Is(got.Met, os.ErrDeadlineExceeded) || errors.Is(got.Met, context.DeadlineExceeded))
+	require.GreaterOrEqual(t, got.Took[0], scenario.Hang)
+}
+
 func TestErrno(t *testing.T) {
 	got := stagetest.Play(t, lesson, "errno")
 	want := []string{"ECONNREFUSED", "EAGAIN", "none", "ECONNRESET"}

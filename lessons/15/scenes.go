@@ -9,7 +9,6 @@ import (
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
-	"socketbook/tools/loopback"
 )
 
 // What is shown where it cannot be played.
@@ -50,9 +49,9 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name: "idle", NaiveLine: "a client says nothing, and keeps its place",
-		Naive: scenario.IdleClient(newServer, naiveAnswer, quick.dial, quick.ask),
+		Naive: scenario.IdleClient(newServer, endless, quick.dial, quick.ask),
 		Line:  "a client says nothing, and loses its place",
-		Run:   scenario.IdleClient(newServer, idle(scenario.Hang), quick.dial, quick.ask),
+		Run:   scenario.IdleClient(newServer, idle, quick.dial, quick.ask),
 	},
 	{
 		Name:      "slow-drip",
@@ -80,7 +79,7 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name: "dial-timeout", Line: "a dial with a limit, to a listener whose queue is full",
-		Run: scenario.OrRecorded(scenario.DialTimeout(hasty.dial), dialRecording, madeOn),
+		Run: scenario.OrRecorded(scenario.DialTimeout(quick.dial, hasty.dial), dialRecording, madeOn),
 	},
 	{
 		Name: "errno", Line: "which errors have a number of the system, and which are timeouts",
@@ -97,9 +96,9 @@ var scenes = []stage.Scene{
 
 var (
 	vanishedNaive = scenario.InPrivate("heartbeat-naive", nil,
-		scenario.Vanished(naiveAnswer, naiveAnswer, naiveAsk, naiveAsk, false))
+		scenario.Vanished(endless, naiveAsk, naiveAsk, false))
 	vanished = scenario.InPrivate("heartbeat", nil,
-		scenario.Vanished(idle(scenario.Hang), idle(loopback.Patience), quick.ask, hasty.ask, true))
+		scenario.Vanished(idle, quick.ask, hasty.ask, true))
 )
 
 func naively(ctx context.Context, command string) (int, []byte) { return naiveRun(ctx, command, nil) }
@@ -121,7 +120,7 @@ func (c *commands) handle(conn net.Conn) error { return c.answer(context.Backgro
 var (
 	patient = newCommands()
 	quick   = newClient()
-	hasty   = &client{connect: scenario.Hang, patience: scenario.Hang}
+	hasty   = &client{connect: scenario.Hang, patience: 2 * scenario.Hang}
 )
 
 // idle returns an answer whose clients have that long for a command.
@@ -130,6 +129,9 @@ func idle(limit time.Duration) scenario.AnswerFunc {
 	c.idle = limit
 	return c.handle
 }
+
+// endless returns an answer that has no limit at all.
+func endless(time.Duration) scenario.AnswerFunc { return naiveAnswer }
 
 // naiveDrip is idle with a limit for each read.
 func naiveDrip(limit time.Duration) scenario.AnswerFunc {

@@ -65,7 +65,9 @@ func SlowCommand(run RunFunc, command string) Play {
 			return o, err
 		}
 		if outlives {
-			o.Stuck, o.N = len(served) == 0, 1
+			o.N = 1
+			<-time.After(Hang)
+			o.Stuck = len(served) == 0
 			rec.State(0, "the shell has ended; sleep goes on, and the server still waits for what it may print")
 			sleep.End()
 		}
@@ -169,48 +171,55 @@ func ExitStatus(newServer NewServer, answer AnswerFunc, dial DialFunc, talk Talk
 // IdleClient lets a client come that says nothing, to a server with room for one, and then another one. Got
 // is what the second one was told, each time that it came; Stuck is whether the first one would have stayed
 // forever.
-func IdleClient(newServer NewServer, answer AnswerFunc, dial DialFunc, ask AskFunc) Play {
-	return func(rec *timeline.Recorder) (o Outcome, err error) {
-		s := newServer(func(conn net.Conn) error {
-			answer(borrowed{conn}) // its error says which limit has passed
-			return nil
-		}, 1)
-		server, err := Start(rec, s.Serve)
-		if err != nil {
-			return o, err
-		}
-		defer stop(s, server)
-		first, err := rec.Dial("client 1", server.Addr, dial)
-		if err != nil {
-			return o, err
-		}
-		defer first.Close()
-		server.Listening(1)
-		if err := o.comes(rec, server.Addr, dial, ask); err != nil {
-			return o, err
-		}
-		o.Stuck = !server.limited()
-		patience := loopback.Patience
-		if o.Stuck { // it waits, and no deadline will end that
-			patience = Hang
-		}
-		first.SetReadDeadline(time.Now().Add(patience))
-		_, met := first.Read(make([]byte, 1))
-		if o.Stuck = errors.Is(met, os.ErrDeadlineExceeded); !o.Stuck {
-			if err := closed(rec, 2); err != nil {
-				return o, err
-			}
-		}
-		if err := o.comes(rec, server.Addr, dial, ask); err != nil {
-			return o, err
-		}
-		stays := "was sent away when its time was over"
-		if o.Stuck {
-			stays = "keeps its place: the server waits for it without a limit"
-		}
-		rec.Verdict("client 1 said nothing, and %s; client 2: %s, and later: %s", stays, o.Got[0], o.Got[1])
-		return o, nil
+func IdleClient(newServer NewServer, answer LimitedAnswer, dial DialFunc, ask AskFunc) Play {
+	return func(rec *timeline.Recorder) (Outcome, error) {
+		return undisturbed(rec, func(rec *timeline.Recorder, limit time.Duration) (Outcome, bool, error) {
+			s := newServer(func(conn net.Conn) error {
+				answer(limit)(borrowed{conn}) // its error says which limit has passed
+				return nil
+			}, 1)
+			return idleClient(rec, s, dial, ask)
+		})
 	}
+}
+
+func idleClient(
+	rec *timeline.Recorder, s ServerType, dial DialFunc, ask AskFunc,
+) (o Outcome, disturbed bool, err error) {
+	server, err := Start(rec, s.Serve)
+	if err != nil {
+		return o, false, err
+	}
+	defer stop(s, server)
+	first, err := rec.Dial("client 1", server.Addr, dial)
+	if err != nil {
+		return o, false, err
+	}
+	defer first.Close()
+	server.Listening(1)
+	if err := o.comes(rec, server.Addr, dial, ask); err != nil {
+		return o, true, nil // client 1 has already lost its place
+	}
+	patience := loopback.Patience
+	if !server.limited() { // it waits, and no deadline will end that
+		patience = Hang
+	}
+	first.SetReadDeadline(time.Now().Add(patience))
+	_, met := first.Read(make([]byte, 1))
+	if o.Stuck = errors.Is(met, os.ErrDeadlineExceeded); !o.Stuck {
+		if err := closed(rec, 2); err != nil {
+			return o, false, err
+		}
+	}
+	if err := o.comes(rec, server.Addr, dial, ask); err != nil {
+		return o, true, nil
+	}
+	stays := "was sent away when its time was over"
+	if o.Stuck {
+		stays = "keeps its place: the server waits for it without a limit"
+	}
+	rec.Verdict("client 1 said nothing, and %s; client 2: %s, and later: %s", stays, o.Got[0], o.Got[1])
+	return o, o.Got[0] == o.Got[1] != o.Stuck, nil
 }
 
 // AskFunc sends a command over conn, and returns its status and what it has printed. An empty command is a

@@ -205,8 +205,9 @@ func (l *lateDeadline) SetReadDeadline(at time.Time) error {
 	return l.Conn.SetReadDeadline(at)
 }
 
-// DialTimeout dials a listener whose accept queue is full. Met is the error, Took how long it took.
-func DialTimeout(dial DialFunc) Play {
+// DialTimeout dials a listener whose accept queue has room for one, with dial and then with hasty. Met is the
+// second one's error, Took how long it took.
+func DialTimeout(dial, hasty DialFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		ln, err := loopback.Listen()
 		if err != nil {
@@ -226,7 +227,7 @@ func DialTimeout(dial DialFunc) Play {
 			return o, err
 		}
 		begin := time.Now()
-		second, met := rec.Dial("client 2", ln.Addr().String(), dial)
+		second, met := rec.Dial("client 2", ln.Addr().String(), hasty)
 		if met == nil {
 			second.Close()
 			return o, errors.New("a client is connected to a listener whose queue is full")

@@ -39,8 +39,12 @@ func SleepIfAsked() {
 		conn.Write([]byte{orphan})
 	}()
 	conn.SetReadDeadline(time.Now().Add(time.Duration(seconds) * time.Second))
-	conn.Read(make([]byte, 1))
-	os.Exit(0)
+	for buf := make([]byte, 1); ; {
+		if _, err := conn.Read(buf); err != nil {
+			os.Exit(0)
+		}
+		conn.Write(buf) // it is still there
+	}
 }
 
 // orphan is what a sleeper writes when the shell that has started it has ended.
@@ -127,24 +131,19 @@ func (s *Sleepers) Next() (*Sleeper, error) {
 type Sleeper struct{ conn net.Conn }
 
 // Outlives waits until the sleeper has ended, or the shell that has started it, and reports whether the
-// sleeper goes on then.
+// sleeper goes on then. A process that was killed may take a while to end, and answers nothing meanwhile.
 func (s *Sleeper) Outlives() (bool, error) {
-	s.conn.SetReadDeadline(time.Now().Add(loopback.Patience))
-	n, err := s.conn.Read(make([]byte, 1))
-	if n == 0 {
-		return false, noEnd(err)
+	s.conn.SetDeadline(time.Now().Add(loopback.Patience))
+	buf := make([]byte, 1)
+	_, err := s.conn.Read(buf)
+	if err == nil { // the shell has ended
+		s.conn.Write([]byte("?"))
+		_, err = s.conn.Read(buf)
 	}
-	s.conn.SetReadDeadline(time.Now().Add(Hang))
-	_, err = s.conn.Read(make([]byte, 1))
-	return errors.Is(err, os.ErrDeadlineExceeded), nil
-}
-
-// noEnd is nil if a process has ended: its connection was closed or reset.
-func noEnd(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("neither sleep nor its shell has ended: %w", err)
+		return false, fmt.Errorf("neither sleep nor its shell has ended: %w", err)
 	}
-	return nil
+	return err == nil, nil // otherwise its connection was closed, or reset
 }
 
 // End ends the sleeper, if it has not ended, and returns when it has.

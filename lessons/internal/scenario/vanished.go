@@ -22,74 +22,85 @@ const (
 
 // Vanished lets clients vanish in the middle of a conversation with answer. Nothing reaches client 1 any more,
 // and it says nothing; of client 2 a heartbeat still comes, and its answer is acknowledged by nobody
-// (TCP_USER_TIMEOUT); with keepAlive there is also a client 3 that says nothing, and whose connection has
-// keep-alive. Client 1 is answered by answer, the others by patient, which has no limit that matters. ask is
-// a client's question while it is there, beat one of which it sees no answer.
+// (TCP_USER_TIMEOUT); withKeepAlive, there is also a client 3 that says nothing, and whose connection has
+// keep-alive. Client 1 is answered with a short limit, the others with one that does not matter. ask is a
+// client's question while it is there, beat one of which it sees no answer.
 //
-// Stuck is whether the server would wait for client 1 forever, Met what patient returned when the system had
-// given client 2 up, Took how long that took, and client 2's wait for the answer to its heartbeat.
-func Vanished(answer, patient AnswerFunc, ask, beat AskFunc, withKeepAlive bool) PrivatePlay {
-	return func(n *netns.Network, rec *timeline.Recorder) (o Outcome, err error) {
-		ln, err := loopback.Listen()
-		if err != nil {
-			return o, err
-		}
-		defer ln.Close()
-		sides := []*vanishing{
-			{side: "client 1", answer: answer},
-			{side: "client 2", answer: patient, prepare: func(conn *net.TCPConn) error { return giveUp(conn, userTimeout) }},
-		}
-		if withKeepAlive {
-			config := net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 1}
-			sides = append(sides, &vanishing{
-				side: "client 3", answer: patient,
-				prepare: func(conn *net.TCPConn) error { return conn.SetKeepAliveConfig(config) },
-			})
-		}
-		for _, v := range sides {
-			if err := v.connect(rec, ln); err != nil {
-				return o, err
+// Stuck is whether the server would wait for client 1 forever, Met what answer returned when the system had
+// given client 2 up, Took how long that took, and then the end of client 3.
+func Vanished(answer LimitedAnswer, ask, beat AskFunc, withKeepAlive bool) PrivatePlay {
+	return func(n *netns.Network, rec *timeline.Recorder) (Outcome, error) {
+		return undisturbed(rec, func(rec *timeline.Recorder, limit time.Duration) (Outcome, bool, error) {
+			sides := []*vanishing{
+				{side: "client 1", answer: answer(limit)},
+				{
+					side: "client 2", answer: answer(loopback.Patience),
+					prepare: func(conn *net.TCPConn) error { return giveUp(conn, userTimeout) },
+				},
 			}
-			defer v.end()
-		}
-		for _, v := range slices.Backward(sides) {
-			if _, _, err := ask(v.c, ""); err != nil {
-				return o, err
+			if withKeepAlive {
+				config := net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 1}
+				sides = append(sides, &vanishing{
+					side: "client 3", answer: answer(loopback.Patience),
+					prepare: func(conn *net.TCPConn) error { return conn.SetKeepAliveConfig(config) },
+				})
 			}
-			if err := v.vanish(n); err != nil {
-				return o, err
-			}
-		}
-		rec.State(0, "the clients have vanished: nothing reaches them any more")
-		first, second := sides[0], sides[1]
-		begin := time.Now()
-		asked := make(chan error, 1)
-		go func() {
-			_, _, err := beat(second.c, "")
-			asked <- err
-		}()
-		for _, v := range sides[1:] {
-			err := v.returns(rec)
-			o.Took = append(o.Took, time.Since(begin))
-			if v == second {
-				o.Met = err
-			}
-		}
-		if o.Stuck = !first.s.limited.Load(); o.Stuck {
-			rec.Verdict("client 1: the server waits for it, and nothing will end that")
-		} else {
-			first.returns(rec)
-		}
-		if !second.c.limited.Load() {
-			rec.Verdict("client 2 itself waits for the answer to its heartbeat, and nothing will end that")
-			second.c.Close()
-			<-asked
-			return o, nil
-		}
-		err = <-asked
-		rec.Verdict("client 2 itself: no answer to its heartbeat: %s", reason(err))
-		return o, nil
+			return vanished(n, rec, sides, ask, beat)
+		})
 	}
+}
+
+func vanished(
+	n *netns.Network, rec *timeline.Recorder, sides []*vanishing, ask, beat AskFunc,
+) (o Outcome, disturbed bool, err error) {
+	ln, err := loopback.Listen()
+	if err != nil {
+		return o, false, err
+	}
+	defer ln.Close()
+	for _, v := range sides {
+		if err := v.connect(rec, ln); err != nil {
+			return o, false, err
+		}
+		defer v.end()
+	}
+	for _, v := range slices.Backward(sides) {
+		if _, _, err := ask(v.c, ""); err != nil {
+			return o, true, nil // client 1's limit has passed
+		}
+		if err := v.vanish(n); err != nil {
+			return o, false, err
+		}
+	}
+	rec.State(0, "the clients have vanished: nothing reaches them any more")
+	first, second := sides[0], sides[1]
+	begin := time.Now()
+	asked := make(chan error, 1)
+	go func() {
+		_, _, err := beat(second.c, "")
+		asked <- err
+	}()
+	for _, v := range sides[1:] {
+		err := v.returns(rec)
+		o.Took = append(o.Took, time.Since(begin))
+		if v == second {
+			o.Met = err
+		}
+	}
+	if o.Stuck = !first.s.limited.Load(); o.Stuck {
+		rec.Verdict("client 1: the server waits for it, and nothing will end that")
+	} else {
+		first.returns(rec)
+	}
+	if !second.c.limited.Load() {
+		rec.Verdict("client 2 itself waits for the answer to its heartbeat, and nothing will end that")
+		second.c.Close()
+		<-asked
+		return o, false, nil
+	}
+	err = <-asked
+	rec.Verdict("client 2 itself: no answer to its heartbeat: %s", reason(err))
+	return o, false, nil
 }
 
 // vanishing is a conversation whose client vanishes.
