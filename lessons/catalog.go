@@ -168,4 +168,17 @@ var Ledger = []Bug{
 		"What is called gb2312 sends characters of GBK, which the receiver does not have.",
 	},
 	{"one-bit", "13", "13", "A late copy has the number that a new message would have, and takes its place."},
+	{
+		"slow-command", "15", "15",
+		"The limit ends a command's shell; what that has started goes on, and the server waits for it.",
+	},
+	{"waits-for-input", "15", "15", "A command reads its input, and waits for the server's keyboard."},
+	{"exit-status", "15", "15", "How a command has ended is not in what it prints, and the client cannot tell."},
+	{"idle", "15", "15", "A client says nothing, and keeps its place forever."},
+	{"slow-drip", "15", "15", "A limit for each read begins anew with each byte, and never passes."},
+	{
+		"heartbeat", "15", "15",
+		"A peer vanishes: nothing says so, and when the system gives it up, that is taken for a mistake.",
+	},
+	{"cancelled", "15", "15", "The deadline of a context that has ended is set late, and spoils the next read."},
 }
