@@ -43,6 +43,7 @@ func TestAttacks(t *testing.T) {
 	for _, attacker := range scenario.Attackers {
 		t.Run(attacker.Name, func(t *testing.T) {
 			besieged := hardened
+			besieged.Server += ", also over UDP"
 			besieged.Descriptors = descriptors
 			honest, last := 20, 100*time.Millisecond
 			if *attackTime > 0 {
@@ -52,6 +53,7 @@ func TestAttacks(t *testing.T) {
 			t.Log(s)
 			if *attackTime > 0 {
 				besieged = naive
+				besieged.Server += ", also over UDP"
 				if attacker.Name == "no-descriptors" {
 					besieged.Descriptors = descriptors
 				}
@@ -150,7 +152,7 @@ func siege(
 		}
 		b.memory = now.Memory - before.Memory
 		b.descriptors = max(b.descriptors, now.Descriptors)
-		if besieged.Server == naive.Server && b.memory > naiveEnd {
+		if besieged.Name == naive.Name && b.memory > naiveEnd {
 			b.after = time.Since(begin)
 			b.over = true
 			cancel()

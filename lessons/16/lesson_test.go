@@ -45,14 +45,14 @@ func TestFixSlowDrip(t *testing.T) {
 	require.Equal(t, []string{"refused: no command came within 200ms, or not all of it"}, got.Told)
 }
 
-func TestBugAnnounced2GiB(t *testing.T) {
-	got := stagetest.PlayNaive(t, lesson, "announced-2GiB").Attacked[0]
+func TestBugAnnounced2gib(t *testing.T) {
+	got := stagetest.PlayNaive(t, lesson, "announced-2gib").Attacked[0]
 	require.GreaterOrEqual(t, got.Memory, int64(1<<31-1))
 	require.Equal(t, 1, got.In, "it waits for them")
 }
 
-func TestFixAnnounced2GiB(t *testing.T) {
-	got := stagetest.Play(t, lesson, "announced-2GiB").Attacked[0]
+func TestFixAnnounced2gib(t *testing.T) {
+	got := stagetest.Play(t, lesson, "announced-2gib").Attacked[0]
 	requireServed(t, got)
 	require.Len(t, got.Told, 1)
 	require.Contains(t, got.Told[0], "a payload of 2147483647 bytes is announced")

@@ -54,7 +54,7 @@ func serverFlags(l *stage.Lesson, flags *flag.FlagSet) {
 	c := newCommands()
 	server := newServer(c)
 	l.Serve, l.Shutdown = withPackets(server.Serve, newPacketServer().servePacket), server.Shutdown
-	flags.Func("clients", "at most `N`, half of them from one address", func(text string) error {
+	flags.Func("clients", "at most `N`, half per address", func(text string) error {
 		_, err := fmt.Sscanf(text+"\n", "%d\n", &server.MaxClients)
 		if err != nil || server.MaxClients < 1 || server.MaxClients > maxClients {
 			return fmt.Errorf("a limit is a number from 1 to %d", maxClients)
@@ -62,7 +62,7 @@ func serverFlags(l *stage.Lesson, flags *flag.FlagSet) {
 		server.MaxPerAddress = max(1, server.MaxClients/2)
 		return nil
 	})
-	flags.Func("idle", "`TIME` for a client's next command", limit(&c.idle))
+	flags.Func("idle", "`TIME` a client may be silent", limit(&c.idle))
 	flags.Func("limit", "`TIME` for a command", limit(&c.limit))
 }
 
@@ -110,14 +110,18 @@ func limit(d *time.Duration) func(text string) error {
 
 // besieged are the servers that scenes attack, each in a process of its own.
 var besieged = map[string]func(net.Listener) error{
-	"naive":   withPackets(naiveServe, naiveServePacket),
+	"naive":   naiveServe,
 	"some":    func(ln net.Listener) error { return serveSome(ln, fewPlaces) },
 	"in turn": serveInTurn,
-	"hardened": func(ln net.Listener) error {
-		return withPackets(newServer(newCommands()).Serve, newPacketServer().servePacket)(ln)
-	},
+
+	"hardened":  func(ln net.Listener) error { return newServer(newCommands()).Serve(ln) },
 	"impatient": func(ln net.Listener) error { return newServer(impatiently()).Serve(ln) },
 	"small":     func(ln net.Listener) error { return crowded().Serve(ln) },
+
+	"naive, also over UDP": withPackets(naiveServe, naiveServePacket),
+	"hardened, also over UDP": func(ln net.Listener) error {
+		return withPackets(newServer(newCommands()).Serve, newPacketServer().servePacket)(ln)
+	},
 }
 
 // shortIdle is how long a client may be silent in scenes: none lasts for half a minute.

@@ -1,12 +1,31 @@
 package main
 
 import (
+	_ "embed"
 	"net"
 
 	"socketbook/lessons/internal/scenario"
 	"socketbook/lessons/internal/stage"
 	"socketbook/tools/loopback"
 )
+
+// What is shown where it cannot be played.
+var (
+	//go:embed testdata/recordings/flood-naive.jsonl
+	floodNaive []byte
+	//go:embed testdata/recordings/flood.jsonl
+	flood []byte
+	//go:embed testdata/recordings/no-descriptors-naive.jsonl
+	noDescriptorsNaive []byte
+	//go:embed testdata/recordings/no-descriptors.jsonl
+	noDescriptors []byte
+	//go:embed testdata/recordings/full-queue-naive.jsonl
+	fullQueueNaive []byte
+	//go:embed testdata/recordings/full-queue.jsonl
+	fullQueue []byte
+)
+
+const madeOn = "Linux 6.18"
 
 // The servers that are attacked: those of naive.go, and this lesson's own.
 var (
@@ -35,12 +54,12 @@ var scenes = []stage.Scene{
 	{
 		Name:      "slow-drip",
 		NaiveLine: "twenty clients send a byte now and then, and stay forever",
-		Naive:     scenario.SlowDrip(2*shortIdle, naive),
+		Naive:     scenario.SlowDrips(2*shortIdle, naive),
 		Line:      "twenty clients send a byte now and then, and have one deadline for all of it",
-		Run:       scenario.SlowDrip(loopback.Patience, impatient),
+		Run:       scenario.SlowDrips(loopback.Patience, impatient),
 	},
 	{
-		Name:      "announced-2GiB",
+		Name:      "announced-2gib",
 		NaiveLine: "a client announces 2 GiB, and the server makes room for them",
 		Naive:     scenario.Announced2GiB(scenario.Hang, naive),
 		Line:      "a client announces 2 GiB, and is not believed",
@@ -72,23 +91,24 @@ var scenes = []stage.Scene{
 	{
 		Name:      "flood",
 		NaiveLine: "a hundred clients come from one address, and all are let in",
-		Naive:     scenario.Flood(100, 100, naive),
+		Naive:     scenario.OrRecorded(scenario.Flood(100, 100, naive), floodNaive, madeOn),
 		Line:      "a hundred clients come from one address: four are let in",
-		Run:       scenario.Flood(100, fewPlaces, small),
+		Run:       scenario.OrRecorded(scenario.Flood(100, fewPlaces, small), flood, madeOn),
 	},
 	{
 		Name:      "no-descriptors",
 		NaiveLine: "more clients than descriptors: accept fails, and the server ends",
-		Naive:     scenario.NoDescriptorsLeft(70, few(naive)),
-		Line:      "more clients than descriptors: the server knows how many it can have",
-		Run:       scenario.NoDescriptorsLeft(70, few(impatient)),
+		Naive: scenario.OrRecorded(
+			scenario.NoDescriptorsLeft(70, few(naive)), noDescriptorsNaive, madeOn),
+		Line: "more clients than descriptors: the server knows how many it can have",
+		Run:  scenario.OrRecorded(scenario.NoDescriptorsLeft(70, few(impatient)), noDescriptors, madeOn),
 	},
 	{
 		Name:      "full-queue",
 		NaiveLine: "a server with no place does not accept: its queue fills up, and nobody gets in",
-		Naive: scenario.OneAfterTheOther(
+		Naive: scenario.OrRecorded(scenario.OneAfterTheOther(
 			scenario.FullQueue(20, fewPlaces, scenario.Hang, queued(some)),
-			scenario.FullQueue(20, 1, scenario.Hang, queued(inTurn))),
+			scenario.FullQueue(20, 1, scenario.Hang, queued(inTurn))), fullQueueNaive, madeOn),
 		Line: "a server with no place accepts, and says so: others are served",
 		Run:  scenario.FullQueue(20, fewPlaces, loopback.Patience, queued(small)),
 	},
@@ -114,6 +134,7 @@ var scenes = []stage.Scene{
 		Naive:     scenario.Reflected(naiveServePacket, question, askOnce),
 		Line:      "a datagram with a forged source: the answer is a token, shorter than the question",
 		Run:       scenario.Reflected(newPacketServer().servePacket, question, askPacket),
+		Varies:    true, // a token is different each time
 	},
 }
 

@@ -202,13 +202,17 @@ func (s *Server) leave(conn net.Conn) {
 	s.handlers.Done()
 }
 
-// host is the address of a client, without the port.
+// host is what clients of one place have in common: an IPv4 address, or the first half of an IPv6 address,
+// because whoever has one of those has 2⁶⁴ (RFC 4291, 2.5.4).
 func host(conn net.Conn) string {
-	name, _, err := net.SplitHostPort(conn.RemoteAddr().String())
-	if err != nil { // no TCP: the clients of a Unix socket are all here
-		return conn.RemoteAddr().Network()
+	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok { // the clients of a Unix socket are all on this machine
+		return ""
 	}
-	return name
+	if tcp.IP.To4() != nil {
+		return tcp.IP.String()
+	}
+	return tcp.IP.Mask(net.CIDRMask(64, 128)).String()
 }
 
 // opened notes a listener, so that end can close it, and reports whether the server is still to serve.

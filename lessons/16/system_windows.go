@@ -47,6 +47,9 @@ func runTree(cmd *exec.Cmd) error {
 		terminateJobObject.Call(job, 1)
 		return cmd.Process.Kill() // it may not be in the job yet
 	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
 	cmd.SysProcAttr.CreationFlags = createSuspended // it starts nothing before it is in the job
 	if err := cmd.Start(); err != nil {
 		return err

@@ -172,8 +172,22 @@ var Lessons = withBudgets([]Lesson{
 		},
 	},
 	{
-		Number: "16", Title: "Hostile peers", BuildsOn: "15",
-		Idea: "A server that goes on serving while somebody attacks it.",
+		Number: "16", Title: "Hostile peers", BuildsOn: "15", Written: true,
+		Idea:     "A server that goes on serving while somebody attacks it.",
+		MaxAdded: 100, MaxRemoved: 30,
+		Reason: "each attack needs a limit of its own, and each limit its reason",
+		Changes: map[string]string{
+			"errTooMany": "too many from one address is something else",
+			"Server":     "counts the clients of each address, and has a log of limited length",
+			"start":      "a refusal is told and logged",
+			"admit":      "a limit for each address",
+			"leave":      "counts the address, too",
+			"commands":   "its comment: what is allowed",
+			"answer":     "tells the client why it is refused",
+			"execute":    "a list of commands instead of the shell",
+			"waitDelay":  "its comment: a program instead of the shell",
+			"run":        "a program, when its turn has come",
+		},
 	},
 })
 

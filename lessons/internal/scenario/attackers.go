@@ -25,7 +25,7 @@ type Attacker struct {
 // Attackers are all kinds of them.
 var Attackers = []Attacker{
 	{Name: "slow-drip", goroutines: 300, pause: longPause, attack: dripOne},
-	{Name: "announced-2GiB", goroutines: 50, pause: longPause, attack: says(announcement)},
+	{Name: "announced-2gib", goroutines: 50, pause: longPause, attack: says(announcement)},
 	{Name: "endless-header", goroutines: 8, attack: sendsWithoutEnd},
 	{Name: "garbage", goroutines: 8, attack: makesNoise},
 	{Name: "half-open", goroutines: 300, pause: longPause, attack: says("")},

@@ -103,6 +103,14 @@ func (a *attack) measure() {
 	a.Descriptors = max(0, now.Descriptors-a.before.Descriptors)
 }
 
+// awaitEnd waits until the process has ended.
+func (a *attack) awaitEnd() {
+	select {
+	case <-a.ended:
+	case <-time.After(loopback.Patience):
+	}
+}
+
 // settle measures when the server has closed its connections but for those of attackers that are in.
 func (a *attack) settle() error {
 	err := pollFor(loopback.Patience, "the server to close its connections", func() bool {
@@ -256,8 +264,8 @@ func (a *attack) dialMany(n int, from func(i int) string) error {
 
 func fromAnywhere(int) string { return "" }
 
-// SlowDrip lets attackers send a request a byte at a time. In are those that are still connected after watch.
-func SlowDrip(watch time.Duration, servers ...Besieged) Play {
+// SlowDrips lets attackers send a request a byte at a time. In are those that are still connected after watch.
+func SlowDrips(watch time.Duration, servers ...Besieged) Play {
 	return attackEach(servers, func(a *attack) error {
 		if err := a.dialMany(manyAttackers, fromAnywhere); err != nil {
 			return err
@@ -269,7 +277,7 @@ func SlowDrip(watch time.Duration, servers ...Besieged) Play {
 		}
 		a.rec.State(0, "each of them sends a byte every 10 ms")
 		stop := make(chan struct{})
-		dripped := inBackground(func() error { return drip(stop, a.attackers) })
+		dripped := inBackground(func() error { return dripAll(stop, a.attackers) })
 		a.honest(loopback.Patience)
 		a.fates(watch)
 		close(stop)
@@ -291,8 +299,8 @@ func Request(command string) string {
 	return headerOf(fmt.Sprintf(`{"status":0,"total_size":%d}`, len(command))) + command
 }
 
-// drip sends a byte on each connection every 10 ms.
-func drip(stop <-chan struct{}, attackers []*attacker) error {
+// dripAll sends a byte on each connection every 10 ms.
+func dripAll(stop <-chan struct{}, attackers []*attacker) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -407,6 +415,9 @@ func Garbage(servers ...Besieged) Play {
 			who.raw.(*net.TCPConn).CloseWrite()
 		}
 		a.fates(loopback.Patience)
+		if len(a.Told) == 0 { // a server that ends closes its connections first
+			a.awaitEnd()
+		}
 		if err := a.settle(); err != nil {
 			return err
 		}
@@ -496,10 +507,20 @@ func Flood(n, most int, servers ...Besieged) Play {
 // have descriptors for. They stay until the server ends their connections.
 func NoDescriptorsLeft(n int, servers ...Besieged) Play {
 	return attackEach(servers, func(a *attack) error {
-		if err := a.dialMany(n, func(i int) string { return fmt.Sprint("127.0.1.", i+1) }); err != nil {
-			return err
+		for i := range n {
+			_, err := a.dial(fmt.Sprint("127.0.1.", i+1))
+			if err != nil && len(a.attackers) > 0 { // the server has ended
+				break
+			}
+			if err != nil {
+				return err
+			}
 		}
+		a.rec.State(n, "and others, up to %d", n)
 		a.fates(loopback.Patience)
+		if len(a.Told) == 0 {
+			a.awaitEnd()
+		}
 		if err := a.settle(); err != nil {
 			return err
 		}
