@@ -42,7 +42,7 @@ func TestFixSlowDrip(t *testing.T) {
 	got := stagetest.Play(t, lesson, "slow-drip").Attacked[0]
 	requireServed(t, got)
 	require.Zero(t, got.In)
-	require.Equal(t, []string{"refused: no command came within 200ms, or not all of it"}, got.Told)
+	require.Equal(t, []string{"refused: no command came within 250ms, or not all of it"}, got.Told)
 }
 
 func TestBugAnnounced2gib(t *testing.T) {

@@ -125,7 +125,7 @@ var besieged = map[string]func(net.Listener) error{
 }
 
 // shortIdle is how long a client may be silent in scenes: none lasts for half a minute.
-const shortIdle = 200 * time.Millisecond
+const shortIdle = 250 * time.Millisecond
 
 func impatiently() *commands {
 	c := newCommands()

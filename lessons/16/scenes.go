@@ -54,9 +54,10 @@ var scenes = []stage.Scene{
 	{
 		Name:      "slow-drip",
 		NaiveLine: "twenty clients send a byte now and then, and stay forever",
-		Naive:     scenario.SlowDrips(2*shortIdle, naive),
+		Naive:     scenario.SlowDrips(shortIdle+scenario.Hang, naive),
 		Line:      "twenty clients send a byte now and then, and have one deadline for all of it",
 		Run:       scenario.SlowDrips(loopback.Patience, impatient),
+		Slow:      true,
 	},
 	{
 		Name:      "announced-2gib",
@@ -83,10 +84,11 @@ var scenes = []stage.Scene{
 		Name:      "half-open",
 		NaiveLine: "twenty clients connect and say nothing",
 		Naive: scenario.OneAfterTheOther(
-			scenario.HalfOpen(2*shortIdle, loopback.Patience, naive),
+			scenario.HalfOpen(shortIdle+scenario.Hang, loopback.Patience, naive),
 			scenario.HalfOpen(scenario.Hang, scenario.Hang, inTurn)),
 		Line: "twenty clients connect and say nothing, and lose their places",
 		Run:  scenario.HalfOpen(loopback.Patience, loopback.Patience, impatient),
+		Slow: true,
 	},
 	{
 		Name:      "flood",
@@ -102,6 +104,7 @@ var scenes = []stage.Scene{
 			scenario.NoDescriptorsLeft(70, few(naive)), noDescriptorsNaive, madeOn),
 		Line: "more clients than descriptors: the server knows how many it can have",
 		Run:  scenario.OrRecorded(scenario.NoDescriptorsLeft(70, few(impatient)), noDescriptors, madeOn),
+		Slow: true,
 	},
 	{
 		Name:      "full-queue",
@@ -111,6 +114,7 @@ var scenes = []stage.Scene{
 			scenario.FullQueue(20, 1, scenario.Hang, queued(inTurn))), fullQueueNaive, madeOn),
 		Line: "a server with no place accepts, and says so: others are served",
 		Run:  scenario.FullQueue(20, fewPlaces, loopback.Patience, queued(small)),
+		Slow: true,
 	},
 	{
 		Name:      "control-characters",

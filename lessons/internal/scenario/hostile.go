@@ -412,9 +412,9 @@ func Garbage(servers ...Besieged) Play {
 			if err != nil {
 				return err
 			}
-			who.raw.(*net.TCPConn).CloseWrite()
+			closeWrite(who.raw)
+			a.await(who, loopback.Patience)
 		}
-		a.fates(loopback.Patience)
 		if len(a.Told) == 0 { // a server that ends closes its connections first
 			a.awaitEnd()
 		}
