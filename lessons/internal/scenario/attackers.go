@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// An Attacker attacks a server for as long as it is told to, as hard as it can with some goroutines and
-// connections. The scenes show one attack of each kind.
+// An Attacker attacks a server for as long as it is told to. The scenes show one attack of each kind.
 type Attacker struct {
 	Name string // that of the scene
 
@@ -27,18 +26,18 @@ var Attackers = []Attacker{
 	{Name: "slow-drip", goroutines: 300, pause: longPause, attack: dripOne},
 	{Name: "announced-2gib", goroutines: 50, pause: longPause, attack: says(announcement)},
 	{Name: "endless-header", goroutines: 8, attack: sendsWithoutEnd},
-	{Name: "garbage", goroutines: 8, attack: makesNoise},
+	{Name: "garbage", goroutines: 8, pause: shortPause, attack: makesNoise},
 	{Name: "half-open", goroutines: 300, pause: longPause, attack: says("")},
-	{Name: "flood", goroutines: 16, attack: func(context.Context, net.Conn) {}},
+	{Name: "flood", goroutines: 16, pause: shortPause, attack: func(context.Context, net.Conn) {}},
 	{Name: "no-descriptors", goroutines: 600, pause: longPause, attack: says("\x1c")},
-	{Name: "full-queue", goroutines: 16, attack: func(_ context.Context, conn net.Conn) {
+	{Name: "full-queue", goroutines: 16, pause: shortPause, attack: func(_ context.Context, conn net.Conn) {
 		io.WriteString(conn, headerOf("{")) // and away, without a look at the answer
 	}},
-	{Name: "control-characters", goroutines: 8, attack: says(Request(forged))},
-	{Name: "browser", goroutines: 8, attack: func(ctx context.Context, conn net.Conn) {
+	{Name: "control-characters", goroutines: 8, pause: shortPause, attack: says(Request(forged))},
+	{Name: "browser", goroutines: 8, pause: shortPause, attack: func(ctx context.Context, conn net.Conn) {
 		says(page(conn.RemoteAddr().String()))(ctx, conn)
 	}},
-	{Name: "reflected", goroutines: 8, network: "udp", attack: says(strings.Repeat("-", 32) + " help")},
+	{Name: "reflected", goroutines: 8, pause: shortPause, network: "udp", attack: asksInAnothersName},
 }
 
 // Attack attacks the server at addr until ctx ends, from another address than 127.0.0.1 where there is one.
@@ -73,8 +72,12 @@ func (a Attacker) Attack(ctx context.Context, addr string) {
 // attackersAddress is where attackers come from. Linux and Windows have all of 127.0.0.0/8.
 const attackersAddress = "127.0.0.2"
 
-// longPause is that of attackers who keep what they get. When they get nothing they come again.
-const longPause = 100 * time.Millisecond
+// Pauses of attackers, each of which is a goroutine. Without them the attackers would take the processor from
+// the server, which they share here: a network is slower.
+const (
+	shortPause = 5 * time.Millisecond   // thousands of attempts a second
+	longPause  = 100 * time.Millisecond // of those who keep what they get, and come again when they get nothing
+)
 
 func rest(ctx context.Context, pause time.Duration) {
 	select {
@@ -99,6 +102,13 @@ func says(text string) func(context.Context, net.Conn) {
 			return
 		}
 		io.Copy(io.Discard, conn)
+	}
+}
+
+// asksInAnothersName sends a hundred questions over UDP, and reads no answer.
+func asksInAnothersName(_ context.Context, conn net.Conn) {
+	for range 100 {
+		io.WriteString(conn, strings.Repeat("-", 32)+" help")
 	}
 }
 

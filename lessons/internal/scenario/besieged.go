@@ -204,6 +204,16 @@ func (s *Siege) Figures() (f Figures, err error) {
 	return f, json.Unmarshal(line, &f)
 }
 
+// Ended waits until the process has ended, for as long as loopback.Patience, and reports whether it has.
+func (s *Siege) Ended() bool {
+	select {
+	case <-s.ended:
+		return true
+	case <-time.After(loopback.Patience):
+		return false
+	}
+}
+
 // Pid is the process's.
 func (s *Siege) Pid() int { return s.cmd.Process.Pid }
 

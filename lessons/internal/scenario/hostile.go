@@ -103,14 +103,6 @@ func (a *attack) measure() {
 	a.Descriptors = max(0, now.Descriptors-a.before.Descriptors)
 }
 
-// awaitEnd waits until the process has ended.
-func (a *attack) awaitEnd() {
-	select {
-	case <-a.ended:
-	case <-time.After(loopback.Patience):
-	}
-}
-
 // settle measures when the server has closed its connections but for those of attackers that are in.
 func (a *attack) settle() error {
 	err := pollFor(loopback.Patience, "the server to close its connections", func() bool {
@@ -416,7 +408,7 @@ func Garbage(servers ...Besieged) Play {
 			a.await(who, loopback.Patience)
 		}
 		if len(a.Told) == 0 { // a server that ends closes its connections first
-			a.awaitEnd()
+			a.Ended()
 		}
 		if err := a.settle(); err != nil {
 			return err
@@ -519,7 +511,7 @@ func NoDescriptorsLeft(n int, servers ...Besieged) Play {
 		a.rec.State(n, "and others, up to %d", n)
 		a.fates(loopback.Patience)
 		if len(a.Told) == 0 {
-			a.awaitEnd()
+			a.Ended()
 		}
 		if err := a.settle(); err != nil {
 			return err
