@@ -120,6 +120,8 @@ func siege(
 		all.Go(func() {
 			c := honestClient{name: fmt.Sprint(i), addr: s.Addr, ask: besieged.Ask, stays: i%2 == 0}
 			defer c.leave()
+			const pause = 100 * time.Millisecond
+			time.Sleep(pause * time.Duration(i) / time.Duration(honest)) // not all at once
 			for round := 0; ctx.Err() == nil; round++ {
 				took, err := c.asks(round)
 				mu.Lock()
@@ -131,7 +133,7 @@ func siege(
 				mu.Unlock()
 				select {
 				case <-ctx.Done():
-				case <-time.After(100 * time.Millisecond):
+				case <-time.After(pause):
 				}
 			}
 		})

@@ -31,7 +31,7 @@ const madeOn = "Linux 6.18"
 var (
 	naive  = scenario.Besieged{Name: "naive.go", Server: "naive", Ask: askFramed}
 	some   = scenario.Besieged{Name: "naive.go with a limit", Server: "some", Ask: askFramed}
-	inTurn = scenario.Besieged{Name: "the server of lesson 04", Server: "in turn", Ask: askBare}
+	inTurn = scenario.Besieged{Name: "lesson 04's server, unguarded", Server: "in turn", Ask: askBare}
 
 	hardened  = scenario.Besieged{Name: "server.go", Server: "hardened", Ask: askFramed}
 	impatient = scenario.Besieged{Name: "server.go", Server: "impatient", Ask: askFramed}

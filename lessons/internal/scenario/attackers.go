@@ -50,8 +50,9 @@ func (a Attacker) Attack(ctx context.Context, addr string) {
 	}
 	dialer := net.Dialer{LocalAddr: from}
 	var all sync.WaitGroup
-	for range a.goroutines {
+	for i := range a.goroutines {
 		all.Go(func() {
+			rest(ctx, a.pause*time.Duration(i)/time.Duration(a.goroutines)) // not all at once
 			for ctx.Err() == nil {
 				conn, err := dialer.DialContext(ctx, network, addr)
 				if err != nil { // the server has ended, say

@@ -41,6 +41,7 @@ type attack struct {
 	ask       func(conn net.Conn, text string) (answer string, err error)
 	before    Figures
 	attackers []*attacker
+	shown     int // how many of them are in the picture
 }
 
 // attacker is a connection to the server. What goes through Conn is in the picture, unless the attacker is
@@ -73,7 +74,7 @@ func (b Besieged) attacked(rec *timeline.Recorder, play func(a *attack) error) (
 		return Attacked{}, err
 	}
 	defer siege.End()
-	a := &attack{Siege: siege, rec: rec, ask: b.Ask}
+	a := &attack{Siege: siege, rec: rec, ask: b.Ask, shown: 1}
 	a.Server = b.Name
 	defer a.leave()
 	if a.before, err = a.Figures(); err != nil {
@@ -115,7 +116,7 @@ func (a *attack) settle() error {
 	return nil
 }
 
-// dial lets an attacker come, from an address of this machine or "". The first one is in the picture.
+// dial lets an attacker come, from an address of this machine or "".
 func (a *attack) dial(from string) (*attacker, error) { return a.dialWithin(loopback.Patience, from) }
 
 func (a *attack) dialWithin(limit time.Duration, from string) (*attacker, error) {
@@ -130,7 +131,7 @@ func (a *attack) dialWithin(limit time.Duration, from string) (*attacker, error)
 		return conn, err
 	}
 	var err error
-	if len(a.attackers) == 0 {
+	if len(a.attackers) < a.shown {
 		who.Conn, err = a.rec.Dial("attacker", a.Addr, connect)
 	} else {
 		who.Conn, err = connect(a.Addr)
@@ -399,6 +400,7 @@ var noise = []string{
 // Garbage sends a server what is no request, piece by piece, each on a connection of its own.
 func Garbage(servers ...Besieged) Play {
 	return attackEach(servers, func(a *attack) error {
+		a.shown = len(noise)
 		for _, piece := range noise {
 			who, err := a.send(piece)
 			if err != nil {
