@@ -38,8 +38,8 @@ func TestAttacks(t *testing.T) {
 		t.Skip("attackers need an address of their own, and the server a limit on descriptors: Linux has both")
 	}
 	ln.Close()
-	t.Logf("%-20s %-9s %8s %9s %9s %9s %10s %9s %12s", "attack", "server", "answers", "wrong", "median", "slowest",
-		"memory", "resident", "descriptors")
+	t.Logf("%-20s %-9s %8s %6s %9s %9s %9s %10s %9s %12s", "attack", "server", "answers", "wrong", "median",
+		"99 %", "slowest", "memory", "resident", "descriptors")
 	for _, attacker := range scenario.Attackers {
 		t.Run(attacker.Name, func(t *testing.T) {
 			besieged := hardened
@@ -85,12 +85,14 @@ func (b besiegement) slowest() time.Duration { return slices.Max(append(b.took, 
 
 func (b besiegement) String() string {
 	slices.Sort(b.took)
-	median := time.Duration(0)
-	if len(b.took) > 0 {
-		median = b.took[len(b.took)/2]
+	share := func(percent int) time.Duration { // the time within which so many were answered
+		if len(b.took) == 0 {
+			return 0
+		}
+		return b.took[len(b.took)*percent/100].Round(10 * time.Microsecond)
 	}
-	text := fmt.Sprintf("%-20s %-9s %8d %9d %9s %9s %6d MiB %9s %12d", b.attack, b.server, len(b.took), len(b.wrong),
-		median.Round(10*time.Microsecond), b.slowest().Round(10*time.Microsecond), b.memory>>20, b.resident,
+	text := fmt.Sprintf("%-20s %-9s %8d %6d %9s %9s %9s %6d MiB %9s %12d", b.attack, b.server, len(b.took),
+		len(b.wrong), share(50), share(99), b.slowest().Round(10*time.Microsecond), b.memory>>20, b.resident,
 		b.descriptors)
 	if b.over {
 		text += fmt.Sprintf(" ended after %v", b.after.Round(time.Millisecond))
