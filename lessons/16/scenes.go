@@ -113,7 +113,8 @@ var scenes = []stage.Scene{
 			scenario.FullQueue(20, fewPlaces, scenario.Hang, queued(some)),
 			scenario.FullQueue(20, 1, scenario.Hang, queued(inTurn))), fullQueueNaive, madeOn),
 		Line: "a server with no place accepts, and says so: others are served",
-		Run:  scenario.FullQueue(20, fewPlaces, loopback.Patience, queued(small)),
+		Run: scenario.OrRecorded(
+			scenario.FullQueue(20, fewPlaces, loopback.Patience, queued(small)), fullQueue, madeOn),
 		Slow: true,
 	},
 	{
