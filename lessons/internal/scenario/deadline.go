@@ -80,7 +80,7 @@ func drip(
 		}
 		o.N++
 	}
-	disturbed = disturbed || counted.reads() != o.N+1
+	disturbed = disturbed || counted.reads() != o.N+1 || time.Duration(o.N) != 3*limit/pace
 	rec.Verdict("%d bytes came in three times the limit, %s, and the server waits for the next one",
 		o.N, ms(limit))
 	o.Took = []time.Duration{time.Since(begin)}
@@ -331,7 +331,7 @@ func Errnos(dial DialFunc, now NowFunc) Play {
 			o.Got = append(o.Got, name)
 			rec.Verdict("%s: %s; its number: %s; Timeout()? %s", what, reason(err), name, yes(timeout(err)))
 		}
-		addr, err := quietAddr()
+		addr, err := loopback.FreeAddr()
 		if err != nil {
 			return o, err
 		}

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os/exec"
 	"slices"
@@ -199,6 +200,10 @@ func (w *watchedEnd) Read(p []byte) (int, error) {
 // ask is a question that is answered, beat one that is not. command returns the server: its first line says where it listens, and it ends when its standard input does.
 func StoppedProcess(command func() *exec.Cmd, ask, beat AskFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		if !canPause {
+			return o, fmt.Errorf("what the system answers for a stopped process is looked at on Linux only: %w",
+				errors.ErrUnsupported)
+		}
 		server, err := startLogging(command())
 		if err != nil {
 			return o, err
