@@ -137,7 +137,8 @@ func TestFixHeartbeat(t *testing.T) {
 	got := stagetest.Play(t, lesson, "heartbeat")
 	require.False(t, got.Stuck)
 	require.NoError(t, got.Met, "it has left")
-	require.Equal(t, 2, countErrors(got.Events, "server", syscall.ETIMEDOUT), "bytes unacknowledged, and keep-alive")
+	require.Equal(t, 2, countErrors(got.Events, "server", syscall.ETIMEDOUT),
+		"bytes that nobody acknowledged, and keep-alive")
 	require.Equal(t, 1, timeline.Count(got.Events, "client 2", timeline.Timeout))
 }
 
@@ -267,7 +268,8 @@ func TestMessagesThatAreNone(t *testing.T) {
 			require.False(t, peerGone(err), "that is no way to leave")
 		})
 	}
-	_, payload, err := decodeMessage(strings.NewReader(framed(`{"total_size":2,"new":{"in":["another","version"]}}`)+"hi"), 2)
+	newer := framed(`{"total_size":2,"new":{"in":["another","version"]}}`) + "hi"
+	_, payload, err := decodeMessage(strings.NewReader(newer), 2)
 	require.NoError(t, err, "keys that are not known are ignored")
 	require.Equal(t, "hi", string(payload))
 }

@@ -58,7 +58,10 @@ func TestCommandsEnd(t *testing.T) {
 			0, "done\n",
 		},
 		{"it waits", "echo begun; sleep 60 & wait", false, noStatus, "begun\n[ended: its time is over]\n"},
-		{"it ignores signals", "trap '' TERM INT HUP; sleep 60; sleep 60", false, noStatus, "[ended: its time is over]\n"},
+		{
+			"it ignores signals", "trap '' TERM INT HUP; sleep 60; sleep 60", false,
+			noStatus, "[ended: its time is over]\n",
+		},
 		{"a loop", "while :; do sleep 60; done", false, noStatus, "[ended: its time is over]\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

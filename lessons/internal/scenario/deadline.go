@@ -18,7 +18,8 @@ import (
 // undisturbed plays, with ever more time, until the machine was quick enough: a play says that it was
 // disturbed when it was late itself. Only the last time is recorded.
 func undisturbed(
-	rec *timeline.Recorder, play func(rec *timeline.Recorder, limit time.Duration) (o Outcome, disturbed bool, err error),
+	rec *timeline.Recorder,
+	play func(rec *timeline.Recorder, limit time.Duration) (o Outcome, disturbed bool, err error),
 ) (Outcome, error) {
 	for limit := 2 * Hang; ; limit *= 2 {
 		scratch := timeline.NewRecorder("")

@@ -197,7 +197,8 @@ func (w *watchedEnd) Read(p []byte) (int, error) {
 // StoppedProcess stops a server's process while a client is connected to it. Met is the error of the client's
 // heartbeat, N how many segments came from the stopped process' system, without data.
 //
-// ask is a question that is answered, beat one that is not. command returns the server: its first line says where it listens, and it ends when its standard input does.
+// ask is a question that is answered, beat one that is not. command returns the server: its first line says
+// where it listens, and it ends when its standard input does.
 func StoppedProcess(command func() *exec.Cmd, ask, beat AskFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		if !canPause {
