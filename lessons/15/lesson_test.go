@@ -344,15 +344,13 @@ type running struct {
 	addr string
 }
 
-// start starts a server, which has ended when the test ends.
-func start(t *testing.T, limit time.Duration) running {
+// start starts a server with room for most clients, 0: for all. It has ended when the test ends.
+func start(t *testing.T, most int) running {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
 	c := newCommands()
-	if limit > 0 {
-		c.limit = limit
-	}
-	r := running{&Server{Handler: HandlerFunc(c.answer)}, ln.Addr().String()}
+	c.limit = loopback.Patience
+	r := running{&Server{Handler: HandlerFunc(c.answer), MaxClients: most}, ln.Addr().String()}
 	served := make(chan error, 1)
 	go func() { served <- r.Serve(ln) }()
 	t.Cleanup(func() {
@@ -409,7 +407,7 @@ func ended(t *testing.T, sleeper *scenario.Sleeper) {
 
 // Who cuts a client off ends its command, too, before anything returns.
 func TestShutdownEndsCommands(t *testing.T) {
-	s := start(t, loopback.Patience)
+	s := start(t, 0)
 	conn := s.client(t)
 	sleeper := sleeping(t, conn, waitsForSleep)
 	over, cancel := context.WithCancel(t.Context())
@@ -421,15 +419,14 @@ func TestShutdownEndsCommands(t *testing.T) {
 }
 
 func TestCloseEndsCommands(t *testing.T) {
-	s := start(t, loopback.Patience)
+	s := start(t, 0)
 	sleeper := sleeping(t, s.client(t), waitsForSleep)
 	s.Close()
 	ended(t, sleeper)
 }
 
 func TestTooMany(t *testing.T) {
-	s := start(t, 0)
-	s.MaxClients = 1
+	s := start(t, 1)
 	first := s.client(t)
 	_, _, err := quick.ask(first, "")
 	require.NoError(t, err)

@@ -21,14 +21,16 @@ func undisturbed(
 	rec *timeline.Recorder,
 	play func(rec *timeline.Recorder, limit time.Duration) (o Outcome, disturbed bool, err error),
 ) (Outcome, error) {
-	for limit := 2 * Hang; ; limit *= 2 {
+	for limit := 2 * Hang; limit < loopback.Patience; limit *= 2 {
 		scratch := timeline.NewRecorder("")
 		o, disturbed, err := play(scratch, limit)
-		if err != nil || !disturbed || limit > loopback.Patience {
+		if err != nil || !disturbed {
 			rec.Replay(scratch.Snapshot())
 			return o, err
 		}
 	}
+	return Outcome{}, fmt.Errorf("this machine is too busy: a step came late, even with limits of %v",
+		loopback.Patience/2)
 }
 
 // LimitedAnswer is an AnswerFunc with a limit for reading a message.
