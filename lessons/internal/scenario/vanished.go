@@ -95,7 +95,8 @@ func vanished(
 	}
 	if !second.c.limited.Load() {
 		rec.Verdict("client 2 itself waits for the answer to its heartbeat, and nothing will end that")
-		second.c.Close()
+		rec.State(0, "client 2 waits for the answer to its heartbeat; the scene ends that")
+		second.c.Conn.SetReadDeadline(time.Now())
 		<-asked
 		return o, false, nil
 	}
@@ -169,9 +170,9 @@ func (v *vanishing) returns(rec *timeline.Recorder) error {
 }
 
 func (v *vanishing) end() {
-	v.s.Close()
+	v.c.Close() // that reaches the server, and ends its wait
 	<-v.ended
-	v.c.Close()
+	v.s.Close()
 }
 
 // watchedEnd is a connection that knows whether reads were given a deadline, and the error of the last one.
