@@ -64,20 +64,21 @@ func drip(
 		ended <- err
 	}()
 	pace := limit * 2 / 5
+	late := func() bool { return time.Since(begin) > time.Duration(o.N+1)*pace+pace/4 }
 	rec.State(0, "the server's limit is %v; a byte comes every %v", limit, pace)
 	for !o.Stuck {
 		select {
 		case <-ended:
 			o.Met, o.Took = <-answered, []time.Duration{time.Since(begin)}
 			rec.Verdict("%d bytes came within the limit, %s: the server waited no longer", o.N, ms(limit))
-			return o, disturbed || counted.reads() != o.N+1, nil
+			return o, disturbed || late() || counted.reads() != o.N+1, nil
 		case <-time.After(time.Until(begin.Add(time.Duration(o.N+1) * pace))):
 		}
 		if time.Since(begin) >= 3*limit {
 			o.Stuck = true
 			break
 		}
-		disturbed = disturbed || time.Since(begin) > time.Duration(o.N+1)*pace+pace/4
+		disturbed = disturbed || late()
 		if _, err := c.Write(message[o.N : o.N+1]); err != nil {
 			return o, true, nil
 		}
