@@ -137,7 +137,8 @@ func TestFixHeartbeat(t *testing.T) {
 	got := stagetest.Play(t, lesson, "heartbeat")
 	require.False(t, got.Stuck)
 	require.NoError(t, got.Met, "it has left")
-	require.Equal(t, 2, countErrors(got.Events, "server", syscall.ETIMEDOUT), "bytes unacknowledged, and keep-alive")
+	require.Equal(t, 2, countErrors(got.Events, "server", syscall.ETIMEDOUT),
+		"bytes that nobody acknowledged, and keep-alive")
 	require.Equal(t, 1, timeline.Count(got.Events, "client 2", timeline.Timeout))
 }
 
@@ -267,7 +268,8 @@ func TestMessagesThatAreNone(t *testing.T) {
 			require.False(t, peerGone(err), "that is no way to leave")
 		})
 	}
-	_, payload, err := decodeMessage(strings.NewReader(framed(`{"total_size":2,"new":{"in":["another","version"]}}`)+"hi"), 2)
+	newer := framed(`{"total_size":2,"new":{"in":["another","version"]}}`) + "hi"
+	_, payload, err := decodeMessage(strings.NewReader(newer), 2)
 	require.NoError(t, err, "keys that are not known are ignored")
 	require.Equal(t, "hi", string(payload))
 }
@@ -342,15 +344,13 @@ type running struct {
 	addr string
 }
 
-// start starts a server, which has ended when the test ends.
-func start(t *testing.T, limit time.Duration) running {
+// start starts a server with room for most clients, 0: for all. It has ended when the test ends.
+func start(t *testing.T, most int) running {
 	ln, err := loopback.Listen()
 	require.NoError(t, err)
 	c := newCommands()
-	if limit > 0 {
-		c.limit = limit
-	}
-	r := running{&Server{Handler: HandlerFunc(c.answer)}, ln.Addr().String()}
+	c.limit = loopback.Patience
+	r := running{&Server{Handler: HandlerFunc(c.answer), MaxClients: most}, ln.Addr().String()}
 	served := make(chan error, 1)
 	go func() { served <- r.Serve(ln) }()
 	t.Cleanup(func() {
@@ -407,7 +407,7 @@ func ended(t *testing.T, sleeper *scenario.Sleeper) {
 
 // Who cuts a client off ends its command, too, before anything returns.
 func TestShutdownEndsCommands(t *testing.T) {
-	s := start(t, loopback.Patience)
+	s := start(t, 0)
 	conn := s.client(t)
 	sleeper := sleeping(t, conn, waitsForSleep)
 	over, cancel := context.WithCancel(t.Context())
@@ -419,15 +419,14 @@ func TestShutdownEndsCommands(t *testing.T) {
 }
 
 func TestCloseEndsCommands(t *testing.T) {
-	s := start(t, loopback.Patience)
+	s := start(t, 0)
 	sleeper := sleeping(t, s.client(t), waitsForSleep)
 	s.Close()
 	ended(t, sleeper)
 }
 
 func TestTooMany(t *testing.T) {
-	s := start(t, 0)
-	s.MaxClients = 1
+	s := start(t, 1)
 	first := s.client(t)
 	_, _, err := quick.ask(first, "")
 	require.NoError(t, err)

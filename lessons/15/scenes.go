@@ -54,7 +54,7 @@ var scenes = []stage.Scene{
 		Run:   scenario.IdleClient(newServer, idle, quick.dial, quick.ask),
 	},
 	{
-		Name:      "slow-drip",
+		Name: "slow-drip", Slow: true,
 		NaiveLine: "a byte now and then, and a limit for each read",
 		Naive:     scenario.SlowDrip(naiveDrip, aMessage),
 		Line:      "a byte now and then, and a limit for the message",

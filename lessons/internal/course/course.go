@@ -151,7 +151,7 @@ var Lessons = withBudgets([]Lesson{
 	{
 		Number: "15", Title: "Deadlines", BuildsOn: "09", Written: true,
 		Idea:     "Nothing waits forever: not a read, not a write, not a dial, not a command.",
-		MaxAdded: 200, MaxRemoved: 110,
+		MaxAdded: 180, MaxRemoved: 90,
 		Reason: "the server runs commands again, each with a limit, and its client says now and then that " +
 			"it is still there",
 		Changes: map[string]string{

@@ -18,16 +18,19 @@ import (
 // undisturbed plays, with ever more time, until the machine was quick enough: a play says that it was
 // disturbed when it was late itself. Only the last time is recorded.
 func undisturbed(
-	rec *timeline.Recorder, play func(rec *timeline.Recorder, limit time.Duration) (o Outcome, disturbed bool, err error),
+	rec *timeline.Recorder,
+	play func(rec *timeline.Recorder, limit time.Duration) (o Outcome, disturbed bool, err error),
 ) (Outcome, error) {
-	for limit := 2 * Hang; ; limit *= 2 {
+	for limit := 2 * Hang; limit < loopback.Patience; limit *= 2 {
 		scratch := timeline.NewRecorder("")
 		o, disturbed, err := play(scratch, limit)
-		if err != nil || !disturbed || limit > loopback.Patience {
+		if err != nil || !disturbed {
 			rec.Replay(scratch.Snapshot())
 			return o, err
 		}
 	}
+	return Outcome{}, fmt.Errorf("this machine is too busy: a step came late, even with limits of %v",
+		loopback.Patience/2)
 }
 
 // LimitedAnswer is an AnswerFunc with a limit for reading a message.
@@ -61,26 +64,27 @@ func drip(
 		ended <- err
 	}()
 	pace := limit * 2 / 5
+	late := func() bool { return time.Since(begin) > time.Duration(o.N+1)*pace+pace/4 }
 	rec.State(0, "the server's limit is %v; a byte comes every %v", limit, pace)
 	for !o.Stuck {
 		select {
 		case <-ended:
 			o.Met, o.Took = <-answered, []time.Duration{time.Since(begin)}
 			rec.Verdict("%d bytes came within the limit, %s: the server waited no longer", o.N, ms(limit))
-			return o, disturbed || counted.reads() != o.N+1, nil
+			return o, disturbed || late() || counted.reads() != o.N+1, nil
 		case <-time.After(time.Until(begin.Add(time.Duration(o.N+1) * pace))):
 		}
 		if time.Since(begin) >= 3*limit {
 			o.Stuck = true
 			break
 		}
-		disturbed = disturbed || time.Since(begin) > time.Duration(o.N+1)*pace+pace/4
+		disturbed = disturbed || late()
 		if _, err := c.Write(message[o.N : o.N+1]); err != nil {
 			return o, true, nil
 		}
 		o.N++
 	}
-	disturbed = disturbed || counted.reads() != o.N+1
+	disturbed = disturbed || counted.reads() != o.N+1 || time.Duration(o.N) != 3*limit/pace
 	rec.Verdict("%d bytes came in three times the limit, %s, and the server waits for the next one",
 		o.N, ms(limit))
 	o.Took = []time.Duration{time.Since(begin)}
@@ -331,7 +335,7 @@ func Errnos(dial DialFunc, now NowFunc) Play {
 			o.Got = append(o.Got, name)
 			rec.Verdict("%s: %s; its number: %s; Timeout()? %s", what, reason(err), name, yes(timeout(err)))
 		}
-		addr, err := quietAddr()
+		addr, err := loopback.FreeAddr()
 		if err != nil {
 			return o, err
 		}

@@ -39,6 +39,8 @@ func giveUp(conn *net.TCPConn, after time.Duration) error {
 	return failed
 }
 
+const canPause = true
+
 // pause stops a process, and returns when it has stopped.
 func pause(p *os.Process) error {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {

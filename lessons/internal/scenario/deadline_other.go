@@ -11,13 +11,13 @@ import (
 )
 
 func shrinkQueue(*net.TCPListener) error {
-	return fmt.Errorf("what a full accept queue does is asserted on Linux only: %w", errors.ErrUnsupported)
+	return fmt.Errorf("what a full accept queue does is looked at on Linux only: %w", errors.ErrUnsupported)
 }
 
 func giveUp(*net.TCPConn, time.Duration) error { return errors.ErrUnsupported }
 
-func pause(*os.Process) error {
-	return fmt.Errorf("what the system answers for a stopped process is asserted on Linux only: %w", errors.ErrUnsupported)
-}
+const canPause = false
+
+func pause(*os.Process) error { return errors.ErrUnsupported }
 
 func goOn(*os.Process) error { return errors.ErrUnsupported }

@@ -28,6 +28,7 @@ func SleepIfAsked() {
 	if addr == "" || name != "sleep" || len(os.Args) != 2 {
 		return
 	}
+	parent := os.Getppid() // as long as the scene does not know of this process, its shell has not ended
 	seconds, err := strconv.Atoi(os.Args[1])
 	conn, derr := net.Dial("tcp", addr)
 	if err := errors.Join(err, derr); err != nil {
@@ -35,7 +36,7 @@ func SleepIfAsked() {
 		os.Exit(1)
 	}
 	go func() {
-		waitParent()
+		waitEnd(parent)
 		conn.Write([]byte{orphan})
 	}()
 	conn.SetReadDeadline(time.Now().Add(time.Duration(seconds) * time.Second))

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// waitParent waits until the process that has started this one has ended: then somebody else is the parent.
-func waitParent() {
-	parent := os.Getppid()
+// waitEnd waits until the process that has started this one has ended: then somebody else is the parent.
+func waitEnd(parent int) {
 	for os.Getppid() == parent {
 		time.Sleep(time.Millisecond)
 	}

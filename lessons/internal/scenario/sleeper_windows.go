@@ -2,9 +2,9 @@ package scenario
 
 import "os"
 
-// waitParent waits until the process that has started this one has ended.
-func waitParent() {
-	if parent, err := os.FindProcess(os.Getppid()); err == nil {
-		parent.Wait()
+// waitEnd waits until the process that has started this one has ended.
+func waitEnd(parent int) {
+	if p, err := os.FindProcess(parent); err == nil {
+		p.Wait()
 	}
 }

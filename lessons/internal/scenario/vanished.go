@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os/exec"
 	"slices"
@@ -94,7 +95,8 @@ func vanished(
 	}
 	if !second.c.limited.Load() {
 		rec.Verdict("client 2 itself waits for the answer to its heartbeat, and nothing will end that")
-		second.c.Close()
+		rec.State(0, "client 2 waits for the answer to its heartbeat; the scene ends that")
+		second.c.Conn.SetReadDeadline(time.Now())
 		<-asked
 		return o, false, nil
 	}
@@ -168,9 +170,9 @@ func (v *vanishing) returns(rec *timeline.Recorder) error {
 }
 
 func (v *vanishing) end() {
-	v.s.Close()
+	v.c.Close() // that reaches the server, and ends its wait
 	<-v.ended
-	v.c.Close()
+	v.s.Close()
 }
 
 // watchedEnd is a connection that knows whether reads were given a deadline, and the error of the last one.
@@ -196,9 +198,14 @@ func (w *watchedEnd) Read(p []byte) (int, error) {
 // StoppedProcess stops a server's process while a client is connected to it. Met is the error of the client's
 // heartbeat, N how many segments came from the stopped process' system, without data.
 //
-// ask is a question that is answered, beat one that is not. command returns the server: its first line says where it listens, and it ends when its standard input does.
+// ask is a question that is answered, beat one that is not. command returns the server: its first line says
+// where it listens, and it ends when its standard input does.
 func StoppedProcess(command func() *exec.Cmd, ask, beat AskFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
+		if !canPause {
+			return o, fmt.Errorf("what the system answers for a stopped process is looked at on Linux only: %w",
+				errors.ErrUnsupported)
+		}
 		server, err := startLogging(command())
 		if err != nil {
 			return o, err
