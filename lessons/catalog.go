@@ -171,4 +171,37 @@ var Ledger = []Bug{
 	{"cut-and-resumed", "14", "14", "A transfer is cut, and a part of the file has the name of the whole."},
 	{"grows", "14", "14", "A file grows while it is sent, and more comes than was announced."},
 	{"line-by-line", "14", "14", "Files are sent line by line, and nobody can tell where one of them ends."},
+	{
+		"slow-command", "15", "15",
+		"The limit ends a command's shell; what that has started goes on, and the server waits for it.",
+	},
+	{"waits-for-input", "15", "15", "A command reads its input, and waits for the server's keyboard."},
+	{"exit-status", "15", "15", "How a command has ended is not in what it prints, and the client cannot tell."},
+	{"idle", "15", "15", "A client says nothing, and keeps its place forever."},
+	{"slow-drip", "15", "15", "A limit for each read begins anew with each byte, and never passes."},
+	{
+		"heartbeat", "15", "15",
+		"A peer vanishes: nothing says so, and when the system gives it up, that is taken for a mistake.",
+	},
+	{"cancelled", "15", "15", "The deadline of a context that has ended is set late, and spoils the next read."},
+	{"slow-drip", "16", "16", "Clients send a byte now and then, and keep their places forever."},
+	{"announced-2gib", "16", "16", "A client announces 2 GiB, and the server makes room for them."},
+	{"endless-header", "16", "16", "A header does not end, and the server keeps all of it."},
+	{"garbage", "16", "16", "Noise makes a size below zero, and the panic of one client ends the server."},
+	{"half-open", "16", "16", "Clients connect and say nothing, and keep their places forever."},
+	{"flood", "16", "16", "All who come are let in, and one address takes all places."},
+	{
+		"no-descriptors", "16", "16",
+		"More clients come than there are descriptors, and the accept that fails ends the server.",
+	},
+	{
+		"full-queue", "16", "16",
+		"A server without a free place does not accept: its queue fills up, and nobody is told.",
+	},
+	{
+		"control-characters", "16", "16",
+		"What a client sent goes into the log as it is, and writes lines of its own there.",
+	},
+	{"browser", "16", "16", "A page of another origin lets a browser send a request, and a shell runs its body."},
+	{"reflected", "16", "16", "A short question with a forged source brings somebody else a long answer."},
 }
