@@ -143,6 +143,14 @@ func (r *bridge) over() {
 	r.c.WantNil("Relay", r.err)
 }
 
+// stop ends both streams at the end of a variation that is not about how Relay ends: if it does not, the
+// cases that are fail, and no other.
+func (r *bridge) stop() {
+	r.a.CloseWrite()
+	r.b.CloseWrite()
+	r.c.Await("Relay to return", func() bool { return r.call.Ended() || r.c.Resting() })
+}
+
 // every byte there is, and the names of the readers' home.
 var awkward = func() []byte {
 	data := []byte("\x00\x00GET / \r\n\r\n你好\n")
@@ -176,6 +184,7 @@ func (s suite) bothWays(c *check.C) {
 			r.pass(r.a, r.b, []byte("a again"), cut)
 		}
 		r.untimed()
+		r.stop()
 	}
 	c.Variation("a and b have both sent something before Relay is called")
 	r, connA, connB := sides(c)
@@ -184,6 +193,7 @@ func (s suite) bothWays(c *check.C) {
 	r.begin(s, connA, connB)
 	r.arrives(r.a, r.b, []byte("from a"))
 	r.arrives(r.b, r.a, []byte("from b!"))
+	r.stop()
 
 	c.Variation("Relay is running; a and b send more than 1 MiB each, at the same time")
 	r = s.relay(c)
@@ -192,6 +202,7 @@ func (s suite) bothWays(c *check.C) {
 	r.send(r.b, down, fault.Random(c.Seed()+1, 100_000))
 	r.arrives(r.a, r.b, up)
 	r.arrives(r.b, r.a, down)
+	r.stop()
 
 	c.Variation("Relay is running; a and b talk in turn, %d times", many)
 	r = s.relay(c)
@@ -199,12 +210,14 @@ func (s suite) bothWays(c *check.C) {
 		r.pass(r.a, r.b, fmt.Appendf(nil, "question %d", i), fault.Whole)
 		r.pass(r.b, r.a, fmt.Appendf(nil, "answer %d", i), fault.Whole)
 	}
+	r.stop()
 	c.Variation("Relay is running; a and b are silent for a while; then a speaks")
 	r = s.relay(c)
 	c.Late()
 	r.ended("both connections are open")
 	r.pass(r.a, r.b, []byte("still there?"), fault.Whole)
 	r.untimed()
+	r.stop()
 }
 
 // overTCP is for code that treats a *net.TCPConn in a way of its own.
@@ -258,6 +271,7 @@ func (s suite) half(c *check.C) {
 	r.ended("b has not finished")
 	r.pass(r.b, r.a, []byte("bye"), fault.Whole)
 	r.untimed()
+	r.stop()
 }
 
 func (s suite) over(c *check.C) {
@@ -438,6 +452,8 @@ func (s suite) slow(c *check.C) {
 		c.Say("%s reads again", slow.name)
 		reads()
 		r.arrives(fast, slow, sent)
+		r.stop()
+		other.stop()
 	}
 }
 
