@@ -227,7 +227,7 @@ func serveOneMore(ln net.Listener, limit int, handle func(net.Conn)) error {
 func serveSendsAway(ln net.Listener, limit int, handle func(net.Conn)) error {
 	var running atomic.Int64
 	return serveUnlimited(ln, limit, func(conn net.Conn) {
-		if running.Add(1); running.Load() <= int64(limit) {
+		if running.Add(1) <= int64(limit) {
 			recovering(conn, handle)
 		}
 		running.Add(-1)

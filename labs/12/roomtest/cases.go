@@ -229,7 +229,7 @@ func (s suite) long(c *check.C) {
 	}
 	for _, n := range []int{maxLine + 1, 100_000, 2 << 20} {
 		for _, end := range []string{"", "\nmore\n"} {
-			c.Variation("Serve is running; ben sends %d bytes without an end, and then %s", n, quote(end))
+			c.Variation("Serve is running; ben sends %d bytes without an end, and then %s", n, quoted(end))
 			r, members := s.open(c, "anna", "ben")
 			c.Say("ben has sent %d bytes without an end", n)
 			line := []byte(strings.Repeat("x", n) + end)
@@ -264,7 +264,6 @@ func (s suite) leaves(c *check.C) {
 		c.Variation("Serve is running; anna, ben and carl are there; ben %s", way.what)
 		r, members := s.open(c, "anna", "ben", "carl")
 		anna, ben := members[0], members[1]
-		c.Say("ben %s", way.what)
 		way.do(ben)
 		ben.left()
 		anna.says("he has gone")
@@ -442,7 +441,7 @@ func (r *room) returns(want error) {
 	if !r.await("Serve to return", r.call.Ended) {
 		r.c.Fail("Accept has failed, and Serve does not return")
 	}
-	r.c.Step("Serve returned %s", check.Err(r.err))
+	r.step("Serve returned %s", check.Err(r.err))
 	if want != nil {
 		r.c.WantError("what Serve returned", r.err, want)
 	} else if r.err != nil {

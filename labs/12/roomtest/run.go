@@ -17,6 +17,7 @@ type room struct {
 	err     error // what Serve returned
 	clients []*client
 	members []*client // in the order in which they came
+	opening bool      // what happens is in no step: a variation has said who is there
 }
 
 // client is a client of the suite's.
@@ -31,10 +32,18 @@ type client struct {
 func (s suite) open(c *check.C, names ...string) (*room, []*client) {
 	r := &room{c: c, ln: c.Listen()}
 	r.call = c.Start("Serve(ln)", func() { r.err = s.lab.Serve(r.ln) })
+	r.opening = true
 	for _, name := range names {
 		r.enters(name)
 	}
+	r.opening = false
 	return r, r.members
+}
+
+func (r *room) step(format string, args ...any) {
+	if !r.opening {
+		r.c.Say(format, args...)
+	}
 }
 
 // dial connects a client, which is asked for its name.
@@ -54,7 +63,7 @@ func (r *room) silent() *client {
 	}
 	p := &client{Peer: peer, r: r, name: "a client"}
 	r.clients = append(r.clients, p)
-	r.c.Step("a client connected")
+	r.step("a client connected")
 	return p
 }
 
@@ -90,7 +99,7 @@ func (p *client) sendsIn(cut fault.Cut, lines ...string) {
 }
 
 func (p *client) sendsBytes(cut fault.Cut, data string) {
-	p.r.c.Say("%s has sent %s", p.name, quoted(data))
+	p.r.step("%s has sent %s", p.name, quoted(data))
 	p.Send(cut.Pieces([]byte(data))...)
 }
 
@@ -116,10 +125,13 @@ func (p *client) hears(lines ...string) {
 			p.r.c.Fail("%s waits for %s, has got %s, and nothing happens", p.name, quoted(want), quoted(text))
 		}
 	}
-	text = text[:min(len(text), len(want))]
-	p.r.c.WantText("what "+p.name+" got", text, want)
-	p.heard += len(text)
-	p.r.c.Step("%s got %s", p.name, quoted(text))
+	if !strings.HasPrefix(text, want) { // as many lines of it
+		got := strings.SplitAfterN(text, "\n", len(lines)+1)
+		text = strings.Join(got[:min(len(got), len(lines))], "")
+		p.r.c.WantText("what "+p.name+" got", text, want)
+	}
+	p.heard += len(want)
+	p.r.step("%s got %s", p.name, quoted(want))
 }
 
 // quiet ends the case if a client has got something that was not looked at.
@@ -151,7 +163,7 @@ func (p *client) isClosed() {
 	if !p.r.await("the end of the connection of "+p.name, closed) {
 		p.r.c.Fail("%s has left, and the server has not called Close on its connection", p.name)
 	}
-	p.r.c.Step("the connection of %s is closed", p.name)
+	p.r.step("the connection of %s is closed", p.name)
 }
 
 // await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing moves
@@ -181,7 +193,7 @@ func patience() func(c *check.C) bool {
 // stopsReading makes every Write to p wait, as it does when the buffers are full: until it reads again,
 // the server closes the connection, or a deadline for the Write has passed.
 func (p *client) stopsReading() (reads func()) {
-	p.r.c.Say("%s does not read any more", p.name)
+	p.r.step("%s does not read any more", p.name)
 	again := make(chan struct{})
 	reads = sync.OnceFunc(func() { close(again) })
 	p.r.c.Cleanup(reads)
@@ -219,6 +231,9 @@ func (r *room) close() {
 // quoted is text in quotes, shortened.
 func quoted(text string) string {
 	const most = 60
+	if text == "" {
+		return "nothing"
+	}
 	if len(text) <= most {
 		return quote(text)
 	}
