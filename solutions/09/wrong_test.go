@@ -126,6 +126,10 @@ var wrong = []check.Answer{
 		return serving.ErrServerClosed
 	}, servingtest.Close),
 	closes("Close does not say that the server has ended", closeForgets, servingtest.Close),
+	closes("Close sets a deadline first", func(s *base) error {
+		s.each(func(conn net.Conn) { conn.SetDeadline(time.Unix(1, 0)) })
+		return s.Close()
+	}, servingtest.Close),
 	closes("Close cuts the first 5", closeFive, servingtest.Close),
 	serves("a late client is served", serveLateClient, servingtest.Nobody),
 	serves("a late client is left open", serveForgetsLate, servingtest.Nobody),

@@ -29,6 +29,12 @@ var wrong = []check.Answer{
 	flawed("only the newcomer is told", func(h *hall) {
 		h.told = func(h *hall, g *guest) { h.put(h, g, "* "+g.name+" is here") }
 	}, roomtest.Name),
+	flawed("who is silent for 100 ms has to go", func(h *hall) {
+		h.told = func(h *hall, g *guest) {
+			g.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			h.tell(nil, "* "+g.name+" is here")
+		}
+	}, roomtest.Name),
 	flawed("room for ten", func(h *hall) {
 		h.taken = func(h *hall, name string) bool { return h.here[name] != nil || len(h.here) == 10 }
 	}, roomtest.Name),
@@ -136,6 +142,7 @@ var wrong = []check.Answer{
 	flawed("no limit", func(h *hall) { h.read = readUnlimited }, roomtest.Nameless, roomtest.Long),
 	flawed("the limit is looked at when the line is whole", func(h *hall) { h.read = readThenLook },
 		roomtest.Nameless, roomtest.Long),
+	flawed("1024 characters", func(h *hall) { h.read = readCharacters }, roomtest.Long),
 	flawed("a limit of 1023", func(h *hall) {
 		h.read = func(lines *bufio.Reader) (string, bool) {
 			line, ok := next(lines)
@@ -158,6 +165,18 @@ var wrong = []check.Answer{
 	flawed("the name stays taken", stayTaken, roomtest.Leaves),
 	flawed("the connection stays open", func(h *hall) {
 		h.closes = func(*hall, *guest) {}
+	}, roomtest.Nameless, roomtest.Whole, roomtest.Long, roomtest.Leaves),
+	flawed("who leaves is told as well", func(h *hall) {
+		h.closes = func(_ *hall, g *guest) {
+			if g.name != "" {
+				io.WriteString(g.conn, "* "+g.name+" has left\n")
+			}
+			g.conn.Close()
+		}
+	}, roomtest.Leaves),
+	flawed("what follows exit is said", sayAfterExit, roomtest.Nameless, roomtest.Leaves),
+	flawed("only the writing half is closed", func(h *hall) {
+		h.closes = func(_ *hall, g *guest) { g.conn.(interface{ CloseWrite() error }).CloseWrite() }
 	}, roomtest.Nameless, roomtest.Whole, roomtest.Long, roomtest.Leaves),
 	flawed("exit is said, too", sayExit, roomtest.Nameless, roomtest.Whole, roomtest.Leaves),
 	flawed("the others have to go as well", func(h *hall) {
@@ -204,6 +223,7 @@ var wrong = []check.Answer{
 	flawed("who is dropped goes without a word", dropped(func(h *hall, g *guest) { h.out(g) }), roomtest.Dropped),
 	flawed("who speaks waits for room", putWaiting, roomtest.Dropped),
 
+	answer("nobody is waited for in the end", serveWaitsForNobody, roomtest.Ends),
 	flawed("connections stay open in the end", func(h *hall) { h.cut = func(*hall) {} }, roomtest.Ends),
 	flawed("only members are closed in the end", func(h *hall) {
 		h.cut = func(h *hall) {
@@ -288,6 +308,55 @@ func sharing(name string, fails ...string) check.Answer {
 		}
 	}
 	return a
+}
+
+// serveWaitsForNobody lets another goroutine close what is open.
+func serveWaitsForNobody(ln net.Listener) error {
+	failed := make(chan error, 1)
+	go newHall().serve(announced{ln, failed})
+	return end(<-failed)
+}
+
+// announced tells the error of Accept.
+type announced struct {
+	net.Listener
+	failed chan<- error
+}
+
+func (a announced) Accept() (net.Conn, error) {
+	conn, err := a.Listener.Accept()
+	if err != nil {
+		a.failed <- err
+	}
+	return conn, err
+}
+
+// sayAfterExit closes the connection, and goes on with what it has read ahead.
+func sayAfterExit(h *hall) {
+	exited := map[*guest]bool{}
+	h.read = func(lines *bufio.Reader) (string, bool) {
+		line, ok := next(lines)
+		return line, ok || line == "exit"
+	}
+	h.says = func(h *hall, g *guest, line string) {
+		if line == "exit" {
+			exited[g] = true
+			delete(h.here, g.name)
+			g.conn.Close()
+			line = "* " + g.name + " has left"
+		} else {
+			line = g.name + ": " + line
+		}
+		h.tell(g, line)
+	}
+	h.leaves = func(h *hall, g *guest) {
+		if !exited[g] {
+			h.leave(g)
+			return
+		}
+		g.gone = true
+		g.more.Signal()
+	}
 }
 
 func readOnce(lines *bufio.Reader) (string, bool) {
@@ -410,6 +479,25 @@ func readSkips(lines *bufio.Reader) (string, bool) {
 			return line, ok
 		}
 	}
+}
+
+func readCharacters(lines *bufio.Reader) (string, bool) {
+	var line []byte
+	for n := 0; n <= 1024; {
+		b, err := lines.ReadByte()
+		if err != nil {
+			return "", false
+		}
+		if b == '\n' {
+			text := strings.TrimSuffix(string(line), "\r")
+			return text, text != "exit"
+		}
+		line = append(line, b)
+		if utf8.RuneStart(b) {
+			n++
+		}
+	}
+	return "", false
 }
 
 // readBeginnings ends the visit at the next line.

@@ -273,6 +273,7 @@ func (s suite) context(c *check.C) {
 	r.returns(e, context.Canceled, "ctx has ended, and handlers are not waited for")
 	for _, p := range append(all[1:], deaf) {
 		r.ended(p, "ctx has ended")
+		c.WantNoDeadline("the server", p.Conn())
 	}
 	r.served()
 	r.hear()
@@ -309,6 +310,7 @@ func (s suite) close(c *check.C) {
 	r.returns(r.closes(), nil, "it is not to wait for handlers")
 	for _, p := range all {
 		r.ended(p, "Close was called")
+		c.WantNoDeadline("the server", p.Conn())
 	}
 	r.served()
 	r.hear()

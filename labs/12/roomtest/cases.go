@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"socketbook/tools/check"
@@ -36,10 +38,13 @@ func (s suite) name(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
-	c.Variation("Serve is running; a client says nothing; another one sends its name")
+	c.Variation("Serve is running; a client says nothing for a while; another one sends its name, and is silent, too")
 	r, _ := s.open(c)
-	r.dial()
+	late := r.dial()
 	r.enters("anna")
+	c.Late()
+	late.sends("ben")
+	late.isHere("ben")
 	r.close()
 
 	c.Variation("Serve is running; %d members come one after the other", crowd)
@@ -227,16 +232,17 @@ func (s suite) long(c *check.C) {
 		members[1].says("short")
 		r.close()
 	}
-	for _, n := range []int{maxLine + 1, 100_000, 2 << 20} {
+	for _, line := range []string{
+		strings.Repeat("x", maxLine+1), strings.Repeat("é", maxLine/2) + "x",
+		strings.Repeat("x", 100_000), strings.Repeat("x", 1<<20+1),
+	} {
 		for _, end := range []string{"", "\nmore\n"} {
-			c.Variation("Serve is running; ben sends %d bytes without an end, and then %s", n, quoted(end))
+			c.Variation("Serve is running; ben sends %d bytes without an end, and then %s", len(line), quoted(end))
 			r, members := s.open(c, "anna", "ben")
-			c.Say("ben has sent %d bytes without an end", n)
-			line := []byte(strings.Repeat("x", n) + end)
-			members[1].Send(fault.Random(c.Seed(), 50_000).Pieces(line)...)
+			members[1].Send(fault.Random(c.Seed(), 50_000).Pieces([]byte(line + end))...)
 			members[1].left()
 			r.quiet(r.members...)
-			members[0].r.enters("carl").says("hello")
+			r.enters("carl").says("hello")
 			r.close()
 		}
 	}
@@ -267,7 +273,7 @@ func (s suite) leaves(c *check.C) {
 		way.do(ben)
 		ben.left()
 		anna.says("he has gone")
-		r.quiet(r.members...)
+		r.quiet(append(r.members, ben)...)
 		r.enters("ben").says("I am back")
 		anna.says("welcome")
 		r.quiet(r.members...)
@@ -418,8 +424,27 @@ func (s suite) ends(c *check.C) {
 			p.isClosed()
 		}
 	}
-	c.Variation("Serve is running; a client has connected and gone; the listener is closed")
+	c.Variation("Serve is running; anna is there; the listener is closed, and closing her connection takes a while")
 	r, members := s.open(c, "anna")
+	var closing atomic.Bool
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	c.Cleanup(release)
+	members[0].Conn().Before("Close", func() error {
+		closing.Store(true)
+		<-released
+		return nil
+	})
+	r.end(nil)
+	c.Await("the connection to be closed", func() bool { return (closing.Load() || r.call.Ended()) && c.Resting() })
+	if r.call.Ended() {
+		c.Fail("Serve has returned, and the connection of anna is not closed yet")
+	}
+	release()
+	r.returns(nil)
+
+	c.Variation("Serve is running; a client has connected and gone; the listener is closed")
+	r, members = s.open(c, "anna")
 	members[0].sends("exit")
 	members[0].left()
 	r.end(nil)
