@@ -103,36 +103,31 @@ func (s suite) says(c *check.C) {
 
 func (s suite) names(c *check.C) {
 	bad := fmt.Sprintf("a name has 1 to %d letters and digits; your name?", maxName)
+	r, members := s.open(c, "anna")
+	p := r.dial()
 	for _, name := range []string{
 		"", " ", "anna maria", "*", "a-b", "_", "anna!", "anna:", "\xff", "x\x00", "😀", " anna", "anna ", "\tanna",
-		"anna\r", strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1),
+		"carl\r\r", strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1),
 	} {
-		c.Variation("Serve is running; anna is there; a client sends the name %s", quote(name))
-		r, _ := s.open(c, "anna")
-		p := r.dial()
-		line := name
-		if name == "anna\r" { // one of two is the end
-			line += "\r"
-		}
-		p.sends(line)
+		c.Variation("Serve is running; anna is there; a client, which was asked for its name, sends %s", quote(name))
+		p.sends(name)
 		p.hears(bad)
-		r.quiet(r.members...)
-		p.sends("ben")
-		p.isHere("ben")
-		r.close()
 	}
+	r.quiet(members[0], p)
 	for _, name := range []string{
 		"a", "7", "Anna", "张三", "josé", strings.Repeat("x", maxName), strings.Repeat("é", maxName),
 		strings.Repeat("中", maxName), "٣", "exit2", "EXIT",
 	} {
-		c.Variation("Serve is running; anna is there; a client sends the name %s", quote(name))
-		r, _ := s.open(c, "anna")
-		r.enters(name).says("hello")
-		r.close()
+		c.Variation("Serve is running; anna is there; a client, which was asked for its name, sends %s", quote(name))
+		p.sends(name)
+		p.isHere(name)
+		p = r.dial()
 	}
+	r.close()
+
 	c.Variation("Serve is running; anna and ben are there; a client sends names that are taken or bad, again and again")
-	r, _ := s.open(c, "anna", "ben")
-	p := r.dial()
+	r, _ = s.open(c, "anna", "ben")
+	p = r.dial()
 	for i := range 30 {
 		name := []string{"anna", "ben", "a b"}[i%3]
 		p.sends(name)
@@ -279,7 +274,7 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
-	for _, err := range fault.Failures("write") {
+	for _, err := range fault.Failures("write")[:6] {
 		c.Variation("Serve is running; anna, ben and carl are there; a Write to ben fails: %v", err)
 		r, members := s.open(c, "anna", "ben", "carl")
 		members[1].Conn().Break(3, err)
