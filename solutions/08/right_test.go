@@ -267,7 +267,11 @@ func relayHere(a, b net.Conn) error {
 	var mu sync.Mutex
 	var first error
 	way := func(to, from net.Conn) {
-		_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, make([]byte, 64<<10))
+		_, err := io.CopyBuffer(
+			struct{ io.Writer }{to},
+			struct{ io.Reader }{from},
+			make([]byte, 64<<10),
+		)
 		if err == nil {
 			closeWrite(to)
 			return

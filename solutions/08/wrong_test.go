@@ -42,12 +42,20 @@ var wrong = []check.Answer{
 	serves("a panic becomes the error of Serve", servePanicIsError, crowdtest.Panic),
 	serves("the client is told about a panic", serveTellsPanic, crowdtest.Panic),
 	serves("nobody is waited for", serveWaitsForNobody, crowdtest.End),
-	serves("clients are waited for, but not for long", serveWaitsFor(100*time.Millisecond), crowdtest.End),
+	serves(
+		"clients are waited for, but not for long",
+		serveWaitsFor(100*time.Millisecond),
+		crowdtest.End,
+	),
 	serves("clients are counted in their own goroutine", serveCountsLate, crowdtest.End),
 	serves("conversations are cut when the listener closes", serveCuts, crowdtest.End),
 	serves("those who wait are forgotten when the listener closes", serveDropsWaiting, crowdtest.End),
 	serves("Done before Close", serveDoneBeforeClose, crowdtest.End),
-	serves("the closed listener is an error", ends(func(err error) error { return err }), crowdtest.End),
+	serves(
+		"the closed listener is an error",
+		ends(func(err error) error { return err }),
+		crowdtest.End,
+	),
 	serves("every error is the closed listener", ends(func(error) error { return nil }), crowdtest.End),
 	serves("net.ErrClosed compared with ==", ends(func(err error) error {
 		if err == net.ErrClosed {
@@ -70,7 +78,12 @@ var wrong = []check.Answer{
 	serves("the limit is the number of all clients", serveTotal, crowdtest.Crowd),
 	serves("those above the limit are sent away", serveSendsAway, crowdtest.Limit, crowdtest.End),
 	serves("those above the limit are told so", serveTells, crowdtest.Limit, crowdtest.Closed),
-	serves("a place is taken only if one is free at once", serveForgets, crowdtest.Limit, crowdtest.End),
+	serves(
+		"a place is taken only if one is free at once",
+		serveForgets,
+		crowdtest.Limit,
+		crowdtest.End,
+	),
 	serves("the next ones when all have gone", serveBatches, crowdtest.Limit, crowdtest.Panic),
 
 	relays("one way, then the other", relayInOrder, crowdtest.Both),
@@ -85,7 +98,11 @@ var wrong = []check.Answer{
 	relays("a deadline of an hour", relayTimes(time.Hour), crowdtest.Both),
 	relays("both are closed at the first end", relayFirstEnd, crowdtest.Half),
 	relays("the end is not passed on", relayEnds(func(net.Conn, net.Conn) {}), crowdtest.Half),
-	relays("Close instead of CloseWrite", relayEnds(func(to, _ net.Conn) { to.Close() }), crowdtest.Half),
+	relays(
+		"Close instead of CloseWrite",
+		relayEnds(func(to, _ net.Conn) { to.Close() }),
+		crowdtest.Half,
+	),
 	relays("CloseWrite of the other connection", relayEnds(func(_, from net.Conn) { closeWrite(from) }),
 		crowdtest.Half),
 	relays("only a *net.TCPConn can be closed by half", relayEnds(func(to, _ net.Conn) {
@@ -98,7 +115,12 @@ var wrong = []check.Answer{
 	relays("nothing is closed", relayLeavesOpen, crowdtest.Over, crowdtest.Broken),
 	relays("only b is closed", relayClosesB, crowdtest.Over, crowdtest.Broken),
 	relays("the end is an error", relayWith(copyToEOF), crowdtest.Over, crowdtest.Broken),
-	relays("bytes that come with the end are lost", relayWith(copyErrorFirst), crowdtest.Over, crowdtest.Broken),
+	relays(
+		"bytes that come with the end are lost",
+		relayWith(copyErrorFirst),
+		crowdtest.Over,
+		crowdtest.Broken,
+	),
 	relays("errors are not returned", relayHides, crowdtest.Broken),
 	relays("an error ends its own way only", relayGoesOn, crowdtest.Broken),
 	relays("the error of its own Close is returned", relayLastError, crowdtest.Broken),
@@ -108,8 +130,16 @@ var wrong = []check.Answer{
 	relays("one goroutine is not waited for", relayLeavesGoroutine, crowdtest.Broken),
 	relays("errors of Write are ignored", relayWith(copyIgnoringWrites), crowdtest.Broken),
 	relays("the error is told, not passed on", relayTells, crowdtest.Broken),
-	relays("a deadline that has passed is the end", relayWith(copyEndsWith(os.ErrDeadlineExceeded)), crowdtest.Broken),
-	relays("every kind of EOF is the end", relayWith(copyEndsWith(io.ErrUnexpectedEOF)), crowdtest.Broken),
+	relays(
+		"a deadline that has passed is the end",
+		relayWith(copyEndsWith(os.ErrDeadlineExceeded)),
+		crowdtest.Broken,
+	),
+	relays(
+		"every kind of EOF is the end",
+		relayWith(copyEndsWith(io.ErrUnexpectedEOF)),
+		crowdtest.Broken,
+	),
 	relays("one lock for both ways", relayLocks, crowdtest.Slow),
 	relays("everything is read ahead", relayReadsAhead, crowdtest.Slow),
 	relays("one lock for all relays", relayLocksAll, crowdtest.Slow),
@@ -937,7 +967,12 @@ func copyEndsWith(end error) func(to io.Writer, from io.Reader) error {
 // relayLocks writes to one side at a time.
 func relayLocks(a, b net.Conn) error {
 	var mu sync.Mutex
-	return relayWith(func(to io.Writer, from io.Reader) error { return copyByHand(locking{to, &mu}, from) })(a, b)
+	return relayWith(
+		func(to io.Writer, from io.Reader) error { return copyByHand(locking{to, &mu}, from) },
+	)(
+		a,
+		b,
+	)
 }
 
 type locking struct {

@@ -22,7 +22,10 @@ var right = []check.Answer{
 	answer("a goroutine that knows everything", func(h func(net.Conn)) server { return newActor(h) }),
 	answer("a look from time to time", func(h func(net.Conn)) server { return &polling{handle: h} }),
 	answer("contexts", func(h func(net.Conn)) server { return newContextual(h) }),
-	answer("Shutdown waits for Serve as well", func(h func(net.Conn)) server { return &thorough{handle: h} }),
+	answer(
+		"Shutdown waits for Serve as well",
+		func(h func(net.Conn)) server { return &thorough{handle: h} },
+	),
 	answer("a channel for each client", func(h func(net.Conn)) server { return &channels{handle: h} }),
 }
 

@@ -17,7 +17,11 @@ import (
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
 // failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
-	talks("one client after the other", func(s *base, conn net.Conn) { s.serve(conn) }, servingtest.Clients),
+	talks(
+		"one client after the other",
+		func(s *base, conn net.Conn) { s.serve(conn) },
+		servingtest.Clients,
+	),
 	talks("a byte is read to see whether the client is there", talkProbes, servingtest.Clients),
 	talks("the connection is handed over in a wrapping", talkWraps, servingtest.Clients),
 	talks("closed while the handler works", talkClosesAtOnce, servingtest.Clients),
@@ -68,7 +72,11 @@ var wrong = []check.Answer{
 	serves("the error of Accept after Shutdown", ends(func(_ *base, err error) error { return err }),
 		servingtest.Listener, servingtest.Close),
 	serves("only the last listener is known", serveKnowsLast, servingtest.Listener, servingtest.Close),
-	shuts("the listeners are closed when the clients have gone", shutdownWaitsFirst, servingtest.Listener),
+	shuts(
+		"the listeners are closed when the clients have gone",
+		shutdownWaitsFirst,
+		servingtest.Listener,
+	),
 	shuts("Shutdown waits for nobody", shutdownAtOnce, servingtest.Waits),
 	shuts("Shutdown waits 100 ms", shutdownWaits(100*time.Millisecond), servingtest.Waits),
 	shuts("Shutdown waits for the first to leave", shutdownOne, servingtest.Waits),
@@ -85,8 +93,11 @@ var wrong = []check.Answer{
 		}
 		return serving.ErrServerClosed
 	}, servingtest.Listener),
-	shuts("ctx is not looked at", func(s *base, _ context.Context) error { return s.Shutdown(context.Background()) },
-		servingtest.Context),
+	shuts(
+		"ctx is not looked at",
+		func(s *base, _ context.Context) error { return s.Shutdown(context.Background()) },
+		servingtest.Context,
+	),
 	shuts("ctx is looked at once", shutdownLooksOnce, servingtest.Context),
 	shuts("ctx ends Shutdown, and nobody is cut", func(s *base, ctx context.Context) error {
 		s.end()
@@ -139,13 +150,21 @@ var wrong = []check.Answer{
 	serves("a late Serve accepts first", serveLateAccepts, servingtest.Nobody),
 	closes("a channel is closed twice", closeTwice, servingtest.Again),
 	closes("the second Close is an error", closeOnce, servingtest.Again),
-	answer("Shutdown waits with the lock held", func(h func(net.Conn)) server { return &locking{base: newBase(h)} },
-		servingtest.Again),
+	answer(
+		"Shutdown waits with the lock held",
+		func(h func(net.Conn)) server { return &locking{base: newBase(h)} },
+		servingtest.Again,
+	),
 	shuts("the second Shutdown returns at once", shutdownSecondAtOnce, servingtest.Again),
 	shuts("the second Shutdown is an error", shutdownSecondFails, servingtest.Again),
 	serves("Serve waits for its clients", serveWaits, servingtest.Accept, servingtest.Listener,
 		servingtest.Close),
-	serves("the listener is left open after an error", serveLeavesListener, servingtest.Accept, servingtest.Nobody),
+	serves(
+		"the listener is left open after an error",
+		serveLeavesListener,
+		servingtest.Accept,
+		servingtest.Nobody,
+	),
 	counting("the clients of all servers are counted together", servingtest.Alone),
 }
 
@@ -184,8 +203,15 @@ func serves(name string, serve func(s *base, ln net.Listener) error, fails ...st
 	return answer(name, func(h func(net.Conn)) server { return withServe{newBase(h), serve} }, fails...)
 }
 
-func shuts(name string, shutdown func(s *base, ctx context.Context) error, fails ...string) check.Answer {
-	return answer(name, func(h func(net.Conn)) server { return withShutdown{newBase(h), shutdown} }, fails...)
+func shuts(
+	name string,
+	shutdown func(s *base, ctx context.Context) error,
+	fails ...string,
+) check.Answer {
+	return answer(
+		name,
+		func(h func(net.Conn)) server { return withShutdown{newBase(h), shutdown} },
+		fails...)
 }
 
 func closes(name string, close func(s *base) error, fails ...string) check.Answer {

@@ -93,8 +93,11 @@ var wrong = []check.Answer{
 	}, roomtest.Says),
 	sharing("one room for all listeners", roomtest.Says),
 
-	flawed("every name is good", func(h *hall) { h.good = func(name string) bool { return name != "" } },
-		roomtest.Names),
+	flawed(
+		"every name is good",
+		func(h *hall) { h.good = func(name string) bool { return name != "" } },
+		roomtest.Names,
+	),
 	flawed("names of 21 characters", func(h *hall) {
 		h.good = func(name string) bool {
 			return good(name) || utf8.RuneCountInString(name) == 21 && goodName.MatchString(name)
@@ -119,15 +122,31 @@ var wrong = []check.Answer{
 			return false
 		}
 	}, roomtest.Names),
-	flawed("a name can be had twice", func(h *hall) { h.taken = func(*hall, string) bool { return false } },
-		roomtest.Names),
-	flawed("one answer for taken and bad", func(h *hall) { h.asks[2] = " " + h.asks[1] }, roomtest.Names),
-	flawed("the plain question is asked again", func(h *hall) { h.asks[1] = h.asks[0] }, roomtest.Names),
+	flawed(
+		"a name can be had twice",
+		func(h *hall) { h.taken = func(*hall, string) bool { return false } },
+		roomtest.Names,
+	),
+	flawed(
+		"one answer for taken and bad",
+		func(h *hall) { h.asks[2] = " " + h.asks[1] },
+		roomtest.Names,
+	),
+	flawed(
+		"the plain question is asked again",
+		func(h *hall) { h.asks[1] = h.asks[0] },
+		roomtest.Names,
+	),
 	flawed("ten tries", func(h *hall) { h.tries = 10 }, roomtest.Names),
 
 	flawed("the nameless hear what is said", tellNameless, roomtest.Nameless),
 	flawed("the nameless have left", leaveNameless, roomtest.Nameless),
-	flawed("half a name is a name", func(h *hall) { h.read = readHalves }, roomtest.Nameless, roomtest.Whole),
+	flawed(
+		"half a name is a name",
+		func(h *hall) { h.read = readHalves },
+		roomtest.Nameless,
+		roomtest.Whole,
+	),
 
 	flawed("a new reader for each line", func(h *hall) { h.read = readAnew }, roomtest.Whole),
 	flawed("the carriage return stays", func(h *hall) { h.read = readCarriage }, roomtest.Whole),
@@ -149,8 +168,18 @@ var wrong = []check.Answer{
 			return line, ok && len(line) < 1024
 		}
 	}, roomtest.Long),
-	flawed("a long line is cut into several", func(h *hall) { h.read = readPieces }, roomtest.Nameless, roomtest.Long),
-	flawed("a long line is left out", func(h *hall) { h.read = readSkips }, roomtest.Nameless, roomtest.Long),
+	flawed(
+		"a long line is cut into several",
+		func(h *hall) { h.read = readPieces },
+		roomtest.Nameless,
+		roomtest.Long,
+	),
+	flawed(
+		"a long line is left out",
+		func(h *hall) { h.read = readSkips },
+		roomtest.Nameless,
+		roomtest.Long,
+	),
 	flawed("the beginning of a long line is said", func(h *hall) { h.read = readBeginnings() },
 		roomtest.Long),
 
@@ -188,8 +217,11 @@ var wrong = []check.Answer{
 		}
 	}, roomtest.Whole, roomtest.Long, roomtest.Leaves),
 	flawed("a Write that fails is ignored", func(h *hall) { h.write = writeIgnoring }, roomtest.Leaves),
-	flawed("a Write that fails ends the writing, and nothing else", func(h *hall) { h.write = writeEnding },
-		roomtest.Leaves),
+	flawed(
+		"a Write that fails ends the writing, and nothing else",
+		func(h *hall) { h.write = writeEnding },
+		roomtest.Leaves,
+	),
 
 	flawed("written with the lock held", func(h *hall) {
 		h.put = func(_ *hall, g *guest, line string) {
@@ -198,7 +230,11 @@ var wrong = []check.Answer{
 			}
 		}
 	}, roomtest.Slow),
-	flawed("written with the lock held, for 50 ms", func(h *hall) { h.put = putWithDeadline }, roomtest.Slow),
+	flawed(
+		"written with the lock held, for 50 ms",
+		func(h *hall) { h.put = putWithDeadline },
+		roomtest.Slow,
+	),
 	flawed("eight lines are kept", atMost(8), roomtest.Slow),
 	flawed("the last lines are waited for", func(h *hall) {
 		h.closes = func(_ *hall, g *guest) {
@@ -220,7 +256,11 @@ var wrong = []check.Answer{
 		}
 	}, roomtest.Dropped),
 	flawed("who is dropped keeps the connection", dropped((*hall).forget), roomtest.Dropped),
-	flawed("who is dropped goes without a word", dropped(func(h *hall, g *guest) { h.out(g) }), roomtest.Dropped),
+	flawed(
+		"who is dropped goes without a word",
+		dropped(func(h *hall, g *guest) { h.out(g) }),
+		roomtest.Dropped,
+	),
 	flawed("who speaks waits for room", putWaiting, roomtest.Dropped),
 
 	answer("nobody is waited for in the end", serveWaitsForNobody, roomtest.Ends),
@@ -234,10 +274,16 @@ var wrong = []check.Answer{
 			}
 		}
 	}, roomtest.Ends),
-	flawed("the closed listener is an error", func(h *hall) { h.end = func(err error) error { return err } },
-		roomtest.Ends),
-	flawed("every error is the closed listener", func(h *hall) { h.end = func(error) error { return nil } },
-		roomtest.Ends),
+	flawed(
+		"the closed listener is an error",
+		func(h *hall) { h.end = func(err error) error { return err } },
+		roomtest.Ends,
+	),
+	flawed(
+		"every error is the closed listener",
+		func(h *hall) { h.end = func(error) error { return nil } },
+		roomtest.Ends,
+	),
 	flawed("io.EOF of Accept is nothing", func(h *hall) {
 		h.end = func(err error) error {
 			if errors.Is(err, io.EOF) {

@@ -81,7 +81,13 @@ func (r *bridge) arrives(from, to *end, data []byte) {
 	if len(got) < len(data) {
 		r.ended(fmt.Sprintf("%s has received %d of %d bytes", to.name, len(got), len(data)))
 		if to.Over() != nil && bytes.HasPrefix(data, got) {
-			r.c.Fail("the stream to %s ended (%v) after %d of %d bytes", to.name, to.Over(), len(got), len(data))
+			r.c.Fail(
+				"the stream to %s ended (%v) after %d of %d bytes",
+				to.name,
+				to.Over(),
+				len(got),
+				len(data),
+			)
 		}
 	}
 	r.c.WantBytes("what "+to.name+" received", got, data)
@@ -246,7 +252,11 @@ func (s suite) overTCP(c *check.C) {
 func (s suite) half(c *check.C) {
 	for _, cut := range c.Cuts(2) {
 		for _, name := range sideNames {
-			c.Variation("Relay is running; %s sends, %s, and ends its stream; the other side answers then", name, cut.Name)
+			c.Variation(
+				"Relay is running; %s sends, %s, and ends its stream; the other side answers then",
+				name,
+				cut.Name,
+			)
 			r := s.relay(c)
 			from, to := r.from(name)
 			r.send(from, awkward, cut)
@@ -260,7 +270,9 @@ func (s suite) half(c *check.C) {
 			r.passesEnd(from)
 		}
 	}
-	c.Variation("Relay is running; a ends its stream without a word; b takes its time, and answers with 200,000 bytes")
+	c.Variation(
+		"Relay is running; a ends its stream without a word; b takes its time, and answers with 200,000 bytes",
+	)
 	r := s.relay(c)
 	r.closeWrite(r.a)
 	r.passesEnd(r.b)
@@ -378,8 +390,11 @@ func (r *bridge) met(reset *end) {
 		}
 	}
 	if check.Is(r.err, net.ErrClosed) {
-		r.c.Fail("%s was reset, and Relay returned the error that its own Close had caused: %s", reset.name,
-			check.Err(r.err))
+		r.c.Fail(
+			"%s was reset, and Relay returned the error that its own Close had caused: %s",
+			reset.name,
+			check.Err(r.err),
+		)
 	}
 	r.c.WantMet(reset.name+" was reset", r.err, reset.Conn())
 }
@@ -422,7 +437,10 @@ func (s suite) breaks(c *check.C, err error, prepare func(*bridge), arrives bool
 func (s suite) slow(c *check.C) {
 	const piece, ahead = 32 << 10, 1 << 20
 	for _, name := range sideNames {
-		c.Variation("Relay is running; %s sends as long as it is read; the other side does not read", name)
+		c.Variation(
+			"Relay is running; %s sends as long as it is read; the other side does not read",
+			name,
+		)
 		r, connA, connB := sides(c)
 		fast, slow := r.from(name)
 		reads := r.holds(slow)
@@ -437,18 +455,33 @@ func (s suite) slow(c *check.C) {
 			c.Await("Relay to read what it will", func() bool { return r.call.Ended() || c.Resting() })
 			r.ended("both connections are open")
 		}
-		c.Say("%s has sent %d bytes, of which Relay has read %d", fast.name, len(sent), fast.Conn().Did().Taken)
+		c.Say(
+			"%s has sent %d bytes, of which Relay has read %d",
+			fast.name,
+			len(sent),
+			fast.Conn().Did().Taken,
+		)
 		if taken := fast.Conn().Did().Taken; taken > ahead {
-			c.Fail("%s does not read, and Relay has read %d bytes for it: at most 1 MiB is allowed", slow.name, taken)
+			c.Fail(
+				"%s does not read, and Relay has read %d bytes for it: at most 1 MiB is allowed",
+				slow.name,
+				taken,
+			)
 		}
 		r.send(slow, []byte(hello), fault.Whole)
 		c.Await("Relay to pass it on", func() bool { return r.call.Ended() || c.Resting() })
 		if len(fast.Received()) == 0 {
-			c.Fail("%s does not read, and what it sends itself does not come to %s", slow.name, fast.name)
+			c.Fail(
+				"%s does not read, and what it sends itself does not come to %s",
+				slow.name,
+				fast.name,
+			)
 		}
 		r.arrives(slow, fast, []byte(hello))
 		r.pass(slow, fast, long(100_000, 6), fault.Random(c.Seed(), 10_000))
-		other.both(func(from, to *end) { other.pass(from, to, long(100_000, 7), fault.Random(c.Seed(), 10_000)) })
+		other.both(
+			func(from, to *end) { other.pass(from, to, long(100_000, 7), fault.Random(c.Seed(), 10_000)) },
+		)
 		c.Say("%s reads again", slow.name)
 		reads()
 		r.arrives(fast, slow, sent)

@@ -45,7 +45,10 @@ type run struct {
 func prepare(c *check.C) *run { return &run{c: c, ln: &listener{Listener: c.Listen()}} }
 
 func (r *run) serve(s suite, limit int) *run {
-	r.call = r.c.Start("Serve(ln, limit, handle)", func() { r.err = s.lab.Serve(r.ln, limit, r.handle) })
+	r.call = r.c.Start(
+		"Serve(ln, limit, handle)",
+		func() { r.err = s.lab.Serve(r.ln, limit, r.handle) },
+	)
 	return r
 }
 
@@ -196,13 +199,19 @@ func (r *run) reset(p *client) {
 
 // ended waits for the end of a connection, of which Close must have been called.
 func (r *run) ended(p *client, handlerHas string) {
-	if !r.await("the end of the connection of "+p.name, func() bool { return p.Conn().Did().Closed == "Close" }) {
+	if !r.await(
+		"the end of the connection of "+p.name,
+		func() bool { return p.Conn().Did().Closed == "Close" },
+	) {
 		switch {
 		case r.call.Ended():
 			r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))
 		case p.Over() != nil:
-			r.c.Fail("handle has %s, and of the connection of %s only the writing half is closed: call Close",
-				handlerHas, p.name)
+			r.c.Fail(
+				"handle has %s, and of the connection of %s only the writing half is closed: call Close",
+				handlerHas,
+				p.name,
+			)
 		}
 		r.c.Fail("handle has %s, and the connection of %s is still open", handlerHas, p.name)
 	}
@@ -226,7 +235,10 @@ func (r *run) untouched(p *client) {
 	r.c.WantNoDeadline("Serve", p.Conn())
 	switch d := p.Conn().Did(); {
 	case d.Writes > 0:
-		r.c.Fail("Serve has written to the connection of %s: the conversation belongs to handle", p.name)
+		r.c.Fail(
+			"Serve has written to the connection of %s: the conversation belongs to handle",
+			p.name,
+		)
 	case d.Reads > 0:
 		r.c.Fail("Serve has read from the connection of %s: the conversation belongs to handle", p.name)
 	}
@@ -240,7 +252,9 @@ func (r *run) closeListener() {
 // returns waits for Serve to return, and compares the error.
 func (r *run) returns(want error) {
 	if !r.await("Serve to return", r.call.Ended) {
-		r.c.Fail("Accept has failed, all clients that it returned have been served, and Serve does not return")
+		r.c.Fail(
+			"Accept has failed, all clients that it returned have been served, and Serve does not return",
+		)
 	}
 	r.c.Step("Serve returned %s", check.Err(r.err))
 	if want != nil {

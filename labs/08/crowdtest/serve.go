@@ -32,7 +32,10 @@ func (s suite) crowd(c *check.C) {
 	r.stop()
 
 	for _, cut := range c.Cuts(3) {
-		c.Variation("Serve is running with limit 2; two clients talk in turn; what they send comes %s", cut.Name)
+		c.Variation(
+			"Serve is running with limit 2; two clients talk in turn; what they send comes %s",
+			cut.Name,
+		)
 		r = s.start(c, 2)
 		p, q := r.dial("client 1"), r.dial("client 2")
 		for _, line := range []string{"hello", "na\xefve, 你好", "", "\x00"} {
@@ -45,7 +48,10 @@ func (s suite) crowd(c *check.C) {
 		r.stop()
 	}
 
-	c.Variation("Serve is running with the largest limit; %d clients connect, and the last one speaks first", most)
+	c.Variation(
+		"Serve is running with the largest limit; %d clients connect, and the last one speaks first",
+		most,
+	)
 	r = s.start(c, math.MaxInt)
 	var all []*client
 	for i := range most {
@@ -74,7 +80,11 @@ func (s suite) crowd(c *check.C) {
 func (s suite) limit(c *check.C) {
 	for _, n := range []struct{ limit, waiting int }{{1, 3}, {2, 20}, {7, 3}} {
 		limit, waiting := n.limit, n.waiting
-		c.Variation("Serve is running with limit %d; %d clients connect and send a line", limit, limit+waiting)
+		c.Variation(
+			"Serve is running with limit %d; %d clients connect and send a line",
+			limit,
+			limit+waiting,
+		)
 		r := s.start(c, limit)
 		var all []*client
 		for i := range limit + waiting {
@@ -85,8 +95,12 @@ func (s suite) limit(c *check.C) {
 		r.fills(all, limit)
 		for left := range len(all) - 1 {
 			p := next(all)
-			c.Variation("Serve is running with limit %d; %d clients have left or are about to, %d are there", limit,
-				left+1, len(all)-left-1)
+			c.Variation(
+				"Serve is running with limit %d; %d clients have left or are about to, %d are there",
+				limit,
+				left+1,
+				len(all)-left-1,
+			)
 			r.leave(p, left)
 			r.fills(all, min(limit+left+1, len(all)))
 		}
@@ -160,7 +174,10 @@ func (r *run) leave(p *client, way int) {
 
 // places lets many clients come one after the other, where two places are taken by others.
 func (s suite) places(c *check.C) {
-	c.Variation("Serve is running with limit 3; two clients are there, and %d come and go beside them", many)
+	c.Variation(
+		"Serve is running with limit 3; two clients are there, and %d come and go beside them",
+		many,
+	)
 	r := s.start(c, 3)
 	p, q := r.dial("client 1"), r.dial("client 2")
 	for i := range many {
@@ -179,7 +196,10 @@ func (s suite) places(c *check.C) {
 func (s suite) closed(c *check.C) {
 	for _, order := range []string{orderReturn, orderClose} {
 		for _, cut := range c.Cuts(3) {
-			c.Variation("Serve is running; a client sends lines, %s, and leaves its side open", cut.Name)
+			c.Variation(
+				"Serve is running; a client sends lines, %s, and leaves its side open",
+				cut.Name,
+			)
 			r := s.start(c, 2)
 			p := r.dial("client 1")
 			r.talk(p, fault.Whole, "hello")
@@ -220,7 +240,9 @@ func (s suite) closed(c *check.C) {
 
 func (s suite) panics(c *check.C) {
 	for _, order := range []string{orderPanic, orderError, orderNilMap} {
-		c.Variation("Serve is running with limit 2; a client is there; the handlers of three others panic")
+		c.Variation(
+			"Serve is running with limit 2; a client is there; the handlers of three others panic",
+		)
 		r := s.start(c, 2)
 		there := r.dial("client 1")
 		r.talk(there, fault.Whole, "hello")
@@ -301,8 +323,11 @@ func (s suite) waits(c *check.C, limit int, wrapped bool, last error) {
 	}
 	for _, p := range all {
 		if r.call.Ended() {
-			c.Fail("Serve has returned (%s), but %s has not finished: however long it takes, it is waited for",
-				check.Err(r.err), p.name)
+			c.Fail(
+				"Serve has returned (%s), but %s has not finished: however long it takes, it is waited for",
+				check.Err(r.err),
+				p.name,
+			)
 		}
 		r.talk(p, fault.Whole, "still here")
 		r.closeWrite(p)
@@ -336,8 +361,10 @@ func (s suite) closedAtOnce(c *check.C) {
 		c.Await("handle to be called", func() bool { return r.calls.Load() > 0 || r.call.Ended() })
 		r.rests()
 		if r.call.Ended() {
-			c.Fail("Serve has returned, but handle has not: the client was not counted yet when Serve " +
-				"began to wait (count it before its goroutine is started)")
+			c.Fail(
+				"Serve has returned, but handle has not: the client was not counted yet when Serve " +
+					"began to wait (count it before its goroutine is started)",
+			)
 		}
 		r.closeWrite(p)
 		r.returns(nil)
@@ -361,7 +388,10 @@ func (s suite) closesSlowly(c *check.C) {
 	})
 	r.closeListener()
 	r.closeWrite(p)
-	c.Await("the connection to be closed", func() bool { return (closing.Load() || r.call.Ended()) && c.Resting() })
+	c.Await(
+		"the connection to be closed",
+		func() bool { return (closing.Load() || r.call.Ended()) && c.Resting() },
+	)
 	if r.call.Ended() {
 		c.Fail("Serve has returned, but the connection of client 1 is not closed yet")
 	}

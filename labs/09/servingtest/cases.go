@@ -23,7 +23,10 @@ const (
 
 func (s suite) clients(c *check.C) {
 	for _, cut := range c.Cuts(3) {
-		c.Variation("Serve is running for two listeners; a client of each talks, %s; another says nothing", cut.Name)
+		c.Variation(
+			"Serve is running for two listeners; a client of each talks, %s; another says nothing",
+			cut.Name,
+		)
 		r := s.begin(c, 2)
 		r.dial(r.serves[0])
 		p, q := r.dial(r.serves[0]), r.dial(r.serves[1])
@@ -75,7 +78,10 @@ func (s suite) clients(c *check.C) {
 
 func (s suite) handler(c *check.C) {
 	for _, order := range []string{orderReturn, orderClose, orderPanic, orderNilMap} {
-		c.Variation("Serve is running for two listeners; a client of each is there; then others end by %q", order)
+		c.Variation(
+			"Serve is running for two listeners; a client of each is there; then others end by %q",
+			order,
+		)
 		r := s.begin(c, 2)
 		p, q := r.newcomer(r.serves[0]), r.newcomer(r.serves[1])
 		for range 3 {
@@ -84,7 +90,10 @@ func (s suite) handler(c *check.C) {
 			r.ended(other, "Handle has returned or panicked")
 			c.Settle()
 			if len(other.Received()) > other.heard {
-				c.Fail("the server has written to the connection of %s when its handler was over", other.name)
+				c.Fail(
+					"the server has written to the connection of %s when its handler was over",
+					other.name,
+				)
 			}
 			if order == orderReturn {
 				c.Await("the end to arrive", func() bool { return other.Over() != nil })
@@ -109,7 +118,10 @@ func (s suite) accept(c *check.C) {
 		io.EOF,
 		net.ErrClosed,
 	} {
-		c.Variation("Serve is running for two listeners; a client of each is there; then Accept of one fails: %v", err)
+		c.Variation(
+			"Serve is running for two listeners; a client of each is there; then Accept of one fails: %v",
+			err,
+		)
 		r := s.begin(c, 2)
 		failed, other := r.serves[0], r.serves[1]
 		p, q := r.newcomer(failed), r.newcomer(other)
@@ -134,7 +146,10 @@ func (s suite) accept(c *check.C) {
 		r.talk(p, "still here")
 		r.talk(q, "me too")
 		if other.call.Ended() {
-			c.Fail("Serve 2 has returned (%s), though only the Accept of Serve 1 has failed", check.Err(other.err))
+			c.Fail(
+				"Serve 2 has returned (%s), though only the Accept of Serve 1 has failed",
+				check.Err(other.err),
+			)
 		}
 		r.newcomer(other)
 		r.newcomer(r.serve())
@@ -199,7 +214,10 @@ func (s suite) waits(c *check.C) {
 	})
 	e = r.shutdown(context.Background())
 	r.closeWrite(p)
-	c.Await("the connection to be closed", func() bool { return (closing.Load() || e.call.Ended()) && c.Resting() })
+	c.Await(
+		"the connection to be closed",
+		func() bool { return (closing.Load() || e.call.Ended()) && c.Resting() },
+	)
 	r.waiting(e, "the connection of client 1 is not closed yet")
 	release()
 	r.returns(e, nil, "the last client has gone")
@@ -211,7 +229,9 @@ func (s suite) waits(c *check.C) {
 // had the time to.
 func (s suite) atOnce(c *check.C) {
 	for range 15 {
-		c.Variation("Serve is running; Shutdown is called as soon as a client was accepted, and Accept is called again")
+		c.Variation(
+			"Serve is running; Shutdown is called as soon as a client was accepted, and Accept is called again",
+		)
 		r := s.begin(c, 0)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -226,10 +246,15 @@ func (s suite) atOnce(c *check.C) {
 			}
 		}
 		p := r.dial(r.serveOn(ln))
-		c.Await("Shutdown to wait", func() bool { return ln.asked() > 1 && (returned.Load() || c.Resting()) })
+		c.Await(
+			"Shutdown to wait",
+			func() bool { return ln.asked() > 1 && (returned.Load() || c.Resting()) },
+		)
 		r.rests()
 		if early.Load() && !isClosed(p) { // who takes it for one that came too late has closed it
-			c.Fail("Shutdown has returned, and client 1 was there: count it before its goroutine is started")
+			c.Fail(
+				"Shutdown has returned, and client 1 was there: count it before its goroutine is started",
+			)
 		}
 		r.closeWrite(p)
 		r.rests()
@@ -253,7 +278,9 @@ func keepBusy() {
 }
 
 func (s suite) context(c *check.C) {
-	c.Variation("Serve was called for two listeners; three clients are there, and the handler of one waits for something else")
+	c.Variation(
+		"Serve was called for two listeners; three clients are there, and the handler of one waits for something else",
+	)
 	r := s.begin(c, 2)
 	all := []*client{r.newcomer(r.serves[0]), r.newcomer(r.serves[1]), r.newcomer(r.serves[1])}
 	deaf := r.newcomer(r.serves[0])
@@ -299,7 +326,9 @@ func (s suite) context(c *check.C) {
 }
 
 func (s suite) close(c *check.C) {
-	c.Variation("Serve was called for two listeners; clients are there, and the handler of one waits for something else")
+	c.Variation(
+		"Serve was called for two listeners; clients are there, and the handler of one waits for something else",
+	)
 	r := s.begin(c, 2)
 	var all []*client
 	for i := range 6 {
@@ -333,7 +362,9 @@ func (s suite) nobody(c *check.C) {
 		func(r *run) *ending { return r.shutdown(context.Background()) },
 		(*run).closes,
 	} {
-		c.Variation("a client connects, and Accept takes its time to return it; meanwhile the server ends")
+		c.Variation(
+			"a client connects, and Accept takes its time to return it; meanwhile the server ends",
+		)
 		r := s.begin(c, 0)
 		var has atomic.Bool
 		onward := make(chan struct{})
@@ -359,10 +390,15 @@ func (s suite) nobody(c *check.C) {
 		c.Settle()
 		c.WantBytes("what client 1 received", p.Received(), nil)
 		if r.calls.Load() > 0 {
-			c.Fail("Handle was called for client 1, which Accept has returned after the call of %s", e.what)
+			c.Fail(
+				"Handle was called for client 1, which Accept has returned after the call of %s",
+				e.what,
+			)
 		}
 
-		c.Variation("the server has ended; then Serve is called for another listener, with a client in its queue")
+		c.Variation(
+			"the server has ended; then Serve is called for another listener, with a client in its queue",
+		)
 		r = s.begin(c, 1)
 		p = r.newcomer(r.serves[0])
 		r.closeWrite(p)
@@ -389,7 +425,9 @@ func (s suite) nobody(c *check.C) {
 }
 
 func (s suite) again(c *check.C) {
-	c.Variation("Serve is running; a client is there; Shutdown is called twice, and Serve for another listener")
+	c.Variation(
+		"Serve is running; a client is there; Shutdown is called twice, and Serve for another listener",
+	)
 	r := s.begin(c, 1)
 	p := r.newcomer(r.serves[0])
 	first, second := r.shutdown(context.Background()), r.shutdown(context.Background())
@@ -415,7 +453,9 @@ func (s suite) again(c *check.C) {
 	r.returns(first, nil, "Close has ended what it waits for")
 	r.served()
 
-	c.Variation("Serve is running; the handler of a client waits for something else; Close is called, and then Shutdown")
+	c.Variation(
+		"Serve is running; the handler of a client waits for something else; Close is called, and then Shutdown",
+	)
 	r = s.begin(c, 1)
 	p = r.newcomer(r.serves[0])
 	r.send(p, fault.Whole, orderDeaf)
@@ -439,7 +479,9 @@ func (s suite) again(c *check.C) {
 }
 
 func (s suite) alone(c *check.C) {
-	c.Variation("two servers, with a listener and a client each; one of them is shut down, and a third one is closed")
+	c.Variation(
+		"two servers, with a listener and a client each; one of them is shut down, and a third one is closed",
+	)
 	r, other := s.begin(c, 1), s.begin(c, 1)
 	p, q := r.newcomer(r.serves[0]), other.newcomer(other.serves[0])
 	e := r.shutdown(context.Background())

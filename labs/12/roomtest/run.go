@@ -113,16 +113,34 @@ func (p *client) says(line string) {
 func (p *client) hears(lines ...string) {
 	want := strings.Join(lines, "\n") + "\n"
 	got := func() string { return string(p.Received()[p.heard:]) }
-	came := p.r.await("what "+p.name+" is to get", func() bool { return len(got()) >= len(want) || p.Over() != nil })
+	came := p.r.await(
+		"what "+p.name+" is to get",
+		func() bool { return len(got()) >= len(want) || p.Over() != nil },
+	)
 	text := got()
 	if ended := p.Over(); len(text) < len(want) && strings.HasPrefix(want, text) {
 		switch {
 		case p.r.call.Ended():
-			p.r.c.Fail("Serve has returned (%s), and %s waits for %s", check.Err(p.r.err), p.name, quoted(want))
+			p.r.c.Fail(
+				"Serve has returned (%s), and %s waits for %s",
+				check.Err(p.r.err),
+				p.name,
+				quoted(want),
+			)
 		case ended != nil:
-			p.r.c.Fail("the connection of %s has ended (%v), before it got %s", p.name, ended, quoted(want))
+			p.r.c.Fail(
+				"the connection of %s has ended (%v), before it got %s",
+				p.name,
+				ended,
+				quoted(want),
+			)
 		case !came:
-			p.r.c.Fail("%s waits for %s, has got %s, and nothing happens", p.name, quoted(want), quoted(text))
+			p.r.c.Fail(
+				"%s waits for %s, has got %s, and nothing happens",
+				p.name,
+				quoted(want),
+				quoted(text),
+			)
 		}
 	}
 	if !strings.HasPrefix(text, want) { // as many lines of it
