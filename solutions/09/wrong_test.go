@@ -27,7 +27,7 @@ var wrong = []check.Answer{
 	talks("closed while the handler works", talkClosesAtOnce, servingtest.Clients),
 	talks("the handler is called once more", talkTwice, servingtest.Clients),
 	talks("a deadline of an hour", talkTimes, servingtest.Clients),
-	serves("no more than 16 clients at a time", serveSixteen, servingtest.Clients),
+	talks("no more than 16 clients at a time", talkSixteen, servingtest.Clients),
 	serves("one Serve at a time", serveLocked, servingtest.Clients),
 	talks("never closed", talkNeverCloses, servingtest.Clients),
 	talks("only the writing half is closed", talkHalfCloses, servingtest.Clients),
@@ -177,16 +177,17 @@ type base struct {
 	ended     bool
 	listeners []net.Listener
 	clients   map[net.Conn]bool
-	handlers  *sync.WaitGroup
+	handlers  sync.WaitGroup
 	locked    sync.Mutex    // for steps that need one
 	closing   chan struct{} // likewise
+	places    chan struct{} // likewise
 }
 
 func newBase(handle func(net.Conn)) *base {
 	talk := func(s *base, conn net.Conn) { go s.serve(conn) }
 	return &base{
 		handle: handle, talk: talk,
-		clients: map[net.Conn]bool{}, handlers: &sync.WaitGroup{}, closing: make(chan struct{}),
+		clients: map[net.Conn]bool{}, closing: make(chan struct{}), places: make(chan struct{}, 16),
 	}
 }
 
@@ -469,16 +470,12 @@ func ends(result func(s *base, err error) error) func(s *base, ln net.Listener) 
 	}
 }
 
-func serveSixteen(s *base, ln net.Listener) error {
-	places := make(chan struct{}, 16)
-	s.talk = func(s *base, conn net.Conn) {
-		places <- struct{}{}
-		go func() {
-			defer func() { <-places }()
-			s.serve(conn)
-		}()
-	}
-	return s.Serve(ln)
+func talkSixteen(s *base, conn net.Conn) {
+	s.places <- struct{}{}
+	go func() {
+		defer func() { <-s.places }()
+		s.serve(conn)
+	}()
 }
 
 func serveLocked(s *base, ln net.Listener) error {
@@ -581,7 +578,7 @@ func serveCountsLate(s *base, ln net.Listener) error {
 			late := &sync.WaitGroup{} // another one: the old one may be waited for by now
 			late.Add(1)
 			if !s.ended {
-				late = s.handlers
+				late = &s.handlers
 				late.Add(1)
 			}
 			s.mu.Unlock()
@@ -793,14 +790,48 @@ func counting(name string, fails ...string) check.Answer {
 	a := answer(name, func(h func(net.Conn)) server { return newBase(h) }, fails...)
 	for i := range a.Lab.Cases {
 		a.Lab.Cases[i].Run = func(c *check.C) {
-			var everybody sync.WaitGroup
+			all := &everybody{}
 			shared := answer(name, func(h func(net.Conn)) server {
 				s := newBase(h)
-				s.handlers = &everybody
-				return s
+				all.look(func() { all.servers = append(all.servers, s) })
+				return withShutdown{s, all.shutdown}
 			})
 			shared.Lab.Cases[i].Run(c)
 		}
 	}
 	return a
+}
+
+// everybody is what all servers share.
+type everybody struct {
+	mu      sync.Mutex
+	servers []*base
+}
+
+func (e *everybody) look(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f()
+}
+
+// shutdown waits until no server has a client.
+func (e *everybody) shutdown(s *base, ctx context.Context) error {
+	s.end()
+	for {
+		clients := 0
+		e.look(func() {
+			for _, server := range e.servers {
+				server.each(func(net.Conn) { clients++ })
+			}
+		})
+		if clients == 0 {
+			return s.wait(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			s.cut()
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
 }

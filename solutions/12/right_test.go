@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -304,8 +306,8 @@ func (h *hall) enter(g *guest, name string) bool {
 }
 
 func (h *hall) tell(but *guest, line string) {
-	for _, g := range h.here {
-		if g != but {
+	for _, name := range slices.Sorted(maps.Keys(h.here)) {
+		if g := h.here[name]; g != nil && g != but { // a put may have made it leave
 			h.put(h, g, line)
 		}
 	}

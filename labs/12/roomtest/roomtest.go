@@ -88,8 +88,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.whole,
 			Scene:  "half-a-line",
 			Needs:  []string{Says},
-			Rule: "A line ends with \"\\n\", and a \"\\r\" before that is not part of it. A Read may bring half a " +
-				"line or several. What the end of the stream has cut off is not a line.",
+			Rule: "A line ends with \"\\n\", and a \"\\r\" before that is not part of it. A Read may bring " +
+				"half a line or several. What the end of the stream has cut off is not a line.",
 			Hint: "One bufio.Reader for each connection, from the first name to the last line. bufio.Scanner " +
 				"also returns the half of a line that the end has cut off.",
 		},
