@@ -251,10 +251,13 @@ func (s suite) long(c *check.C) {
 	s.wantSockets(c, iotest.HalfReader(strings.NewReader(text)), all)
 }
 
-// busy is the table of a machine with many sockets.
+// busy is the table of a machine with many sockets. Its lines have many spaces at their ends, so that it has
+// more than a megabyte.
 var busy = sync.OnceValues(func() (string, []Socket) {
-	sockets4, sockets6 := mixed(4000)
-	return table(header4, sockets4...) + table(header6, sockets6...), slices.Concat(sockets4, sockets6)
+	sockets4, sockets6 := mixed(600)
+	text := table(header4, sockets4...) + table(header6, sockets6...)
+	text = strings.ReplaceAll(text, "\n", strings.Repeat(" ", 800)+"\n")
+	return text, slices.Concat(sockets4, sockets6)
 })
 
 // hesitant is a reader that has nothing yet each time that it is asked for the first time.
