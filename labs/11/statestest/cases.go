@@ -2,6 +2,7 @@ package statestest
 
 import (
 	"embed"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 
@@ -205,6 +206,11 @@ func (s suite) rest(c *check.C) {
 		"< SYN ACK 300 101; < SYN ACK 300 101")...)
 	s.scripts(c, shifts, "listen; connect; < SYN 300; < RST 301") // it was opened by Connect in the end
 	s.scripts(c, shifts[1:], crosses...)
+	long := opened // a connection may last
+	for i := range 300 {
+		long += fmt.Sprintf("; send 10; < ACK %d %d 5", 301+5*i, 101+10*(i+1))
+	}
+	s.scripts(c, shifts[:1], long+"; close")
 }
 
 // separate plays two endpoints, step by step: neither knows of the other.

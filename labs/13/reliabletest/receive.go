@@ -301,6 +301,7 @@ func (s suite) converse(c *check.C, there, back network) {
 	fromSender.Answer(pass(receiver.peer, there))
 	receiver.peer.Answer(pass(fromSender, back))
 	r := s.receive(receiver)
+	c.Prompt("Receive to read", func() bool { return r.call.Ended() || receiver.peer.Conn().Did().Reads > 0 })
 	var want [][]byte
 	for call, messages := range [][]string{samples[:6], {"hi", "hi"}, hello} {
 		var lent [][]byte

@@ -152,13 +152,17 @@ func (w *wire) tell() {
 
 // frames returns what the code under test has sent. It ends the case when one of them is no frame of that kind.
 func (w *wire) frames(kind byte) (all []frame) {
-	for _, data := range w.peer.Requests() {
+	return framesOf(w.c, w.peer.Requests(), kind)
+}
+
+func framesOf(c *check.C, datagrams [][]byte, kind byte) (all []frame) {
+	for _, data := range datagrams {
 		f, ok := parse(data)
 		if !ok {
-			w.c.Fail("your code sent a datagram of %d bytes, too short for a header of %d", len(data), headerSize)
+			c.Fail("your code sent a datagram of %d bytes, too short for a header of %d", len(data), headerSize)
 		}
 		if f.kind != kind {
-			w.c.Fail("your code sent a datagram that begins with %q, not with %q", f.kind, kind)
+			c.Fail("your code sent a datagram that begins with %q, not with %q", f.kind, kind)
 		}
 		all = append(all, f)
 	}
