@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package main
 
 import (
@@ -8,11 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // A disk on another machine, or a full one, may refuse the last bytes when the file is closed. No folder
@@ -47,22 +49,31 @@ func saveWithoutClose(folder string) error {
 type refusal struct{}
 
 func (refusal) Read([]byte) (int, error) {
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the call
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_CLOSE, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EIO)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	filter := []syscall.SockFilter{
+		{Code: syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS}, // the number of the call
+		{Code: syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K, K: syscall.SYS_CLOSE, Jf: 1},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: retErrno | uint32(syscall.EIO)},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: retAllow},
 	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	program := syscall.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return 0, err
+	if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0); errno != 0 {
+		return 0, errno
 	}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	number := map[string]uintptr{"amd64": 317, "arm64": 277}[runtime.GOARCH] // of seccomp(2)
+	_, _, errno := syscall.Syscall(number, setModeFilter, allThreads, uintptr(unsafe.Pointer(&program)))
 	if errno != 0 {
 		return 0, errno
 	}
 	return 0, io.EOF
 }
+
+// From linux/seccomp.h and linux/prctl.h.
+const (
+	setModeFilter = 1
+	allThreads    = 1 // SECCOMP_FILTER_FLAG_TSYNC
+	retErrno      = 0x00050000
+	retAllow      = 0x7fff0000
+	setNoNewPrivs = 38
+)

@@ -305,7 +305,7 @@ func TestHeartbeats(t *testing.T) {
 		in, typed := io.Pipe()
 		talked := make(chan error, 1)
 		go func() { talked <- newClient().talk(near, in, io.Discard) }()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + time.Second) // between two heartbeats
 		io.WriteString(typed, "quit\n")
 		require.NoError(t, <-talked)
 		near.Close()
