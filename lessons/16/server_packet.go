@@ -61,18 +61,18 @@ func (s *packetServer) token(to net.Addr) string {
 // answer is a token, and is never longer than the question. It returns nil when pc is closed. The caller
 // closes pc.
 func (s *packetServer) servePacket(pc net.PacketConn) error {
-	buf := make([]byte, maxPacket)
+	buf := make([]byte, maxPacket+1) // a question that fills it is too long, whatever else is cut off
 	for {
 		n, from, err := pc.ReadFrom(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
 		if err != nil {
-			log.Printf("reading a question: %v", err) // of one that was too long, say
+			log.Printf("reading a question: %v", err) // on Windows of one that was too long
 			continue
 		}
-		if n < tokenSize+len(" ?") {
-			continue // an answer would be longer
+		if n < tokenSize+len(" ?") || n > maxPacket {
+			continue // of a short one, because an answer would be longer
 		}
 		answer := help
 		if token := s.token(from); !hmac.Equal(buf[:tokenSize], []byte(token)) {
