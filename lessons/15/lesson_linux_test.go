@@ -18,8 +18,8 @@ import (
 	"socketbook/tools/loopback"
 )
 
-// waits are the calls that wait, each with a limit, beside those of testdata/waits.py. Each returns what came
-// of it, in Python's words.
+// waits are the calls that wait, each with a limit, beside those of testdata/waits.py. Each returns
+// what came of it, in Python's words.
 var waits = []struct {
 	name string
 	call func(t *testing.T) string

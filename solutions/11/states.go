@@ -1,4 +1,5 @@
-// Package states is the reference answer to lab 11: one end of a TCP connection, as a machine of eleven states.
+// Package states is the reference answer to lab 11: one end of a TCP connection, as a machine of
+// eleven states.
 package states
 
 import "fmt"

@@ -28,8 +28,8 @@ func header(kind byte, run []byte, number uint32) []byte {
 // Send sends the messages over conn, each one when the one before has been acknowledged: stop and
 // wait. It sends a message up to tries times, and waits for an acknowledgement each time.
 //
-// The error is os.ErrDeadlineExceeded, wrapped, when none comes, and that of conn when a call on conn fails.
-// Send leaves conn without a deadline, and does not close it.
+// The error is os.ErrDeadlineExceeded, wrapped, when none comes, and that of conn when a call on
+// conn fails. Send leaves conn without a deadline, and does not close it.
 func Send(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
 	defer conn.SetReadDeadline(time.Time{})
 	run := make([]byte, runSize)

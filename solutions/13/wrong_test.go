@@ -523,8 +523,8 @@ func (f *forgiving) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// receiveParts are the parts of Receive that may be wrong; those that are nil are right. copies and gaps say
-// whether such a message is delivered, and whether it is acknowledged.
+// receiveParts are the parts of Receive that may be wrong; those that are nil are right. copies and
+// gaps say whether such a message is delivered, and whether it is acknowledged.
 type receiveParts struct {
 	valid        func(datagram []byte) bool
 	key          func(run []byte) string

@@ -381,8 +381,8 @@ func (s suite) broken(c *check.C) {
 	s.stays(c)
 }
 
-// met ends the case unless Relay has returned what a call on the side that was reset has, and not what its own
-// Close has caused.
+// met ends the case unless Relay has returned what a call on the side that was reset has, and not
+// what its own Close has caused.
 func (r *bridge) met(reset *end) {
 	for _, err := range reset.Conn().Did().Errs {
 		if !check.Is(err, net.ErrClosed) && check.Is(r.err, err) {
@@ -419,8 +419,8 @@ func (s suite) stays(c *check.C) {
 
 const hello = "hello there"
 
-// breaks lets something fail when a has sent hello, which arrives if it was read only. Nothing else is sent: the other
-// direction waits for b.
+// breaks lets something fail when a has sent hello, which arrives if it was read only. Nothing else
+// is sent: the other direction waits for b.
 func (s suite) breaks(c *check.C, err error, prepare func(*bridge), arrives bool) {
 	r, connA, connB := sides(c)
 	prepare(r)

@@ -251,8 +251,8 @@ func (s suite) long(c *check.C) {
 	s.wantSockets(c, iotest.HalfReader(strings.NewReader(text)), all)
 }
 
-// busy is the table of a machine with many sockets. Its lines have many spaces at their ends, so that it has
-// more than a megabyte.
+// busy is the table of a machine with many sockets. Its lines have many spaces at their ends, so
+// that it has more than a megabyte.
 var busy = sync.OnceValues(func() (string, []Socket) {
 	sockets4, sockets6 := mixed(600)
 	text := table(header4, sockets4...) + table(header6, sockets6...)

@@ -248,7 +248,8 @@ func (s suite) conversation(c *check.C) {
 // calls are what talk chooses from.
 var calls = []string{"listen", "connect", "connect", "send", "send", "send", "close", "expire"}
 
-// talk has two endpoints of the student's talk to each other: calls at random, and segments that take their time.
+// talk has two endpoints of the student's talk to each other: calls at random, and segments that
+// take their time.
 func (s suite) talk(c *check.C, rng *rand.Rand) {
 	issA, issB := rng.Uint32(), rng.Uint32()
 	c.Variation("two endpoints talk to each other: A is New(%d), B is New(%d)", issA, issB)
@@ -273,9 +274,10 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 	})
 }
 
-// recorded plays both sides of the connections in a recording of lesson 11: what a program called and what the
-// kernel received goes into the student's endpoint, and what it sends is compared with what the kernel sent, as far as
-// SYN, FIN and RST go. When a kernel sends an ACK is its own affair.
+// recorded plays both sides of the connections in a recording of lesson 11: what a program called
+// and what the kernel received goes into the student's endpoint, and what it sends is compared with
+// what the kernel sent, as far as SYN, FIN and RST go. When a kernel sends an ACK is its own
+// affair.
 func (s suite) recorded(c *check.C, name string) {
 	data, err := recordings.Open("testdata/" + name + ".jsonl")
 	if err != nil {

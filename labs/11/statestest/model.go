@@ -1,7 +1,7 @@
 package statestest
 
-// model is the suite's own endpoint. The names are those of RFC 9293, section 3.3.1, and the order in receive is
-// that of section 3.10.7. The recordings in testdata are what a kernel does.
+// model is the suite's own endpoint. The names are those of RFC 9293, section 3.3.1, and the order
+// in receive is that of section 3.10.7. The recordings in testdata are what a kernel does.
 type model struct {
 	state   string
 	iss     uint32

@@ -59,8 +59,8 @@ func list(segments []Segment) string {
 	return strings.Join(parts, " and ")
 }
 
-// play has f call the student's endpoints, all in one call of the suite's, and then ends the case unless they did
-// what they should.
+// play has f call the student's endpoints, all in one call of the suite's, and then ends the case
+// unless they did what they should.
 func (s suite) play(c *check.C, f func(t *trace)) {
 	t := &trace{suite: s}
 	told := false
@@ -204,7 +204,8 @@ func (p *player) begin(what string) {
 	p.now = p.name + what
 }
 
-// compare notes a mistake unless the endpoint has sent what it should, and is in the state in which it should be.
+// compare notes a mistake unless the endpoint has sent what it should, and is in the state in which
+// it should be.
 func (p *player) compare(what string, got, want []Segment) {
 	state := p.state()
 	p.begin("")
@@ -236,17 +237,17 @@ const (
 
 type shift struct{ mine, peers uint32 }
 
-// shifts are added to the numbers of a script, modulo 2^32: with all but the first, the numbers of both sides begin
-// again at 0, or pass 2^31, in the middle of the script.
+// shifts are added to the numbers of a script, modulo 2^32: with all but the first, the numbers of
+// both sides begin again at 0, or pass 2^31, in the middle of the script.
 var shifts = []shift{
 	{0, 0},
 	{1<<32 - 3 - myISS, 1<<32 - 3 - peersISS},
 	{1<<32 - 1 - myISS, 1<<31 - 2 - peersISS},
 }
 
-// scripts plays each script on an endpoint of its own. A script is a list of calls, and of segments of the other
-// side, with their flags, their number, their Ack if they have one, and their length if they have data:
-// "connect; < SYN ACK 300 101; < ACK 301 101 5; close".
+// scripts plays each script on an endpoint of its own. A script is a list of calls, and of segments
+// of the other side, with their flags, their number, their Ack if they have one, and their length
+// if they have data: "connect; < SYN ACK 300 101; < ACK 301 101 5; close".
 func (s suite) scripts(c *check.C, shifts []shift, all ...string) {
 	for _, script := range all {
 		for _, shift := range shifts {

@@ -21,7 +21,8 @@ const (
 	three = "\xff\xfe\xfd\xfc\x00\x00\x00\x01"
 )
 
-// play sends the datagrams, a few at a time, and ends the case unless Receive does with them what it should.
+// play sends the datagrams, a few at a time, and ends the case unless Receive does with them what
+// it should.
 func (s suite) play(c *check.C, datagrams ...[]byte) {
 	w := connect(c, nil)
 	r := s.receive(w)

@@ -39,8 +39,8 @@ func acknowledged(_ int, f frame) [][]byte { return [][]byte{f.ack().bytes()} }
 // dropped loses everything.
 func dropped(int, frame) [][]byte { return nil }
 
-// wantMessages ends the case unless the first of the messages were sent, in order and no others: each one most
-// times at most, the same to the byte, and all with one run.
+// wantMessages ends the case unless the first of the messages were sent, in order and no others:
+// each one most times at most, the same to the byte, and all with one run.
 func (w *wire) wantMessages(messages []string, first, most int) {
 	wantFrames(w.c, w.frames('M'), messages, first, most)
 }
@@ -127,8 +127,8 @@ func (s suite) sendMany(c *check.C, messages []string) {
 	c.WantNil("Send", err)
 }
 
-// prompt is a connection on which the acknowledgement is there when Write returns. Of its deadlines only one in the
-// past means anything: nothing has to be waited for.
+// prompt is a connection on which the acknowledgement is there when Write returns. Of its deadlines
+// only one in the past means anything: nothing has to be waited for.
 type prompt struct {
 	net.Conn
 

@@ -150,7 +150,8 @@ func (w *wire) tell() {
 	}
 }
 
-// frames returns what the code under test has sent. It ends the case when one of them is no frame of that kind.
+// frames returns what the code under test has sent. It ends the case when one of them is no frame
+// of that kind.
 func (w *wire) frames(kind byte) (all []frame) {
 	return framesOf(w.c, w.peer.Requests(), kind)
 }
@@ -238,8 +239,8 @@ func (r *receiver) gives(datagrams ...[]byte) {
 	}
 	reads := max(r.peer.Conn().Did().Reads, 1) + len(datagrams)
 	r.peer.Send(datagrams...)
-	// When the Read behind the last one has begun, all of them have been read. The acknowledgements are waited
-	// for, too: no queue holds hundreds of them.
+	// When the Read behind the last one has begun, all of them have been read. The acknowledgements
+	// are waited for, too: no queue holds hundreds of them.
 	r.c.Prompt("Receive to read on", func() bool {
 		return r.call.Ended() || r.peer.Conn().Did().Reads >= reads && r.peer.Rested()
 	})

@@ -9,8 +9,8 @@ import (
 	"socketbook/tools/loopback"
 )
 
-// shrinkQueue leaves room for one connection in the accept queue of a listener: listen(2) called again, with
-// a backlog of 0.
+// shrinkQueue leaves room for one connection in the accept queue of a listener: listen(2) called
+// again, with a backlog of 0.
 func shrinkQueue(ln *net.TCPListener) error {
 	raw, err := ln.SyscallConn()
 	if err != nil {
@@ -23,7 +23,8 @@ func shrinkQueue(ln *net.TCPListener) error {
 	return failed
 }
 
-// giveUp lets the system give a peer up that has acknowledged nothing for that long (TCP_USER_TIMEOUT, tcp(7)).
+// giveUp lets the system give a peer up that has acknowledged nothing for that long
+// (TCP_USER_TIMEOUT, tcp(7)).
 func giveUp(conn *net.TCPConn, after time.Duration) error {
 	const userTimeout = 18 // TCP_USER_TIMEOUT
 	raw, err := conn.SyscallConn()

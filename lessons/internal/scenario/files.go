@@ -154,9 +154,9 @@ func TwoRequests(
 	})
 }
 
-// Pipelined lets a client get three files, one of which the server does not have, and ask for the list. The
-// server comes when the three requests are in its queue. Got is what the client printed, N how many requests
-// it had sent before it read the first answer.
+// Pipelined lets a client get three files, one of which the server does not have, and ask for the
+// list. The server comes when the three requests are in its queue. Got is what the client printed,
+// N how many requests it had sent before it read the first answer.
 func Pipelined(sides FileSides) Play {
 	return inFolders(func(rec *timeline.Recorder, f folders) (o Outcome, err error) {
 		for _, name := range []string{"a.txt", "b.txt"} {
@@ -419,8 +419,9 @@ func Shrinks(m FileMessages) Play {
 	})
 }
 
-// BadNames lets a peer put files under names of its choice: request writes a request for one. Got is what it
-// was answered each time; N is how many files there are afterwards, in the server's folder and outside.
+// BadNames lets a peer put files under names of its choice: request writes a request for one. Got
+// is what it was answered each time; N is how many files there are afterwards, in the server's
+// folder and outside.
 func BadNames(
 	answer func(conn net.Conn, folder *os.Root) error, request func(w io.Writer, name string) error,
 	read func(r io.Reader) (answer string, err error), names ...string,
@@ -549,8 +550,8 @@ func (c *pausedConn) Write(p []byte) (int, error) {
 	return n + m, err
 }
 
-// ChangedFile lets a client put a file, of which one byte is changed on the way. Got is what it printed, and
-// what the server has then.
+// ChangedFile lets a client put a file, of which one byte is changed on the way. Got is what it
+// printed, and what the server has then.
 func ChangedFile(sides FileSides) Play {
 	return inFolders(func(rec *timeline.Recorder, f folders) (o Outcome, err error) {
 		if err := f.client.WriteFile("note.txt", []byte("transfer 100 to you"), 0o666); err != nil {

@@ -107,6 +107,21 @@ func (a *attack) measure() {
 	a.Descriptors = max(0, now.Descriptors-a.before.Descriptors)
 }
 
+// outcome returns what, or, if the server's process has ended, that it has: then the line of its
+// log in which text is says why.
+func (a *attack) outcome(what, text string) (string, error) {
+	if !a.Over {
+		return what, nil
+	}
+	line, err := a.logged(text)
+	if err != nil {
+		return "", err
+	}
+	a.Log = line
+	a.rec.Note("server", nil, "log: %s", line)
+	return "its process has ended", nil
+}
+
 // settle measures when the server has closed its connections but for those of attackers that are in.
 func (a *attack) settle() error {
 	err := pollFor(loopback.Patience, "the server to close its connections", func() bool {
@@ -260,7 +275,8 @@ func (a *attack) dialMany(n int, from func(i int) string) error {
 
 func fromAnywhere(int) string { return "" }
 
-// SlowDrips lets attackers send a request a byte at a time. In are those that are still connected after watch.
+// SlowDrips lets attackers send a request a byte at a time. In are those that are still connected
+// after watch.
 func SlowDrips(watch time.Duration, servers ...Besieged) Play {
 	return attackEach(servers, func(a *attack) error {
 		if err := a.dialMany(manyAttackers, fromAnywhere); err != nil {
@@ -418,14 +434,9 @@ func Garbage(servers ...Besieged) Play {
 		if err := a.settle(); err != nil {
 			return err
 		}
-		what := "the attacker was " + a.told()
-		if a.Over {
-			line, err := a.logged("panic: ")
-			if err != nil {
-				return err
-			}
-			a.Log, what = line, "its process has ended"
-			a.rec.Note("server", nil, "log: %s", line)
+		what, err := a.outcome("the attacker was "+a.told(), "panic: ")
+		if err != nil {
+			return err
 		}
 		a.honest(loopback.Patience)
 		a.verdict("%s", what)
@@ -521,14 +532,9 @@ func NoDescriptorsLeft(n int, servers ...Besieged) Play {
 		if err := a.settle(); err != nil {
 			return err
 		}
-		what := "the attackers were " + a.told()
-		if a.Over {
-			line, err := a.logged("ended")
-			if err != nil {
-				return err
-			}
-			a.Log, what = line, "its process has ended"
-			a.rec.Note("server", nil, "log: %s", line)
+		what, err := a.outcome("the attackers were "+a.told(), "ended")
+		if err != nil {
+			return err
 		}
 		a.honest(loopback.Patience)
 		a.verdict("%s", what)
@@ -653,9 +659,9 @@ func Browser(watch time.Duration, servers ...Besieged) Play {
 	})
 }
 
-// Reflected sends a server questions in the name of a victim, over UDP. Anybody can write such a source; here
-// the victim's own socket sends them, which makes the same datagrams. N are the bytes that reach the victim.
-// Got is what an honest client is answered.
+// Reflected sends a server questions in the name of a victim, over UDP. Anybody can write such a
+// source; here the victim's own socket sends them, which makes the same datagrams. N are the bytes
+// that reach the victim. Got is what an honest client is answered.
 func Reflected(
 	serve func(net.PacketConn) error, question string, ask func(conn net.Conn) (answer string, err error),
 ) Play {

@@ -21,11 +21,12 @@ const (
 	keepAlive   = time.Second            // the least that can be set: the first probe then, the end after another
 )
 
-// Vanished lets clients vanish in the middle of a conversation with answer. Nothing reaches client 1 any more,
-// and it says nothing; of client 2 a heartbeat still comes, and its answer is acknowledged by nobody
-// (TCP_USER_TIMEOUT); withKeepAlive, there is also a client 3 that says nothing, and whose connection has
-// keep-alive. Client 1 is answered with a short limit, the others with one that does not matter. ask is a
-// client's question while it is there, beat one of which it sees no answer.
+// Vanished lets clients vanish in the middle of a conversation with answer. Nothing reaches client
+// 1 any more, and it says nothing; of client 2 a heartbeat still comes, and its answer is
+// acknowledged by nobody (TCP_USER_TIMEOUT); withKeepAlive, there is also a client 3 that says
+// nothing, and whose connection has keep-alive. Client 1 is answered with a short limit, the others
+// with one that does not matter. ask is a client's question while it is there, beat one of which it
+// sees no answer.
 //
 // Stuck is whether the server would wait for client 1 forever, Met what answer returned when the system had
 // given client 2 up, Took how long that took, and then the end of client 3.
@@ -195,8 +196,8 @@ func (w *watchedEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// StoppedProcess stops a server's process while a client is connected to it. Met is the error of the client's
-// heartbeat, N how many segments came from the stopped process' system, without data.
+// StoppedProcess stops a server's process while a client is connected to it. Met is the error of
+// the client's heartbeat, N how many segments came from the stopped process' system, without data.
 //
 // ask is a question that is answered, beat one that is not. command returns the server: its first line says
 // where it listens, and it ends when its standard input does.
