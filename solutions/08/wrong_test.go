@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -255,13 +254,24 @@ func serveOneMore(ln net.Listener, limit int, handle func(net.Conn)) error {
 }
 
 func serveSendsAway(ln net.Listener, limit int, handle func(net.Conn)) error {
-	var running atomic.Int64
-	return serveUnlimited(ln, limit, func(conn net.Conn) {
-		if running.Add(1) <= int64(limit) {
-			recovering(conn, handle)
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	places := make(chan struct{}, limit)
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return closed(err)
 		}
-		running.Add(-1)
-	})
+		select {
+		case places <- struct{}{}:
+			clients.Go(func() {
+				defer func() { <-places }()
+				guard(conn, handle)
+			})
+		default:
+			conn.Close()
+		}
+	}
 }
 
 func serveTells(ln net.Listener, limit int, handle func(net.Conn)) error {
