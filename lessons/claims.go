@@ -303,7 +303,7 @@ var Claims = []Chapter{
 			"Usually, on a blocking socket. send may take less and returns how much; sendall " +
 				"goes on. " +
 				"Go's Write goes on, too.",
-			"Python socket; send(2)", "15",
+			"15 partial-send; 15 TestPythonWaits; send(2)", "",
 		},
 		{
 			"001-C41", Wrong, "sendall calls send recursively inside.",
@@ -318,13 +318,13 @@ var Claims = []Chapter{
 			"It returns when the sender's own kernel has the data. The peer may be gone by " +
 				"then. How much " +
 				"the receiver's buffer takes is announced to the sender: the window.",
-			"01 second-message; RFC 9293 3.8.6", "15",
+			"01 second-message; 15 partial-send; RFC 9293 3.8.6", "",
 		},
 		{
 			"001-C44", Partly, "The timeout should be set right after the socket is made, say 5 s to connect.", "",
 			"It may be set at any time, and anew before each read. Only for connect it has to be " +
 				"there before.",
-			"07 TestDeadlineOfEachExchange; Python socket", "15",
+			"07 TestDeadlineOfEachExchange; 15 dial-timeout; 15 TestPythonWaits", "",
 		},
 	}},
 	{"How a connection ends", []Claim{
@@ -561,7 +561,7 @@ var Claims = []Chapter{
 				"line.", "",
 			"A stream does not mind. But the receiver has to learn where the file ends: by a " +
 				"length, or by the close.",
-			"04 split", "14",
+			"14 line-by-line; 04 split", "",
 		},
 	}},
 	{"Text and commands", []Claim{
@@ -617,7 +617,7 @@ var Claims = []Chapter{
 		{
 			"002-C49", Partly, "stderr: errors go into another pipe.", "",
 			"Warnings of commands that succeed go there, too. Nobody is told the exit status.",
-			"04 TestRun", "15",
+			"04 TestRun; 15 exit-status", "",
 		},
 		{
 			"002-C47", Partly, "shell=True: a command interpreter, like calling cmd.", "",

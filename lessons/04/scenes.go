@@ -128,7 +128,7 @@ func receive(r io.Reader) ([]byte, error) {
 }
 
 // sendCommand sends a command as talk does.
-func sendCommand(conn net.Conn, command string) error { return send(conn, []byte(command)) }
+func sendCommand(w io.Writer, command string) error { return send(w, []byte(command)) }
 
 // printAll prints every piece of what r brings, as talk prints one.
 func printAll(r io.Reader, out io.Writer) error {

@@ -15,11 +15,11 @@ import (
 )
 
 // Handing a connection over makes it blocking, also for whoever keeps it: Read ends at no deadline any
-// more.
+// more. The program here takes no notice of its copy; net.FileConn would make it non-blocking again.
 func TestHandedOverIsBlocking(t *testing.T) {
 	client, server := pair(t)
 	require.False(t, blocking(t, server))
-	kept, err := keepsConn(server, answerer(""))
+	kept, err := keepsConn(server, exec.Command("true"))
 	require.NoError(t, err)
 	require.Equal(t, server, kept)
 	require.True(t, blocking(t, server))

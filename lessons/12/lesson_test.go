@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -420,4 +421,52 @@ func typedTo(t *testing.T, addr, lines, words string) string {
 	}
 	require.NoError(t, cmd.Wait())
 	return printed.String()
+}
+
+// What is read as lines is what came, but for the ends of the lines.
+func FuzzReadLine(f *testing.F) {
+	for _, seed := range []string{
+		"", "a\n", "a\r\n\n", "\r\r\n", "half", "\x00\xff\n", strings.Repeat("x", maxLine) + "\n",
+		strings.Repeat("x", maxLine+1) + "\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		lines := newLineReader(readConn{r: iotest.OneByteReader(bytes.NewReader(stream))})
+		left := string(stream)
+		for {
+			line, err := readLine(lines)
+			if err != nil {
+				require.True(t, err == io.EOF && left == "" || errors.Is(err, io.ErrUnexpectedEOF) ||
+					errors.Is(err, errTooLong), "%v, and %q was not read", err, left)
+				return
+			}
+			require.LessOrEqual(t, len(line), maxLine)
+			require.NotContains(t, line, "\n")
+			before, after, ok := strings.Cut(left, "\n")
+			require.True(t, ok)
+			require.Equal(t, strings.TrimSuffix(before, "\r"), line)
+			left = after
+		}
+	})
+}
+
+// readConn is a connection that can be read.
+type readConn struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c readConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+// A name that is taken cannot look like what the room says, and controls nothing.
+func FuzzValidName(f *testing.F) {
+	for _, seed := range []string{"", "anna", "* carl", "安娜", "\x1b[2J", "\xff", "a b", "x:"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if validName(name) {
+			require.Regexp(t, `^[\p{L}\p{N}]{1,20}$`, name)
+		}
+	})
 }

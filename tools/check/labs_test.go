@@ -164,3 +164,18 @@ func TestFailureInTheReadme(t *testing.T) {
 	text, _, _ = strings.Cut(text, "again ")
 	require.Contains(t, string(readme), text)
 }
+
+// TestRecordingsInSuites: the recordings that suites play are those of the lessons, to the byte.
+func TestRecordingsInSuites(t *testing.T) {
+	copies, err := filepath.Glob("../../labs/[0-9][0-9]/*test/testdata/*.jsonl")
+	require.NoError(t, err)
+	require.NotEmpty(t, copies)
+	for _, file := range copies {
+		number := filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(file))))
+		copied, err := os.ReadFile(file)
+		require.NoError(t, err)
+		recorded, err := os.ReadFile(filepath.Join("../../lessons", number, "testdata/recordings", filepath.Base(file)))
+		require.NoError(t, err)
+		require.True(t, string(recorded) == string(copied), "%s is not the recording of lesson %s", file, number)
+	}
+}

@@ -162,7 +162,8 @@ func (c *C) quiet() bool {
 // finished reports whether nothing can move any more because all calls have returned and have left
 // nothing behind.
 func (c *C) finished() bool {
-	return len(c.calls) > 0 && c.callsEnded() && c.quiet() && len(c.leftBehind()) == 0
+	// Quiet before and after: what was left behind may have closed a connection before it ended.
+	return len(c.calls) > 0 && c.callsEnded() && c.quiet() && len(c.leftBehind()) == 0 && c.quiet()
 }
 
 // callsEnded reports whether all calls are over.

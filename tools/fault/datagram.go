@@ -52,6 +52,10 @@ func (c *DatagramConn) Read(p []byte) (n int, err error) {
 	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	if err = c.first("Read"); err != nil {
+		c.hasRead(0, err, func() { c.did.Reads++ })
+		return 0, err
+	}
 	if c.await() {
 		n, err = c.Conn.Read(p)
 	} else {
@@ -194,7 +198,10 @@ func (c *DatagramConn) allow(method string, t time.Time) error {
 // has been answered or dropped, and no Read waits for a deadline that is near.
 func (c *DatagramConn) Quiet() (quiet bool) {
 	w := c.post
-	w.look(func() { quiet = w.handled == w.sent && w.idle() })
+	w.look(func() {
+		wakes := w.waiting > 0 && w.ready > 0 // a Read has not yet noticed that a datagram is there
+		quiet = w.handled == w.sent && !wakes && w.idle()
+	})
 	return quiet
 }
 

@@ -7,8 +7,13 @@ package scenario
 import (
 	"errors"
 	"net"
+	"syscall"
 )
 
 func acceptQueue(*net.TCPListener) (queued, backlog int, err error) {
+	return 0, 0, errors.ErrUnsupported
+}
+
+func acknowledged(syscall.RawConn) (unacked, came int, err error) {
 	return 0, 0, errors.ErrUnsupported
 }

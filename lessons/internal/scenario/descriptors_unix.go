@@ -2,7 +2,11 @@
 
 package scenario
 
-import "syscall"
+import (
+	"errors"
+	"net"
+	"syscall"
+)
 
 // limitDescriptors lets this process open n more descriptors, and no more, until restore is called.
 func limitDescriptors(n int) (restore func() error, err error) {
@@ -25,4 +29,20 @@ func limitDescriptors(n int) (restore func() error, err error) {
 	limited.Cur = uint64(free[n])
 	return func() error { return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before) },
 		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limited)
+}
+
+// allowDescriptors lets this process open n descriptors at most, from now on.
+func allowDescriptors(n int) error {
+	limit := syscall.Rlimit{Cur: uint64(n), Max: uint64(n)}
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+}
+
+// shortenQueue lets n connections wait to be accepted, and no more. listen(2) may be called again.
+func shortenQueue(ln net.Listener, n int) error {
+	raw, err := ln.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	cerr := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), n-1) })
+	return errors.Join(cerr, err)
 }

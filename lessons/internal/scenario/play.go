@@ -22,6 +22,9 @@ type Outcome struct {
 	N     int             // what the scenario counts: reads, bytes, characters
 	Took  []time.Duration // what the scenario measures
 
+	// Attacked is what came of an attack, for each server that was attacked.
+	Attacked []Attacked
+
 	// Pcap is what crossed the wire, as a file that Wireshark reads, if the play recorded it.
 	Pcap []byte
 

@@ -43,6 +43,7 @@ type Server struct {
 	accepts  int  // calls of Accept that have begun
 	waiting  bool // in Accept
 	reads    int  // calls of Read on accepted connections that have begun
+	deadline bool // serve has set one, on an accepted connection
 	returned bool
 	err      error
 	kept     []net.Conn // accepted connections, not recorded: closed by Stop if serve forgot to
@@ -120,6 +121,13 @@ func (s *Server) wait(cond func() bool) {
 	}
 }
 
+// limited reports whether serve has set a deadline for a read.
+func (s *Server) limited() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deadline
+}
+
 func (s *Server) update(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,6 +171,11 @@ func (l *keepingListener) Accept() (net.Conn, error) {
 type watchedConn struct {
 	net.Conn
 	s *Server
+}
+
+func (c *watchedConn) SetReadDeadline(at time.Time) error {
+	c.s.update(func() { c.s.deadline = true })
+	return c.Conn.SetReadDeadline(at)
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {

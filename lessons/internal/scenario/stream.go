@@ -240,26 +240,11 @@ func SilentCommand(answer AnswerFunc, talk TalkFunc) Play {
 
 // TwoCommands sends two commands back to back; the server comes when both are in its queue. Got is
 // what the server sent until it met the end of the stream.
-func TwoCommands(send func(conn net.Conn, command string) error, answer AnswerFunc) Play {
+func TwoCommands(send func(w io.Writer, command string) error, answer AnswerFunc) Play {
 	return onPair(func(rec *timeline.Recorder, c, s net.Conn) (o Outcome, err error) {
 		commands := []string{"echo a", "echo b"}
-		sent := 0
-		for _, command := range commands {
-			if err := send(c, command); err != nil {
-				return o, err
-			}
-			sent += len(command)
-		}
-		if err := Late(rec, s, sent); err != nil {
-			return o, err
-		}
-		closeWrite(c)
-		var output []byte
-		aerr, rerr := both(func() error { return answer(s) }, func() (err error) {
-			output, err = io.ReadAll(c)
-			return err
-		})
-		if err := errors.Join(aerr, rerr); err != nil {
+		output, err := backToBack(rec, c, s, commands, send, answer)
+		if err != nil {
 			return o, err
 		}
 		o.Got = []string{string(output)}
@@ -267,6 +252,29 @@ func TwoCommands(send func(conn net.Conn, command string) error, answer AnswerFu
 			commands[0], commands[1], output)
 		return o, nil
 	})
+}
+
+// backToBack sends requests and closes the writing half. The server comes when all of them are in its
+// queue. It returns what the server sent until it met the end of the stream.
+func backToBack(
+	rec *timeline.Recorder, c, s net.Conn, requests []string,
+	send func(w io.Writer, request string) error, answer AnswerFunc,
+) (output []byte, err error) {
+	sent := &countingWriter{Writer: c}
+	for _, request := range requests {
+		if err := send(sent, request); err != nil {
+			return nil, err
+		}
+	}
+	if err := Late(rec, s, sent.n); err != nil {
+		return nil, err
+	}
+	closeWrite(c)
+	aerr, rerr := both(func() error { return answer(s) }, func() (err error) {
+		output, err = io.ReadAll(c)
+		return err
+	})
+	return output, errors.Join(aerr, rerr)
 }
 
 // zhong prints x and 1500 times the character 中 in GBK, where it is the bytes D6 D0: 3001 bytes, more

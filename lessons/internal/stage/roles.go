@@ -195,7 +195,7 @@ func (s *session) talkUntil(ctx context.Context, conn net.Conn, addr string) int
 // terminal returns what the user types and what a program prints for the user. On a terminal there is a
 // prompt.
 func (s *session) terminal() (in io.Reader, out io.Writer) {
-	if !isTerminal(s.in) {
+	if !IsTerminal(s.in) {
 		return s.in, s.out
 	}
 	p := &prompter{in: s.in, out: s.out}

@@ -294,7 +294,7 @@ func (n notes) Write(p []byte) (int, error) {
 // not when NO_COLOR is set.
 func (s *session) style(ascii bool) timeline.Style {
 	st := timeline.Style{Width: 80, ASCII: ascii}
-	if f, ok := s.out.Writer.(*os.File); ok && isTerminal(f) {
+	if f, ok := s.out.Writer.(*os.File); ok && IsTerminal(f) {
 		if columns := terminalWidth(f); columns > 0 {
 			st.Width = min(columns, 160)
 		}

@@ -196,7 +196,7 @@ const longestLine = 600
 // complain prints one line, on a line of its own. What a peer put into it, a file name say, cannot
 // control the reader's terminal.
 func (s *session) complain(format string, args ...any) {
-	if isTerminal(s.out.Writer) && s.out.open() { // an answer broke off in the middle of a line
+	if IsTerminal(s.out.Writer) && s.out.open() { // an answer broke off in the middle of a line
 		fmt.Fprintln(s.out)
 	}
 	text := []rune(fmt.Sprintf(format, args...))
@@ -212,7 +212,7 @@ func (s *session) complain(format string, args ...any) {
 			line.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
 	}
-	if f, ok := s.errs.(*os.File); ok && isTerminal(f) && terminalWidth(f) > 0 {
+	if f, ok := s.errs.(*os.File); ok && IsTerminal(f) && terminalWidth(f) > 0 {
 		fmt.Fprintln(s.errs, wrapComplaint(line.String(), terminalWidth(f)))
 		return
 	}
@@ -336,8 +336,8 @@ func Encoding(e *encoding.Encoding) func(name string) error {
 	}
 }
 
-// isTerminal reports whether a stream is a terminal, with the standard library's means.
-func isTerminal(stream any) bool {
+// IsTerminal reports whether a stream is a terminal, with the standard library's means.
+func IsTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {
 		return false

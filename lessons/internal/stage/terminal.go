@@ -68,7 +68,7 @@ func visible(out io.Writer) (w io.Writer, done func() error) {
 	if o, ok := stream.(*output); ok {
 		stream = o.Writer
 	}
-	if !isTerminal(stream) {
+	if !IsTerminal(stream) {
 		return out, func() error { return nil }
 	}
 	t := transform.NewWriter(out, &controls{encoding: encodingOf(runtime.GOOS, os.Getenv)})

@@ -196,7 +196,7 @@ func TestPrompt(t *testing.T) {
 // A terminal is a character device at which somebody sits.
 func TestIsTerminal(t *testing.T) {
 	_, tty := terminal(t, 80)
-	require.True(t, isTerminal(tty))
+	require.True(t, IsTerminal(tty))
 	null, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer null.Close()
@@ -204,7 +204,7 @@ func TestIsTerminal(t *testing.T) {
 	require.NoError(t, err)
 	file.Close()
 	for _, stream := range []any{null, file, &bytes.Buffer{}, nil, (*os.File)(nil)} {
-		require.False(t, isTerminal(stream))
+		require.False(t, IsTerminal(stream))
 	}
 }
 

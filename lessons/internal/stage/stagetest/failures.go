@@ -216,6 +216,8 @@ func (p *pipeEnd) RemoteAddr() net.Addr { return &net.TCPAddr{IP: peer, Port: 42
 
 func (p *pipeEnd) SetReadDeadline(time.Time) error { return nil }
 
+func (p *pipeEnd) SetWriteDeadline(time.Time) error { return nil }
+
 // peer is where messages come from: an address for documentation (RFC 5737).
 var peer = net.IPv4(192, 0, 2, 1)
 
@@ -271,6 +273,13 @@ func (f failingConn) SetReadDeadline(at time.Time) error {
 		return err
 	}
 	return f.Conn.SetReadDeadline(at)
+}
+
+func (f failingConn) SetWriteDeadline(at time.Time) error {
+	if err := f.call("set the deadline"); err != nil {
+		return err
+	}
+	return f.Conn.SetWriteDeadline(at)
 }
 
 func (f failingConn) Close() error {

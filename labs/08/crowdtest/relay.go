@@ -1,0 +1,501 @@
+package crowdtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+var sideNames = []string{"a", "b"}
+
+// bridge is one call of Relay, and the suite's two ends of what it connects.
+type bridge struct {
+	c    *check.C
+	a, b *end
+	call *check.Call
+	err  error // what Relay returned
+}
+
+// end is the suite's end of one side, a client or a server.
+type end struct {
+	*fault.Peer
+	name  string
+	heard int // bytes that were looked at
+}
+
+// relay begins a Relay between a and b.
+func (s suite) relay(c *check.C) *bridge {
+	r, connA, connB := sides(c)
+	return r.begin(s, connA, connB)
+}
+
+func sides(c *check.C) (r *bridge, connA, connB net.Conn) {
+	r = &bridge{c: c, a: &end{name: "a"}, b: &end{name: "b"}}
+	connA, r.a.Peer = c.Connect()
+	connB, r.b.Peer = c.Connect()
+	return r, connA, connB
+}
+
+func (r *bridge) begin(s suite, connA, connB net.Conn) *bridge {
+	r.call = r.c.Start("Relay(a, b)", func() { r.err = s.lab.Relay(connA, connB) })
+	return r
+}
+
+// from returns both ends, the one with this name first.
+func (r *bridge) from(name string) (from, to *end) {
+	if name == r.a.name {
+		return r.a, r.b
+	}
+	return r.b, r.a
+}
+
+// both calls f for each direction.
+func (r *bridge) both(f func(from, to *end)) {
+	f(r.a, r.b)
+	f(r.b, r.a)
+}
+
+// pass sends data and waits until it has come at the other side.
+func (r *bridge) pass(from, to *end, data []byte, cut fault.Cut) {
+	r.send(from, data, cut)
+	r.arrives(from, to, data)
+}
+
+func (r *bridge) send(from *end, data []byte, cut fault.Cut) {
+	r.c.Say("%s has sent %s", from.name, check.Bytes(data))
+	from.Send(cut.Pieces(data)...)
+}
+
+func (r *bridge) arrives(from, to *end, data []byte) {
+	before := to.heard
+	r.prompt(fmt.Sprintf("what %s has sent to arrive at %s", from.name, to.name), func() bool {
+		return len(to.Received())-before >= len(data) || to.Over() != nil
+	})
+	got := to.Received()[before:]
+	if len(got) < len(data) {
+		r.ended(fmt.Sprintf("%s has received %d of %d bytes", to.name, len(got), len(data)))
+		if to.Over() != nil && bytes.HasPrefix(data, got) {
+			r.c.Fail(
+				"the stream to %s ended (%v) after %d of %d bytes",
+				to.name,
+				to.Over(),
+				len(got),
+				len(data),
+			)
+		}
+	}
+	r.c.WantBytes("what "+to.name+" received", got, data)
+	to.heard = len(to.Received())
+	r.c.Step("%s received it", to.name)
+}
+
+// prompt waits for cond, and no longer than until Relay has returned.
+func (r *bridge) prompt(what string, cond func() bool) {
+	r.c.Prompt(what, func() bool { return cond() || r.call.Ended() })
+	if r.call.Ended() {
+		r.c.Settle()
+	}
+}
+
+// ended ends the case if Relay has returned.
+func (r *bridge) ended(meanwhile string) {
+	if r.call.Ended() {
+		r.c.Fail("Relay has returned (%s), and %s", check.Err(r.err), meanwhile)
+	}
+}
+
+func (r *bridge) closeWrite(from *end) {
+	r.c.Say("%s has ended its stream", from.name)
+	from.CloseWrite()
+}
+
+// passesEnd waits for the end of the stream to one side, which must be nothing more than that.
+func (r *bridge) passesEnd(to *end) {
+	r.prompt("the end of the stream to "+to.name, func() bool { return to.Over() != nil })
+	if to.Over() == nil {
+		r.ended("the stream to " + to.name + " has not ended")
+	}
+	r.c.WantError("the end of the stream to "+to.name, to.Over(), io.EOF)
+	r.c.Step("%s has met the end of the stream", to.name)
+}
+
+// untimed ends the case if Relay has set a deadline while both ways went on.
+func (r *bridge) untimed() {
+	r.both(func(from, _ *end) { r.c.WantNoDeadline("Relay", from.Conn()) })
+}
+
+// returns waits for Relay, and for both connections to be closed.
+func (r *bridge) returns() {
+	r.c.Prompt("Relay to return", r.call.Ended)
+	r.c.Step("Relay returned %s", check.Err(r.err))
+	r.both(func(from, _ *end) {
+		if from.Conn().Did().Closed != "Close" {
+			r.c.Fail("Relay has returned, and has not closed %s", from.name)
+		}
+	})
+}
+
+// over ends both streams, and looks how Relay returns.
+func (r *bridge) over() {
+	r.closeWrite(r.a)
+	r.closeWrite(r.b)
+	r.returns()
+	r.c.WantNil("Relay", r.err)
+}
+
+// stop ends both streams at the end of a variation that is not about how Relay ends: if it does not, the
+// cases that are fail, and no other.
+func (r *bridge) stop() {
+	r.a.CloseWrite()
+	r.b.CloseWrite()
+	r.c.Await("Relay to return", func() bool { return r.call.Ended() || r.c.Resting() })
+}
+
+// every byte there is, and the names of the readers' home.
+var awkward = func() []byte {
+	data := []byte("\x00\x00GET / \r\n\r\n你好\n")
+	for i := range 256 {
+		data = append(data, byte(i))
+	}
+	return data
+}()
+
+// long returns n bytes that do not repeat soon.
+func long(n int, seed byte) []byte {
+	data := make([]byte, n)
+	x := uint32(seed) + 1
+	for i := range data {
+		x = x*1664525 + 1013904223
+		data[i] = byte(x >> 24)
+	}
+	return data
+}
+
+func (s suite) bothWays(c *check.C) {
+	for _, cut := range c.Cuts(1, 300) {
+		c.Variation("Relay is running; a speaks first, then b; what they send comes %s", cut.Name)
+		r := s.relay(c)
+		r.pass(r.a, r.b, awkward, cut)
+		r.pass(r.b, r.a, awkward[9:], cut)
+		for range 3 {
+			r.pass(r.b, r.a, []byte("b again"), cut)
+		}
+		for range 3 {
+			r.pass(r.a, r.b, []byte("a again"), cut)
+		}
+		r.untimed()
+		r.stop()
+	}
+	c.Variation("a and b have both sent something before Relay is called")
+	r, connA, connB := sides(c)
+	r.send(r.a, []byte("from a"), fault.Whole)
+	r.send(r.b, []byte("from b!"), fault.Whole)
+	r.begin(s, connA, connB)
+	r.arrives(r.a, r.b, []byte("from a"))
+	r.arrives(r.b, r.a, []byte("from b!"))
+	r.stop()
+
+	c.Variation("Relay is running; a and b send more than 1 MiB each, at the same time")
+	r = s.relay(c)
+	up, down := long(5<<18, 1), long(9<<17, 2)
+	r.send(r.a, up, fault.Random(c.Seed(), 200_000))
+	r.send(r.b, down, fault.Random(c.Seed()+1, 100_000))
+	r.arrives(r.a, r.b, up)
+	r.arrives(r.b, r.a, down)
+	r.stop()
+
+	c.Variation("Relay is running; a and b talk in turn, %d times", many)
+	r = s.relay(c)
+	for i := range many {
+		r.pass(r.a, r.b, fmt.Appendf(nil, "question %d", i), fault.Whole)
+		r.pass(r.b, r.a, fmt.Appendf(nil, "answer %d", i), fault.Whole)
+	}
+	r.stop()
+	c.Variation("Relay is running; a and b are silent for a while; then a speaks")
+	r = s.relay(c)
+	c.Late()
+	r.ended("both connections are open")
+	r.pass(r.a, r.b, []byte("still there?"), fault.Whole)
+	r.untimed()
+	r.stop()
+}
+
+// overTCP is for code that treats a *net.TCPConn in a way of its own.
+func (s suite) overTCP(c *check.C) {
+	c.Variation("Relay is running between two *net.TCPConn; a speaks, ends its stream, and b answers")
+	r := &bridge{c: c, a: &end{name: "a"}, b: &end{name: "b"}}
+	var connA, connB net.Conn
+	connA, r.a.Peer = c.ConnectTCP()
+	connB, r.b.Peer = c.ConnectTCP()
+	r.begin(s, connA, connB)
+	comes := func(from, to *end, data []byte) {
+		r.send(from, data, fault.Whole)
+		r.closeWrite(from)
+		c.Await("all that "+from.name+" has sent", func() bool { return to.Over() != nil })
+		c.WantBytes("what "+to.name+" received", to.Received(), data)
+	}
+	comes(r.a, r.b, long(300_000, 3))
+	comes(r.b, r.a, long(300_000, 4))
+	r.call.Wait()
+	c.WantNil("Relay", r.err)
+	if !check.IsClosed(connA) || !check.IsClosed(connB) {
+		c.Fail("Relay has returned, and has not closed both connections")
+	}
+}
+
+func (s suite) half(c *check.C) {
+	for _, cut := range c.Cuts(2) {
+		for _, name := range sideNames {
+			c.Variation(
+				"Relay is running; %s sends, %s, and ends its stream; the other side answers then",
+				name,
+				cut.Name,
+			)
+			r := s.relay(c)
+			from, to := r.from(name)
+			r.send(from, awkward, cut)
+			r.closeWrite(from)
+			r.arrives(from, to, awkward)
+			r.passesEnd(to)
+			for range 3 {
+				r.pass(to, from, awkward, cut)
+			}
+			r.closeWrite(to)
+			r.passesEnd(from)
+		}
+	}
+	c.Variation(
+		"Relay is running; a ends its stream without a word; b takes its time, and answers with 200,000 bytes",
+	)
+	r := s.relay(c)
+	r.closeWrite(r.a)
+	r.passesEnd(r.b)
+	c.Late()
+	r.ended("b has not finished")
+	r.pass(r.b, r.a, long(200_000, 5), fault.Random(c.Seed(), 50_000))
+	c.Late()
+	r.ended("b has not finished")
+	r.pass(r.b, r.a, []byte("bye"), fault.Whole)
+	r.untimed()
+	r.stop()
+}
+
+func (s suite) over(c *check.C) {
+	c.Variation("Relay is running; both sides end their streams without a word")
+	s.relay(c).over()
+	for _, cut := range c.Cuts(2) {
+		c.Variation("Relay is running; both sides speak, %s, and end their streams, b first", cut.Name)
+		r := s.relay(c)
+		r.pass(r.a, r.b, awkward, cut)
+		r.send(r.b, awkward, cut)
+		r.closeWrite(r.b)
+		r.arrives(r.b, r.a, awkward)
+		r.passesEnd(r.a)
+		r.ended("a has not ended its stream")
+		r.pass(r.a, r.b, []byte("bye"), cut)
+		r.over()
+	}
+	c.Variation("Relay is running; the last bytes come together with io.EOF")
+	r, connA, connB := sides(c)
+	endsWith(r.a, len(awkward), io.EOF)
+	r.begin(s, connA, connB)
+	r.pass(r.a, r.b, awkward, fault.Whole)
+	r.passesEnd(r.b)
+	r.over()
+	s.overTCP(c)
+}
+
+// endsWith makes the Read that brings the last of n bytes return err as well, and every later one. With
+// endsAfter only the later ones do.
+func endsWith(from *end, n int, err error) {
+	from.Conn().AfterRead(func(k int) error {
+		if n -= k; n > 0 {
+			return nil
+		}
+		from.Conn().Before("Read", func() error { return err })
+		return err
+	})
+}
+
+func endsAfter(from *end, n int, err error) {
+	from.Conn().AfterRead(func(k int) error {
+		if n -= k; n <= 0 {
+			from.Conn().Before("Read", func() error { return err })
+		}
+		return nil
+	})
+}
+
+var errUnplugged = errors.New("the cable is unplugged")
+
+func (s suite) broken(c *check.C) {
+	for _, err := range fault.Failures("read") {
+		if check.Is(err, net.ErrClosed) {
+			continue
+		}
+		c.Variation("Relay is running; a sends something, and the next Read from a fails: %v", err)
+		s.breaks(c, err, func(r *bridge) { endsAfter(r.a, len(hello), err) }, true)
+		c.Variation("Relay is running; a Read from a brings bytes together with an error: %v", err)
+		s.breaks(c, err, func(r *bridge) { endsWith(r.a, len(hello), err) }, true)
+	}
+	for _, err := range fault.Failures("write") {
+		if check.Is(err, net.ErrClosed) {
+			continue
+		}
+		for _, room := range []int{0, 4, len(hello)} {
+			c.Variation("Relay is running; a Write to b takes %d bytes, and fails: %v", room, err)
+			s.breaks(c, err, func(r *bridge) { r.b.Conn().Break(room, err) }, false)
+		}
+	}
+	for _, name := range sideNames {
+		for _, spoken := range []bool{false, true} {
+			c.Variation("Relay is running; %s resets its connection", name)
+			r := s.relay(c)
+			reset, other := r.from(name)
+			if spoken {
+				r.pass(other, reset, []byte(hello), fault.Whole)
+				r.send(reset, awkward, fault.After(7))
+			}
+			c.Say("%s has reset its connection", name)
+			reset.Reset()
+			r.returns()
+			r.met(reset)
+			if spoken {
+				r.arrives(reset, other, awkward)
+			}
+		}
+	}
+	c.Variation("Relay is running; a ends its stream, and then b resets its connection")
+	r := s.relay(c)
+	r.closeWrite(r.a)
+	r.passesEnd(r.b)
+	r.b.Reset()
+	r.returns()
+	r.met(r.b)
+	s.stays(c)
+}
+
+// met ends the case unless Relay has returned what a call on the side that was reset has, and not
+// what its own Close has caused.
+func (r *bridge) met(reset *end) {
+	for _, err := range reset.Conn().Did().Errs {
+		if !check.Is(err, net.ErrClosed) && check.Is(r.err, err) {
+			return
+		}
+	}
+	if check.Is(r.err, net.ErrClosed) {
+		r.c.Fail(
+			"%s was reset, and Relay returned the error that its own Close had caused: %s",
+			reset.name,
+			check.Err(r.err),
+		)
+	}
+	r.c.WantMet(reset.name+" was reset", r.err, reset.Conn())
+}
+
+// stays lets the other way be in a Write when a breaks: Relay waits for it.
+func (s suite) stays(c *check.C) {
+	c.Variation("Relay is running; a Write to a takes its time; meanwhile a Write to b fails")
+	r, connA, connB := sides(c)
+	goesOn := r.holds(r.a)
+	defer goesOn()
+	r.b.Conn().Break(0, errUnplugged)
+	r.begin(s, connA, connB)
+	r.send(r.b, []byte(hello), fault.Whole)
+	c.Await("Relay to write to a", func() bool { return r.call.Ended() || c.Resting() })
+	r.send(r.a, []byte(hello), fault.Whole)
+	c.Await("Relay to close b", func() bool { return r.call.Ended() || c.Resting() })
+	r.ended("one of its goroutines is still running: wait for both of them")
+	goesOn()
+	r.returns()
+	c.WantError("what Relay returned", r.err, errUnplugged)
+}
+
+const hello = "hello there"
+
+// breaks lets something fail when a has sent hello, which arrives if it was read only. Nothing else
+// is sent: the other direction waits for b.
+func (s suite) breaks(c *check.C, err error, prepare func(*bridge), arrives bool) {
+	r, connA, connB := sides(c)
+	prepare(r)
+	r.begin(s, connA, connB)
+	r.send(r.a, []byte(hello), fault.Whole)
+	r.returns()
+	c.WantError("what Relay returned", r.err, err)
+	if arrives {
+		r.arrives(r.a, r.b, []byte(hello))
+	}
+	c.Await("the end of both streams", func() bool { return r.a.Over() != nil && r.b.Over() != nil })
+}
+
+func (s suite) slow(c *check.C) {
+	const piece, ahead = 32 << 10, 1 << 20
+	for _, name := range sideNames {
+		c.Variation(
+			"Relay is running; %s sends as long as it is read; the other side does not read",
+			name,
+		)
+		r, connA, connB := sides(c)
+		fast, slow := r.from(name)
+		reads := r.holds(slow)
+		defer reads()
+		r.begin(s, connA, connB)
+		other := s.relay(c)
+		var sent []byte
+		for fast.Conn().Did().Taken == len(sent) && len(sent) <= ahead+piece {
+			data := long(piece, byte(len(sent)/piece))
+			fast.Send(data)
+			sent = append(sent, data...)
+			c.Await("Relay to read what it will", func() bool { return r.call.Ended() || c.Resting() })
+			r.ended("both connections are open")
+		}
+		c.Say(
+			"%s has sent %d bytes, of which Relay has read %d",
+			fast.name,
+			len(sent),
+			fast.Conn().Did().Taken,
+		)
+		if taken := fast.Conn().Did().Taken; taken > ahead {
+			c.Fail(
+				"%s does not read, and Relay has read %d bytes for it: at most 1 MiB is allowed",
+				slow.name,
+				taken,
+			)
+		}
+		r.send(slow, []byte(hello), fault.Whole)
+		c.Await("Relay to pass it on", func() bool { return r.call.Ended() || c.Resting() })
+		if len(fast.Received()) == 0 {
+			c.Fail(
+				"%s does not read, and what it sends itself does not come to %s",
+				slow.name,
+				fast.name,
+			)
+		}
+		r.arrives(slow, fast, []byte(hello))
+		r.pass(slow, fast, long(100_000, 6), fault.Random(c.Seed(), 10_000))
+		other.both(
+			func(from, to *end) { other.pass(from, to, long(100_000, 7), fault.Random(c.Seed(), 10_000)) },
+		)
+		c.Say("%s reads again", slow.name)
+		reads()
+		r.arrives(fast, slow, sent)
+		r.stop()
+		other.stop()
+	}
+}
+
+// holds makes every Write to one side wait, until reads is called.
+func (r *bridge) holds(slow *end) (reads func()) {
+	released := make(chan struct{})
+	slow.Conn().Before("Write", func() error {
+		<-released
+		return nil
+	})
+	return sync.OnceFunc(func() { close(released) })
+}

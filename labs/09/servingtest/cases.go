@@ -1,0 +1,503 @@
+package servingtest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+const (
+	many  = 105 // clients, after which somebody might think it enough
+	crowd = 30  // at the same time
+)
+
+func (s suite) clients(c *check.C) {
+	for _, cut := range c.Cuts(3) {
+		c.Variation(
+			"Serve is running for two listeners; a client of each talks, %s; another says nothing",
+			cut.Name,
+		)
+		r := s.begin(c, 2)
+		r.dial(r.serves[0])
+		p, q := r.dial(r.serves[0]), r.dial(r.serves[1])
+		for _, line := range []string{"hello", "", "\x00 and 你好"} {
+			r.talkIn(p, cut, line)
+			r.talkIn(q, cut, line)
+		}
+		r.closeWrite(p)
+		r.talk(q, "still here")
+		r.calledWell()
+		r.stop()
+	}
+	c.Variation("Serve is running; %d clients connect, and the last one speaks first", crowd)
+	r := s.begin(c, 1)
+	var all []*client
+	for range crowd {
+		all = append(all, r.dial(r.serves[0]))
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		r.talk(all[i], "hello")
+	}
+	r.calledWell()
+	r.stop()
+
+	c.Variation("Serve is running; %d clients come one after the other", many)
+	r = s.begin(c, 1)
+	for range many {
+		r.closeWrite(r.newcomer(r.serves[0]))
+	}
+	r.calledWell()
+	r.stop()
+
+	c.Variation("Serve is running; a client has sent a line, and its handler neither reads nor writes")
+	r = s.begin(c, 0)
+	r.silent = true
+	p := r.dial(r.serve())
+	r.send(p, fault.Whole, "hello")
+	r.await("Handle to be called", func() bool { return r.calls.Load() > 0 })
+	r.open(p, "its handler has not returned yet")
+	r.hear()
+	r.ended(p, "Handle has returned")
+	c.WantNoDeadline("the server", p.Conn())
+	if d := p.Conn().Did(); d.Reads+d.Writes > 0 {
+		c.Fail("the server has read from the connection of client 1, or written to it: " +
+			"the conversation belongs to Handle")
+	}
+	r.stop()
+}
+
+func (s suite) handler(c *check.C) {
+	for _, order := range []string{orderReturn, orderClose, orderPanic, orderNilMap} {
+		c.Variation(
+			"Serve is running for two listeners; a client of each is there; then others end by %q",
+			order,
+		)
+		r := s.begin(c, 2)
+		p, q := r.newcomer(r.serves[0]), r.newcomer(r.serves[1])
+		for range 3 {
+			other := r.newcomer(r.serves[0])
+			r.send(other, fault.Whole, order)
+			r.ended(other, "Handle has returned or panicked")
+			c.Settle()
+			if len(other.Received()) > other.heard {
+				c.Fail(
+					"the server has written to the connection of %s when its handler was over",
+					other.name,
+				)
+			}
+			if order == orderReturn {
+				c.Await("the end to arrive", func() bool { return other.Over() != nil })
+				c.WantError("the end of the connection of "+other.name, other.Over(), io.EOF)
+			}
+		}
+		c.Say("two more clients have connected and reset their connections")
+		r.dial(r.serves[0]).Reset()
+		r.newcomer(r.serves[1]).Reset()
+		r.talk(p, "still here")
+		r.talk(q, "me too")
+		r.newcomer(r.serves[0])
+		r.calledWell()
+		r.stop()
+	}
+}
+
+func (s suite) accept(c *check.C) {
+	for _, err := range []error{
+		errors.New("the network card is on fire"),
+		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EBADF)},
+		io.EOF,
+		net.ErrClosed,
+	} {
+		c.Variation(
+			"Serve is running for two listeners; a client of each is there; then Accept of one fails: %v",
+			err,
+		)
+		r := s.begin(c, 2)
+		failed, other := r.serves[0], r.serves[1]
+		p, q := r.newcomer(failed), r.newcomer(other)
+		if err == net.ErrClosed {
+			c.Say("the suite has closed the listener of Serve 1")
+			failed.ln.Listener.Close()
+		} else {
+			c.Say("Accept of Serve 1 returns the error %s", check.Err(err))
+			failed.ln.Fail(err)
+		}
+		if !r.await("Serve 1 to return", failed.call.Ended) {
+			c.Fail("Serve 1 does not return: it is not to wait for its clients")
+		}
+		c.Step("Serve 1 returned %s", check.Err(failed.err))
+		c.WantError("what Serve 1 returned", failed.err, err)
+		if failed.closed {
+			c.Fail("what Serve 1 returned is also ErrServerClosed, but nobody has closed the server")
+		}
+		if !failed.ln.closes() {
+			c.Fail("Serve 1 has returned, and has not closed its listener")
+		}
+		r.talk(p, "still here")
+		r.talk(q, "me too")
+		if other.call.Ended() {
+			c.Fail(
+				"Serve 2 has returned (%s), though only the Accept of Serve 1 has failed",
+				check.Err(other.err),
+			)
+		}
+		r.newcomer(other)
+		r.newcomer(r.serve())
+		r.stop()
+	}
+}
+
+func (s suite) listener(c *check.C) {
+	c.Variation("Serve was called for three listeners; a client is there")
+	r := s.begin(c, 3)
+	r.accepting()
+	p := r.newcomer(r.serves[0])
+	e := r.shutdown(context.Background())
+	r.served()
+	r.closeWrite(p)
+	r.returns(e, nil, "the last client has gone")
+
+	c.Variation("Serve was called for two listeners, and for a third one; nobody has connected")
+	r = s.begin(c, 2)
+	r.accepting()
+	r.serve()
+	r.accepting()
+	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
+	r.served()
+}
+
+func (s suite) waits(c *check.C) {
+	c.Variation("Serve was called for two listeners; each has two clients; one of them has left before")
+	r := s.begin(c, 2)
+	gone := r.newcomer(r.serves[0])
+	stay := []*client{r.newcomer(r.serves[0]), r.newcomer(r.serves[1]), r.newcomer(r.serves[1])}
+	r.closeWrite(gone)
+	r.ended(gone, "Handle has returned")
+	e := r.shutdown(context.Background())
+	c.Late()
+	for i, order := range []string{orderReturn, orderPanic, ""} {
+		r.waiting(e, "not every client has been served to its end")
+		for _, p := range stay[i:] {
+			r.talk(p, "still here")
+		}
+		if order == "" {
+			r.closeWrite(stay[i])
+		} else {
+			r.send(stay[i], fault.Whole, order)
+		}
+		r.ended(stay[i], "Handle has returned or panicked")
+	}
+	r.returns(e, nil, "the last client has gone")
+	r.served()
+
+	c.Variation("Serve is running; a client leaves, and closing its connection takes a while")
+	r = s.begin(c, 1)
+	p := r.newcomer(r.serves[0])
+	var closing atomic.Bool
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
+	p.Conn().Before("Close", func() error {
+		closing.Store(true)
+		<-released
+		return nil
+	})
+	e = r.shutdown(context.Background())
+	r.closeWrite(p)
+	c.Await(
+		"the connection to be closed",
+		func() bool { return (closing.Load() || e.call.Ended()) && c.Resting() },
+	)
+	r.waiting(e, "the connection of client 1 is not closed yet")
+	release()
+	r.returns(e, nil, "the last client has gone")
+	s.atOnce(c)
+}
+
+// atOnce calls Shutdown when a client has just been accepted and Accept is called again, in the same
+// goroutine, and with all processors busy: who counts a client too late, in its own goroutine, has not
+// had the time to.
+func (s suite) atOnce(c *check.C) {
+	for range 15 {
+		c.Variation(
+			"Serve is running; Shutdown is called as soon as a client was accepted, and Accept is called again",
+		)
+		r := s.begin(c, 0)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		var returned, early atomic.Bool
+		ln := r.listen()
+		ln.leave = keepBusy
+		ln.enter = func(calls int) {
+			if calls == 2 {
+				r.server.Shutdown(ctx)
+				early.Store(r.over.Load() == 0 && ctx.Err() == nil)
+				returned.Store(true)
+			}
+		}
+		p := r.dial(r.serveOn(ln))
+		c.Await(
+			"Shutdown to wait",
+			func() bool { return ln.asked() > 1 && (returned.Load() || c.Resting()) },
+		)
+		r.rests()
+		if early.Load() && !isClosed(p) { // who takes it for one that came too late has closed it
+			c.Fail(
+				"Shutdown has returned, and client 1 was there: count it before its goroutine is started",
+			)
+		}
+		r.closeWrite(p)
+		r.rests()
+		cancel() // Shutdown may wait for Serve
+		r.served()
+	}
+}
+
+// keepBusy lets all other processors be busy for a moment.
+func keepBusy() {
+	var busy sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) - 1 {
+		busy.Add(1)
+		go func() {
+			busy.Done()
+			for begin := time.Now(); time.Since(begin) < 300*time.Microsecond; {
+			}
+		}()
+	}
+	busy.Wait()
+}
+
+func (s suite) context(c *check.C) {
+	c.Variation(
+		"Serve was called for two listeners; three clients are there, and the handler of one waits for something else",
+	)
+	r := s.begin(c, 2)
+	all := []*client{r.newcomer(r.serves[0]), r.newcomer(r.serves[1]), r.newcomer(r.serves[1])}
+	deaf := r.newcomer(r.serves[0])
+	r.send(deaf, fault.Whole, orderDeaf)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e := r.shutdown(ctx)
+	r.waiting(e, "four clients are there, and ctx has not ended")
+	r.closeWrite(all[0])
+	r.ended(all[0], "Handle has returned")
+	for _, p := range append(all[1:], deaf) {
+		r.open(p, "ctx has not ended yet")
+	}
+	r.talk(all[1], "still here")
+	c.Say("the suite has cancelled ctx")
+	cancel()
+	r.returns(e, context.Canceled, "ctx has ended, and handlers are not waited for")
+	for _, p := range append(all[1:], deaf) {
+		r.ended(p, "ctx has ended")
+		c.WantNoDeadline("the server", p.Conn())
+	}
+	r.served()
+	r.hear()
+
+	c.Variation("Serve is running; a client is there; the ctx of Shutdown has ended before")
+	r = s.begin(c, 1)
+	p := r.newcomer(r.serves[0])
+	e = r.shutdown(ctx)
+	r.returns(e, context.Canceled, "ctx has ended")
+	r.ended(p, "ctx has ended")
+	r.served()
+
+	c.Variation("Serve is running; a client leaves, Shutdown returns, and ctx ends then")
+	r = s.begin(c, 1)
+	ctx, cancel = context.WithCancel(context.Background())
+	defer cancel()
+	p = r.newcomer(r.serves[0])
+	r.closeWrite(p)
+	r.ended(p, "Handle has returned")
+	r.returns(r.shutdown(ctx), nil, "nobody is there")
+	cancel()
+	r.served()
+}
+
+func (s suite) close(c *check.C) {
+	c.Variation(
+		"Serve was called for two listeners; clients are there, and the handler of one waits for something else",
+	)
+	r := s.begin(c, 2)
+	var all []*client
+	for i := range 6 {
+		all = append(all, r.newcomer(r.serves[i%2]))
+	}
+	r.send(all[5], fault.Whole, orderDeaf)
+	r.rests()
+	r.returns(r.closes(), nil, "it is not to wait for handlers")
+	for _, p := range all {
+		r.ended(p, "Close was called")
+		c.WantNoDeadline("the server", p.Conn())
+	}
+	r.served()
+	r.hear()
+
+	c.Variation("Serve is running; one client is there; the handler of another one calls Close")
+	r = s.begin(c, 1)
+	p, q := r.newcomer(r.serves[0]), r.newcomer(r.serves[0])
+	r.send(q, fault.Whole, orderStop)
+	r.ended(p, "Close was called")
+	r.ended(q, "Close was called")
+	r.served()
+
+	c.Variation("Close is called, and Serve was not")
+	r = s.begin(c, 0)
+	r.returns(r.closes(), nil, "nobody is there")
+}
+
+func (s suite) nobody(c *check.C) {
+	for _, end := range []func(r *run) *ending{
+		func(r *run) *ending { return r.shutdown(context.Background()) },
+		(*run).closes,
+	} {
+		c.Variation(
+			"a client connects, and Accept takes its time to return it; meanwhile the server ends",
+		)
+		r := s.begin(c, 0)
+		var has atomic.Bool
+		onward := make(chan struct{})
+		goesOn := sync.OnceFunc(func() { close(onward) })
+		c.Cleanup(goesOn)
+		ln := r.listen()
+		ln.leave = func() {
+			has.Store(true)
+			<-onward
+		}
+		v := r.serveOn(ln)
+		p := r.dial(v)
+		if !r.await("Serve to call Accept", func() bool { return has.Load() }) {
+			c.Fail("Serve does not call Accept")
+		}
+		e := end(r)
+		r.await(e.what+" to return", e.call.Ended) // it may wait for Serve
+		c.Say("Accept returns client 1")
+		goesOn()
+		r.returns(e, nil, "nobody is being served")
+		r.ended(p, e.what+" was called before Accept has returned it")
+		r.served()
+		c.Settle()
+		c.WantBytes("what client 1 received", p.Received(), nil)
+		if r.calls.Load() > 0 {
+			c.Fail(
+				"Handle was called for client 1, which Accept has returned after the call of %s",
+				e.what,
+			)
+		}
+
+		c.Variation(
+			"the server has ended; then Serve is called for another listener, with a client in its queue",
+		)
+		r = s.begin(c, 1)
+		p = r.newcomer(r.serves[0])
+		r.closeWrite(p)
+		r.ended(p, "Handle has returned")
+		r.returns(end(r), nil, "nobody is there")
+		ln = r.listen()
+		if _, err := ln.Dial(); err != nil {
+			c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
+		}
+		c.Say("the suite has called Serve once more")
+		r.serveOn(ln)
+		r.served()
+		if ln.asked() > 0 {
+			c.Fail("Serve 2 has called Accept, though the server had ended before")
+		}
+
+		c.Variation("the server has ended before the first Serve")
+		r = s.begin(c, 0)
+		r.returns(end(r), nil, "nobody is there")
+		c.Say("the suite has called Serve")
+		r.serve()
+		r.served()
+	}
+}
+
+func (s suite) again(c *check.C) {
+	c.Variation(
+		"Serve is running; a client is there; Shutdown is called twice, and Serve for another listener",
+	)
+	r := s.begin(c, 1)
+	p := r.newcomer(r.serves[0])
+	first, second := r.shutdown(context.Background()), r.shutdown(context.Background())
+	r.waiting(first, "client 1 is there")
+	r.waiting(second, "client 1 is there")
+	c.Say("the suite has called Serve once more")
+	r.serve()
+	r.served()
+	r.closeWrite(p)
+	r.returns(first, nil, "the last client has gone")
+	r.returns(second, nil, "the last client has gone")
+	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
+	r.returns(r.closes(), nil, "nobody is there")
+	r.returns(r.closes(), nil, "nobody is there")
+
+	c.Variation("Serve is running; a client is there; Shutdown waits, and Close is called")
+	r = s.begin(c, 1)
+	p = r.newcomer(r.serves[0])
+	first = r.shutdown(context.Background())
+	r.waiting(first, "client 1 is there")
+	r.returns(r.closes(), nil, "it does not wait for Shutdown")
+	r.ended(p, "Close was called")
+	r.returns(first, nil, "Close has ended what it waits for")
+	r.served()
+
+	c.Variation(
+		"Serve is running; the handler of a client waits for something else; Close is called, and then Shutdown",
+	)
+	r = s.begin(c, 1)
+	p = r.newcomer(r.serves[0])
+	r.send(p, fault.Whole, orderDeaf)
+	r.rests()
+	r.returns(r.closes(), nil, "it is not to wait for handlers")
+	r.ended(p, "Close was called")
+	first = r.shutdown(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	second = r.shutdown(ctx)
+	r.waiting(first, "the handler has not returned")
+	r.waiting(second, "the handler has not returned")
+	c.Say("the suite has cancelled the ctx of the second Shutdown")
+	cancel()
+	r.returns(second, context.Canceled, "its ctx has ended")
+	r.waiting(first, "its own ctx has not ended, and the handler has not returned")
+	c.Say("the handler returns")
+	r.hear()
+	r.returns(first, nil, "the handler has returned")
+	r.served()
+}
+
+func (s suite) alone(c *check.C) {
+	c.Variation(
+		"two servers, with a listener and a client each; one of them is shut down, and a third one is closed",
+	)
+	r, other := s.begin(c, 1), s.begin(c, 1)
+	p, q := r.newcomer(r.serves[0]), other.newcomer(other.serves[0])
+	e := r.shutdown(context.Background())
+	r.waiting(e, "its client is there")
+	r.served()
+	other.talk(q, "still here")
+	other.newcomer(other.serves[0])
+	r.closeWrite(p)
+	r.returns(e, nil, "its last client has gone; those of the other server are not its own")
+	third := s.begin(c, 1)
+	third.returns(third.closes(), nil, "nobody is there")
+	other.open(q, "another server was closed")
+	other.talk(q, "and still")
+	if other.serves[0].call.Ended() {
+		c.Fail("the Serve of one server has returned, because another one was closed")
+	}
+	other.returns(other.closes(), nil, "it is not to wait for handlers")
+	other.served()
+}

@@ -1,0 +1,353 @@
+package servingtest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+// The lines that the suite's handler takes for orders; it answers every other line in upper case.
+const (
+	orderReturn = "return"
+	orderClose  = "close and return"
+	orderPanic  = "panic"
+	orderNilMap = "write to a nil map"
+	orderDeaf   = "wait for something else"
+	orderStop   = "close the server"
+)
+
+// visits is nil: nobody has made the map.
+var visits map[string]int
+
+// run is one server: its methods, the suite's listeners and its handler.
+type run struct {
+	c       *check.C
+	server  Server
+	serves  []*serve
+	clients []*client
+
+	accepted sync.Map // what Accept has returned
+
+	// of the handler
+	calls, over atomic.Int32
+	strange     atomic.Bool   // it was called with something that Accept has not returned
+	deaf        chan struct{} // closed when handlers that wait for something else go on
+	hear        func()        // closes it
+	silent      bool          // it does nothing but that
+}
+
+// serve is one call of Serve.
+type serve struct {
+	name   string // "Serve 1"
+	ln     *listener
+	call   *check.Call
+	closed bool
+	err    error
+}
+
+// begin makes a server and calls Serve for n listeners.
+func (s suite) begin(c *check.C, n int) *run {
+	r := &run{c: c, deaf: make(chan struct{})}
+	r.hear = sync.OnceFunc(func() { close(r.deaf) })
+	c.Cleanup(r.hear)
+	r.server = s.lab.New(r.handle)
+	for range n {
+		r.serve()
+	}
+	return r
+}
+
+func (r *run) serve() *serve { return r.serveOn(r.listen()) }
+
+func (r *run) listen() *listener { return &listener{Listener: r.c.Listen(), r: r} }
+
+func (r *run) serveOn(ln *listener) *serve {
+	v := &serve{name: fmt.Sprintf("Serve %d", len(r.serves)+1), ln: ln}
+	r.serves = append(r.serves, v)
+	v.call = r.c.Start("Serve(ln)", func() { v.closed, v.err = r.server.Serve(ln) })
+	return v
+}
+
+// accepting waits until every Serve has called Accept.
+func (r *run) accepting() {
+	for _, v := range r.serves {
+		if !r.await(v.name+" to call Accept", v.ln.Starved) {
+			r.c.Fail("%s does not call Accept", v.name)
+		}
+	}
+}
+
+func (r *run) handle(conn net.Conn) {
+	r.calls.Add(1)
+	defer r.over.Add(1)
+	if _, ok := r.accepted.Load(conn); !ok {
+		r.strange.Store(true)
+	}
+	if r.silent {
+		<-r.deaf
+		return
+	}
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		switch line := lines.Text(); line {
+		case orderReturn:
+			return
+		case orderClose:
+			conn.Close()
+			return
+		case orderPanic:
+			panic("the handler panics, as it was told")
+		case orderNilMap:
+			visits["client"]++
+		case orderDeaf:
+			<-r.deaf
+			return
+		case orderStop:
+			r.server.Close()
+		default:
+			if _, err := io.WriteString(conn, strings.ToUpper(line)+"\n"); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// client is a client of the suite's.
+type client struct {
+	*fault.Peer
+	name  string
+	heard int // bytes of answers that were looked at
+}
+
+func (r *run) dial(v *serve) *client {
+	peer, err := v.ln.Dial()
+	if err != nil && v.ln.closes() {
+		r.c.Fail("the server has closed a listener, and neither Shutdown nor Close was called")
+	}
+	if err != nil {
+		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
+	}
+	p := &client{Peer: peer, name: fmt.Sprintf("client %d", len(r.clients)+1)}
+	r.clients = append(r.clients, p)
+	r.c.Step("%s connected to the listener of %s", p.name, v.name)
+	return p
+}
+
+// newcomer is a client that has been answered once.
+func (r *run) newcomer(v *serve) *client {
+	p := r.dial(v)
+	r.talk(p, "hello")
+	return p
+}
+
+func (r *run) send(p *client, cut fault.Cut, line string) {
+	r.c.Say("%s has sent the line %q", p.name, line)
+	p.Send(cut.Pieces([]byte(line + "\n"))...)
+}
+
+func (r *run) talk(p *client, line string) { r.talkIn(p, fault.Whole, line) }
+
+// talkIn sends a line in pieces and waits for its answer.
+func (r *run) talkIn(p *client, cut fault.Cut, line string) {
+	r.send(p, cut, line)
+	want := strings.ToUpper(line) + "\n"
+	came := func() bool { return len(p.Received())-p.heard >= len(want) }
+	if !r.await("the answer to "+p.name, func() bool { return came() || p.Over() != nil }) {
+		r.c.Fail("%s waits for its answer, and nothing happens", p.name)
+	} else if !came() {
+		r.c.Fail("the connection of %s ended before the answer came: %v", p.name, p.Over())
+	}
+	got := string(p.Received()[p.heard:])
+	r.c.WantText("the answer to "+p.name, got, want)
+	p.heard += len(want)
+	r.c.Step("%s received %q", p.name, got)
+}
+
+func (r *run) closeWrite(p *client) {
+	r.c.Say("%s has closed its side", p.name)
+	p.CloseWrite()
+}
+
+// await waits for cond. It gives up, and returns false, when nothing moves any more.
+func (r *run) await(what string, cond func() bool) bool {
+	still := patience()
+	r.c.Await(what, func() bool { return cond() || still(r.c) })
+	return cond()
+}
+
+// patience returns a function that reports whether nothing has moved for as long as code may pause
+// that looks around from time to time. Only the time counts that the suite itself was awake.
+func patience() func(c *check.C) bool {
+	var total time.Duration
+	last := time.Now()
+	return func(c *check.C) bool {
+		now := time.Now()
+		total += min(now.Sub(last), 25*time.Millisecond)
+		last = now
+		return total > 200*time.Millisecond && c.Resting() && c.Resting()
+	}
+}
+
+// rests waits until the code has done all that it does for now.
+func (r *run) rests() { r.c.Await("the server to wait", r.c.Resting) }
+
+func isClosed(p *client) bool { return p.Conn().Did().Closed == "Close" }
+
+// ended waits for the connection of p to be closed. why is what should have ended it.
+func (r *run) ended(p *client, why string) {
+	if !r.await("the end of the connection of "+p.name, func() bool { return isClosed(p) }) {
+		r.c.Fail("%s, and the server has not called Close on the connection of %s", why, p.name)
+	}
+	r.c.Step("the connection of %s has ended", p.name)
+}
+
+// open ends the case if the connection of p is closed.
+func (r *run) open(p *client, why string) {
+	r.rests()
+	if p.Conn().Did().Closed != "" {
+		r.c.Fail("the server has closed the connection of %s: %s", p.name, why)
+	}
+}
+
+// ending is a call of Shutdown or Close.
+type ending struct {
+	what string
+	call *check.Call
+	err  error
+}
+
+func (r *run) shutdown(ctx context.Context) *ending {
+	e := &ending{what: "Shutdown(ctx)"}
+	r.c.Say("the suite has called Shutdown(ctx)")
+	e.call = r.c.Start(e.what, func() { e.err = r.server.Shutdown(ctx) })
+	return e
+}
+
+func (r *run) closes() *ending {
+	e := &ending{what: "Close()"}
+	r.c.Say("the suite has called Close()")
+	e.call = r.c.Start(e.what, func() { e.err = r.server.Close() })
+	return e
+}
+
+// returns waits for a call of Shutdown or Close, which has nothing to wait for; because says why not.
+func (r *run) returns(e *ending, want error, because string) {
+	if !r.await(e.what+" to return", e.call.Ended) {
+		r.c.Fail("%s does not return: %s", e.what, because)
+	}
+	r.c.Step("%s returned %s", e.what, check.Err(e.err))
+	if want == nil {
+		r.c.WantNil(e.what, e.err)
+	} else {
+		r.c.WantError(e.what, e.err, want)
+	}
+}
+
+// waiting ends the case if a call of Shutdown has returned; because says why it should wait.
+func (r *run) waiting(e *ending, because string) {
+	r.c.Await("Shutdown to wait", func() bool { return e.call.Ended() || r.c.Resting() })
+	if e.call.Ended() {
+		r.c.Fail("%s has returned (%s): %s", e.what, check.Err(e.err), because)
+	}
+}
+
+// served waits until every Serve has returned ErrServerClosed, and its listener is closed.
+func (r *run) served() {
+	for _, v := range r.serves {
+		if !r.await(v.name+" to return", v.call.Ended) {
+			r.c.Fail("%s does not return, though the server has ended", v.name)
+		}
+		r.c.Step("%s returned %s", v.name, check.Err(v.err))
+		if !v.closed {
+			r.c.Fail("%s returned %s, not ErrServerClosed", v.name, check.Err(v.err))
+		}
+		if !v.ln.closes() {
+			r.c.Fail("%s has returned, and its listener is still open", v.name)
+		}
+	}
+}
+
+// calledWell ends the case when the handler was called more often than there are clients, or with
+// something else than a connection of theirs.
+func (r *run) calledWell() {
+	if r.strange.Load() {
+		r.c.Fail("Handle was called with something else than the net.Conn that Accept had returned")
+	}
+	if calls := int(r.calls.Load()); calls > len(r.clients) {
+		r.c.Fail("Handle was called %d times for %d clients", calls, len(r.clients))
+	}
+}
+
+// stop ends what is left of a server at the end of a variation that is not about its end.
+func (r *run) stop() {
+	r.hear()
+	for _, v := range r.serves {
+		v.ln.Listener.Close()
+	}
+	for _, p := range r.clients {
+		p.CloseWrite()
+	}
+	r.rests()
+}
+
+// listener is what Serve gets. It knows how often Accept was called, and who has closed it.
+type listener struct {
+	*fault.Listener
+	r     *run
+	enter func(calls int) // called at the beginning of Accept; may be nil
+	leave func()          // called when Accept has got a client; may be nil
+
+	mu     sync.Mutex
+	calls  int
+	closed bool // by the server
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	calls := 0
+	l.look(func() {
+		l.calls++
+		calls = l.calls
+	})
+	if l.enter != nil {
+		l.enter(calls)
+	}
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.r.accepted.Store(conn, true)
+		if l.leave != nil {
+			l.leave()
+		}
+	}
+	return conn, err
+}
+
+// Close is called by the server.
+func (l *listener) Close() error {
+	l.look(func() { l.closed = true })
+	return l.Listener.Close()
+}
+
+func (l *listener) look(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
+func (l *listener) closes() (closed bool) {
+	l.look(func() { closed = l.closed })
+	return closed
+}
+
+func (l *listener) asked() (calls int) {
+	l.look(func() { calls = l.calls })
+	return calls
+}

@@ -1,0 +1,513 @@
+package roomtest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+const (
+	maxLine = 1024 // bytes before the end of a line
+	maxName = 20   // characters
+	crowd   = 20   // members
+	kept    = 16   // lines that are kept for a member that does not read
+	most    = 1000 // lines, after which it has left
+)
+
+func quote(text string) string { return strconv.Quote(text) }
+
+func (s suite) name(c *check.C) {
+	for _, cut := range c.Cuts(2) {
+		c.Variation("Serve is running; two clients connect and send their names, %s", cut.Name)
+		r, _ := s.open(c)
+		for _, name := range []string{"anna", "ben"} {
+			p := r.dial()
+			p.sendsIn(cut, name)
+			p.isHere(name)
+		}
+		r.quiet(r.members...)
+		r.close()
+	}
+	c.Variation(
+		"Serve is running; a client says nothing for a while; another one sends its name, and is silent, too",
+	)
+	r, _ := s.open(c)
+	late := r.dial()
+	r.enters("anna")
+	c.Late()
+	late.sends("ben")
+	late.isHere("ben")
+	r.close()
+
+	c.Variation("Serve is running; %d members come one after the other", crowd)
+	r, _ = s.open(c)
+	for i := range crowd {
+		r.enters(fmt.Sprintf("member%d", i))
+	}
+	r.quiet(r.members...)
+	r.close()
+}
+
+func (s suite) says(c *check.C) {
+	r, members := s.open(c, "anna", "ben", "carl")
+	for _, line := range []string{
+		"hello", "", " ", "你好, \xff\xfe and \x00", "100%d %s %!", "* ben has left", "your name?", "exit now",
+		"Exit", "anna: I am not anna", `\n`, "\tx\v",
+	} {
+		c.Variation("Serve is running; anna, ben and carl are there; each says %s", quote(line))
+		for _, p := range members {
+			p.says(line)
+		}
+	}
+	c.Variation("Serve is running; anna, ben and carl are there; anna says the same twice")
+	members[0].says("twice")
+	members[0].says("twice")
+	r.quiet(members...)
+	r.close()
+
+	c.Variation("Serve is running; %d members are there, and each says something", crowd)
+	r, _ = s.open(c)
+	for i := range crowd {
+		r.enters(fmt.Sprintf("member%d", i))
+	}
+	for _, p := range r.members {
+		p.says("hello from " + p.name)
+	}
+	r.quiet(r.members...)
+	r.close()
+
+	c.Variation("Serve is running; anna and ben are there, and say 150 lines in turn")
+	r, members = s.open(c, "anna", "ben")
+	for i := range 150 {
+		members[i%2].says(fmt.Sprintf("line %d", i))
+	}
+	r.close()
+
+	c.Variation("Serve was called twice, for two rooms; anna is in both, ben in the second one")
+	r, members = s.open(c, "anna")
+	other, others := s.open(c, "anna", "ben")
+	members[0].says("is anybody here?")
+	others[0].says("hello")
+	r.quiet(append(members, others...)...)
+	r.close()
+	other.close()
+}
+
+func (s suite) names(c *check.C) {
+	bad := fmt.Sprintf("a name has 1 to %d letters and digits; your name?", maxName)
+	r, members := s.open(c, "anna")
+	p := r.dial()
+	for _, name := range []string{
+		"", " ", "anna maria", "*", "a-b", "_", "anna!", "anna:", "\xff", "x\x00", "😀", " anna", "anna ", "\tanna",
+		"carl\r\r", strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1),
+	} {
+		c.Variation(
+			"Serve is running; anna is there; a client, which was asked for its name, sends %s",
+			quote(name),
+		)
+		p.sends(name)
+		p.hears(bad)
+	}
+	r.quiet(members[0], p)
+	for _, name := range []string{
+		"a", "7", "Anna", "张三", "josé", strings.Repeat("x", maxName), strings.Repeat("é", maxName),
+		strings.Repeat("中", maxName), "٣", "exit2", "EXIT",
+	} {
+		c.Variation(
+			"Serve is running; anna is there; a client, which was asked for its name, sends %s",
+			quote(name),
+		)
+		p.sends(name)
+		p.isHere(name)
+		p = r.dial()
+	}
+	r.close()
+
+	c.Variation(
+		"Serve is running; anna and ben are there; a client sends names that are taken or bad, again and again",
+	)
+	r, _ = s.open(c, "anna", "ben")
+	p = r.dial()
+	for i := range 30 {
+		name := []string{"anna", "ben", "a b"}[i%3]
+		p.sends(name)
+		if i%3 == 2 {
+			p.hears(bad)
+		} else {
+			p.hears(name + " is taken; your name?")
+		}
+	}
+	r.quiet(r.members...)
+	p.sends("carl")
+	p.isHere("carl")
+	r.close()
+}
+
+func (s suite) nameless(c *check.C) {
+	ways := []struct {
+		what string
+		do   func(p *client)
+	}{
+		{"sends exit", func(p *client) { p.sends("exit") }},
+		{"ends its stream", func(p *client) { p.CloseWrite() }},
+		{"resets its connection", func(p *client) { p.Reset() }},
+		{"ends its stream in the middle of its name", func(p *client) {
+			p.sendsBytes(fault.Whole, "carl")
+			p.CloseWrite()
+		}},
+		{
+			"sends a line that is too long",
+			func(p *client) { p.sendsBytes(fault.Whole, strings.Repeat("x", maxLine+1)) },
+		},
+	}
+	for _, way := range ways {
+		c.Variation(
+			"Serve is running; anna and ben are there; a client without a name hears nothing, and %s",
+			way.what,
+		)
+		r, members := s.open(c, "anna", "ben")
+		p, q := r.dial(), r.dial()
+		members[0].says("hello")
+		members[1].says("hi")
+		q.sends("ben")
+		q.hears("ben is taken; your name?")
+		members[0].says("how are you?")
+		r.quiet(append(members, p, q)...)
+		way.do(p)
+		p.isClosed()
+		r.quiet(append(members, q)...)
+		members[0].says("still here")
+		r.enters("carl")
+		r.quiet(append(r.members, q)...)
+		r.close()
+	}
+}
+
+func (s suite) whole(c *check.C) {
+	for _, cut := range c.Cuts(1, 3, 7) {
+		c.Variation(
+			"Serve is running; anna is there; a client sends its name and six lines together, %s",
+			cut.Name,
+		)
+		r, members := s.open(c, "anna")
+		p := r.dial()
+		p.sendsBytes(cut, "ben\r\n你好\none\r\n\n\r\n two \rthree\r\r\nexit \n")
+		p.isHere("ben")
+		members[0].hears("ben: 你好", "ben: one", "ben: ", "ben: ", "ben:  two \rthree\r", "ben: exit ")
+		r.quiet(r.members...)
+		r.close()
+	}
+	for _, reset := range []bool{false, true} {
+		c.Variation("Serve is running; ben leaves in the middle of a line")
+		r, members := s.open(c, "anna", "ben")
+		ben := members[1]
+		ben.says("how much is it?")
+		ben.sendsBytes(fault.After(2), "100")
+		r.quiet(members...)
+		c.Say("ben's stream ends")
+		if reset {
+			ben.Reset()
+		} else {
+			ben.CloseWrite()
+		}
+		ben.left()
+		r.quiet(r.members...)
+		r.close()
+	}
+	c.Variation("Serve is running; ben sends exit without the end of the line, and the end later")
+	r, members := s.open(c, "anna", "ben")
+	members[1].sendsBytes(fault.After(2), "exit")
+	r.quiet(members...)
+	members[0].says("are you there?")
+	members[1].sendsBytes(fault.Whole, "\n")
+	members[1].left()
+	r.close()
+}
+
+func (s suite) long(c *check.C) {
+	longest := strings.Repeat("x", maxLine-1) + "y"
+	for _, cut := range []fault.Cut{fault.Whole, fault.After(maxLine), fault.Random(c.Seed(), 200)} {
+		c.Variation("Serve is running; ben says lines of %d bytes, %s", maxLine, cut.Name)
+		r, members := s.open(c, "anna", "ben")
+		for range 2 {
+			members[1].sendsIn(cut, longest)
+			members[0].hears("ben: " + longest)
+		}
+		members[1].says("short")
+		r.close()
+	}
+	for _, line := range []string{
+		strings.Repeat("x", maxLine+1), strings.Repeat("é", maxLine/2) + "x",
+		strings.Repeat("x", 100_000), strings.Repeat("x", 1<<20+1),
+	} {
+		for _, end := range []string{"", "\nmore\n"} {
+			c.Variation(
+				"Serve is running; ben sends %d bytes without an end, and then %s",
+				len(line),
+				quoted(end),
+			)
+			r, members := s.open(c, "anna", "ben")
+			members[1].Send(fault.Random(c.Seed(), 50_000).Pieces([]byte(line + end))...)
+			members[1].left()
+			r.quiet(r.members...)
+			r.enters("carl").says("hello")
+			r.close()
+		}
+	}
+}
+
+func (s suite) leaves(c *check.C) {
+	ways := []struct {
+		what string
+		do   func(p *client)
+	}{
+		{"sends exit", func(p *client) { p.sends("exit") }},
+		{"sends exit and one more line", func(p *client) { p.sends("exit", "and one more thing") }},
+		{"ends its stream", func(p *client) { p.CloseWrite() }},
+		{"sends exit and ends its stream", func(p *client) {
+			p.sends("exit")
+			p.CloseWrite()
+		}},
+		{"resets its connection", func(p *client) { p.Reset() }},
+		{"sends exit and resets its connection", func(p *client) {
+			p.sends("exit")
+			p.Reset()
+		}},
+	}
+	for _, way := range ways {
+		c.Variation("Serve is running; anna, ben and carl are there; ben %s", way.what)
+		r, members := s.open(c, "anna", "ben", "carl")
+		anna, ben := members[0], members[1]
+		way.do(ben)
+		ben.left()
+		anna.says("he has gone")
+		r.quiet(append(r.members, ben)...)
+		r.enters("ben").says("I am back")
+		anna.says("welcome")
+		r.quiet(r.members...)
+		r.close()
+	}
+	for _, err := range fault.Failures("write")[:6] {
+		c.Variation("Serve is running; anna, ben and carl are there; a Write to ben fails: %v", err)
+		r, members := s.open(c, "anna", "ben", "carl")
+		members[1].Conn().Break(3, err)
+		members[0].sends("hello")
+		members[2].hears("anna: hello")
+		members[1].left()
+		members[0].says("he has gone")
+		r.enters("ben")
+		r.quiet(r.members...)
+		r.close()
+	}
+	c.Variation("Serve is running; all leave, and others come")
+	r, _ := s.open(c)
+	for range 3 {
+		for _, name := range []string{"anna", "ben", "carl"} {
+			r.enters(name)
+		}
+		for len(r.members) > 0 {
+			p := r.members[0]
+			p.sends("exit")
+			p.left()
+		}
+	}
+	r.close()
+}
+
+func (s suite) slow(c *check.C) {
+	c.Variation("Serve is running; anna, ben and carl are there; ben does not read")
+	r, members := s.open(c, "anna", "ben", "carl")
+	anna, ben, carl := members[0], members[1], members[2]
+	reads := ben.stopsReading()
+	r.members = []*client{anna, carl}
+	want := []string{
+		"anna: hello",
+		"carl: hello, anna",
+		"* dora is here",
+		"dora: hello, all",
+		"* dora has left",
+	}
+	anna.says("hello")
+	carl.says("hello, anna")
+	dora := r.enters("dora")
+	dora.says("hello, all")
+	dora.sends("exit")
+	dora.left()
+	for i := range kept - len(want) {
+		line := fmt.Sprintf("line %d", i)
+		anna.says(line)
+		want = append(want, "anna: "+line)
+	}
+	ben.sends("I can speak, all the same")
+	r.tells("ben: I can speak, all the same")
+	c.Say("ben reads again")
+	reads()
+	ben.hears(want...)
+	r.members = append(r.members, ben)
+	ben.says("hello again")
+	anna.says("hello again, too")
+	r.quiet(anna, ben, carl)
+	r.close()
+
+	c.Variation("Serve is running; ben does not read, and leaves")
+	r, members = s.open(c, "anna", "ben", "carl")
+	members[1].stopsReading()
+	r.members = []*client{members[0], members[2]}
+	members[0].says("hello")
+	members[1].sends("exit")
+	members[1].left()
+	members[0].says("he has gone")
+	r.quiet(r.members...)
+	r.close()
+}
+
+func (s suite) dropped(c *check.C) {
+	c.Variation(
+		"Serve is running; anna, ben and carl are there; ben does not read; anna says %d lines",
+		most+40,
+	)
+	r, members := s.open(c, "anna", "ben", "carl")
+	anna, ben, carl := members[0], members[1], members[2]
+	defer ben.stopsReading()()
+	const batch = 10
+	gone := 0 // how often carl was told
+	for said := 0; said < most+40; said += batch {
+		var lines, want []string
+		for i := range batch {
+			lines = append(lines, fmt.Sprintf("line %d", said+i))
+			want = append(want, "anna: "+lines[i])
+		}
+		anna.Send([]byte(strings.Join(lines, "\n") + "\n"))
+		c.Say("anna has sent lines %d to %d", said, said+batch-1)
+		gone += carl.hearsWithout(want, "* ben has left")
+	}
+	r.members = []*client{anna, carl}
+	if gone == 0 {
+		carl.hears("* ben has left")
+	}
+	anna.hears("* ben has left")
+	ben.isClosed()
+	if gone > 1 {
+		c.Fail("carl was told %d times that ben has left", gone)
+	}
+	anna.says("he has gone")
+	r.enters("ben").says("I am back")
+	r.quiet(r.members...)
+	r.close()
+}
+
+// hearsWithout waits for lines, between which the line other may be, too; it returns how often it was.
+func (p *client) hearsWithout(lines []string, other string) (found int) {
+	got := func() (lines, others []string) { // those that are whole
+		all := strings.SplitAfter(string(p.Received()[p.heard:]), "\n")
+		for _, line := range all[:len(all)-1] {
+			if line == other+"\n" {
+				others = append(others, line)
+			} else {
+				lines = append(lines, line)
+			}
+		}
+		return lines, others
+	}
+	p.r.await("what "+p.name+" is to get", func() bool {
+		came, _ := got()
+		return len(came) >= len(lines) || p.Over() != nil
+	})
+	came, others := got()
+	text := strings.Join(came, "")
+	p.r.c.WantText("what "+p.name+" got", text, strings.Join(lines, "\n")+"\n")
+	p.heard += len(text) + len(strings.Join(others, ""))
+	return len(others)
+}
+
+func (s suite) ends(c *check.C) {
+	c.Variation("the listener is closed before Serve is called")
+	r := &room{c: c, ln: c.Listen()}
+	r.ln.Close()
+	r.call = c.Start("Serve(ln)", func() { r.err = s.lab.Serve(r.ln) })
+	r.returns(nil)
+
+	for _, err := range []error{
+		nil,
+		errors.New("the network card is on fire"),
+		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EBADF)},
+		io.EOF,
+	} {
+		c.Variation(
+			"Serve is running; members, one of whom does not read, and a client without a name are there",
+		)
+		r, members := s.open(c, "anna", "ben", "carl")
+		r.dial()
+		members[1].stopsReading()
+		members[0].sends("hello")
+		members[2].hears("anna: hello")
+		r.end(err)
+		r.returns(err)
+		for _, p := range r.clients {
+			p.isClosed()
+		}
+	}
+	c.Variation(
+		"Serve is running; anna is there; the listener is closed, and closing her connection takes a while",
+	)
+	r, members := s.open(c, "anna")
+	var closing atomic.Bool
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	c.Cleanup(release)
+	members[0].Conn().Before("Close", func() error {
+		closing.Store(true)
+		<-released
+		return nil
+	})
+	r.end(nil)
+	c.Await(
+		"the connection to be closed",
+		func() bool { return (closing.Load() || r.call.Ended()) && c.Resting() },
+	)
+	if r.call.Ended() {
+		c.Fail("Serve has returned, and the connection of anna is not closed yet")
+	}
+	release()
+	r.returns(nil)
+
+	c.Variation("Serve is running; a client has connected and gone; the listener is closed")
+	r, members = s.open(c, "anna")
+	members[0].sends("exit")
+	members[0].left()
+	r.end(nil)
+	r.returns(nil)
+}
+
+// end lets Accept fail, or closes the listener if err is nil.
+func (r *room) end(err error) {
+	if err == nil {
+		r.c.Say("the suite has closed the listener")
+		r.ln.Close()
+		return
+	}
+	r.c.Say("Accept returns the error %s", check.Err(err))
+	r.ln.Fail(err)
+}
+
+func (r *room) returns(want error) {
+	if !r.await("Serve to return", r.call.Ended) {
+		r.c.Fail("Accept has failed, and Serve does not return")
+	}
+	r.step("Serve returned %s", check.Err(r.err))
+	if want != nil {
+		r.c.WantError("what Serve returned", r.err, want)
+	} else if r.err != nil {
+		r.c.Fail("the listener was closed, and Serve returned an error, not nil")
+	}
+}

@@ -1,0 +1,259 @@
+package roomtest
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+// room is one call of Serve, and who is there.
+type room struct {
+	c       *check.C
+	ln      *fault.Listener
+	call    *check.Call
+	err     error // what Serve returned
+	clients []*client
+	members []*client // in the order in which they came
+	opening bool      // what happens is in no step: a variation has said who is there
+}
+
+// client is a client of the suite's.
+type client struct {
+	*fault.Peer
+	r     *room
+	name  string // "client 1", or the name that it has in the room
+	heard int    // bytes that were looked at
+}
+
+// open calls Serve, and lets members with these names come.
+func (s suite) open(c *check.C, names ...string) (*room, []*client) {
+	r := &room{c: c, ln: c.Listen()}
+	r.call = c.Start("Serve(ln)", func() { r.err = s.lab.Serve(r.ln) })
+	r.opening = true
+	for _, name := range names {
+		r.enters(name)
+	}
+	r.opening = false
+	return r, r.members
+}
+
+func (r *room) step(format string, args ...any) {
+	if !r.opening {
+		r.c.Say(format, args...)
+	}
+}
+
+// dial connects a client, which is asked for its name.
+func (r *room) dial() *client {
+	p := r.silent()
+	p.hears("your name?")
+	return p
+}
+
+// silent connects a client, and does not look what it gets.
+func (r *room) silent() *client {
+	peer, err := r.ln.Dial()
+	if err != nil && r.call.Ended() {
+		r.c.Fail("Serve has returned (%s), and the listener was not closed", check.Err(r.err))
+	} else if err != nil {
+		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
+	}
+	p := &client{Peer: peer, r: r, name: "a client"}
+	r.clients = append(r.clients, p)
+	r.step("a client connected")
+	return p
+}
+
+// enters lets a member come, of whom all are told.
+func (r *room) enters(name string) *client {
+	p := r.dial()
+	p.sends(name)
+	p.isHere(name)
+	return p
+}
+
+// isHere makes p, which has sent a good name, a member.
+func (p *client) isHere(name string) {
+	p.name = name
+	p.r.members = append(p.r.members, p)
+	p.r.tells("* " + name + " is here")
+}
+
+// tells waits until every member has got a line.
+func (r *room) tells(line string, but ...*client) {
+	for _, p := range r.members {
+		if len(but) == 0 || p != but[0] {
+			p.hears(line)
+		}
+	}
+}
+
+func (p *client) sends(lines ...string) { p.sendsIn(fault.Whole, lines...) }
+
+// sendsIn sends lines, each with its end, in pieces.
+func (p *client) sendsIn(cut fault.Cut, lines ...string) {
+	p.sendsBytes(cut, strings.Join(lines, "\n")+"\n")
+}
+
+func (p *client) sendsBytes(cut fault.Cut, data string) {
+	p.r.step("%s has sent %s", p.name, quoted(data))
+	p.Send(cut.Pieces([]byte(data))...)
+}
+
+// says sends a line and waits until all others have got it.
+func (p *client) says(line string) {
+	p.sends(line)
+	p.r.tells(p.name+": "+line, p)
+}
+
+// hears waits for lines, which must come next.
+func (p *client) hears(lines ...string) {
+	want := strings.Join(lines, "\n") + "\n"
+	got := func() string { return string(p.Received()[p.heard:]) }
+	came := p.r.await(
+		"what "+p.name+" is to get",
+		func() bool { return len(got()) >= len(want) || p.Over() != nil },
+	)
+	text := got()
+	if ended := p.Over(); len(text) < len(want) && strings.HasPrefix(want, text) {
+		switch {
+		case p.r.call.Ended():
+			p.r.c.Fail(
+				"Serve has returned (%s), and %s waits for %s",
+				check.Err(p.r.err),
+				p.name,
+				quoted(want),
+			)
+		case ended != nil:
+			p.r.c.Fail(
+				"the connection of %s has ended (%v), before it got %s",
+				p.name,
+				ended,
+				quoted(want),
+			)
+		case !came:
+			p.r.c.Fail(
+				"%s waits for %s, has got %s, and nothing happens",
+				p.name,
+				quoted(want),
+				quoted(text),
+			)
+		}
+	}
+	if !strings.HasPrefix(text, want) { // as many lines of it
+		got := strings.SplitAfterN(text, "\n", len(lines)+1)
+		text = strings.Join(got[:min(len(got), len(lines))], "")
+		p.r.c.WantText("what "+p.name+" got", text, want)
+	}
+	p.heard += len(want)
+	p.r.step("%s got %s", p.name, quoted(want))
+}
+
+// quiet ends the case if a client has got something that was not looked at.
+func (r *room) quiet(clients ...*client) {
+	r.c.Await("the room to be quiet", func() bool { return r.call.Ended() || r.c.Resting() })
+	for _, p := range clients {
+		if more := string(p.Received()[p.heard:]); more != "" {
+			r.c.Fail("%s got %s, which is not for it", p.name, quoted(more))
+		}
+	}
+}
+
+// left waits until a member is out: its connection is closed, and the others are told.
+func (p *client) left() {
+	r := p.r
+	for i, m := range r.members {
+		if m == p {
+			r.members = append(r.members[:i:i], r.members[i+1:]...)
+			break
+		}
+	}
+	r.tells("* " + p.name + " has left")
+	p.isClosed()
+}
+
+// isClosed waits until the server has closed a connection.
+func (p *client) isClosed() {
+	closed := func() bool { return p.Conn().Did().Closed == "Close" }
+	if !p.r.await("the end of the connection of "+p.name, closed) {
+		p.r.c.Fail("%s has left, and the server has not called Close on its connection", p.name)
+	}
+	p.r.step("the connection of %s is closed", p.name)
+}
+
+// await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing moves
+// any more.
+func (r *room) await(what string, cond func() bool) bool {
+	still := patience()
+	r.c.Await(what, func() bool { return cond() || r.call.Ended() || still(r.c) })
+	if r.call.Ended() {
+		r.c.Settle()
+	}
+	return cond()
+}
+
+// patience returns a function that reports whether nothing has moved for as long as code may pause
+// that looks around from time to time. Only the time counts that the suite itself was awake.
+func patience() func(c *check.C) bool {
+	var total time.Duration
+	last := time.Now()
+	return func(c *check.C) bool {
+		now := time.Now()
+		total += min(now.Sub(last), 25*time.Millisecond)
+		last = now
+		return total > 200*time.Millisecond && c.Resting() && c.Resting()
+	}
+}
+
+// stopsReading makes every Write to p wait, as it does when the buffers are full: until it reads again,
+// the server closes the connection, or a deadline for the Write has passed.
+func (p *client) stopsReading() (reads func()) {
+	p.r.step("%s does not read any more", p.name)
+	again := make(chan struct{})
+	reads = sync.OnceFunc(func() { close(again) })
+	p.r.c.Cleanup(reads)
+	p.Conn().Before("Write", func() error {
+		clock := time.NewTicker(time.Millisecond)
+		defer clock.Stop()
+		var timed time.Time // since when there is a deadline
+		for {
+			d := p.Conn().Did()
+			if d.Timed && timed.IsZero() {
+				timed = time.Now()
+			}
+			if d.Closed == "Close" || d.Timed && time.Since(timed) > d.Patience {
+				return nil // and the Write itself fails
+			}
+			select {
+			case <-again:
+				return nil
+			case <-clock.C:
+			}
+		}
+	})
+	return reads
+}
+
+// close ends Serve at the end of a variation that is not about how it ends.
+func (r *room) close() {
+	r.ln.Close()
+	for _, p := range r.clients {
+		p.CloseWrite()
+	}
+	r.c.Await("Serve to return", func() bool { return r.call.Ended() || r.c.Resting() })
+}
+
+// quoted is text in quotes, shortened.
+func quoted(text string) string {
+	const most = 60
+	if text == "" {
+		return "nothing"
+	}
+	if len(text) <= most {
+		return quote(text)
+	}
+	return quote(text[:most/2]) + " … " + quote(text[len(text)-most/4:])
+}

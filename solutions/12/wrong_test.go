@@ -1,0 +1,647 @@
+package room_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"socketbook/labs/12/roomtest"
+	"socketbook/tools/check"
+)
+
+// wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
+// failure text of a case in testdata is the one that the first answer named for it provokes.
+var wrong = []check.Answer{
+	answer("one client after the other", serveInTurn, roomtest.Name),
+	flawed("nobody is asked", func(h *hall) { h.asks[0] = "" }, roomtest.Name),
+	flawed("a question without an end", func(h *hall) { h.asks[0] = "your name? " }, roomtest.Name),
+	flawed("one read is one line", func(h *hall) { h.read = readOnce }, roomtest.Name),
+	flawed("the newcomer is not told", func(h *hall) {
+		h.told = func(h *hall, g *guest) { h.tell(g, "* "+g.name+" is here") }
+	}, roomtest.Name),
+	flawed("only the newcomer is told", func(h *hall) {
+		h.told = func(h *hall, g *guest) { h.put(h, g, "* "+g.name+" is here") }
+	}, roomtest.Name),
+	flawed("who is silent for 100 ms has to go", func(h *hall) {
+		h.told = func(h *hall, g *guest) {
+			g.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			h.tell(nil, "* "+g.name+" is here")
+		}
+	}, roomtest.Name),
+	flawed("room for ten", func(h *hall) {
+		h.taken = func(h *hall, name string) bool { return h.here[name] != nil || len(h.here) == 10 }
+	}, roomtest.Name),
+
+	flawed("the speaker hears itself", says(func(h *hall, g *guest, line string) {
+		h.tell(nil, g.name+": "+line)
+	}), roomtest.Says),
+	flawed("the line is a format", says(func(h *hall, g *guest, line string) {
+		var none []any
+		h.tell(g, fmt.Sprintf(g.name+": "+line, none...))
+	}), roomtest.Says),
+	flawed("spaces around a line are lost", says(func(h *hall, g *guest, line string) {
+		h.tell(g, g.name+": "+strings.TrimSpace(line))
+	}), roomtest.Says),
+	flawed("an empty line is not said", says(func(h *hall, g *guest, line string) {
+		if line != "" {
+			h.tell(g, g.name+": "+line)
+		}
+	}), roomtest.Says),
+	flawed("what is not UTF-8 is repaired", says(func(h *hall, g *guest, line string) {
+		h.tell(g, g.name+": "+strings.ToValidUTF8(line, "?"))
+	}), roomtest.Says),
+	flawed("a line ends at a zero byte", says(func(h *hall, g *guest, line string) {
+		line, _, _ = strings.Cut(line, "\x00")
+		h.tell(g, g.name+": "+line)
+	}), roomtest.Says),
+	flawed("no space behind the name", says(func(h *hall, g *guest, line string) {
+		h.tell(g, g.name+":"+line)
+	}), roomtest.Says),
+	flawed("what looks like the room's own is not said", says(func(h *hall, g *guest, line string) {
+		if !strings.HasPrefix(line, "* ") {
+			h.tell(g, g.name+": "+line)
+		}
+	}), roomtest.Says),
+	flawed("the same line is not said twice", sayNews, roomtest.Says),
+	flawed("a hundred lines, and no more", sayHundred, roomtest.Says),
+	flawed("only one other hears", says(func(h *hall, g *guest, line string) {
+		for _, other := range h.here {
+			if other != g {
+				h.put(h, other, g.name+": "+line)
+				return
+			}
+		}
+	}), roomtest.Says),
+	flawed("exit in capitals", func(h *hall) {
+		h.read = func(lines *bufio.Reader) (string, bool) {
+			line, ok := next(lines)
+			return line, ok && !strings.EqualFold(line, "exit")
+		}
+	}, roomtest.Says),
+	flawed("a line that begins with exit", func(h *hall) {
+		h.read = func(lines *bufio.Reader) (string, bool) {
+			line, ok := next(lines)
+			return line, ok && !strings.HasPrefix(line, "exit")
+		}
+	}, roomtest.Says),
+	sharing("one room for all listeners", roomtest.Says),
+
+	flawed(
+		"every name is good",
+		func(h *hall) { h.good = func(name string) bool { return name != "" } },
+		roomtest.Names,
+	),
+	flawed("names of 21 characters", func(h *hall) {
+		h.good = func(name string) bool {
+			return good(name) || utf8.RuneCountInString(name) == 21 && goodName.MatchString(name)
+		}
+	}, roomtest.Names),
+	flawed("the length of a name in bytes", func(h *hall) {
+		h.good = func(name string) bool { return len(name) <= 20 && good(name) }
+	}, roomtest.Names),
+	flawed("names in ASCII only", func(h *hall) {
+		h.good = func(name string) bool { return good(name) && len(name) == utf8.RuneCountInString(name) }
+	}, roomtest.Names),
+	flawed("spaces around a name are lost", func(h *hall) {
+		h.good = func(name string) bool { return good(strings.TrimSpace(name)) }
+	}, roomtest.Names),
+	flawed("anna and Anna are the same", func(h *hall) {
+		h.taken = func(h *hall, name string) bool {
+			for other := range h.here {
+				if strings.EqualFold(name, other) {
+					return true
+				}
+			}
+			return false
+		}
+	}, roomtest.Names),
+	flawed(
+		"a name can be had twice",
+		func(h *hall) { h.taken = func(*hall, string) bool { return false } },
+		roomtest.Names,
+	),
+	flawed(
+		"one answer for taken and bad",
+		func(h *hall) { h.asks[2] = " " + h.asks[1] },
+		roomtest.Names,
+	),
+	flawed(
+		"the plain question is asked again",
+		func(h *hall) { h.asks[1] = h.asks[0] },
+		roomtest.Names,
+	),
+	flawed("ten tries", func(h *hall) { h.tries = 10 }, roomtest.Names),
+
+	flawed("the nameless hear what is said", tellNameless, roomtest.Nameless),
+	flawed("the nameless have left", leaveNameless, roomtest.Nameless),
+	flawed(
+		"half a name is a name",
+		func(h *hall) { h.read = readHalves },
+		roomtest.Nameless,
+		roomtest.Whole,
+	),
+
+	flawed("a new reader for each line", func(h *hall) { h.read = readAnew }, roomtest.Whole),
+	flawed("the carriage return stays", func(h *hall) { h.read = readCarriage }, roomtest.Whole),
+	flawed("all carriage returns are taken off", func(h *hall) {
+		h.read = func(lines *bufio.Reader) (string, bool) {
+			line, ok := next(lines)
+			line = strings.TrimRight(line, "\r")
+			return line, ok && line != "exit"
+		}
+	}, roomtest.Names, roomtest.Whole),
+
+	flawed("no limit", func(h *hall) { h.read = readUnlimited }, roomtest.Nameless, roomtest.Long),
+	flawed("the limit is looked at when the line is whole", func(h *hall) { h.read = readThenLook },
+		roomtest.Nameless, roomtest.Long),
+	flawed("1024 characters", func(h *hall) { h.read = readCharacters }, roomtest.Long),
+	flawed("a limit of 1023", func(h *hall) {
+		h.read = func(lines *bufio.Reader) (string, bool) {
+			line, ok := next(lines)
+			return line, ok && len(line) < 1024
+		}
+	}, roomtest.Long),
+	flawed(
+		"a long line is cut into several",
+		func(h *hall) { h.read = readPieces },
+		roomtest.Nameless,
+		roomtest.Long,
+	),
+	flawed(
+		"a long line is left out",
+		func(h *hall) { h.read = readSkips },
+		roomtest.Nameless,
+		roomtest.Long,
+	),
+	flawed("the beginning of a long line is said", func(h *hall) { h.read = readBeginnings() },
+		roomtest.Long),
+
+	flawed("nobody is told", func(h *hall) { h.leaves = func(h *hall, g *guest) { h.out(g) } },
+		roomtest.Whole, roomtest.Long, roomtest.Leaves),
+	flawed("a leaving is told twice", func(h *hall) {
+		h.leaves = func(h *hall, g *guest) {
+			h.leave(g)
+			h.tell(nil, "* "+g.name+" has left")
+		}
+	}, roomtest.Whole, roomtest.Long, roomtest.Leaves),
+	flawed("the name stays taken", stayTaken, roomtest.Leaves),
+	flawed("the connection stays open", func(h *hall) {
+		h.closes = func(*hall, *guest) {}
+	}, roomtest.Nameless, roomtest.Whole, roomtest.Long, roomtest.Leaves),
+	flawed("who leaves is told as well", func(h *hall) {
+		h.closes = func(_ *hall, g *guest) {
+			if g.name != "" {
+				io.WriteString(g.conn, "* "+g.name+" has left\n")
+			}
+			g.conn.Close()
+		}
+	}, roomtest.Leaves),
+	flawed("what follows exit is said", sayAfterExit, roomtest.Nameless, roomtest.Leaves),
+	flawed("only the writing half is closed", func(h *hall) {
+		h.closes = func(_ *hall, g *guest) { g.conn.(interface{ CloseWrite() error }).CloseWrite() }
+	}, roomtest.Nameless, roomtest.Whole, roomtest.Long, roomtest.Leaves),
+	flawed("exit is said, too", sayExit, roomtest.Nameless, roomtest.Whole, roomtest.Leaves),
+	flawed("the others have to go as well", func(h *hall) {
+		h.leaves = func(h *hall, g *guest) {
+			h.leave(g)
+			for conn := range h.conns {
+				conn.Close()
+			}
+		}
+	}, roomtest.Whole, roomtest.Long, roomtest.Leaves),
+	flawed("a Write that fails is ignored", func(h *hall) { h.write = writeIgnoring }, roomtest.Leaves),
+	flawed(
+		"a Write that fails ends the writing, and nothing else",
+		func(h *hall) { h.write = writeEnding },
+		roomtest.Leaves,
+	),
+
+	flawed("written with the lock held", func(h *hall) {
+		h.put = func(_ *hall, g *guest, line string) {
+			if _, err := io.WriteString(g.conn, line+"\n"); err != nil {
+				g.conn.Close()
+			}
+		}
+	}, roomtest.Slow),
+	flawed(
+		"written with the lock held, for 50 ms",
+		func(h *hall) { h.put = putWithDeadline },
+		roomtest.Slow,
+	),
+	flawed("eight lines are kept", atMost(8), roomtest.Slow),
+	flawed("the last lines are waited for", func(h *hall) {
+		h.closes = func(_ *hall, g *guest) {
+			if !g.gone {
+				g.conn.Close()
+			}
+		}
+		h.write = func(h *hall, g *guest) {
+			h.writeAll(g)
+			g.conn.Close()
+		}
+	}, roomtest.Slow),
+	flawed("everything is kept", atMost(1<<30), roomtest.Dropped),
+	flawed("what does not fit is lost", func(h *hall) {
+		h.put = func(h *hall, g *guest, line string) {
+			if len(g.wait) < 100 {
+				h.append(g, line)
+			}
+		}
+	}, roomtest.Dropped),
+	flawed("who is dropped keeps the connection", dropped((*hall).forget), roomtest.Dropped),
+	flawed(
+		"who is dropped goes without a word",
+		dropped(func(h *hall, g *guest) { h.out(g) }),
+		roomtest.Dropped,
+	),
+	flawed("who speaks waits for room", putWaiting, roomtest.Dropped),
+
+	answer("nobody is waited for in the end", serveWaitsForNobody, roomtest.Ends),
+	flawed("connections stay open in the end", func(h *hall) { h.cut = func(*hall) {} }, roomtest.Ends),
+	flawed("only members are closed in the end", func(h *hall) {
+		h.cut = func(h *hall) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			for _, g := range h.here {
+				g.conn.Close()
+			}
+		}
+	}, roomtest.Ends),
+	flawed(
+		"the closed listener is an error",
+		func(h *hall) { h.end = func(err error) error { return err } },
+		roomtest.Ends,
+	),
+	flawed(
+		"every error is the closed listener",
+		func(h *hall) { h.end = func(error) error { return nil } },
+		roomtest.Ends,
+	),
+	flawed("io.EOF of Accept is nothing", func(h *hall) {
+		h.end = func(err error) error {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return end(err)
+		}
+	}, roomtest.Ends),
+	flawed("the error is told, not passed on", func(h *hall) {
+		h.end = func(err error) error {
+			if end(err) == nil {
+				return nil
+			}
+			return fmt.Errorf("accept: %v", err)
+		}
+	}, roomtest.Ends),
+}
+
+// flawed is a hall with a flaw.
+func flawed(name string, flaw func(h *hall), fails ...string) check.Answer {
+	return answer(name, func(ln net.Listener) error {
+		h := newHall()
+		flaw(h)
+		return h.serve(ln)
+	}, fails...)
+}
+
+func says(f func(h *hall, g *guest, line string)) func(h *hall) {
+	return func(h *hall) { h.says = f }
+}
+
+func serveInTurn(ln net.Listener) error {
+	h := newHall()
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return end(err)
+		}
+		h.visit(conn)
+	}
+}
+
+// sharing is an answer with a variable of the package. Each case gets one of its own, because cases of two
+// tests may run beside each other.
+func sharing(name string, fails ...string) check.Answer {
+	a := flawed(name, func(*hall) {}, fails...)
+	for i := range a.Lab.Cases {
+		a.Lab.Cases[i].Run = func(c *check.C) {
+			var mu sync.Mutex
+			var everybody *hall
+			flawed(name, func(h *hall) {
+				mu.Lock()
+				defer mu.Unlock()
+				if everybody == nil || len(everybody.here) == 0 {
+					everybody = h
+				}
+				other := everybody
+				h.told = func(h *hall, g *guest) { h.tell(nil, "* "+g.name+" is here") }
+				h.says = func(h *hall, g *guest, line string) {
+					h.tell(g, g.name+": "+line)
+					if other != h {
+						other.mu.Lock()
+						other.tell(nil, g.name+": "+line)
+						other.mu.Unlock()
+					}
+				}
+			}).Lab.Cases[i].Run(c)
+		}
+	}
+	return a
+}
+
+// serveWaitsForNobody lets another goroutine close what is open.
+func serveWaitsForNobody(ln net.Listener) error {
+	failed := make(chan error, 1)
+	go newHall().serve(announced{ln, failed})
+	return end(<-failed)
+}
+
+// announced tells the error of Accept.
+type announced struct {
+	net.Listener
+	failed chan<- error
+}
+
+func (a announced) Accept() (net.Conn, error) {
+	conn, err := a.Listener.Accept()
+	if err != nil {
+		a.failed <- err
+	}
+	return conn, err
+}
+
+// sayAfterExit closes the connection, and goes on with what it has read ahead.
+func sayAfterExit(h *hall) {
+	exited := map[*guest]bool{}
+	h.read = func(lines *bufio.Reader) (string, bool) {
+		line, ok := next(lines)
+		return line, ok || line == "exit"
+	}
+	h.says = func(h *hall, g *guest, line string) {
+		if line == "exit" {
+			exited[g] = true
+			delete(h.here, g.name)
+			g.conn.Close()
+			line = "* " + g.name + " has left"
+		} else {
+			line = g.name + ": " + line
+		}
+		h.tell(g, line)
+	}
+	h.leaves = func(h *hall, g *guest) {
+		if !exited[g] {
+			h.leave(g)
+			return
+		}
+		g.gone = true
+		g.more.Signal()
+	}
+}
+
+func readOnce(lines *bufio.Reader) (string, bool) {
+	if lines.Buffered() > 0 {
+		lines.Discard(lines.Buffered())
+	}
+	if _, err := lines.Peek(1); err != nil {
+		return "", false
+	}
+	b, _ := lines.Peek(lines.Buffered())
+	line := strings.TrimSuffix(string(b), "\n")
+	return line, line != "exit"
+}
+
+func sayNews(h *hall) {
+	last := ""
+	h.says = func(h *hall, g *guest, line string) {
+		if line = g.name + ": " + line; line != last {
+			last = line
+			h.tell(g, line)
+		}
+	}
+}
+
+func sayHundred(h *hall) {
+	n := 0
+	h.says = func(h *hall, g *guest, line string) {
+		if n++; n <= 100 {
+			h.tell(g, g.name+": "+line)
+		}
+	}
+}
+
+func sayExit(h *hall) {
+	h.read = func(lines *bufio.Reader) (string, bool) {
+		line, ok := next(lines)
+		return line, ok || line == "exit"
+	}
+	h.says = func(h *hall, g *guest, line string) {
+		h.tell(g, g.name+": "+line)
+		if line == "exit" {
+			h.leave(g)
+		}
+	}
+}
+
+// tellNameless forgets that a connection is not a member.
+func tellNameless(h *hall) {
+	h.says = func(h *hall, g *guest, line string) {
+		h.tell(g, g.name+": "+line)
+		for conn, named := range h.conns {
+			if !named {
+				io.WriteString(conn, g.name+": "+line+"\n")
+			}
+		}
+	}
+}
+
+func leaveNameless(h *hall) {
+	h.closes = func(h *hall, g *guest) {
+		g.conn.Close()
+		if g.name == "" {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.tell(nil, "*  has left")
+		}
+	}
+}
+
+// readHalves is what a bufio.Scanner does.
+func readHalves(lines *bufio.Reader) (string, bool) {
+	b, err := lines.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) || err != nil && len(b) == 0 {
+		return "", false
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	return line, line != "exit"
+}
+
+// readAnew loses what the reader before has read ahead.
+func readAnew(lines *bufio.Reader) (string, bool) {
+	line, ok := next(lines)
+	lines.Discard(lines.Buffered())
+	return line, ok
+}
+
+func readCarriage(lines *bufio.Reader) (string, bool) {
+	b, err := lines.ReadSlice('\n')
+	if err != nil {
+		return "", false
+	}
+	line := string(b[:len(b)-1])
+	return line, line != "exit"
+}
+
+func readUnlimited(lines *bufio.Reader) (string, bool) {
+	line, err := lines.ReadString('\n')
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	return line, err == nil && line != "exit"
+}
+
+func readThenLook(lines *bufio.Reader) (string, bool) {
+	line, ok := readUnlimited(lines)
+	return line, ok && len(line) <= 1024
+}
+
+func readPieces(lines *bufio.Reader) (string, bool) {
+	b, err := lines.ReadSlice('\n')
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		return "", false
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	return line, line != "exit"
+}
+
+func readSkips(lines *bufio.Reader) (string, bool) {
+	for {
+		line, ok := readUnlimited(lines)
+		if !ok || len(line) <= 1024 {
+			return line, ok
+		}
+	}
+}
+
+func readCharacters(lines *bufio.Reader) (string, bool) {
+	var line []byte
+	for n := 0; n <= 1024; {
+		b, err := lines.ReadByte()
+		if err != nil {
+			return "", false
+		}
+		if b == '\n' {
+			text := strings.TrimSuffix(string(line), "\r")
+			return text, text != "exit"
+		}
+		line = append(line, b)
+		if utf8.RuneStart(b) {
+			n++
+		}
+	}
+	return "", false
+}
+
+// readBeginnings ends the visit at the next line.
+func readBeginnings() func(lines *bufio.Reader) (string, bool) {
+	return func(lines *bufio.Reader) (string, bool) {
+		b, err := lines.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			begin := string(bytes.Clone(b))
+			lines.Reset(strings.NewReader(""))
+			return begin, true
+		}
+		if err != nil {
+			return "", false
+		}
+		line := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+		return line, line != "exit"
+	}
+}
+
+func stayTaken(h *hall) {
+	taken := map[string]bool{}
+	h.taken = func(_ *hall, name string) bool {
+		before := taken[name]
+		taken[name] = true
+		return before
+	}
+}
+
+func writeIgnoring(h *hall, g *guest) { h.writeWith(g, func(error) bool { return true }) }
+
+func writeEnding(h *hall, g *guest) { h.writeWith(g, func(err error) bool { return err == nil }) }
+
+// writeWith writes line by line, as long as goOn says so.
+func (h *hall) writeWith(g *guest, goOn func(err error) bool) {
+	for {
+		h.mu.Lock()
+		for len(g.wait) == 0 && !g.gone {
+			g.more.Wait()
+		}
+		lines := g.wait
+		g.wait = nil
+		h.mu.Unlock()
+		if len(lines) == 0 {
+			return
+		}
+		for _, line := range lines {
+			if _, err := io.WriteString(g.conn, line+"\n"); !goOn(err) {
+				return
+			}
+		}
+	}
+}
+
+func putWithDeadline(h *hall, g *guest, line string) {
+	g.conn.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := io.WriteString(g.conn, line+"\n"); err != nil {
+		g.conn.Close()
+	}
+}
+
+func atMost(n int) func(h *hall) {
+	return func(h *hall) {
+		h.put = func(h *hall, g *guest, line string) {
+			g.wait = append(g.wait, line)
+			g.more.Signal()
+			if len(g.wait) > n {
+				h.leaves(h, g)
+			}
+		}
+	}
+}
+
+// dropped is a hall that does with those who do not read what drop does.
+func dropped(drop func(h *hall, g *guest)) func(h *hall) {
+	return func(h *hall) {
+		h.put = func(h *hall, g *guest, line string) {
+			g.wait = append(g.wait, line)
+			g.more.Signal()
+			if len(g.wait) > 500 {
+				drop(h, g)
+			}
+		}
+	}
+}
+
+// forget announces that g has left, and leaves its connection to itself.
+func (h *hall) forget(g *guest) {
+	delete(h.here, g.name)
+	h.tell(nil, "* "+g.name+" has left")
+}
+
+func putWaiting(h *hall) {
+	h.put = func(h *hall, g *guest, line string) {
+		for len(g.wait) > 100 && !g.gone {
+			h.mu.Unlock()
+			time.Sleep(time.Millisecond)
+			h.mu.Lock()
+		}
+		h.append(g, line)
+	}
+}
