@@ -34,6 +34,7 @@ var root, _ = filepath.Abs("../../../..")
 var scratch string
 
 func TestMain(m *testing.M) {
+	remote.AttackMain()
 	os.Exit(func() int {
 		var err error
 		if scratch, err = os.MkdirTemp("", "remote"); err != nil {

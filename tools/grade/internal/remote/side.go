@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -219,7 +218,7 @@ func (s *side) endedWith() error {
 // read reads messages until the stream ends, and hands them to their threads. It never waits for anything
 // but the stream.
 func (s *side) read(in io.Reader, control func(m message) error) {
-	r := reader{bufio.NewReaderSize(in, 64<<10), s.destination}
+	r := reader{newReader(in), s.destination}
 	for {
 		m, err := r.next()
 		if err == nil {

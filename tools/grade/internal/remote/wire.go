@@ -192,6 +192,8 @@ type reader struct {
 	into func(m *message, n int) []byte
 }
 
+func newReader(in io.Reader) *bufio.Reader { return bufio.NewReaderSize(in, 64<<10) }
+
 // next reads one message. An error of the stream is returned as it is.
 func (r reader) next() (m message, err error) {
 	var header [headerSize]byte
