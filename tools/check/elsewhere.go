@@ -50,6 +50,7 @@ const (
 	EndedByUs       Ending = iota // the case was over
 	EndedByItself                 // the process has ended, or closed what it was called through
 	EndedByNonsense               // it has sent what no call sends
+	EndedBySilence                // it has not answered any more, though something in it should have been free to
 )
 
 // ErrEnded is the status of a process that had not ended by itself.
@@ -87,6 +88,10 @@ func (s *Session) run(i int, o options) outcome {
 	case why == EndedByItself:
 		out = outcome{Outcome: Failed, Steps: out.Steps, Timeline: out.Timeline}
 		out.died(status, prints)
+	case why == EndedBySilence:
+		out.Outcome, out.Leak = Failed, false
+		out.Message = "the program that ran your code did not answer any more: something has stopped it, or " +
+			"taken all of its time"
 	case why == EndedByNonsense:
 		out.Outcome, out.Leak = Failed, false
 		out.Message = "your code has sent something of its own to the program that grades it: leave files and " +

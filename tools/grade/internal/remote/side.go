@@ -55,6 +55,7 @@ type side struct {
 	// of the judge: what it has asked, and what it has learned of the child
 	questions map[uint64]chan *decoder
 	lastAsked uint64
+	waited    time.Duration  // for answers
 	roots     map[int]int    // goroutine of the child → that of the judge for which it carries out a call
 	stacks    map[int]string // goroutine of the judge → stack of a panic in the child
 	partners  map[int]uint64 // goroutine of the judge → its last thread
