@@ -39,7 +39,7 @@ type Session struct {
 	Elsewhere Elsewhere
 	// End ends the process and all that it has started. It returns what the process has printed, what
 	// exec.Cmd.Wait has returned (ErrEnded if it had to be ended), and why its calls have ended.
-	End func() (printed string, status error, why Ending)
+	End func() (printed string, why Ending, status error)
 }
 
 // Ending says why there are no more calls.
@@ -82,7 +82,7 @@ func (s *Session) run(i int, o options) outcome {
 			out.leftOpen(left)
 		}
 	}
-	prints, status, why := s.End()
+	prints, why, status := s.End()
 	switch {
 	case out.Outcome == Error || out.Outcome == NotRun:
 	case why == EndedByItself:

@@ -89,9 +89,9 @@ func (s Suite) session(p *Process) (*check.Session, error) {
 	return &check.Session{
 		Lab:       s.apply(lab),
 		Elsewhere: &elsewhere{side, p.Stream},
-		End: func() (printed string, status error, why check.Ending) {
+		End: func() (printed string, why check.Ending, status error) {
 			switch err := side.endedWith(); {
-			case err == nil:
+			case err == nil || err == errOver:
 				why = check.EndedByUs
 			case errors.Is(err, errSilent):
 				why = check.EndedBySilence
@@ -108,7 +108,7 @@ func (s Suite) session(p *Process) (*check.Session, error) {
 			}
 			printed, status = p.End(wait)
 			<-done
-			return printed, status, why
+			return printed, why, status
 		},
 	}, nil
 }
