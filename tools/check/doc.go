@@ -12,8 +12,8 @@
 //   - [Verdicts], for tools: in this process, one row for each case;
 //   - [Prove], in solutions/NN: on the reference, on other right answers and on the wrong ones.
 //
-// The files are read in this order, and each knows only those behind it: proof, run, worker, group,
-// machine, source, report, lab, memory, watch, connect, want, case, results, flags, diff, files,
+// The files are read in this order, and each knows only those behind it: proof, elsewhere, run, worker,
+// group, machine, source, report, lab, memory, watch, connect, want, case, results, flags, diff, files,
 // stacks.
 //
 // # A lab
@@ -64,6 +64,10 @@
 //		told by the object what the other side waits for, and not by a clock of its own.
 //	  - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their length)
 //	    is asked through C only: Allocated, InUse, Resting, and what is left behind.
+//	  - A slice is lent with what is behind it in its array, and what is written into it comes back. One of
+//	    more than 16 MiB must be zeros, which are not sent. None is a package variable, which others see.
+//
+// [VerdictsElsewhere] is the engine's side of it; [Lab].Answer is the struct that Suite was applied to.
 //
 // # A case
 //

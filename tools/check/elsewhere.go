@@ -39,7 +39,7 @@ type Session struct {
 	Elsewhere Elsewhere
 	// End ends the process and all that it has started. It returns what the process has printed, what
 	// exec.Cmd.Wait has returned (ErrEnded if it had to be ended), and why its calls have ended.
-	End func() (printed string, status error, why Ending)
+	End func() (printed string, why Ending, status error)
 }
 
 // Ending says why there are no more calls.
@@ -50,6 +50,7 @@ const (
 	EndedByUs       Ending = iota // the case was over
 	EndedByItself                 // the process has ended, or closed what it was called through
 	EndedByNonsense               // it has sent what no call sends
+	EndedBySilence                // it has not answered any more, though something in it should have been free to
 )
 
 // ErrEnded is the status of a process that had not ended by itself.
@@ -81,12 +82,16 @@ func (s *Session) run(i int, o options) outcome {
 			out.leftOpen(left)
 		}
 	}
-	prints, status, why := s.End()
+	prints, why, status := s.End()
 	switch {
 	case out.Outcome == Error || out.Outcome == NotRun:
 	case why == EndedByItself:
 		out = outcome{Outcome: Failed, Steps: out.Steps, Timeline: out.Timeline}
 		out.died(status, prints)
+	case why == EndedBySilence:
+		out.Outcome, out.Leak = Failed, false
+		out.Message = "the program that ran your code did not answer any more: something has stopped it, or " +
+			"taken all of its time"
 	case why == EndedByNonsense:
 		out.Outcome, out.Leak = Failed, false
 		out.Message = "your code has sent something of its own to the program that grades it: leave files and " +

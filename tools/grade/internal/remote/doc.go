@@ -12,9 +12,13 @@
 //
 // For each case there is a fresh child.
 //
-//	suite := remote.Of(framingtest.Suite)                   // in the judge
-//	text, err := remote.Main(root, "05")                    // main.go of the child
+//	suite := remote.Of(framingtest.Suite)                    // in the judge
 //	verdicts := suite.Judge(seed, atOnce, func() (*remote.Process, error) {
-//		return remote.Start(exec.Command("./child05"))  // or in a sandbox
+//		return remote.Start(exec.Command("./child05"))   // or in a sandbox, with Attach
 //	})
+//
+//	remote.Serve(framingtest.Lab{WriteMessage: …})           // all that the child's main does
+//
+// The files are read in this order, and each knows only those behind it: start, judge, child, side, objects,
+// values, regions, errors, wire.
 package remote

@@ -64,8 +64,10 @@ func (s Suite) Judge(seed uint64, atOnce int, start func() (*Process, error)) []
 }
 
 const (
-	grace        = 2 * time.Second // for a child that has closed its stream, to end
-	mostPatience = time.Second     // for an answer of the child's reader, which does nothing else
+	grace = 2 * time.Second // for a child that has closed its stream, to end
+	// for an answer of the child's reader, which does nothing else, and for all its answers in one case
+	mostPatience = 10 * time.Second
+	mostInAll    = 30 * time.Second
 )
 
 // session makes the stubs for one child, and reads what it sends.
@@ -87,10 +89,12 @@ func (s Suite) session(p *Process) (*check.Session, error) {
 	return &check.Session{
 		Lab:       s.apply(lab),
 		Elsewhere: &elsewhere{side, p.Stream},
-		End: func() (printed string, status error, why check.Ending) {
+		End: func() (printed string, why check.Ending, status error) {
 			switch err := side.endedWith(); {
-			case err == nil:
+			case err == nil || err == errOver:
 				why = check.EndedByUs
+			case errors.Is(err, errSilent):
+				why = check.EndedBySilence
 			case errors.Is(err, errMalformed) || errors.Is(err, errProtocol):
 				why = check.EndedByNonsense
 			default:
@@ -104,12 +108,15 @@ func (s Suite) session(p *Process) (*check.Session, error) {
 			}
 			printed, status = p.End(wait)
 			<-done
-			return printed, status, why
+			return printed, why, status
 		},
 	}, nil
 }
 
-var errOver = errors.New("the case is over")
+var (
+	errOver   = errors.New("the case is over")
+	errSilent = errors.New("the child does not answer")
+)
 
 // question is what the judge asks of the child's reader.
 type question byte
@@ -123,14 +130,16 @@ const (
 	askFiles
 )
 
-// ask asks the child about itself. It returns nil if no answer has come in time.
-func (s *side) ask(q question, about uint64, patience time.Duration) *decoder {
+// ask asks the child about itself. It returns nil if no answer has come; a child that is late is given up,
+// because whoever waits for it does not count the time.
+func (s *side) ask(q question, about uint64) *decoder {
 	answer := make(chan *decoder, 1)
 	s.mu.Lock()
 	if s.ended != nil {
 		s.mu.Unlock()
 		return nil
 	}
+	begun, left := time.Now(), min(mostPatience, mostInAll-s.waited)
 	s.lastAsked++
 	number := s.lastAsked
 	s.questions[number] = answer
@@ -139,17 +148,19 @@ func (s *side) ask(q question, about uint64, patience time.Duration) *decoder {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.questions, number)
+		s.waited += time.Since(begun)
 	}()
 	e := begin(nil, kindAsk, number, 0)
 	e.byte(byte(q))
 	e.uint(about)
 	s.post(e, nil)
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
 	case d := <-answer:
 		return d
 	case <-timer.C:
+		s.end(errSilent)
 		return nil
 	}
 }
@@ -184,7 +195,7 @@ type elsewhere struct {
 func (w *elsewhere) Goroutines() (text []byte, rest func() (links []check.Link, still bool)) {
 	w.cancelled()
 	before := w.moves.Load()
-	d := w.ask(askStacks, 0, mostPatience)
+	d := w.ask(askStacks, 0)
 	lives := map[int]bool{}
 	there := map[uint64]int{}
 	if d != nil {
@@ -237,14 +248,14 @@ func (w *elsewhere) Stack(goroutine int) string {
 	if ok {
 		return stack
 	}
-	if d := w.ask(askStack, number, mostPatience); d != nil {
+	if d := w.ask(askStack, number); d != nil {
 		return string(d.rest)
 	}
 	return ""
 }
 
 func (w *elsewhere) number(q question) (n uint64) {
-	if d := w.ask(q, 0, 2*patience); d != nil {
+	if d := w.ask(q, 0); d != nil {
 		n = d.uint()
 	}
 	return n
@@ -263,7 +274,7 @@ const mostFiles = 100_000
 
 // Files lists what the child's descriptors stand for.
 func (w *elsewhere) Files() (names []string) {
-	d := w.ask(askFiles, 0, patience)
+	d := w.ask(askFiles, 0)
 	if d == nil {
 		return nil
 	}

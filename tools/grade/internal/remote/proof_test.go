@@ -34,6 +34,7 @@ var root, _ = filepath.Abs("../../../..")
 var scratch string
 
 func TestMain(m *testing.M) {
+	remote.AttackMain()
 	os.Exit(func() int {
 		var err error
 		if scratch, err = os.MkdirTemp("", "remote"); err != nil {
@@ -156,6 +157,18 @@ func list(t *testing.T, program string) (all []known) {
 	return all
 }
 
+// differs are the wrong answers that may pass here and not in one process, and why. Nothing else may differ,
+// and these in no case but those that they are named for.
+var differs = map[string]string{
+	"only the writing half of a *net.TCPConn is closed": noTCPConn,
+	"half of a *net.TCPConn is closed":                  noTCPConn,
+	"clients that have left are not served":             noTCPConn,
+	"clients are counted in their own goroutine": "a race in the answer between a goroutine and the next Accept, " +
+		"which takes longer here, so that the goroutine wins",
+}
+
+const noTCPConn = "what the code gets is no *net.TCPConn, so that it does not do what it does with one"
+
 func TestAnswersOfSolutions(t *testing.T) {
 	for _, suite := range suites {
 		lab := suite.Table().Number
@@ -169,6 +182,10 @@ func TestAnswersOfSolutions(t *testing.T) {
 					})
 					for _, v := range verdicts {
 						named := slices.Contains(a.fails, v.Case)
+						if differs[a.name] != "" && named && v.Outcome == "passed" {
+							t.Logf("#%d %s: passed: %s", i, v.Case, differs[a.name])
+							continue
+						}
 						if named != (v.Outcome == "failed") || v.Outcome == "error" {
 							t.Errorf("#%d %s: %s\n%s", i, v.Case, v.Outcome, v.Report)
 						}

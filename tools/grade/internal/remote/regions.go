@@ -17,11 +17,11 @@ type region struct {
 }
 
 const (
-	mostSent    = 16 << 20 // bytes of a region that are sent; more than that is zeros
-	mostLooked  = 1 << 20  // bytes of a region in which changes are looked for
-	mostRegions = 256      // in which changes are looked for: the last ones
-	mostInAll   = 4 << 20  // bytes of them together
-	mostTheirs  = 256 << 20
+	mostSent     = 16 << 20 // bytes of a region that are sent; more than that is zeros
+	mostLooked   = 1 << 20  // bytes of a region in which changes are looked for
+	mostRegions  = 256      // in which changes are looked for: the last ones
+	mostLookedAt = 4 << 20  // bytes of them together
+	mostTheirs   = 256 << 20
 )
 
 func start(v reflect.Value) uintptr { return uintptr(v.UnsafePointer()) }
@@ -182,7 +182,7 @@ func (s *side) forget() {
 		if r := s.looked[i]; r.last.IsValid() {
 			total += r.size()
 		}
-		if len(s.looked)-i > mostRegions || total > mostInAll {
+		if len(s.looked)-i > mostRegions || total > mostLookedAt {
 			s.looked = slices.Delete(s.looked, 0, i+1)
 			return
 		}

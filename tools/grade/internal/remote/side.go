@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +55,7 @@ type side struct {
 	// of the judge: what it has asked, and what it has learned of the child
 	questions map[uint64]chan *decoder
 	lastAsked uint64
+	waited    time.Duration  // for answers
 	roots     map[int]int    // goroutine of the child → that of the judge for which it carries out a call
 	stacks    map[int]string // goroutine of the judge → stack of a panic in the child
 	partners  map[int]uint64 // goroutine of the judge → its last thread
@@ -219,7 +219,7 @@ func (s *side) endedWith() error {
 // read reads messages until the stream ends, and hands them to their threads. It never waits for anything
 // but the stream.
 func (s *side) read(in io.Reader, control func(m message) error) {
-	r := reader{bufio.NewReaderSize(in, 64<<10), s.destination}
+	r := reader{newReader(in), s.destination}
 	for {
 		m, err := r.next()
 		if err == nil {

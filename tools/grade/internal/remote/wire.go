@@ -172,7 +172,14 @@ func (d *decoder) upTo(most int) int {
 }
 
 // count reads the number of things that follow, each of which has a byte at least.
-func (d *decoder) count() int { return d.upTo(len(d.rest)) }
+func (d *decoder) count() int {
+	n := d.uint()
+	if n > uint64(len(d.rest)) { // what is left behind the number itself
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
 
 // bytes reads bytes, which lie in the message.
 func (d *decoder) bytes() []byte {
@@ -191,6 +198,8 @@ type reader struct {
 	// in particular.
 	into func(m *message, n int) []byte
 }
+
+func newReader(in io.Reader) *bufio.Reader { return bufio.NewReaderSize(in, 64<<10) }
 
 // next reads one message. An error of the stream is returned as it is.
 func (r reader) next() (m message, err error) {

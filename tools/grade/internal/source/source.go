@@ -53,8 +53,10 @@ func Check(lab, file string, text []byte) []Refusal {
 	case !utf8.Valid(text):
 		return []Refusal{{Line: badLine(text), Rule: "the file is not UTF-8"}}
 	}
-	c := &checker{files: token.NewFileSet(), packages: map[string]string{}, types: map[string]bool{},
-		others: map[string]bool{}}
+	c := &checker{
+		files: token.NewFileSet(), packages: map[string]string{}, types: map[string]bool{},
+		others: map[string]bool{},
+	}
 	c.directives(file, text)
 	// not the positions that //line comments pretend
 	f, err := parser.ParseFile(c.files, file, text, parser.SkipObjectResolution)

@@ -94,10 +94,14 @@ func TestRefused(t *testing.T) {
 		{"a call inside", file("var x = []int{1, f()}\nfunc f() int { return 1 }"), 4, "calls a function"},
 		{"a function called at once", file("var _ = func() int { return 1 }()"), 4, "calls a function"},
 		{"a method", file(`var x = t{}.f()` + "\ntype t struct{}\nfunc (t) f() int { return 1 }"), 4, "calls"},
-		{"a call in an argument", file(`var x = errors.New(f())`+"\nfunc f() string { return \"\" }", `"errors"`), 5,
-			"calls a function"},
-		{"another errors", file("var x = errors.New(`a`)\ntype e struct{}\nvar errors e\nfunc (e) New(string) int { return 1 }"),
-			4, "calls a function"},
+		{
+			"a call in an argument", file(`var x = errors.New(f())`+"\nfunc f() string { return \"\" }", `"errors"`), 5,
+			"calls a function",
+		},
+		{
+			"another errors", file("var x = errors.New(`a`)\ntype e struct{}\nvar errors e\nfunc (e) New(string) int { return 1 }"),
+			4, "calls a function",
+		},
 		{"a builtin that is none", file("var x = len(nil)\nfunc len(any) int { return 1 }"), 4, "calls a function"},
 		{"a type that is none", file("var string = func(int) int { return 1 }\nvar x = string(1)"), 5, "calls"},
 		{"a channel", file("var x = <-make(chan int)"), 4, "waits for a channel"},
