@@ -11,6 +11,12 @@ import (
 	"socketbook/labs/05/framingtest"
 	"socketbook/labs/06/transfertest"
 	"socketbook/labs/07/datagramtest"
+	"socketbook/labs/08/crowdtest"
+	"socketbook/labs/09/servingtest"
+	"socketbook/labs/10/portstest"
+	"socketbook/labs/11/statestest"
+	"socketbook/labs/12/roomtest"
+	"socketbook/labs/13/reliabletest"
 )
 
 // All is in the order of the labs. go test ./tools/grade/internal/suites -update writes this file.
@@ -22,6 +28,12 @@ var All = []remote.Suite{
 	remote.Of(framingtest.Suite),
 	remote.Of(transfertest.Suite),
 	remote.Of(datagramtest.Suite),
+	remote.Of(crowdtest.Suite),
+	remote.Of(servingtest.Suite),
+	remote.Of(portstest.Suite),
+	remote.Of(statestest.Suite),
+	remote.Of(roomtest.Suite),
+	remote.Of(reliabletest.Suite),
 }
 
 // Find returns the suite of a lab.
