@@ -77,13 +77,8 @@ func sumOf(root string, names ...string) (string, error) {
 	for _, name := range names {
 		err := filepath.WalkDir(filepath.Join(root, filepath.FromSlash(name)),
 			func(file string, d fs.DirEntry, err error) error {
-				switch {
-				case err != nil:
+				if err != nil {
 					return err
-				case d.IsDir() && d.Name() == "testdata":
-					return fs.SkipDir
-				case d.IsDir():
-					return nil
 				}
 				rel, err := filepath.Rel(root, file)
 				if err != nil {
@@ -92,8 +87,13 @@ func sumOf(root string, names ...string) (string, error) {
 				rel = filepath.ToSlash(rel)
 				inLab := path.Dir(path.Dir(rel)) == "labs"
 				test := strings.HasSuffix(rel, "_test.go")
-				if d.Name() != "go.mod" && d.Name() != "go.sum" &&
-					(path.Ext(rel) != ".go" || inLab != test) {
+				switch {
+				case inSuite(rel) && !d.IsDir(): // what it embeds, too
+				case d.IsDir() && d.Name() == "testdata" && !inSuite(rel):
+					return fs.SkipDir
+				case d.IsDir():
+					return nil
+				case d.Name() != "go.mod" && d.Name() != "go.sum" && (path.Ext(rel) != ".go" || inLab != test):
 					return nil
 				}
 				text, err := os.ReadFile(file)

@@ -64,6 +64,7 @@ entry for each student.
   -shard I/N        the I-th of N parts of the class, from 1; auto reads it from the CI system
   -json             the results as JSON lines on standard output
   -no-times         leave out everything that differs between two runs
+  -one-in N         selftest: one in N of the known answers, chosen by -seed (all)
 
 Status: 0 graded, 1 some submissions could not be graded, 2 wrong use or no sandbox, 3 the shards do not fit
 together. go run makes 1 of every other status, so build it first: go build -o grade ./tools/grade

@@ -107,25 +107,33 @@ func (m *module) explain(err error) error {
 	return &failure{misuse, fmt.Errorf("the untouched labs do not build here: %w", err)}
 }
 
+// inSuite reports whether a path of the project is in the folder of a lab's suite, labs/NN/subjecttest.
+func inSuite(rel string) bool {
+	names := strings.Split(filepath.ToSlash(rel), "/")
+	return len(names) > 3 && names[0] == "labs" && strings.HasSuffix(names[2], "test")
+}
+
 // copyProject copies the packages of some folders, without tests. Everybody may read the copy: in a box the
 // compiler runs as somebody else.
 func copyProject(root, to string, names []string) error {
 	for _, name := range names {
 		err := filepath.WalkDir(filepath.Join(root, name), func(file string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case d.IsDir() && d.Name() == "testdata":
-				return fs.SkipDir
-			case d.IsDir(), strings.HasSuffix(file, "_test.go"):
-				return nil
-			}
-			if ext := filepath.Ext(file); ext != ".go" && ext != ".mod" && ext != ".sum" {
-				return nil
 			}
 			rel, err := filepath.Rel(root, file)
 			if err != nil {
 				return err
+			}
+			ext := filepath.Ext(file)
+			switch {
+			case inSuite(rel) && !d.IsDir(): // what it embeds, too
+			case d.IsDir() && d.Name() == "testdata" && !inSuite(rel):
+				return fs.SkipDir
+			case d.IsDir(), strings.HasSuffix(file, "_test.go"):
+				return nil
+			case ext != ".go" && ext != ".mod" && ext != ".sum":
+				return nil
 			}
 			text, err := os.ReadFile(file)
 			if err == nil {

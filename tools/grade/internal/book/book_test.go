@@ -370,8 +370,10 @@ func TestGradesCSV(t *testing.T) {
 		byID[row[0]] = row
 	}
 	require.NotContains(t, byID, "'-1", "held")
-	require.Equal(t, []string{"'=cmd|' /C calc'!A0", "", "", "0", "0", "0", "20",
-		"lab 05 missing; lab 07 missing; the id begins like a formula and has an apostrophe in front here"},
+	require.Equal(t, []string{
+		"'=cmd|' /C calc'!A0", "", "", "0", "0", "0", "20",
+		"lab 05 missing; lab 07 missing; the id begins like a formula and has an apostrophe in front here",
+	},
 		byID["'=cmd|' /C calc'!A0"])
 	require.Equal(t, []string{"'+1", "", "", "", "", "", "20"}, byID["'+1"][:7], "a grader's error is not 0 points")
 	require.Equal(t, []string{"ada", "", "", "3", "3", "6", "20", ""}, byID["ada"])

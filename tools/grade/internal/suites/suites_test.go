@@ -40,6 +40,9 @@ func TestSuites(t *testing.T) {
 	}
 	require.Equal(t, string(is), string(was), "go test ./tools/grade/internal/suites -update")
 	for i, s := range All {
-		require.Equal(t, filepath.Base(filepath.Dir(folders[i])), s.Table().Number)
+		table := s.Table()
+		require.Equal(t, filepath.Base(filepath.Dir(folders[i])), table.Number)
+		require.NotNil(t, table.Answer, "%s: Suite has to set Answer to the struct that it is applied to: "+
+			"go doc ./tools/check", folders[i])
 	}
 }
