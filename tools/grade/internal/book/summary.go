@@ -24,7 +24,6 @@ type summary struct {
 	Bins     [bins]bin
 	Same     [][]string // students with the same file after gofmt, a lab in front
 	Slowest  []slow
-	held     int
 	of       int // points that there are
 	same     map[string][]string
 }
