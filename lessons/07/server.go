@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-const maxMessage = 3 // bytes; the most over IPv4: 65,535 less 20 for IP and 8 for UDP
+const maxMessage = 65507 // bytes; the most over IPv4: 65,535 less 20 for IP and 8 for UDP
 
 // listen asks the system for the address. Nobody queues up for it: whoever knows the address may
 // send to it.
