@@ -269,7 +269,7 @@ func TestPages(t *testing.T) {
 		require.NotEmpty(t, blocks, page)
 		for _, block := range blocks {
 			for _, part := range strings.Split(strings.TrimSpace(block[1]), "\n\n") {
-				require.Contains(t, string(code), part, "%s: code that nobody runs", page)
+				require.True(t, strings.Contains(string(code), part), "%s: code that nobody runs:\n%s", page, part)
 			}
 		}
 		named := seeScene.FindAllStringSubmatch(string(text), -1)

@@ -271,13 +271,15 @@ func TestQuotations(t *testing.T) {
 }
 
 // unwelcome are phrases that read as a translation.
-var unwelcome = regexp.MustCompile(`(?i)\bfor ever\b|error that is no leaving|has left, too\b|JSON that is none|` +
-	`md5 that is none|runs in circles|without a farewell|\bput right\b|set aside memory|byte that counts least|` +
-	`it is its own error|is told with its line|\btold once\b|lies in the queue|\bstands (behind|on)\b|of the suite's|` +
-	`\bso many bytes\b|exactly so many|has got there|sound (answers|code)\b|\bwants more\b|sits in Read|` +
-	`did not come to (this case|an end)|who has closed conn afterwards|try is over wait|ends no try|` +
-	`these \d+, \d+ more times|has received nothing to answer|not looked at for a moment|` +
-	`clock does not tremble|said aloud`)
+var unwelcome = []string{
+	"for ever", "error that is no leaving", "has left, too", "json that is none", "md5 that is none",
+	"runs in circles", "without a farewell", "put right", "set aside memory", "byte that counts least",
+	"it is its own error", "is told with its line", "told once", "lies in the queue", "stands behind",
+	"stands on", "of the suite's", "so many bytes", "exactly so many", "has got there", "sound answers",
+	"sound code", "wants more", "sits in read", "did not come to this case", "did not come to an end",
+	"who has closed conn afterwards", "try is over wait", "ends no try", "has received nothing to answer",
+	"not looked at for a moment", "clock does not tremble", "said aloud",
+}
 
 // What people read here reads well: texts, scenes, verdicts, errors and comments.
 func TestPhrases(t *testing.T) {
@@ -292,8 +294,26 @@ func TestPhrases(t *testing.T) {
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
-		for i, line := range strings.Split(string(text), "\n") {
-			require.NotRegexp(t, unwelcome, strings.ReplaceAll(line, "`", ""), "%s:%d", name, i+1)
+		plain := strings.ReplaceAll(strings.ToLower(string(text)), "`", "")
+		for _, phrase := range unwelcome {
+			require.Zero(t, lineOf(plain, phrase), "%s: %q", name, phrase)
 		}
+	}
+	require.Equal(t, 2, lineOf("for everyone\nwaits for ever.", "for ever"))
+}
+
+// lineOf returns the number of the first line with these words; 0 if there is none.
+func lineOf(text, words string) int {
+	letter := func(b byte) bool { return 'a' <= b && b <= 'z' }
+	for from := 0; ; {
+		i := strings.Index(text[from:], words)
+		if i < 0 {
+			return 0
+		}
+		begin, end := from+i, from+i+len(words)
+		if (begin == 0 || !letter(text[begin-1])) && (end == len(text) || !letter(text[end])) {
+			return 1 + strings.Count(text[:begin], "\n")
+		}
+		from = begin + 1
 	}
 }

@@ -1,4 +1,5 @@
-// Package states is lab 11: one end of a TCP connection, as a machine of eleven states. The task is in README.md.
+// Package states is lab 11: one end of a TCP connection, as a machine of eleven states. The task is
+// in README.md.
 package states
 
 // The states of RFC 9293, section 3.3.2, as Linux names them.

@@ -1,4 +1,5 @@
-// Package reliable is lab 13: messages over UDP that all arrive, once and in order. The task is in README.md.
+// Package reliable is lab 13: messages over UDP that all arrive, once and in order. The task is in
+// README.md.
 package reliable
 
 import (
@@ -6,8 +7,8 @@ import (
 	"time"
 )
 
-// Send sends the messages over conn, each one when the one before has been acknowledged. It sends a message up
-// to tries times, and waits for an acknowledgement each time.
+// Send sends the messages over conn, each one when the one before has been acknowledged. It sends a
+// message up to tries times, and waits for an acknowledgement each time.
 func Send(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
 	panic("not started")
 }

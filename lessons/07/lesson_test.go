@@ -328,8 +328,12 @@ func TestOwnAddress(t *testing.T) {
 		require.True(t, isOwn(server, &net.UDPAddr{IP: ip, Port: port}), ip)
 		require.False(t, isOwn(server, &net.UDPAddr{IP: ip, Port: port - 1}), "another program's port")
 	}
-	require.False(t, isOwn(server, &net.UDPAddr{IP: net.IP{192, 0, 2, 1}, Port: port}), "the same port of another "+
-		"machine (RFC 5737)")
+	require.False(
+		t,
+		isOwn(server, &net.UDPAddr{IP: net.IP{192, 0, 2, 1}, Port: port}),
+		"the same port of another "+
+			"machine (RFC 5737)",
+	)
 }
 
 // collectLog sends what the lesson logs to w, and returns what ends that.

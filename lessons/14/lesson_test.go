@@ -265,7 +265,10 @@ func TestLeaving(t *testing.T) {
 
 // A list has files that are complete and that can be got, in order, with their sizes.
 func TestList(t *testing.T) {
-	root := folder(t, map[string]string{"b.txt": "1", "a.txt": "22", "c.part": "", ".hidden": "", "x\u202ey": ""})
+	root := folder(
+		t,
+		map[string]string{"b.txt": "1", "a.txt": "22", "c.part": "", ".hidden": "", "x\u202ey": ""},
+	)
 	require.NoError(t, root.Mkdir("sub", 0o777))
 	var out bytes.Buffer
 	require.NoError(t, converse(t, root, folder(t, nil), "list\n", &out))

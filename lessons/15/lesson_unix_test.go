@@ -213,7 +213,11 @@ func TestPython(t *testing.T) {
 	})
 	t.Run("our client, its server", func(t *testing.T) {
 		server := stagetest.Start(t, stagetest.Python(t, "server.py"))
-		out, errs, status := stagetest.Client(t, server.Addr, strings.Replace(lines, "sleep 60 & echo done\n", "", 1))
+		out, errs, status := stagetest.Client(
+			t,
+			server.Addr,
+			strings.Replace(lines, "sleep 60 & echo done\n", "", 1),
+		)
 		require.Zero(t, status, errs)
 		require.Equal(t, "你好\n\n[exit status 3]\n\n", out)
 

@@ -103,7 +103,7 @@ func (b besiegement) String() string {
 	return text
 }
 
-// siege attacks a server for a while, with honest clients beside it.
+// siege attacks a server for a while, and until each of the honest clients beside it has asked once.
 func siege(
 	t *testing.T, besieged scenario.Besieged, attacker scenario.Attacker, honest int, last time.Duration,
 ) besiegement {
@@ -114,17 +114,19 @@ func siege(
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), last)
 	defer cancel()
-	var all sync.WaitGroup
+	attack, stop := context.WithCancel(t.Context())
+	defer stop()
+	var attackers, clients sync.WaitGroup
 	var mu sync.Mutex
 	b := besiegement{attack: attacker.Name, server: besieged.Name}
-	all.Go(func() { attacker.Attack(ctx, s.Addr) })
+	attackers.Go(func() { attacker.Attack(attack, s.Addr) })
 	for i := range honest {
-		all.Go(func() {
+		clients.Go(func() {
 			c := honestClient{name: fmt.Sprint(i), addr: s.Addr, ask: besieged.Ask, stays: i%2 == 0}
 			defer c.leave()
 			const pause = 100 * time.Millisecond
 			time.Sleep(pause * time.Duration(i) / time.Duration(honest)) // not all at once
-			for round := 0; ctx.Err() == nil; round++ {
+			for round := 0; round == 0 || ctx.Err() == nil; round++ {
 				took, err := c.asks(round)
 				mu.Lock()
 				if err != nil {
@@ -163,7 +165,9 @@ func siege(
 			break
 		}
 	}
-	all.Wait()
+	clients.Wait()
+	stop()
+	attackers.Wait()
 	return b
 }
 

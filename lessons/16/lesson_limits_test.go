@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -198,15 +199,29 @@ func TestRunning(t *testing.T) {
 	}
 }
 
-// A program that prints without end is cut off, and ended at the limit.
-func TestOutputIsLimited(t *testing.T) {
+// A program that prints without end is ended at the limit.
+func TestEndlessOutput(t *testing.T) {
 	stagetest.NeedShell(t)
 	ctx, cancel := context.WithTimeout(t.Context(), scenario.Hang)
 	defer cancel()
 	status, output := run(ctx, "yes")
 	require.Equal(t, noStatus, status)
-	require.Equal(t, strings.Repeat("y\n", maxOutput/2), string(output[:maxOutput]))
 	require.Less(t, len(output), maxOutput+200)
+}
+
+// What a program prints beyond the limit is cut off, and the client is told how much that was.
+func TestOutputIsLimited(t *testing.T) {
+	stagetest.NeedShell(t)
+	program := filepath.Join(t.TempDir(), "much")
+	script := fmt.Sprintf("#!/bin/sh\nyes | head -c %d\n", 2*maxOutput)
+	require.NoError(t, os.WriteFile(program, []byte(script), 0o700))
+	ctx, cancel := context.WithTimeout(t.Context(), loopback.Patience)
+	defer cancel()
+	status, output := run(ctx, program)
+	require.Zero(t, status)
+	want := strings.Repeat("y\n", maxOutput/2) +
+		fmt.Sprintf("\n[%d more bytes were printed, and cut off]\n", maxOutput)
+	require.Equal(t, want, string(output))
 }
 
 func TestSparseLog(t *testing.T) {

@@ -144,7 +144,12 @@ func TestBugControlCharacters(t *testing.T) {
 func TestFixControlCharacters(t *testing.T) {
 	got := stagetest.Play(t, lesson, "control-characters").Attacked[0]
 	requireServed(t, got)
-	require.True(t, strings.HasPrefix(got.Log, "client 127.0.0.1:"), "the line of the one who sent it: %s", got.Log)
+	require.True(
+		t,
+		strings.HasPrefix(got.Log, "client 127.0.0.1:"),
+		"the line of the one who sent it: %s",
+		got.Log,
+	)
 	require.True(t, printable(got.Log), "%q", got.Log)
 }
 

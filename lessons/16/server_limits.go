@@ -15,8 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// allowed are the commands that there are. No shell reads what a client has sent, and no program gets it as an
-// argument: behind a hyphen it would be an option.
+// allowed are the commands that there are. No shell reads what a client has sent, and no program
+// gets it as an argument: behind a hyphen it would be an option.
 var allowed = map[string]func(ctx context.Context, arguments []string) (status int, output []byte){
 	"date":     date,
 	"echo":     echo,
@@ -58,8 +58,8 @@ func tell(conn net.Conn, why error) error {
 	return writeMessage(conn, refusal, noStatus, fmt.Appendf(nil, "refused: %v\n", why))
 }
 
-// refuse tells a client why, throws away what it still sends, and returns why. A connection that is closed with bytes
-// unread is reset, and the client may lose what it was told (RFC 2525, 2.17).
+// refuse tells a client why, throws away what it still sends, and returns why. A connection that is
+// closed with bytes unread is reset, and the client may lose what it was told (RFC 2525, 2.17).
 func refuse(conn net.Conn, why error) error {
 	if err := tell(conn, why); err != nil {
 		return why

@@ -360,7 +360,8 @@ func (m *machine) dialling(s segment) []segment {
 }
 
 func (m *machine) connected(s segment) []segment {
-	if m.in(states.SynRecv) && s.SYN && s.ACK && s.Seq+1 == m.rcv && !m.is("a SYN ACK in SYN_RECV is not expected") {
+	if m.in(states.SynRecv) && s.SYN && s.ACK && s.Seq+1 == m.rcv &&
+		!m.is("a SYN ACK in SYN_RECV is not expected") {
 		s.SYN, s.Seq = false, m.rcv
 	}
 	if s.RST {

@@ -34,38 +34,54 @@ var wrong = []check.Answer{
 	}}), reliabletest.Sends),
 	sending("all messages before the first acknowledgement", sendAllAtOnce, reliabletest.Sends),
 	sending("the header in a datagram of its own", sendInTwo, reliabletest.Sends),
-	sending("empty messages left out", func(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
-		var full [][]byte
-		for _, m := range messages {
-			if len(m) > 0 {
-				full = append(full, m)
+	sending(
+		"empty messages left out",
+		func(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
+			var full [][]byte
+			for _, m := range messages {
+				if len(m) > 0 {
+					full = append(full, m)
+				}
 			}
-		}
-		return reliable.Send(conn, full, wait, tries)
-	}, reliabletest.Sends),
-	sending("messages cut to 1024 bytes", func(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
-		var cut [][]byte
-		for _, m := range messages {
-			cut = append(cut, m[:min(len(m), 1024)])
-		}
-		return reliable.Send(conn, cut, wait, tries)
-	}, reliabletest.Sends),
+			return reliable.Send(conn, full, wait, tries)
+		},
+		reliabletest.Sends,
+	),
+	sending(
+		"messages cut to 1024 bytes",
+		func(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
+			var cut [][]byte
+			for _, m := range messages {
+				cut = append(cut, m[:min(len(m), 1024)])
+			}
+			return reliable.Send(conn, cut, wait, tries)
+		},
+		reliabletest.Sends,
+	),
 	sending("always the same run", sendWith(sendParts{run: func() []byte { return []byte("my run 1") }}),
 		reliabletest.Sends),
 	keeping("runs that are counted", countedRuns, reliabletest.Sends),
 	keeping("one run for the whole program", oneRun, reliabletest.Sends),
 	sending("the header put in front in the caller's array", sendShifting, reliabletest.Sends),
-	sending("a goroutine left behind", func(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
-		never := make(chan int)
-		go func() { <-never }()
-		return reliable.Send(conn, messages, wait, tries)
-	}, reliabletest.Sends),
-	sending("the connection closed after the last message", func(conn net.Conn, messages [][]byte, wait time.Duration,
-		tries int,
-	) error {
-		defer conn.Close()
-		return reliable.Send(conn, messages, wait, tries)
-	}, reliabletest.Sends),
+	sending(
+		"a goroutine left behind",
+		func(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
+			never := make(chan int)
+			go func() { <-never }()
+			return reliable.Send(conn, messages, wait, tries)
+		},
+		reliabletest.Sends,
+	),
+	sending(
+		"the connection closed after the last message",
+		func(conn net.Conn, messages [][]byte, wait time.Duration,
+			tries int,
+		) error {
+			defer conn.Close()
+			return reliable.Send(conn, messages, wait, tries)
+		},
+		reliabletest.Sends,
+	),
 	sending("a deadline left behind", sendWith(sendParts{keepsDeadline: func(error) bool { return true }}),
 		reliabletest.Sends),
 	sending("a deadline left behind after an error", sendWith(sendParts{
@@ -101,20 +117,35 @@ var wrong = []check.Answer{
 	}, reliabletest.Silence),
 	sending("what is lost is given up, and the next one sent", sendOn, reliabletest.Silence),
 
-	sending("any datagram is an acknowledgement", sendWith(sendParts{is: func(_, _ []byte) bool { return true }}),
-		reliabletest.Others),
+	sending(
+		"any datagram is an acknowledgement",
+		sendWith(sendParts{is: func(_, _ []byte) bool { return true }}),
+		reliabletest.Others,
+	),
 	sending("whatever begins with A is an acknowledgement", sendWith(sendParts{is: func(got, _ []byte) bool {
 		return len(got) > 0 && got[0] == 'A'
 	}}), reliabletest.Others),
-	sending("the number of the acknowledgement is not looked at", sendWith(sendParts{is: func(got, want []byte) bool {
-		return len(got) == 13 && bytes.Equal(got[:9], want[:9])
-	}}), reliabletest.Others),
-	sending("the run of the acknowledgement is not looked at", sendWith(sendParts{is: func(got, want []byte) bool {
-		return len(got) == 13 && got[0] == 'A' && bytes.Equal(got[9:], want[9:])
-	}}), reliabletest.Others),
-	sending("the letter of the acknowledgement is not looked at", sendWith(sendParts{is: func(got, want []byte) bool {
-		return len(got) == 13 && bytes.Equal(got[1:], want[1:])
-	}}), reliabletest.Others),
+	sending(
+		"the number of the acknowledgement is not looked at",
+		sendWith(sendParts{is: func(got, want []byte) bool {
+			return len(got) == 13 && bytes.Equal(got[:9], want[:9])
+		}}),
+		reliabletest.Others,
+	),
+	sending(
+		"the run of the acknowledgement is not looked at",
+		sendWith(sendParts{is: func(got, want []byte) bool {
+			return len(got) == 13 && got[0] == 'A' && bytes.Equal(got[9:], want[9:])
+		}}),
+		reliabletest.Others,
+	),
+	sending(
+		"the letter of the acknowledgement is not looked at",
+		sendWith(sendParts{is: func(got, want []byte) bool {
+			return len(got) == 13 && bytes.Equal(got[1:], want[1:])
+		}}),
+		reliabletest.Others,
+	),
 	sending("an acknowledgement may have something behind it", sendWith(sendParts{is: bytes.HasPrefix}),
 		reliabletest.Others),
 	sending("the last byte of the number is enough", sendWith(sendParts{is: func(got, want []byte) bool {
@@ -151,16 +182,24 @@ var wrong = []check.Answer{
 	}, reliabletest.SendFails),
 	sending("only the first Write is looked at", sendFirstWrite, reliabletest.SendFails),
 
-	receiving("acknowledged before it is delivered", receiveWith(receiveParts{early: true}), reliabletest.Delivers),
+	receiving(
+		"acknowledged before it is delivered",
+		receiveWith(receiveParts{early: true}),
+		reliabletest.Delivers,
+	),
 	receiving("one buffer for all messages", receiveWith(receiveParts{shares: true}), reliabletest.Delivers),
 	receiving("a buffer of 1024 bytes", receiveWith(receiveParts{size: 1024}), reliabletest.Delivers),
 	receiving("the acknowledgement carries the message", receiveWith(receiveParts{ack: func(d []byte) []byte {
 		return append([]byte("A"), d[1:]...)
 	}}), reliabletest.Delivers),
-	receiving("the number that is expected next is acknowledged", receiveWith(receiveParts{ack: func(d []byte) []byte {
-		ack := append([]byte("A"), d[1:9]...)
-		return append(ack, big(binary.BigEndian.Uint32(d[9:])+1)...)
-	}}), reliabletest.Delivers),
+	receiving(
+		"the number that is expected next is acknowledged",
+		receiveWith(receiveParts{ack: func(d []byte) []byte {
+			ack := append([]byte("A"), d[1:9]...)
+			return append(ack, big(binary.BigEndian.Uint32(d[9:])+1)...)
+		}}),
+		reliabletest.Delivers,
+	),
 	receiving("empty messages not delivered", receiveWith(receiveParts{skips: func(m []byte) bool {
 		return len(m) == 0
 	}}), reliabletest.Delivers),
@@ -186,25 +225,39 @@ var wrong = []check.Answer{
 	}}), reliabletest.Copies),
 	receiving("one number for all runs", receiveWith(receiveParts{key: func([]byte) string { return "" }}),
 		reliabletest.Copies, reliabletest.Early),
-	receiving("a run of four bytes", receiveWith(receiveParts{key: func(run []byte) string { return string(run[:4]) }}),
-		reliabletest.Copies),
+	receiving(
+		"a run of four bytes",
+		receiveWith(receiveParts{key: func(run []byte) string { return string(run[:4]) }}),
+		reliabletest.Copies,
+	),
 	receiving("the last bytes of a run do not count", receiveWith(receiveParts{key: func(run []byte) string {
 		return string(run[4:])
 	}}), reliabletest.Copies),
 	receiving("a new run makes the old one forgotten", receiveWith(receiveParts{most: 1}), reliabletest.Copies,
 		reliabletest.Early),
 	receiving("a hundred runs are remembered", receiveWith(receiveParts{most: 100}), reliabletest.Copies),
-	receiving("numbers of one byte", receiveWith(receiveParts{narrow: func(n uint32) uint32 { return n & 0xff }}),
-		reliabletest.Copies, reliabletest.Early),
+	receiving(
+		"numbers of one byte",
+		receiveWith(receiveParts{narrow: func(n uint32) uint32 { return n & 0xff }}),
+		reliabletest.Copies,
+		reliabletest.Early,
+	),
 
 	receiving("a gap is nothing", receiveWith(receiveParts{gaps: func(uint32, uint32) (bool, bool) {
 		return true, true
 	}}), reliabletest.Early),
-	receiving("what comes too early is acknowledged", receiveWith(receiveParts{gaps: func(uint32, uint32) (bool, bool) {
-		return false, true
-	}}), reliabletest.Early),
-	receiving("numbers of two bytes", receiveWith(receiveParts{narrow: func(n uint32) uint32 { return n & 0xffff }}),
-		reliabletest.Early),
+	receiving(
+		"what comes too early is acknowledged",
+		receiveWith(receiveParts{gaps: func(uint32, uint32) (bool, bool) {
+			return false, true
+		}}),
+		reliabletest.Early,
+	),
+	receiving(
+		"numbers of two bytes",
+		receiveWith(receiveParts{narrow: func(n uint32) uint32 { return n & 0xffff }}),
+		reliabletest.Early,
+	),
 	receiving("signed numbers", receiveWith(receiveParts{gaps: func(number, _ uint32) (bool, bool) {
 		return false, int32(number) < 0
 	}}), reliabletest.Early),
@@ -225,8 +278,11 @@ var wrong = []check.Answer{
 	receiving("an empty datagram ends it", receiveEmptyEnds, reliabletest.Early),
 	receiving("anything else is an error", receiveStrict, reliabletest.Early),
 
-	receiving("a closed connection is an error", receiveWith(receiveParts{ends: func(err error) error { return err }}),
-		reliabletest.ReceiveEnd),
+	receiving(
+		"a closed connection is an error",
+		receiveWith(receiveParts{ends: func(err error) error { return err }}),
+		reliabletest.ReceiveEnd,
+	),
 	receiving("every error is the end", receiveWith(receiveParts{ends: func(error) error { return nil }}),
 		reliabletest.ReceiveEnd),
 	receiving("a timeout is the end", receiveWith(receiveParts{ends: func(err error) error {
@@ -392,7 +448,10 @@ func countedRuns() reliabletest.Lab {
 
 func oneRun() reliabletest.Lab {
 	run := []byte(rand.Text()[:8])
-	return reliabletest.Lab{Send: sendWith(sendParts{run: func() []byte { return run }}), Receive: reliable.Receive}
+	return reliabletest.Lab{
+		Send:    sendWith(sendParts{run: func() []byte { return run }}),
+		Receive: reliable.Receive,
+	}
 }
 
 // sendShifting makes room for the header in the caller's array, if there is some.

@@ -174,7 +174,9 @@ func TestRecordingsInSuites(t *testing.T) {
 		number := filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(file))))
 		copied, err := os.ReadFile(file)
 		require.NoError(t, err)
-		recorded, err := os.ReadFile(filepath.Join("../../lessons", number, "testdata/recordings", filepath.Base(file)))
+		recorded, err := os.ReadFile(
+			filepath.Join("../../lessons", number, "testdata/recordings", filepath.Base(file)),
+		)
 		require.NoError(t, err)
 		require.True(t, string(recorded) == string(copied), "%s is not the recording of lesson %s", file, number)
 	}

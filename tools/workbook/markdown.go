@@ -64,7 +64,8 @@ type page struct {
 func (p *page) render(source []byte) (template.HTML, error) {
 	md, taken := p.markdown()
 	var out bytes.Buffer
-	if err := md.Convert(source, &out, parser.WithContext(parser.NewContext(parser.WithIDs(newIDs(taken))))); err != nil {
+	context := parser.WithContext(parser.NewContext(parser.WithIDs(newIDs(taken))))
+	if err := md.Convert(source, &out, context); err != nil {
 		return "", err
 	}
 	return template.HTML(out.String()), nil

@@ -501,7 +501,8 @@ func (b *book) postFollow(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (b *book) postSettings(w http.ResponseWriter, r *http.Request) error {
-	if err := b.store.Update(func(s *progress.State) { s.NoKeys = r.PostFormValue("keys") == "off" }); err != nil {
+	noKeys := r.PostFormValue("keys") == "off"
+	if err := b.store.Update(func(s *progress.State) { s.NoKeys = noKeys }); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/"+b.token+"/", http.StatusSeeOther)

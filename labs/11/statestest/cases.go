@@ -180,7 +180,9 @@ func (s suite) unexpected(c *check.C) {
 
 func (s suite) calls(c *check.C) {
 	for _, call := range []string{"listen", "connect", "send 5", "close", "expire"} {
-		begins := []string{opened, served, waiting, both, closes, half, over, met, last, crossing, "listen", "connect"}
+		begins := []string{
+			opened, served, waiting, both, closes, half, over, met, last, crossing, "listen", "connect",
+		}
 		s.scripts(c, shifts[:1], with(begins, call)...)
 	}
 	s.scripts(c, shifts[:1],
@@ -196,7 +198,13 @@ func (s suite) calls(c *check.C) {
 
 // rest are scripts that need everything.
 func (s suite) rest(c *check.C) {
-	gone := []string{"connect; close", "listen; close", "connect; < RST ACK 0 101", over + "; expire", last + "; < ACK 302 102"}
+	gone := []string{
+		"connect; close",
+		"listen; close",
+		"connect; < RST ACK 0 101",
+		over + "; expire",
+		last + "; < ACK 302 102",
+	}
 	s.scripts(c, shifts, with(gone, strays...)...)
 	s.scripts(c, shifts, with([]string{both, both + "; < ACK 301 101", both + "; close"}, resetAny...)...)
 	s.scripts(c, shifts, with([]string{crossing}, "< RST 302", "< RST 301", "< ACK 301 101", "< FIN ACK 301 101",

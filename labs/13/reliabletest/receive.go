@@ -35,7 +35,12 @@ func (s suite) play(c *check.C, datagrams ...[]byte) {
 
 func (s suite) delivers(c *check.C) {
 	c.Variation("a new connection; three messages, one after the other")
-	s.play(c, message(one, 0, "hello").bytes(), message(one, 1, "and").bytes(), message(one, 2, "goodbye").bytes())
+	s.play(
+		c,
+		message(one, 0, "hello").bytes(),
+		message(one, 1, "and").bytes(),
+		message(one, 2, "goodbye").bytes(),
+	)
 	c.Variation("a new connection; messages of all kinds")
 	var all [][]byte
 	for i, body := range samples {
@@ -84,7 +89,9 @@ func (s suite) copies(c *check.C) {
 	s.play(c, m(one, 0), m(one, 1), m(two, 0), m(one, 1), m(one, 0), m(two, 1), m(two, 0), m(one, 2))
 	c.Variation("a new connection; two runs at the same time")
 	s.play(c, m(one, 0), m(three, 0), m(one, 1), m(three, 1), m(three, 1), m(one, 1), m(one, 2), m(three, 2))
-	c.Variation("a new connection; the same message under several numbers, and the same number with another message")
+	c.Variation(
+		"a new connection; the same message under several numbers, and the same number with another message",
+	)
 	s.play(c, message(one, 0, "hi").bytes(), message(one, 1, "hi").bytes(), message(one, 1, "ho").bytes(),
 		message(one, 2, "hi").bytes())
 

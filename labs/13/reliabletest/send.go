@@ -284,7 +284,9 @@ func (s suite) silence(c *check.C) {
 		begin := time.Now()
 		err := s.send(w, hello, v.wait, v.tries)
 		took, all := time.Since(begin), time.Duration(v.tries)*v.wait
-		if passed := w.peer.Conn().Did().Passed; passed.After(begin) { // a machine that stands still does not move it
+		if passed := w.peer.Conn().Did().Passed; passed.After(
+			begin,
+		) { // a machine that stands still does not move it
 			took = passed.Sub(begin)
 		}
 		w.wantMessages(hello, v.acknowledged+1, v.tries)

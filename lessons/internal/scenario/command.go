@@ -138,7 +138,13 @@ func (k *keyboard) Read(p []byte) (int, error) {
 }
 
 // ExitStatus lets a client send commands that print nothing. Got is what it printed after each.
-func ExitStatus(newServer NewServer, answer AnswerFunc, dial DialFunc, talk TalkFunc, commands ...string) Play {
+func ExitStatus(
+	newServer NewServer,
+	answer AnswerFunc,
+	dial DialFunc,
+	talk TalkFunc,
+	commands ...string,
+) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
 		s := newServer(answer, 0)
 		server, err := Start(rec, s.Serve)

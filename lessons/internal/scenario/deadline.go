@@ -89,7 +89,7 @@ func drip(
 		o.N, ms(limit))
 	o.Took = []time.Duration{time.Since(begin)}
 	if err := closeWrite(c); err != nil {
-		return o, disturbed, err
+		return o, true, nil // the server has reset the connection meanwhile
 	}
 	o.Met = <-answered
 	<-ended

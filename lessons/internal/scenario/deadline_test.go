@@ -29,10 +29,13 @@ func TestUndisturbed(t *testing.T) {
 
 func TestUndisturbedFails(t *testing.T) {
 	failed, plays := errors.New("no"), 0
-	_, err := undisturbed(timeline.NewRecorder(""), func(*timeline.Recorder, time.Duration) (Outcome, bool, error) {
-		plays++
-		return Outcome{}, true, failed
-	})
+	_, err := undisturbed(
+		timeline.NewRecorder(""),
+		func(*timeline.Recorder, time.Duration) (Outcome, bool, error) {
+			plays++
+			return Outcome{}, true, failed
+		},
+	)
 	require.Equal(t, failed, err)
 	require.Equal(t, 1, plays)
 }
@@ -40,10 +43,13 @@ func TestUndisturbedFails(t *testing.T) {
 // However slow the machine is, it ends.
 func TestUndisturbedGivesUp(t *testing.T) {
 	plays := 0
-	_, err := undisturbed(timeline.NewRecorder(""), func(*timeline.Recorder, time.Duration) (Outcome, bool, error) {
-		plays++
-		return Outcome{}, true, nil
-	})
+	_, err := undisturbed(
+		timeline.NewRecorder(""),
+		func(*timeline.Recorder, time.Duration) (Outcome, bool, error) {
+			plays++
+			return Outcome{}, true, nil
+		},
+	)
 	require.ErrorContains(t, err, "too busy")
 	require.Less(t, plays, 20)
 }

@@ -301,7 +301,12 @@ func Grows(m FileMessages) Play {
 
 // TwoFiles sends two files of some lines, which nobody changes. Got and Met are those of Grows.
 func TwoFiles(m FileMessages) Play {
-	return twoFiles(m, "line one\nline two", "line three\n", func(*timeline.Recorder, *os.File) error { return nil })
+	return twoFiles(
+		m,
+		"line one\nline two",
+		"line three\n",
+		func(*timeline.Recorder, *os.File) error { return nil },
+	)
 }
 
 // twoFiles sends two files. change is called when the first one is read for the first time.

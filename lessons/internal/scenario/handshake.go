@@ -25,8 +25,13 @@ type SegmentPlay func(
 // for so long that the kernel sent what it had waited with.
 var ErrAgain = errors.New("the machine was too busy")
 
-// delayedACK is less than a kernel waits for data that an ACK can ride on: 40 ms on Linux.
-const delayedACK = 30 * time.Millisecond
+const (
+	// delayedACK is less than a kernel waits for data that an ACK can ride on: 40 ms on Linux.
+	delayedACK = 30 * time.Millisecond
+	// idle is less than the silence after which Linux acknowledges at once again: the time to a
+	// retransmission, at least 200 ms.
+	idle = 150 * time.Millisecond
+)
 
 // wired is what the plays of this file work with.
 type wired struct {
@@ -99,15 +104,26 @@ func (w *wired) segments(from int) ([]timeline.Event, error) {
 	return all[min(from, len(all)):], err
 }
 
-// inTime returns ErrAgain if a delayed ACK had time to go out between two things that happened.
+// inTime returns ErrAgain if the programs were so slow that the kernel has acknowledged for them, or in
+// another way than it would have.
 func (w *wired) inTime() error {
 	all, err := w.seen()
 	last := int64(0)
 	for _, e := range timeline.Merge(w.rec.Events(), all) {
-		if last > 0 && e.US-last > delayedACK.Microseconds() {
+		if last > 0 && e.US-last > idle.Microseconds() {
 			return ErrAgain
 		}
 		last = e.US
+	}
+	came := map[string]int64{} // connection and side → when the last segment came that asks for an ACK
+	for _, e := range all {
+		at, asked := came[e.Conn+e.Side]
+		if e.Header.Flags == "ACK" && e.N == 0 && asked && e.US-at > delayedACK.Microseconds() {
+			return ErrAgain
+		}
+		if e.N > 0 || strings.Contains(e.Header.Flags, "FIN") {
+			came[e.Conn+e.Header.To] = e.US
+		}
 	}
 	return err
 }

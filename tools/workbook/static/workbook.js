@@ -501,7 +501,8 @@ class Scene {
       el("label", {}, "speed ", speed), el("label", {}, axisBox, "time axis"), el("label", {}, this.followBox, "follow"))
     this.trouble = el("pre", { class: "trouble", tabindex: "0", hidden: true })
     this.takes = el("div", { class: "takes" })
-    this.section.append(this.controls, this.trouble, this.takes)
+    this.building = el("p", { class: "facts", hidden: true })
+    this.section.append(this.controls, this.building, this.trouble, this.takes)
   }
 
   each(f) { this.pictures.forEach(f) }
@@ -537,6 +538,8 @@ class Scene {
     this.phase = m.phase
     const going = m.phase === "building" || m.phase === "playing"
     this.stopButton.hidden = !going
+    this.building.hidden = m.phase !== "building"
+    this.building.textContent = `building lesson ${m.lesson}… The first time this takes a while.`
     this.trouble.hidden = !m.trouble
     this.trouble.textContent = m.trouble || ""
     this.section.dataset.phase = m.phase

@@ -1,5 +1,5 @@
-// Package framing stands in for labs/05/framing.go in the tests of the engine: answers that do harm. The environment
-// variable HOSTILE says which.
+// Package framing stands in for labs/05/framing.go in the tests of the engine: answers that do
+// harm. The environment variable HOSTILE says which.
 package framing
 
 import (
