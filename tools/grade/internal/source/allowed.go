@@ -48,6 +48,17 @@ var not = map[string][]string{
 	"net":     {"FileConn", "FileListener", "FilePacketConn"},
 }
 
+// values are the functions and types of other packages that a package-level variable may call: they compute a
+// value.
+var values = strings.Fields(`
+	errors.New errors.Join fmt.Errorf fmt.Sprint fmt.Sprintf
+	regexp.MustCompile regexp.MustCompilePOSIX
+	strings.Fields strings.Join strings.NewReplacer strings.Repeat strings.Split strings.ToLower strings.ToUpper
+	bytes.Repeat context.Background net.IPv4 net.ParseIP
+	net/netip.MustParseAddr net/netip.MustParseAddrPort net/netip.MustParsePrefix
+	sync.OnceFunc sync.OnceValue sync.OnceValues hash/crc32.MakeTable
+	time.Duration time.Month os.FileMode io/fs.FileMode syscall.Errno`)
+
 func allowedName(path, name string) bool {
 	if names, ok := only[path]; ok {
 		return names.MatchString(name)

@@ -8,8 +8,9 @@
 //   - at most MaxSize bytes of UTF-8;
 //   - imports from a list (see allowed.go), by no dot; of a few packages, some names only;
 //   - no directive to the compiler or the go command, and no cgo;
-//   - no init function, and no call in a package-level variable but errors.New, fmt.Errorf, and what is part
-//     of the language (make, len, conversions);
+//   - no init function, and no call in a package-level variable but of functions that only compute a value,
+//     such as errors.New and regexp.MustCompile (see allowed.go), and of what is part of the language (make,
+//     len, conversions);
 //   - another package's variable is not assigned to, and its address is not taken.
 package source
 
@@ -200,8 +201,8 @@ func (c *checker) initial(n ast.Node) bool {
 		}
 	case *ast.CallExpr:
 		if !c.harmless(n.Fun) {
-			c.refuse(n.Pos(), "a package-level variable calls a function; errors.New and fmt.Errorf are the "+
-				"only ones that it may call: anything else belongs into a function")
+			c.refuse(n.Pos(), "a package-level variable calls a function that is none of those that only compute "+
+				"a value, such as errors.New and regexp.MustCompile: move the call into a function")
 			return false
 		}
 	}
@@ -214,9 +215,6 @@ var builtins = []string{
 	"bool", "byte", "complex64", "complex128", "error", "float32", "float64", "int", "int8", "int16", "int32",
 	"int64", "rune", "string", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr", "any",
 }
-
-// conversions are types of other packages that people convert numbers to.
-var conversions = []string{"time.Duration", "time.Month", "os.FileMode", "fs.FileMode", "syscall.Errno"}
 
 // harmless reports whether a package-level variable may call this: it runs no code but what is known.
 func (c *checker) harmless(f ast.Expr) bool {
@@ -237,10 +235,7 @@ func (c *checker) harmless(f ast.Expr) bool {
 		if !ok {
 			return false
 		}
-		path := c.packages[pkg.Name]
-		name := path[strings.LastIndexByte(path, '/')+1:] + "." + f.Sel.Name
-		return path == "errors" && f.Sel.Name == "New" || path == "fmt" && f.Sel.Name == "Errorf" ||
-			path != "" && slices.Contains(conversions, name)
+		return slices.Contains(values, c.packages[pkg.Name]+"."+f.Sel.Name)
 	}
 	return false
 }
