@@ -718,7 +718,7 @@ var Claims = []Chapter{
 			"004-C30", Partly, "If sending by UDP fails, the client cannot know.", "",
 			"Mostly. If nobody is at that port, the other host says so by ICMP, and a connected " +
 				"socket is told.",
-			"07 nobody; RFC 1122 4.1.3.3; udp(7)", "",
+			"07 nobody; RFC 1122 4.1.3.3", "",
 		},
 		{
 			"004-C61", Partly, "UDP is connectionless, so whichever end starts first there is " +
