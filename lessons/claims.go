@@ -345,7 +345,7 @@ var Claims = []Chapter{
 		{
 			"000-C13", Partly, "A client that leaves for no reason raises ConnectionResetError, " +
 				"WinError 10054.", "",
-			"10054 is Windows' number, and a killed client makes it there. On Linux a killed " +
+			"10054 is Windows' number, and a killed client causes it there. On Linux a killed " +
 				"client usually " +
 				"ends in b\"\". A reset, error 104, comes from one that aborts or leaves bytes " +
 				"unread.",
@@ -675,8 +675,8 @@ var Claims = []Chapter{
 	{"UDP", []Claim{
 		{
 			"001-C09", Partly, "A UDP datagram is limited to 64K (8 bytes).", "",
-			"65,535 with its header, whose size the 8 bytes are. Over IPv4 65,507 of payload " +
-				"are left.",
+			"65,535 bytes with its header, and the 8 bytes are the header. Over IPv4 65,507 bytes " +
+				"of payload are left.",
 			"07 too-big; RFC 768", "",
 		},
 		{
@@ -718,7 +718,7 @@ var Claims = []Chapter{
 			"004-C30", Partly, "If sending by UDP fails, the client cannot know.", "",
 			"Mostly. If nobody is at that port, the other host says so by ICMP, and a connected " +
 				"socket is told.",
-			"07 nobody; RFC 1122 4.1.3.3; udp(7)", "",
+			"07 nobody; RFC 1122 4.1.3.3", "",
 		},
 		{
 			"004-C61", Partly, "UDP is connectionless, so whichever end starts first there is " +
@@ -793,7 +793,7 @@ var Claims = []Chapter{
 		},
 		{
 			"002-C01", Partly, "TCP is used more than UDP.", "",
-			"It was long so. HTTP/3 runs over QUIC, and QUIC over UDP. Most DNS queries and calls use UDP.",
+			"For a long time it was. HTTP/3 runs over QUIC, and QUIC over UDP. Most DNS queries and calls use UDP.",
 			"RFC 9000; RFC 9114", "",
 		},
 		{

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// naiveServe is the loop of the stage before: an accept that fails ends it, for whatever reason, and a
+// naiveServe is the loop of lesson 08: an accept that fails ends it, for whatever reason, and a
 // handler that panics ends the program. When it returns, somebody else has to close ln.
 func naiveServe(ln net.Listener, answer func(conn net.Conn) error) error {
 	for {

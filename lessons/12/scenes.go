@@ -22,9 +22,9 @@ var pressureRecording []byte
 var scenes = []stage.Scene{
 	{
 		Name:      "in-turn",
-		NaiveLine: "each side speaks when it was answered: who speaks twice waits",
+		NaiveLine: "each side speaks when it was answered: a second line waits",
 		Naive:     scenario.InTurn(talkInTurn, answerInTurn, scenario.Hang),
-		Line:      "both sides hear and say at the same time: who speaks twice is heard twice",
+		Line:      "both sides hear and say at the same time: a second line is heard at once",
 		Run:       scenario.InTurn(talk, talk, loopback.Patience),
 	},
 	{

@@ -135,7 +135,7 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name:      "reflected",
-		NaiveLine: "a datagram with a forged source: the answer, thirty times as long, hits somebody else",
+		NaiveLine: "a datagram with a forged source: the answer, many times as long, hits somebody else",
 		Naive:     scenario.Reflected(naiveServePacket, question, askOnce),
 		Line:      "a datagram with a forged source: the answer is a token, shorter than the question",
 		Run:       scenario.Reflected(newPacketServer().servePacket, question, askPacket),

@@ -1,5 +1,5 @@
 // Package loopback makes the conditions that socket lessons and suites need, on 127.0.0.1 only:
-// connected pairs, waiting until bytes lie in a receive queue, abortive closes, and checks that
+// connected pairs, waiting until bytes are in a receive queue, abortive closes, and checks that
 // nothing was left behind.
 package loopback
 

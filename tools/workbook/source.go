@@ -81,7 +81,7 @@ func visible(s string) string {
 	return b.String()
 }
 
-// diffFile is a file of a lesson beside the one of the stage before.
+// diffFile is a file of a lesson beside the one of the lesson that it builds on.
 type diffFile struct {
 	Name           string
 	Added, Removed int

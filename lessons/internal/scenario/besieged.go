@@ -84,11 +84,7 @@ type Figures struct {
 func figuresNow() Figures {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	f := Figures{Memory: int64(m.Sys), Goroutines: runtime.NumGoroutine()}
-	if open, err := os.ReadDir("/dev/fd"); err == nil {
-		f.Descriptors = len(open) - 1 // that of the folder itself
-	}
-	return f
+	return Figures{Memory: int64(m.Sys), Descriptors: openDescriptors(), Goroutines: runtime.NumGoroutine()}
 }
 
 // Siege is the process of a Besieged.

@@ -5,6 +5,7 @@ package scenario
 import (
 	"errors"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -45,4 +46,13 @@ func shortenQueue(ln net.Listener, n int) error {
 	}
 	cerr := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), n-1) })
 	return errors.Join(cerr, err)
+}
+
+// openDescriptors returns how many descriptors of this process are open; 0 where the system does not tell.
+func openDescriptors() int {
+	open, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return 0
+	}
+	return len(open) - 1 // that of the folder itself
 }

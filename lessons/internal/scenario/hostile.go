@@ -69,9 +69,6 @@ func (b Besieged) attacked(rec *timeline.Recorder, play func(a *attack) error) (
 	if b.Descriptors+b.Queue > 0 && runtime.GOOS != "linux" {
 		return Attacked{}, fmt.Errorf("the limits of this scene are Linux's: %w", errors.ErrUnsupported)
 	}
-	if runtime.GOOS == "windows" { // its handles are counted in another way
-		return Attacked{}, fmt.Errorf("a server under attack is measured on Unix: %w", errors.ErrUnsupported)
-	}
 	siege, err := b.Begin()
 	if err != nil {
 		return Attacked{}, err

@@ -59,7 +59,7 @@ func (s *session) server(ctx context.Context, args []string) int {
 
 // refuse says why a server that runs commands does not listen on an address.
 func (s *session) refuse(addr string) int {
-	return s.misuse("-addr %s: refused: this server runs every command it is sent, and that address "+
+	return s.misuse("-addr %s: refused: this server runs commands for anybody who connects, and that address "+
 		"can be reached from other machines; use 127.0.0.1, or add -expose if you mean it", addr)
 }
 

@@ -293,7 +293,7 @@ func (s *session) usage(w io.Writer) {
 	}
 	if s.RunsCommands {
 		fmt.Fprintf(w,
-			"\nThis server runs the commands that it is sent.\nIt listens on loopback only, "+
+			"\nThis server runs commands for anybody who connects.\nIt listens on loopback only, "+
 				"unless -expose is given.\n")
 	}
 }
