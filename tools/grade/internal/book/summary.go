@@ -129,6 +129,7 @@ func newSummary(c *class) output {
 func (s *summary) add(one student) error {
 	l := line{ID: score.Plain(one.id), Name: score.Plain(one.person.Name), File: score.FileName(one.id) + ".md"}
 	var notes []string
+	which := map[score.Status][]string{} // labs
 	if s.roster != nil && !one.known {
 		notes = append(notes, "not in the roster")
 	}
@@ -145,12 +146,19 @@ func (s *summary) add(one student) error {
 		l.Marks = append(l.Marks, markOf{text, r.Points, r.Status})
 		l.Points, l.Of = l.Points+r.Points, l.Of+r.Of
 		s.Counts[slices.Index(score.Statuses, r.Status)].N++
-		if r.Status != score.Graded {
-			notes = append(notes, fmt.Sprintf("%s %s", r.Lab, r.Status))
-		}
+		which[r.Status] = append(which[r.Status], r.Lab)
 		s.count(sum, l.ID, r)
 	}
-	l.Note = strings.Join(notes, ", ")
+	for _, status := range score.Statuses {
+		switch labs := which[status]; {
+		case status == score.Graded || len(labs) == 0:
+		case len(labs) == len(s.Labs) && len(labs) > 1:
+			notes = append(notes, fmt.Sprintf("all %s", status))
+		default:
+			notes = append(notes, fmt.Sprintf("%s: %s", status, strings.Join(labs, ", ")))
+		}
+	}
+	l.Note = strings.Join(notes, "; ")
 	s.Students = append(s.Students, l)
 	for i := range s.Bins {
 		if b := &s.Bins[i]; l.Points >= b.From && (l.Points <= b.To || i == bins-1) {
