@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"slices"
+	"unsafe"
 )
 
 // region is an array of which both sides have a copy, because a slice of it has crossed. Whoever
@@ -259,6 +260,11 @@ func (s *side) decodeElements(d *decoder, v reflect.Value) {
 func same(a, b reflect.Value) bool {
 	if a.Type().Elem().Kind() == reflect.Uint8 {
 		return bytes.Equal(a.Bytes(), b.Bytes())
+	}
+	size := a.Len() * int(a.Type().Elem().Size())
+	raw := func(v reflect.Value) []byte { return unsafe.Slice((*byte)(v.UnsafePointer()), size) }
+	if bytes.Equal(raw(a), raw(b)) { // the usual case, and much faster
+		return true
 	}
 	for i := range a.Len() {
 		if !identical(a.Index(i), b.Index(i)) {
