@@ -266,8 +266,9 @@ func serveSendsAway(ln net.Listener, limit int, handle func(net.Conn)) error {
 		select {
 		case places <- struct{}{}:
 			clients.Go(func() {
-				defer func() { <-places }()
-				guard(conn, handle)
+				defer conn.Close()
+				defer func() { <-places }() // before Close: who sees the end may come again
+				recovering(conn, handle)
 			})
 		default:
 			conn.Close()

@@ -65,13 +65,15 @@ func drip(
 	}()
 	pace := limit * 2 / 5
 	late := func() bool { return time.Since(begin) > time.Duration(o.N+1)*pace+pace/4 }
-	rec.State(0, "the server's limit is %v; a byte comes every %v", limit, pace)
+	rec.State(0, "the server's limit is %d ms; a byte comes every %d ms",
+		limit.Milliseconds(), pace.Milliseconds())
 	for !o.Stuck {
 		select {
 		case <-ended:
 			o.Met, o.Took = <-answered, []time.Duration{time.Since(begin)}
 			rec.Verdict("%d bytes came within the limit, %s: the server waited no longer", o.N, ms(limit))
-			return o, disturbed || late() || counted.reads() != o.N+1, nil
+			disturbed = disturbed || late() || counted.reads() != o.N+1 || time.Duration(o.N) != limit/pace
+			return o, disturbed, nil
 		case <-time.After(time.Until(begin.Add(time.Duration(o.N+1) * pace))):
 		}
 		if time.Since(begin) >= 3*limit {
