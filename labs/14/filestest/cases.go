@@ -1,0 +1,731 @@
+package filestest
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+const (
+	name = "a.txt"
+	old  = "what had the name before" // a file
+)
+
+var long = strings.Repeat("socket ", 14_000) // 98,000 bytes
+
+func (s suite) kept(c *check.C) {
+	for _, v := range []struct{ says, name, file string }{
+		{"a file of 5 bytes", name, "hello"},
+		{"a file of 0 bytes", "empty", ""},
+		{"a file with zeros, line ends and bytes over 127", "报告 1.bin", "\x00\r\n\n\xff\x00\x1a{}\n"},
+		{"a file that looks like an answer", "A-b_c.d.TXT", string(answerOf(name, "hello", "").bytes())},
+		{"a file of 98000 bytes", "film.mkv", long},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		dir := folder(c, nil)
+		s.fetch(c, dir, v.name, v.file, "")
+		wantFolder(c, dir, content{v.name: v.file})
+	}
+	c.Variation("a new connection; other files are in the folder, and a longer one has the name")
+	others := content{name: old, "b.txt": "b", "a.txt.part2": "c", "b.txt.part": "d", "a": "e"}
+	dir := folder(c, others)
+	s.fetch(c, dir, name, "hello", "")
+	others[name] = "hello"
+	wantFolder(c, dir, others)
+
+	for _, text := range []string{
+		"\n{ \"owner\" : {\"name\": [\"root\"]},\"offset\" : 0,\r\n\t\"total_size\":5, \"file_name\" : \"a.txt\" } ",
+		`{"file_name":"\u0061.txt","total_size":5,"offset":0,"sha256":"","error":"","command":""}`,
+	} {
+		c.Variation("a new connection; the answer is the same JSON in other words")
+		s.answered(c, answer{text, "hello", sumOf("hello")}, false)
+	}
+	c.Variation("a new connection; the answer is late")
+	s.answered(c, answerOf(name, "hello", ""), true)
+
+	c.Variation("a new connection that is a *net.TCPConn")
+	dir = folder(c, nil)
+	conn, peer := c.ConnectTCP()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	t.send(answerOf(name, long, ""), fault.Whole)
+	c.WantNil("Fetch", t.ends())
+	if check.IsClosed(conn) {
+		c.Fail("Fetch has closed the connection, which belongs to the caller")
+	}
+	wantFolder(c, dir, content{name: long})
+}
+
+// answered has Fetch get hello, from an answer that may be late.
+func (s suite) answered(c *check.C, a answer, late bool) {
+	dir := folder(c, nil)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	if late {
+		c.Late()
+	}
+	t.send(a, a.whole())
+	c.WantNil("Fetch", t.ends())
+	wantFolder(c, dir, content{name: "hello"})
+}
+
+func (s suite) pieces(c *check.C) {
+	file := long[:300]
+	a, b := answerOf(name, file, ""), answerOf("b.txt", "hello", "")
+	cuts := c.Cuts(2, 14, a.at()+1, a.at()+300+1, len(a.bytes())-1)
+	for i, cut := range slices.Insert(cuts, 1, fault.After(len(a.bytes())), fault.After(3, 4, a.at()-1)) {
+		c.Variation("a new connection; two answers, %s", cut.Name)
+		dir := folder(c, nil)
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		if i == 1 { // nothing is behind it yet
+			t.send(a, fault.Whole)
+		} else {
+			c.Say("the suite has answered %s, and behind it %s", a, b)
+			peer.Send(cut.Pieces(append(a.bytes(), b.bytes()...))...)
+			c.Settle()
+		}
+		c.WantNil("Fetch", t.ends())
+		if taken := peer.Conn().Did().Taken; taken != len(a.bytes()) {
+			c.Fail("the answer has %d bytes, but Fetch has taken %d", len(a.bytes()), taken)
+		}
+		t = s.begin(c, conn, peer, "b.txt", dir)
+		t.asks("b.txt", "")
+		if i == 1 {
+			t.send(b, fault.Whole)
+		}
+		c.WantNil("Fetch", t.ends())
+		wantFolder(c, dir, content{name: file, "b.txt": "hello"})
+	}
+	s.together(c)
+}
+
+// together has several calls under way at a time, each with a connection of its own.
+func (s suite) together(c *check.C) {
+	const calls = 12
+	c.Variation("%d calls at a time, each on a new connection, for files in one folder", calls)
+	c.Rule("Calls on different connections do not wait for each other, and share nothing.",
+		"Give every call variables of its own, and hold no lock while it reads.")
+	dir := folder(c, nil)
+	var tries []*try
+	var answers []answer
+	want := content{}
+	for i := range calls {
+		name := fmt.Sprintf("%d.txt", i)
+		want[name] = long[i : 2000+100*i]
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		a := answerOf(name, want[name], "")
+		t.upTo(a, a.at()+1000)
+		tries, answers = append(tries, t), append(answers, a)
+	}
+	for i, t := range slices.Backward(tries) {
+		t.upTo(answers[i], len(answers[i].bytes()))
+		c.WantNil("Fetch", t.ends())
+	}
+	wantFolder(c, dir, want)
+}
+
+// came is what a part has of a file when the first n bytes of an answer came.
+func came(a answer, here string, n int) string {
+	n = min(max(n-a.at(), 0), len(a.file))
+	if !strings.Contains(a.text, fmt.Sprintf(`"offset":%d}`, len(here))) {
+		here = ""
+	}
+	return here + a.file[:n]
+}
+
+// wantPart ends the case unless the folder holds the old file and this part.
+func wantPart(c *check.C, dir, part string) {
+	want := content{name: old}
+	if part != "" {
+		want[name+partial] = part
+	}
+	wantFolder(c, dir, want)
+}
+
+func (s suite) cut(c *check.C) {
+	file := "the whole of it"
+	for _, here := range []string{"", "the w"} {
+		a := answerOf(name, file, here)
+		for n := range len(a.bytes()) {
+			if here != "" && n < a.at() && n > 0 {
+				continue
+			}
+			c.Variation("a new connection, closed after %d bytes of the answer", n)
+			dir := s.prepared(c, here)
+			conn, peer := c.Connect()
+			t := s.begin(c, conn, peer, name, dir)
+			t.asks(name, here)
+			t.upTo(a, n)
+			peer.CloseWrite()
+			c.WantError("the answer ended too early", t.ends(), io.ErrUnexpectedEOF)
+			wantPart(c, dir, came(a, here, n))
+		}
+	}
+	a := answerOf(name, file, "")
+	for _, n := range []int{0, 2, a.at() - 1, a.at(), a.at() + 5, a.at() + 15, len(a.bytes()) - 1} {
+		c.Variation("a new connection, reset after %d bytes of the answer", n)
+		dir := s.prepared(c, "")
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		t.upTo(a, n)
+		peer.Reset()
+		c.WantMet("the connection was reset", t.ends(), peer.Conn())
+		wantPart(c, dir, came(a, "", n))
+	}
+	s.broken(c, a)
+	s.meanwhile(c)
+}
+
+// prepared makes a folder with a file of the name, and a part if there is to be one.
+func (s suite) prepared(c *check.C, part string) (dir string) {
+	files := content{name: old}
+	if part != "" {
+		files[name+partial] = part
+	}
+	return folder(c, files)
+}
+
+// broken has Read and Write fail in ways that somebody could take for something else.
+func (s suite) broken(c *check.C, a answer) {
+	const rule = "When Read or Write fails, wherever that is, the error is the one that it returned, whichever it is. " +
+		"Bytes that come with it count."
+	for i, err := range fault.Failures("read") {
+		for _, n := range []int{3, a.at() - 1, a.at() + 5, a.at() + 15, len(a.bytes()) - 1} {
+			c.Variation("a connection whose Read fails together with byte %d of the answer: %v", n, err)
+			c.Rule(rule, "Only io.EOF is an end. Return every other error, alone or wrapped with %w.")
+			dir := s.prepared(c, "")
+			conn, peer := c.Connect()
+			taken := 0
+			fails := func(k int) error {
+				if taken += k; taken < n {
+					return nil
+				}
+				return err
+			}
+			peer.Conn().AfterRead(fails)
+			peer.Conn().Before("Read", func() error { return fails(0) }) // it stays broken
+			t := s.begin(c, conn, peer, name, dir)
+			t.asks(name, "")
+			c.Say("the suite has answered %s", a)
+			peer.Send(a.whole().Pieces(a.bytes()[:n])...)
+			got := t.ends()
+			c.WantError("Read failed", got, err)
+			if err != io.ErrUnexpectedEOF && check.Is(got, io.ErrUnexpectedEOF) {
+				c.Fail("the connection broke, but the error is an end of the stream, too: %s", check.Err(got))
+			}
+			wantPart(c, dir, came(a, "", n))
+		}
+		err := fault.Failures("write")[i]
+		c.Variation("a connection whose Write fails: %v", err)
+		c.Rule(rule, "Look at the error of every Write, and write no more.")
+		dir := s.prepared(c, "the w")
+		conn, peer := c.Connect()
+		peer.Conn().Break(10, err)
+		t := s.begin(c, conn, peer, name, dir)
+		peer.Send(a.bytes()) // for who reads all the same
+		t.call.Wait()
+		t.asked = len(peer.Received())
+		c.WantError("Write failed", t.ends(), err)
+		if writes := peer.Conn().Did().Writes; writes > 2 {
+			c.Fail("after the error of Write, Fetch has called it again")
+		}
+		wantPart(c, dir, "the w")
+	}
+}
+
+// meanwhile looks into the folder in the middle of a file.
+func (s suite) meanwhile(c *check.C) {
+	for _, before := range []content{{}, {name: old}} {
+		c.Variation("a new connection; the file comes in two parts")
+		c.Rule("The file has its name when all of it is there and verified, and not before. A file that had the "+
+			"name before keeps it until then.",
+			"Write to NAME.part, and rename it at the very end.")
+		dir := folder(c, before)
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		a := answerOf(name, long[:60], "")
+		for _, n := range []int{a.at() + 30, a.at() + 60, len(a.bytes()) - 1} {
+			t.upTo(a, n)
+			c.Await("Fetch to wait for the rest", func() bool { return t.call.Ended() || c.Resting() })
+			got, err := os.ReadFile(filepath.Join(dir, name))
+			if err == nil && string(got) != before[name] {
+				c.Fail("%s is there already, with %d bytes: %s", name, len(got), shown(string(got)))
+			}
+			if err != nil && before[name] != "" {
+				c.Fail("the file that had the name before is gone, and the new one is not here yet")
+			}
+		}
+		t.upTo(a, len(a.bytes()))
+		c.WantNil("Fetch", t.ends())
+		wantFolder(c, dir, content{name: long[:60]})
+	}
+}
+
+func (s suite) resumed(c *check.C) {
+	for _, v := range []struct {
+		says       string
+		file, here string
+	}{
+		{"1 byte is here", "hello", "h"},
+		{"all but 1 byte is here", "hello", "hell"},
+		{"all of it is here", "hello", "hello"},
+		{"64 KiB of 98000 bytes are here", long, long[:64<<10]},
+		{"97999 of 98000 bytes are here", long, long[:97_999]},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		dir := s.prepared(c, v.here)
+		s.fetch(c, dir, name, v.file, v.here)
+		wantFolder(c, dir, content{name: v.file})
+	}
+	c.Variation("three connections, one after the other; the file is cut twice")
+	file := long[:1000]
+	dir := folder(c, content{"b.txt.part": "of another file"})
+	here := ""
+	for _, n := range []int{400, 700} {
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, here)
+		a := answerOf(name, file, here)
+		t.upTo(a, a.at()+n-len(here))
+		peer.CloseWrite()
+		t.ends()
+		here = file[:n]
+		wantFolder(c, dir, content{"b.txt.part": "of another file", name + partial: here})
+	}
+	s.fetch(c, dir, name, file, here)
+	wantFolder(c, dir, content{"b.txt.part": "of another file", name: file})
+}
+
+func (s suite) replaced(c *check.C) {
+	for _, v := range []struct{ says, file, here string }{
+		{"a shorter one", "hello, world", "HELLO"},
+		{"one that differs in its last byte", "hello, world", "hellO"},
+		{"one of the same length", "hello", "jello"},
+		{"a longer one", "hello", "hello, world"},
+		{"one, and the file is empty now", "", "hello"},
+		{"a long one", long[:70_000], long[1:]},
+	} {
+		c.Variation("a new connection; the part is of another file: %s", v.says)
+		dir := s.prepared(c, v.here)
+		s.fetch(c, dir, name, v.file, v.here)
+		wantFolder(c, dir, content{name: v.file})
+	}
+	c.Variation("two connections; the part is of another file, and the new one is cut")
+	here, file := "the old one, and long", "the new one"
+	dir := s.prepared(c, here)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, here)
+	a := answerOf(name, file, here)
+	t.upTo(a, a.at()+7)
+	peer.CloseWrite()
+	t.ends()
+	wantPart(c, dir, file[:7])
+	s.fetch(c, dir, name, file, file[:7])
+	wantFolder(c, dir, content{name: file})
+}
+
+func (s suite) verified(c *check.C) {
+	flipped := func(i int) []byte {
+		sum := sumOf("hello, world")
+		sum[i] ^= 0x10
+		return sum
+	}
+	all, rest := textOf(name, 12, 0), textOf(name, 12, 5)
+	for _, v := range []struct {
+		says, here string
+		a          answer
+	}{
+		{"a byte of the file is another one", "", answer{all, "hello, World", sumOf("hello, world")}},
+		{"the first byte of the SHA-256 is wrong", "", answer{all, "hello, world", flipped(0)}},
+		{"the last byte of the SHA-256 is wrong", "", answer{all, "hello, world", flipped(31)}},
+		{"the SHA-256 is that of nothing", "", answer{all, "hello, world", sumOf("")}},
+		{"the SHA-256 is all zeros", "", answer{all, "hello, world", make([]byte, 32)}},
+		{"an empty file with another SHA-256", "", answer{textOf(name, 0, 0), "", flipped(3)}},
+		{"the part was changed, and goes on", "HELLO", answer{rest, ", world", sumOf("hello, world")}},
+		{"the SHA-256 is that of the rest only", "hello", answer{rest, ", world", sumOf(", world")}},
+		{"all of it is here, and it is not the file", "hello, World", answer{textOf(name, 12, 12), "", flipped(0)}},
+		{"the part is replaced", "HELLO", answer{all, "hello, world", sumOf("HELLOhello, world")}},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		dir := s.prepared(c, v.here)
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, v.here)
+		t.send(v.a, v.a.whole())
+		if t.ends() == nil {
+			c.Fail("the file is not the one that has this SHA-256, and Fetch returned no error")
+		}
+		wantPart(c, dir, "")
+
+		c.Step("the same connection, once more")
+		t = s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		good := answerOf(name, "hello, world", "")
+		t.send(good, good.whole())
+		c.WantNil("Fetch", t.ends())
+		wantFolder(c, dir, content{name: "hello, world"})
+	}
+}
+
+func (s suite) refused(c *check.C) {
+	const here = "hello"
+	for _, v := range []struct{ says, text string }{
+		{"JSON that ends too early", `{"file_name":"a.txt","total_`},
+		{"no JSON at all", ""},
+		{"JSON that is not an object", `["a.txt",12,5]`},
+		{"null", `null`},
+		{"no total_size", `{"file_name":"a.txt","offset":0}`},
+		{"a total_size of -1", textOf(name, -1, 0)},
+		{"a total_size that is text", `{"file_name":"a.txt","total_size":"12","offset":5}`},
+		{"a total_size of 12.5", `{"file_name":"a.txt","total_size":12.5,"offset":5}`},
+		{"a total_size of 2 to the power of 63", `{"file_name":"a.txt","total_size":9223372036854775808,"offset":5}`},
+		{"an offset that was not asked for: 4", textOf(name, 12, 4)},
+		{"an offset that was not asked for: 6", textOf(name, 12, 6)},
+		{"an offset of -5", textOf(name, 12, -5)},
+		{"an offset that is text", `{"file_name":"a.txt","total_size":12,"offset":"5"}`},
+		{"an offset behind the end of the file", textOf(name, 4, 5)},
+		{"another file_name", textOf("b.txt", 12, 5)},
+		{"a file_name that leads out of the folder", textOf("../a.txt", 12, 5)},
+		{"no file_name", `{"total_size":12,"offset":5}`},
+		{"a file_name that is a number", `{"file_name":7,"total_size":12,"offset":5}`},
+	} {
+		c.Variation("a new connection; 5 bytes are here; an answer with %s", v.says)
+		s.refuse(c, here, append(answer{text: v.text}.bytes(), ", world"...), 4+len(v.text))
+	}
+	c.Variation("a new connection; 5 bytes are here; a JSON of 65537 bytes")
+	text := textOf(name, 12, 5)
+	text += strings.Repeat(" ", 1<<16+1-len(text))
+	s.refuse(c, here, append(answer{text: text}.bytes(), ", world"...), 4)
+	for _, n := range []int{-1, math.MinInt32, 256 << 20, math.MaxInt32} {
+		c.Variation("a new connection; 5 bytes are here; a JSON of %d bytes is announced", n)
+		s.refuse(c, here, append(length(n), textOf(name, 12, 5)+", world"...), 4)
+	}
+	c.Variation("a new connection; a JSON of 65536 bytes, which is allowed")
+	padding := `{"x":"` + strings.Repeat("x", 1<<16)
+	text = textOf(name, 5, 0)
+	text = padding[:1<<16-len(text)-1] + `",` + text[1:]
+	s.answered(c, answer{text, "hello", sumOf("hello")}, false)
+
+	for _, part := range []string{"", here} {
+		c.Variation("a new connection; the server says no, and then yes")
+		c.Rule("An answer with an error that is not empty has nothing behind it. Fetch returns an error whose text "+
+			"contains the server's, and the next call can use the connection.",
+			"Look at error first: such an answer has no file_name. fmt.Errorf(\"the server says %q\", answer.Error).")
+		dir := s.prepared(c, part)
+		conn, peer := c.Connect()
+		for _, says := range []string{"no such file", "try again, or later", "the disk is on fire"} {
+			t := s.begin(c, conn, peer, name, dir)
+			t.asks(name, part)
+			t.send(answer{text: fmt.Sprintf(`{"total_size":0,"error":%q}`, says)}, fault.Whole)
+			if got := check.Err(t.ends()); !strings.Contains(got, says) {
+				c.Fail("the server says %q, and Fetch returned %s", says, got)
+			}
+			wantPart(c, dir, part)
+		}
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, part)
+		a := answerOf(name, "hello, world", part)
+		t.send(a, a.whole())
+		c.WantNil("Fetch", t.ends())
+		wantFolder(c, dir, content{name: "hello, world"})
+	}
+}
+
+// refuse sends data and closes. Fetch has to refuse it after the bytes up to at.
+func (s suite) refuse(c *check.C, here string, data []byte, at int) {
+	dir := s.prepared(c, here)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, here)
+	c.Say("the suite has sent %s, and closed its side", shownFrame(data))
+	peer.Send(fault.After(4, at).Pieces(data)...)
+	peer.CloseWrite()
+	err := t.ends()
+	if err == nil {
+		c.Fail("Fetch returned no error")
+	}
+	if taken := peer.Conn().Did().Taken; taken > at {
+		c.Fail("Fetch has taken %d bytes; it could have refused after %d", taken, at)
+	}
+	wantPart(c, dir, here)
+}
+
+func (s suite) names(c *check.C) {
+	for _, name := range []string{
+		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/", "escaped.txt/",
+		filepath.Join(os.TempDir(), "socketbook-escaped.txt"),
+		`..\escaped.txt`, `sub\escaped.txt`, `C:\escaped.txt`, "C:escaped.txt", "a.txt:stream", `\\host\share\a.txt`,
+		"a\x00.txt", "a.txt\x00", "a\n.txt", "\x1b[2J.txt", "a\x7f.txt", "\t",
+		"nul", "NUL", "con", "Con.txt", "aux.tar.gz", "prn.", "COM1", "com9.log", "lpt1", "LPT9.txt",
+		"a.txt.part", "A.TXT.PART", ".part",
+	} {
+		c.Variation("a new connection; the name %q", name)
+		s.refuseName(c, name, s.prepared(c, ""))
+	}
+	for _, name := range []string{
+		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "_x_", "a.part.txt", "part",
+		"nullable.txt", "console", "com.txt", "com10", "lpt", "auxiliary.nul", strings.Repeat("x", 100),
+	} {
+		c.Variation("a new connection; the name %q, which is a plain one", name)
+		dir := folder(c, nil)
+		s.fetch(c, dir, name, "hello", "")
+		wantFolder(c, dir, content{name: "hello"})
+	}
+	for _, name := range []string{`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME"} {
+		s.upToYou(c, name)
+	}
+	for _, v := range []string{"does not exist", "is a file"} {
+		c.Variation("a new connection; the folder %s", v)
+		c.Rule("A folder that is not there is an error, before anything is sent, and Fetch does not make it.",
+			"Open the folder, or the part in it, before you send the request, and look at the error.")
+		outer := s.prepared(c, "")
+		dir := filepath.Join(outer, "nowhere")
+		if v == "is a file" {
+			dir = filepath.Join(outer, name)
+		}
+		s.refuseName(c, "b.txt", dir)
+		wantPart(c, outer, "")
+	}
+}
+
+// refuseName has Fetch refuse a name or a folder before it sends anything.
+func (s suite) refuseName(c *check.C, name, dir string) {
+	conn, peer := c.Connect()
+	peer.Send(answerOf(name, "hello", "").bytes()) // for who asks all the same
+	t := s.begin(c, conn, peer, name, dir)
+	err := t.ends()
+	if err == nil {
+		c.Fail("Fetch returned no error")
+	}
+	if d := peer.Conn().Did(); d.Taken > 0 {
+		c.Fail("Fetch has read %d bytes before it refused", d.Taken)
+	}
+	outer := filepath.Dir(dir)
+	files, err := filepath.Glob(filepath.Join(outer, "*"))
+	must(c, err)
+	if len(files) > 1 {
+		c.Fail("Fetch has made something outside of the folder: %s", filepath.Base(files[0]))
+	}
+	if _, err := os.Lstat(dir); err == nil && filepath.Base(dir) == "inbox" {
+		wantPart(c, dir, "")
+	}
+}
+
+// upToYou has Fetch refuse a name before it sends anything, or fetch it under exactly this name.
+func (s suite) upToYou(c *check.C, name string) {
+	c.Variation("a new connection; the name %q, which may be refused", name)
+	c.Rule("A name is refused before anything is sent, or the file has exactly this name.",
+		"Do not repair names, and let json.Marshal quote them.")
+	dir := folder(c, nil)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	c.Await("a request, or an error", func() bool { return t.call.Ended() || len(peer.Received()) > 0 })
+	if c.Settle(); len(peer.Received()) == 0 {
+		if t.ends() == nil {
+			c.Fail("Fetch returned no error, and has sent nothing")
+		}
+		wantFolder(c, dir, nil)
+		return
+	}
+	t.asks(name, "")
+	a := answerOf(name, "hello", "")
+	t.send(a, a.whole())
+	if t.ends() == nil {
+		wantFolder(c, dir, content{name: "hello"})
+	}
+}
+
+func (s suite) inTheWay(c *check.C) {
+	const private = "private, and not for you"
+	for _, v := range []struct{ at, to string }{
+		{name + partial, "../private.txt"},
+		{name + partial, "private.txt"},
+		{name + partial, "../missing.txt"},
+		{name + partial, "missing.txt"},
+		{name, "../private.txt"},
+		{name, "private.txt"},
+		{name, "missing.txt"},
+	} {
+		c.Variation("a new connection; in the folder, %s is a link to %s", v.at, v.to)
+		dir := folder(c, content{"private.txt": private})
+		put(c, filepath.Dir(dir), content{"private.txt": private})
+		if os.Symlink(v.to, filepath.Join(dir, v.at)) != nil {
+			break // as on Windows, where not everybody may
+		}
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		c.Await("a request, or an error", func() bool { return t.call.Ended() || len(peer.Received()) > 0 })
+		if c.Settle(); len(peer.Received()) > 0 {
+			t.asks(name, "")
+			a := answerOf(name, private+" and more", "")
+			t.send(a, a.whole())
+		}
+		err := t.ends()
+		for _, file := range []string{"private.txt", "../private.txt"} {
+			got, err := os.ReadFile(filepath.Join(dir, file))
+			if err != nil || string(got) != private {
+				c.Fail("Fetch has changed %s", file)
+			}
+		}
+		if strings.Contains(v.to, "missing") {
+			if _, err := os.Lstat(filepath.Join(dir, v.to)); err == nil {
+				c.Fail("Fetch has made %s, through the link", v.to)
+			}
+		}
+		if err == nil {
+			info, err := os.Lstat(filepath.Join(dir, name))
+			if err != nil || !info.Mode().IsRegular() {
+				c.Fail("Fetch returned nil, and %s is not a file", name)
+			}
+			wantFolder(c, dir, content{"private.txt": private, name: private + " and more"})
+		}
+	}
+	s.folders(c)
+}
+
+// folders puts a folder where a file is to be, before the call and in the middle of it.
+func (s suite) folders(c *check.C) {
+	for _, v := range []struct {
+		at   string
+		late bool
+	}{{name + partial, false}, {name, false}, {name, true}} {
+		when := "before the call"
+		if v.late {
+			when = "while the file comes"
+		}
+		c.Variation("a new connection; in the folder, %s is a folder with a file in it, made %s", v.at, when)
+		dir := folder(c, nil)
+		make := func() {
+			must(c, os.Mkdir(filepath.Join(dir, v.at), 0o755))
+			put(c, filepath.Join(dir, v.at), content{"inside.txt": "inside"})
+		}
+		if !v.late {
+			make()
+		}
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		c.Await("a request, or an error", func() bool { return t.call.Ended() || len(peer.Received()) > 0 })
+		if c.Settle(); v.late || len(peer.Received()) > 0 {
+			t.asks(name, "")
+			a := answerOf(name, "hello", "")
+			t.upTo(a, a.at()+2)
+			c.Await("Fetch to wait for the rest", func() bool { return t.call.Ended() || c.Resting() })
+			if v.late {
+				make()
+			}
+			t.upTo(a, len(a.bytes()))
+		}
+		if t.ends() == nil {
+			c.Fail("Fetch returned no error, and there is no file %s", name)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, v.at, "inside.txt"))
+		if err != nil || string(got) != "inside" {
+			c.Fail("Fetch has removed what was in the folder %s", v.at)
+		}
+	}
+}
+
+const (
+	mib     = 1 << 20
+	pending = 2 * mib // bytes; twice what the README allows, because something is always under way
+	much    = 32 * mib
+)
+
+func (s suite) progress(c *check.C) {
+	for _, v := range []struct{ says, file, here string }{
+		{"a file of 5 bytes, none of which is here", "hello", ""},
+		{"an empty file", "", ""},
+		{"5 of 12 bytes are here", "hello, world", "hello"},
+		{"all of it is here", "hello", "hello"},
+		{"the part is of another file", "hello", "HELLO, world"},
+		{"90000 of 98000 bytes are here", long, long[:90_000]},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		dir := folder(c, nil)
+		if v.here != "" {
+			put(c, dir, content{name + partial: v.here})
+		}
+		a := answerOf(name, v.file, v.here)
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		offset := len(v.file) - len(a.file)
+		t.arrived = func() int64 { return int64(offset + max(0, peer.Conn().Did().Taken-a.at())) }
+		t.asks(name, v.here)
+		t.send(a, fault.Random(c.Seed(), 5000))
+		c.WantNil("Fetch", t.ends())
+		t.wantTold(int64(offset), int64(len(v.file)), int64(len(v.file)))
+		wantFolder(c, dir, content{name: v.file})
+	}
+	s.long(c, 256*mib, 0, 3*mib)
+	s.long(c, 5<<30, mib, 2*mib)
+	s.long(c, math.MaxInt64, 0, 5)
+}
+
+// long has a part of a file come that would fill the memory.
+func (s suite) long(c *check.C, total, here, comes int64) {
+	c.Variation("a new connection; %d bytes of %d are here; %d more come, and the connection ends", here, total, comes)
+	dir := folder(c, nil)
+	part := filepath.Join(dir, name+partial)
+	if here > 0 {
+		must(c, os.WriteFile(part, make([]byte, here), 0o644))
+	}
+	stored := func() (size int64) {
+		if info, err := os.Stat(part); err == nil {
+			size = info.Size()
+		}
+		return size
+	}
+	conn, peer := c.Connect()
+	a := answer{text: textOf(name, total, here)}
+	t := &try{c: c, peer: peer}
+	t.arrived = func() int64 { return here + int64(max(0, peer.Conn().Did().Taken-a.at())) }
+	var lag string
+	peer.Conn().AfterRead(func(int) error {
+		arrived := t.arrived()
+		switch size, told := stored(), t.last(); {
+		case lag != "":
+		case arrived-size > pending:
+			lag = fmt.Sprintf("%d KiB were here, and %d KiB of them in the part: the rest is in memory, or elsewhere",
+				arrived>>10, size>>10)
+		case arrived-told > pending:
+			lag = fmt.Sprintf("%d KiB were here, and progress had been told of %d KiB", arrived>>10, told>>10)
+		}
+		return nil
+	})
+	peer.Send(a.whole().Pieces(a.bytes())...)
+	for left := comes; left > 0; left -= 64 << 10 {
+		peer.Send(make([]byte, min(left, 64<<10)))
+	}
+	peer.CloseWrite()
+	c.Say("the suite has sent the beginning of an answer: %s", a)
+	what := fmt.Sprintf("Fetch(conn, %s, dir, progress)", name)
+	allocated := c.Allocated(what, func() { t.err = s.lab.Fetch(conn, name, dir, t.progress) })
+	t.asked = len(peer.Received())
+	err := t.returned()
+	switch {
+	case lag != "":
+		c.Fail("%s", lag)
+	case allocated > much:
+		c.Fail("more than %d MiB of memory were allocated", much/mib)
+	}
+	c.WantError("the answer ended too early", err, io.ErrUnexpectedEOF)
+	t.wantTold(here, here+comes, total)
+	if size := stored(); size != here+comes {
+		c.Fail("the part has %d bytes, and %d came", size, here+comes)
+	}
+}
