@@ -181,8 +181,7 @@ func (t *try) asks(name, here string) {
 	}
 	c.Await("the request", func() bool { return t.call.Ended() || whole(received()) || c.Resting() })
 	if t.call.Ended() {
-		t.call.Wait() // unless it has panicked
-		c.Settle()
+		t.heard()
 	}
 	got := received()
 	if len(got) == 0 && t.call.Ended() {
@@ -262,11 +261,19 @@ func (t *try) ends() error {
 	return t.returned()
 }
 
+// heard waits until all that Fetch has written has reached the suite.
+func (t *try) heard() {
+	t.c.Await("what Fetch has written to arrive", func() bool {
+		return t.peer.Over() != nil || t.peer.Conn().Did().Written <= len(t.peer.Received())
+	})
+}
+
 // returned looks at what Fetch has left. It has to leave the connection alone, whatever it returns.
 func (t *try) returned() error {
 	t.c.Step("Fetch returned %s", check.Err(t.err))
 	t.c.WantOpen("Fetch", t.peer.Conn())
 	t.c.WantNoDeadline("Fetch", t.peer.Conn())
+	t.heard()
 	if more := t.peer.Received()[t.asked:]; len(more) > 0 {
 		t.c.Fail("Fetch has sent something that nobody has asked for: %s", shownFrame(more))
 	}
@@ -286,8 +293,8 @@ func (s suite) fetch(c *check.C, dir, name, file, here string) {
 // content is what a folder holds: name → content.
 type content map[string]string
 
-// folder makes a folder inside one that nothing else is in. Both are removed when the case is over.
-func folder(c *check.C, files content) (dir string) {
+// folder makes an empty folder, which is the only thing in another one. Both are removed when the case is over.
+func folder(c *check.C) (dir string) {
 	outer, err := os.MkdirTemp("", "socketbook-")
 	if err != nil {
 		c.NotGraded("no folder for the files could be made: %v", err)
@@ -295,14 +302,28 @@ func folder(c *check.C, files content) (dir string) {
 	c.Cleanup(func() { os.RemoveAll(outer) })
 	dir = filepath.Join(outer, "inbox")
 	must(c, os.Mkdir(dir, 0o755))
-	put(c, dir, files)
 	return dir
+}
+
+// holds makes a folder hold these files and nothing else.
+func holds(c *check.C, dir string, files content) {
+	entries, err := os.ReadDir(dir)
+	must(c, err)
+	for _, entry := range entries {
+		if _, ok := files[entry.Name()]; !ok || !entry.Type().IsRegular() {
+			must(c, os.RemoveAll(filepath.Join(dir, entry.Name())))
+		}
+	}
+	put(c, dir, files)
 }
 
 // put writes files into a folder.
 func put(c *check.C, dir string, files content) {
 	for _, name := range sorted(files) {
-		must(c, os.WriteFile(filepath.Join(dir, name), []byte(files[name]), 0o644))
+		file := filepath.Join(dir, name)
+		if got, err := os.ReadFile(file); err != nil || string(got) != files[name] { // to write takes longer
+			must(c, os.WriteFile(file, []byte(files[name]), 0o644))
+		}
 		c.Step("in the folder is %s: %s", name, shown(files[name]))
 	}
 }
