@@ -318,9 +318,6 @@ func fetchAppending(conn net.Conn, name, dir string, progress func(done, total i
 	if !onEverySystem(name) {
 		return errors.New("bad name")
 	}
-	if err := os.Mkdir(filepath.Join(dir, name+".part", "x"), 0o755); err == nil { // a folder
-		return errors.Join(os.Remove(filepath.Join(dir, name+".part", "x")), errors.New("a folder is in the way"))
-	}
 	if _, err := os.ReadDir(dir); err != nil {
 		return err
 	}

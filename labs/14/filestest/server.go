@@ -52,8 +52,14 @@ func (a answer) bytes() []byte {
 // at is where the file begins in the answer.
 func (a answer) at() int { return 4 + len(a.text) }
 
-// whole cuts the answer so that none of its parts comes in pieces.
-func (a answer) whole() fault.Cut { return fault.After(4, a.at(), a.at()+len(a.file)) }
+// whole cuts the answer so that none of its parts comes in pieces; only a file over 16,000 bytes does, always.
+func (a answer) whole() fault.Cut {
+	cuts := []int{4, a.at()}
+	for n := 16_000; n < len(a.file); n += 16_000 {
+		cuts = append(cuts, a.at()+n)
+	}
+	return fault.After(append(cuts, a.at()+len(a.file))...)
+}
 
 // place says where byte n of the answer is.
 func (a answer) place(n int) string {
@@ -172,6 +178,15 @@ func (t *try) wantTold(first, last, total int64) {
 	}
 }
 
+// wantNothingTold ends the case if progress was called.
+func (t *try) wantNothingTold() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.told) > 0 {
+		t.c.Fail("progress was called with %d, and no file came", t.told[0])
+	}
+}
+
 // asks waits for the request, and ends the case unless it asks for what is not here of the file.
 func (t *try) asks(name, here string) {
 	c := t.c
@@ -179,7 +194,10 @@ func (t *try) asks(name, here string) {
 	whole := func(got []byte) bool {
 		return len(got) >= 4 && len(got)-4 >= int(int32(binary.LittleEndian.Uint32(got)))
 	}
-	c.Await("the request", func() bool { return t.call.Ended() || whole(received()) || c.Resting() })
+	c.Await("the request", func() bool {
+		begun := t.peer.Conn().Did().Written > 0 // as far as it is known
+		return t.call.Ended() || whole(received()) || begun && c.Resting()
+	})
 	if t.call.Ended() {
 		t.heard()
 	}
