@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -194,9 +195,12 @@ func (t *try) asks(name, here string) {
 	whole := func(got []byte) bool {
 		return len(got) >= 4 && len(got)-4 >= int(int32(binary.LittleEndian.Uint32(got)))
 	}
+	begun := time.Now()
 	c.Await("the request", func() bool {
-		begun := t.peer.Conn().Did().Written > 0 // as far as it is known
-		return t.call.Ended() || whole(received()) || begun && c.Resting()
+		stuck := func() bool { // with a part of it; to look takes time
+			return t.peer.Conn().Did().Written > 0 && time.Since(begun) > 5*time.Millisecond && c.Resting()
+		}
+		return t.call.Ended() || whole(received()) || stuck()
 	})
 	if t.call.Ended() {
 		t.heard()
@@ -271,6 +275,13 @@ func (t *try) upTo(a answer, n int) {
 		from += len(piece)
 	}
 	t.sent = n
+}
+
+// waits waits until Fetch has taken what was sent of the answer, and waits for more.
+func (t *try) waits() {
+	t.c.Await("Fetch to wait for the rest", func() bool {
+		return t.call.Ended() || t.peer.Conn().Did().Taken == t.sent && t.c.Resting()
+	})
 }
 
 // ends waits until Fetch returns.
