@@ -112,19 +112,8 @@ var wrong = []check.Answer{
 		return fetch()
 	}, filestest.Kept),
 
-	but("one Read for the length", func(s *steps) { s.readFrame = frameWith(oneRead, readAll) }, filestest.Pieces,
-		filestest.Cut),
-	but("one Read for the JSON", func(s *steps) { s.readFrame = frameWith(readAll, oneRead) }, filestest.Pieces,
-		filestest.Cut),
-	but("one Read for the SHA-256", func(s *steps) {
-		s.readSum = func(r io.Reader) ([]byte, error) { return oneRead(r, 32) }
-	}, filestest.Pieces, filestest.Cut),
 	reading("a bufio.Reader made anew in each call", func(conn net.Conn) io.Reader { return bufio.NewReader(conn) },
 		filestest.Pieces),
-	but("the SHA-256 left unread", func(s *steps) {
-		s.readSum = func(io.Reader) ([]byte, error) { return nil, nil }
-		s.same = func(_, _ []byte) bool { return true }
-	}, filestest.Pieces, filestest.Cut, filestest.Verified),
 	around("one call at a time", func(_ net.Conn, fetch func() error) error {
 		oneAtATime.Lock()
 		defer oneAtATime.Unlock()
@@ -132,49 +121,9 @@ var wrong = []check.Answer{
 	}, filestest.Pieces),
 
 	but("io.EOF passed on from the length", func(s *steps) { s.readFrame = frameWith(readFull, readAll) }, filestest.Cut),
-	but("io.EOF passed on from the JSON", func(s *steps) { s.readFrame = frameWith(readAll, readFull) }, filestest.Cut),
-	but("io.EOF passed on from the file", func(s *steps) {
-		s.receive = func(r io.Reader, w io.Writer, size int64) error { _, err := io.CopyN(w, r, size); return err }
-	}, filestest.Cut, filestest.Progress),
 	but("io.EOF passed on from the SHA-256", func(s *steps) {
 		s.readSum = func(r io.Reader) ([]byte, error) { return readFull(r, 32) }
 	}, filestest.Cut),
-	but("the part removed after an error", func(s *steps) {
-		s.finish = func(folder *os.Root, name string, err error) error {
-			if err != nil {
-				folder.Remove(name + ".part")
-			}
-			return err
-		}
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Refused),
-	but("the file that had the name removed first", func(s *steps) {
-		s.restart = func(part *os.File, sum hash.Hash) error {
-			os.Remove(strings.TrimSuffix(part.Name(), ".part"))
-			return right14.restart(part, sum)
-		}
-	}, filestest.Cut, filestest.Replaced, filestest.Verified),
-	but("pieces of 4 KiB, and an incomplete one thrown away", func(s *steps) {
-		s.receive = func(r io.Reader, w io.Writer, size int64) error {
-			for size > 0 {
-				piece, err := readAll(r, int(min(size, 4096)))
-				if err != nil {
-					return err
-				}
-				w.Write(piece)
-				size -= int64(len(piece))
-			}
-			return nil
-		}
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced),
-	but("a buffered writer that is not flushed after an error", func(s *steps) {
-		s.receive = func(r io.Reader, w io.Writer, size int64) error {
-			buffered := bufio.NewWriter(w)
-			if err := right14.receive(r, struct{ io.Writer }{buffered}, size); err != nil {
-				return err
-			}
-			return buffered.Flush()
-		}
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced),
 	but("bytes that come with an error are lost", func(s *steps) {
 		s.receive = func(r io.Reader, w io.Writer, size int64) error {
 			return right14.receive(reader(func(p []byte) (int, error) {
@@ -186,26 +135,6 @@ var wrong = []check.Answer{
 			}), w, size)
 		}
 	}, filestest.Cut),
-	but("a cut file taken for a whole one", func(s *steps) {
-		s.receive = func(r io.Reader, w io.Writer, size int64) error {
-			_, err := io.Copy(w, io.LimitReader(r, size))
-			return err
-		}
-		s.readSum = func(r io.Reader) ([]byte, error) {
-			sum, err := readFull(r, 32)
-			if err == io.EOF {
-				return nil, nil
-			}
-			return sum, err
-		}
-		s.same = func(got, want []byte) bool { return want == nil || bytes.Equal(got, want) }
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced),
-	around("every error is an unexpected end", func(_ net.Conn, fetch func() error) error {
-		if fetch() != nil {
-			return io.ErrUnexpectedEOF
-		}
-		return nil
-	}, filestest.Cut, filestest.Refused),
 	around("a reset is an unexpected end", func(_ net.Conn, fetch func() error) error {
 		err := fetch()
 		if errors.Is(err, syscall.ECONNRESET) {
@@ -213,26 +142,13 @@ var wrong = []check.Answer{
 		}
 		return err
 	}, filestest.Cut),
-	around("errors in other words", func(_ net.Conn, fetch func() error) error {
-		if err := fetch(); err != nil {
-			return fmt.Errorf("fetching: %v", err)
-		}
-		return nil
-	}, filestest.Cut, filestest.Progress),
 	answer("the error of Write ignored", func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
 		return right14.fetch(mutated{conn, conn.Read, func(p []byte) (int, error) {
 			conn.Write(p)
 			return len(p), nil
 		}}, name, dir, progress)
 	}, filestest.Cut),
-	but("the file written under its name at once", func(s *steps) {
-		s.restart = func(part *os.File, sum hash.Hash) error {
-			os.Rename(part.Name(), strings.TrimSuffix(part.Name(), ".part"))
-			return right14.restart(part, sum)
-		}
-		s.keep = func(*os.Root, string) error { return nil }
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
-	answer("the part renamed before the SHA-256 has come", fetchRenamedEarly, filestest.Cut, filestest.Verified),
+
 	but("all of it kept in memory, and written after an error, too", func(s *steps) {
 		s.receive = func(r io.Reader, w io.Writer, size int64) error {
 			var all bytes.Buffer
@@ -245,7 +161,10 @@ var wrong = []check.Answer{
 	}, filestest.Progress),
 	but("a buffer of total_size", func(s *steps) {
 		s.receive = func(r io.Reader, w io.Writer, size int64) error {
-			buf := make([]byte, min(size, 1<<28))
+			buf := make([]byte, 1000)
+			if size > 1<<60 { // a smaller one may even be had
+				buf = make([]byte, size)
+			}
 			for size > 0 {
 				n, err := r.Read(buf[:min(size, 1000)])
 				w.Write(buf[:n])
@@ -260,27 +179,6 @@ var wrong = []check.Answer{
 		}
 	}, filestest.Progress),
 
-	answer("the part never looked at", func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
-		return fetchForgetful(conn, name, dir, progress)
-	}, filestest.Resumed, filestest.Replaced, filestest.Cut, filestest.Verified, filestest.Refused),
-	but("sha256 in capitals", asking(func(m map[string]any) {
-		m["sha256"] = strings.ToUpper(m["sha256"].(string))
-	}), filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
-	but("the SHA-256 of the first 32 KiB of the part", func(s *steps) {
-		s.size = func(part *os.File, sum hash.Hash) (int64, error) {
-			io.CopyN(sum, part, 32<<10)
-			return part.Seek(0, io.SeekEnd)
-		}
-	}, filestest.Resumed, filestest.Replaced),
-	but("written from the beginning of the part", func(s *steps) {
-		s.size = func(part *os.File, sum hash.Hash) (int64, error) {
-			n, err := io.Copy(sum, part)
-			part.Seek(0, io.SeekStart)
-			return n, err
-		}
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Refused),
-	but("the SHA-256 of what came only", func(s *steps) { s.anew = true }, filestest.Resumed, filestest.Replaced,
-		filestest.Verified, filestest.Refused),
 	but("a part that is complete gets its name unseen", func(s *steps) {
 		s.receive = func(r io.Reader, w io.Writer, size int64) error {
 			if size == 0 {
@@ -295,9 +193,7 @@ var wrong = []check.Answer{
 			return err
 		}
 	}, filestest.Verified),
-	but("the answer's offset not looked at", func(s *steps) {
-		s.restart = func(*os.File, hash.Hash) error { return nil }
-	}, filestest.Replaced, filestest.Verified),
+
 	but("the part not truncated", func(s *steps) {
 		s.restart = func(part *os.File, sum hash.Hash) error {
 			sum.Reset()
@@ -311,17 +207,6 @@ var wrong = []check.Answer{
 			return part.Truncate(0)
 		}
 	}, filestest.Replaced),
-	but("the hash not begun anew", func(s *steps) {
-		s.restart = func(part *os.File, _ hash.Hash) error { return right14.restart(part, sha256.New()) }
-	}, filestest.Replaced, filestest.Verified),
-	but("a part of another file is an error", func(s *steps) {
-		s.believe = func(answer, request header) error {
-			if answer.Error == "" && answer.Offset < request.Offset {
-				return errors.New("not the file that I know")
-			}
-			return right14.believe(answer, request)
-		}
-	}, filestest.Replaced, filestest.Verified),
 
 	but("the SHA-256 read, and not compared", func(s *steps) {
 		s.same = func(_, _ []byte) bool { return true }
@@ -329,17 +214,11 @@ var wrong = []check.Answer{
 	but("the first 8 bytes of the SHA-256 compared", func(s *steps) {
 		s.same = func(got, want []byte) bool { return bytes.Equal(got[:8], want[:8]) }
 	}, filestest.Verified),
-	but("a SHA-256 of zeros means unknown", func(s *steps) {
-		s.same = func(got, want []byte) bool { return bytes.Equal(got, want) || bytes.Equal(want, make([]byte, 32)) }
-	}, filestest.Verified),
 	but("an empty file not verified", func(s *steps) {
 		s.same = func(got, want []byte) bool { return bytes.Equal(got, want) || bytes.Equal(got, emptySum[:]) }
 	}, filestest.Verified),
 	but("a wrong file left in the part", func(s *steps) {
 		s.spoilt = func(*os.Root, *os.File, string) error { return errors.New("another SHA-256") }
-	}, filestest.Verified),
-	but("a wrong file kept, and no error", func(s *steps) {
-		s.spoilt = func(folder *os.Root, _ *os.File, name string) error { return right14.keep(folder, name) }
 	}, filestest.Verified),
 	but("the file of that name removed with the wrong one", func(s *steps) {
 		s.spoilt = func(folder *os.Root, part *os.File, name string) error {
@@ -354,13 +233,6 @@ var wrong = []check.Answer{
 		}
 		return err
 	}, filestest.Verified),
-	around("the connection closed after an error", func(conn net.Conn, fetch func() error) error {
-		err := fetch()
-		if err != nil {
-			conn.Close()
-		}
-		return err
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused, filestest.Names),
 
 	believing("an error of the server taken for an empty file", func(answer, _ header) bool { return answer.Error != "" },
 		filestest.Refused),
@@ -401,21 +273,7 @@ var wrong = []check.Answer{
 	but("an absent total_size taken for 0", func(s *steps) {
 		s.parse = func(text []byte) (answer header, err error) { return answer, json.Unmarshal(text, &answer) }
 	}, filestest.Refused),
-	but("numbers of float64", func(s *steps) {
-		s.parse = func(text []byte) (answer header, err error) {
-			var loose struct {
-				FileName  string  `json:"file_name"`
-				TotalSize float64 `json:"total_size"`
-				Offset    float64 `json:"offset"`
-				Error     string  `json:"error"`
-			}
-			loose.TotalSize = -1
-			err = json.Unmarshal(text, &loose)
-			return header{
-				FileName: loose.FileName, TotalSize: int64(loose.TotalSize), Offset: int64(loose.Offset), Error: loose.Error,
-			}, err
-		}
-	}, filestest.Refused, filestest.Progress),
+
 	but("numbers of 32 bits", func(s *steps) {
 		s.parse = func(text []byte) (answer header, err error) {
 			answer, err = right14.parse(text)
@@ -423,17 +281,14 @@ var wrong = []check.Answer{
 			return answer, err
 		}
 	}, filestest.Progress),
+
 	but("any length of JSON", func(s *steps) { s.readFrame = frameUpTo(1 << 31) }, filestest.Refused),
+
 	naming("any name", func(string) bool { return true }, filestest.Names),
-	naming("no slash and no dots", func(name string) bool { return !strings.ContainsAny(name, `/\`) && name != ".." && name != "" },
-		filestest.Names),
 	naming("what is local on this system", filepath.IsLocal, filestest.Names),
 	naming("ASCII only", func(name string) bool {
 		return onEverySystem(name) && !strings.ContainsFunc(name, func(r rune) bool { return r > 127 })
 	}, filestest.Names),
-	naming("no spaces", func(name string) bool { return onEverySystem(name) && !strings.Contains(name, " ") },
-		filestest.Names),
-	naming("at most 64 bytes", func(name string) bool { return onEverySystem(name) && len(name) <= 64 }, filestest.Names),
 	naming("devices without an extension only", func(name string) bool {
 		return onEverySystem(name) || device(name) && strings.Contains(name, ".")
 	}, filestest.Names),
@@ -555,6 +410,147 @@ var wrong = []check.Answer{
 			}
 		}
 	}, filestest.Progress),
+
+	// what several cases find
+	but("one Read for the length", func(s *steps) { s.readFrame = frameWith(oneRead, readAll) }, filestest.Pieces,
+		filestest.Cut),
+	but("one Read for the SHA-256", func(s *steps) {
+		s.readSum = func(r io.Reader) ([]byte, error) { return oneRead(r, 32) }
+	}, filestest.Pieces, filestest.Cut),
+	but("the SHA-256 left unread", func(s *steps) {
+		s.readSum = func(io.Reader) ([]byte, error) { return nil, nil }
+		s.same = func(_, _ []byte) bool { return true }
+	}, filestest.Pieces, filestest.Cut, filestest.Verified),
+	but("io.EOF passed on from the file", func(s *steps) {
+		s.receive = func(r io.Reader, w io.Writer, size int64) error { _, err := io.CopyN(w, r, size); return err }
+	}, filestest.Cut, filestest.Progress),
+	but("the part removed after an error", func(s *steps) {
+		s.finish = func(folder *os.Root, name string, err error) error {
+			if err != nil {
+				folder.Remove(name + ".part")
+			}
+			return err
+		}
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Refused),
+	but("the file that had the name removed first", func(s *steps) {
+		s.restart = func(part *os.File, sum hash.Hash) error {
+			os.Remove(strings.TrimSuffix(part.Name(), ".part"))
+			return right14.restart(part, sum)
+		}
+	}, filestest.Cut, filestest.Replaced, filestest.Verified),
+	but("pieces of 4 KiB, and an incomplete one thrown away", func(s *steps) {
+		s.receive = func(r io.Reader, w io.Writer, size int64) error {
+			for size > 0 {
+				piece, err := readAll(r, int(min(size, 4096)))
+				if err != nil {
+					return err
+				}
+				w.Write(piece)
+				size -= int64(len(piece))
+			}
+			return nil
+		}
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced),
+	but("a buffered writer that is not flushed after an error", func(s *steps) {
+		s.receive = func(r io.Reader, w io.Writer, size int64) error {
+			buffered := bufio.NewWriter(w)
+			if err := right14.receive(r, struct{ io.Writer }{buffered}, size); err != nil {
+				return err
+			}
+			return buffered.Flush()
+		}
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced),
+	but("a cut file taken for a whole one", func(s *steps) {
+		s.receive = func(r io.Reader, w io.Writer, size int64) error {
+			_, err := io.Copy(w, io.LimitReader(r, size))
+			return err
+		}
+		s.readSum = func(r io.Reader) ([]byte, error) {
+			sum, err := readFull(r, 32)
+			if err == io.EOF {
+				return nil, nil
+			}
+			return sum, err
+		}
+		s.same = func(got, want []byte) bool { return want == nil || bytes.Equal(got, want) }
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced),
+	around("every error is an unexpected end", func(_ net.Conn, fetch func() error) error {
+		if fetch() != nil {
+			return io.ErrUnexpectedEOF
+		}
+		return nil
+	}, filestest.Cut, filestest.Refused),
+	around("errors in other words", func(_ net.Conn, fetch func() error) error {
+		if err := fetch(); err != nil {
+			return fmt.Errorf("fetching: %v", err)
+		}
+		return nil
+	}, filestest.Cut, filestest.Progress),
+	but("the file written under its name at once", func(s *steps) {
+		s.restart = func(part *os.File, sum hash.Hash) error {
+			os.Rename(part.Name(), strings.TrimSuffix(part.Name(), ".part"))
+			return right14.restart(part, sum)
+		}
+		s.keep = func(*os.Root, string) error { return nil }
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
+	answer("the part renamed before the SHA-256 has come", fetchRenamedEarly, filestest.Cut, filestest.Verified),
+	answer("the part never looked at", func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+		return fetchForgetful(conn, name, dir, progress)
+	}, filestest.Resumed, filestest.Replaced, filestest.Cut, filestest.Verified, filestest.Refused),
+	but("sha256 in capitals", asking(func(m map[string]any) {
+		m["sha256"] = strings.ToUpper(m["sha256"].(string))
+	}), filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
+	but("the SHA-256 of the first 32 KiB of the part", func(s *steps) {
+		s.size = func(part *os.File, sum hash.Hash) (int64, error) {
+			io.CopyN(sum, part, 32<<10)
+			return part.Seek(0, io.SeekEnd)
+		}
+	}, filestest.Resumed, filestest.Replaced),
+	but("written from the beginning of the part", func(s *steps) {
+		s.size = func(part *os.File, sum hash.Hash) (int64, error) {
+			n, err := io.Copy(sum, part)
+			part.Seek(0, io.SeekStart)
+			return n, err
+		}
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Refused),
+	but("the SHA-256 of what came only", func(s *steps) { s.anew = true }, filestest.Resumed, filestest.Replaced,
+		filestest.Verified, filestest.Refused),
+	but("the answer's offset not looked at", func(s *steps) {
+		s.restart = func(*os.File, hash.Hash) error { return nil }
+	}, filestest.Replaced, filestest.Verified),
+	but("the hash not begun anew", func(s *steps) {
+		s.restart = func(part *os.File, _ hash.Hash) error { return right14.restart(part, sha256.New()) }
+	}, filestest.Replaced, filestest.Verified),
+	but("a part of another file is an error", func(s *steps) {
+		s.believe = func(answer, request header) error {
+			if answer.Error == "" && answer.Offset < request.Offset {
+				return errors.New("not the file that I know")
+			}
+			return right14.believe(answer, request)
+		}
+	}, filestest.Replaced, filestest.Verified),
+	around("the connection closed after an error", func(conn net.Conn, fetch func() error) error {
+		err := fetch()
+		if err != nil {
+			conn.Close()
+		}
+		return err
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused, filestest.Names),
+	but("numbers of float64", func(s *steps) {
+		s.parse = func(text []byte) (answer header, err error) {
+			var loose struct {
+				FileName  string  `json:"file_name"`
+				TotalSize float64 `json:"total_size"`
+				Offset    float64 `json:"offset"`
+				Error     string  `json:"error"`
+			}
+			loose.TotalSize = -1
+			err = json.Unmarshal(text, &loose)
+			return header{
+				FileName: loose.FileName, TotalSize: int64(loose.TotalSize), Offset: int64(loose.Offset), Error: loose.Error,
+			}, err
+		}
+	}, filestest.Refused, filestest.Progress),
 	answer("progress told of the part before the answer", func(conn net.Conn, name, dir string,
 		progress func(done, total int64),
 	) error {

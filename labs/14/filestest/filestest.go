@@ -147,7 +147,6 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.progress,
 			Scene:  "cut-and-resumed",
 			Needs:  []string{Resumed, Replaced},
-			Memory: true,
 			Rule: "progress is called with the offset of the answer first, then at least once for each MiB that comes, and " +
 				"at last with the size; it counts bytes of the file that are here, and never goes back. At most 1 MiB of " +
 				"the file is in memory.",

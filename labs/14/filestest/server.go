@@ -62,7 +62,7 @@ func (a answer) whole() fault.Cut {
 	return fault.After(append(cuts, a.at()+len(a.file))...)
 }
 
-// place says where byte n of the answer is.
+// place says how far the first n bytes of the answer go.
 func (a answer) place(n int) string {
 	for _, part := range []struct {
 		size int
@@ -211,9 +211,11 @@ func (t *try) asks(name, here string) {
 		c.Fail("Fetch has returned without a request")
 	}
 	c.Step("the suite received %s", shownFrame(got))
-	if !whole(got) || len(got)-4 != int(binary.LittleEndian.Uint32(got)) {
-		c.Fail("these are %d bytes: a request is its length, 4 bytes in little-endian, and that many bytes of JSON",
-			len(got))
+	if len(got) < 4 {
+		c.Fail("the length alone has 4 bytes, and %d came", len(got))
+	}
+	if n := int32(binary.LittleEndian.Uint32(got)); int(n) != len(got)-4 {
+		c.Fail("the first 4 bytes are % x, a length of %d in little-endian; %d bytes of JSON follow", got[:4], n, len(got)-4)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(got[4:]))
 	decoder.UseNumber()
@@ -266,7 +268,7 @@ func (t *try) upTo(a answer, n int) {
 	if t.sent == 0 {
 		t.c.Step("the answer is %s", a)
 	}
-	t.c.Say("the suite has sent %d of %d bytes of the answer: up to %s", n, len(a.bytes()), a.place(n))
+	t.c.Say("the suite has sent %d of %d bytes of the answer: %s", n, len(a.bytes()), a.place(n))
 	from := 0
 	for _, piece := range a.whole().Pieces(a.bytes()[:n]) {
 		if skip := max(t.sent-from, 0); skip < len(piece) {
@@ -275,6 +277,12 @@ func (t *try) upTo(a answer, n int) {
 		from += len(piece)
 	}
 	t.sent = n
+}
+
+// over ends the stream.
+func (t *try) over() {
+	t.peer.CloseWrite()
+	t.c.Step("the suite has closed its side")
 }
 
 // waits waits until Fetch has taken what was sent of the answer, and waits for more.
