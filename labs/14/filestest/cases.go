@@ -205,38 +205,15 @@ func prepare(c *check.C, dir, part string) {
 
 // broken has Read and Write fail in ways that somebody could take for something else.
 func (s suite) broken(c *check.C, dir string, a answer) {
-	const rule = "When Read or Write fails, wherever that is, the error is the one that it returned, whichever it is. " +
-		"Bytes that come with it count."
-	places := []int{a.at() + 3, 3, a.at() + 6, a.at() - 1, len(a.bytes()) - 1}
+	others := []int{3, a.at() + 6, a.at() - 1, len(a.bytes()) - 1}
 	for i, err := range fault.Failures("read") {
-		n := places[i%len(places)]
-		c.Variation("a connection whose Read fails together with byte %d of the answer: %v", n, err)
-		c.Rule(rule, "Only io.EOF is an end. Return every other error, alone or wrapped with %w.")
-		prepare(c, dir, "")
-		conn, peer := c.Connect()
-		taken := 0
-		fails := func(k int) error {
-			if taken += k; taken < n {
-				return nil
-			}
-			return err
-		}
-		peer.Conn().AfterRead(fails)
-		peer.Conn().Before("Read", func() error { return fails(0) }) // it stays broken
-		t := s.begin(c, conn, peer, name, dir)
-		t.asks(name, "")
-		c.Say("the suite has answered %s", a)
-		peer.Send(a.whole().Pieces(a.bytes()[:n])...)
-		got := t.ends()
-		c.WantError("Read failed", got, err)
-		if err != io.ErrUnexpectedEOF && check.Is(got, io.ErrUnexpectedEOF) {
-			c.Fail("the connection broke, but the error is an end of the stream, too: %s", check.Err(got))
-		}
-		wantPart(c, dir, came(a, "", n))
+		s.breaks(c, dir, a, a.at()+3, "with", err)
+		s.breaks(c, dir, a, a.at()+3, "after", err)
+		s.breaks(c, dir, a, others[i%len(others)], "with", err)
 	}
 	for _, err := range fault.Failures("write") {
 		c.Variation("a connection whose Write fails: %v", err)
-		c.Rule(rule, "Look at the error of every Write, and write no more.")
+		c.Rule(brokenRule, "Look at the error of every Write, and write no more.")
 		prepare(c, dir, "wh")
 		conn, peer := c.Connect()
 		peer.Conn().Break(10, err)
@@ -256,6 +233,39 @@ func (s suite) broken(c *check.C, dir string, a answer) {
 		}
 		wantPart(c, dir, "wh")
 	}
+}
+
+const brokenRule = "When Read or Write fails, wherever that is, the error is the one that it returned, whichever it is. " +
+	"Bytes that come with it count."
+
+// breaks has Read fail with byte n of an answer, or after it.
+func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err error) {
+	c.Variation("a connection whose Read fails %s byte %d of the answer: %v", when, n, err)
+	c.Rule(brokenRule, "Only io.EOF is an end. Return every other error, alone or wrapped with %w.")
+	prepare(c, dir, "")
+	conn, peer := c.Connect()
+	taken := 0
+	peer.Conn().AfterRead(func(k int) error {
+		if taken += k; taken == n && when == "with" {
+			return err
+		}
+		return nil
+	})
+	peer.Conn().Before("Read", func() error {
+		if taken == n { // it stays broken
+			return err
+		}
+		return nil
+	})
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	t.upTo(a, n)
+	got := t.ends()
+	c.WantError("Read failed", got, err)
+	if err != io.ErrUnexpectedEOF && check.Is(got, io.ErrUnexpectedEOF) {
+		c.Fail("the connection broke, but the error is an end of the stream, too: %s", check.Err(got))
+	}
+	wantPart(c, dir, came(a, "", n))
 }
 
 // meanwhile looks into the folder in the middle of a file.
@@ -304,6 +314,11 @@ func (s suite) resumed(c *check.C) {
 		s.fetch(c, dir, name, v.file, v.here)
 		wantFolder(c, dir, content{name: v.file})
 	}
+	c.Variation("a new connection; the part is empty")
+	holds(c, dir, content{name + partial: ""})
+	s.fetch(c, dir, name, "hello", "")
+	wantFolder(c, dir, content{name: "hello"})
+
 	c.Variation("three connections, one after the other; the file is cut twice")
 	file := long[:1000]
 	holds(c, dir, content{"b.txt.part": "of another file"})
@@ -405,6 +420,7 @@ func (s suite) refused(c *check.C) {
 		{"no JSON at all", ""},
 		{"JSON that is not an object", `["a.txt",12,5]`},
 		{"null", `null`},
+		{"something behind the object", textOf(name, 12, 5) + "{}"},
 		{"no total_size", `{"file_name":"a.txt","offset":0}`},
 		{"a total_size of -1", textOf(name, -1, 0)},
 		{"a total_size that is text", `{"file_name":"a.txt","total_size":"12","offset":5}`},
@@ -417,12 +433,16 @@ func (s suite) refused(c *check.C) {
 		{"an offset behind the end of the file", textOf(name, 4, 5)},
 		{"another file_name", textOf("b.txt", 12, 5)},
 		{"a file_name that leads out of the folder", textOf("../a.txt", 12, 5)},
+		{"a file_name in capitals", textOf("A.TXT", 12, 5)},
 		{"no file_name", `{"total_size":12,"offset":5}`},
 		{"a file_name that is a number", `{"file_name":7,"total_size":12,"offset":5}`},
 	} {
 		c.Variation("a new connection; 5 bytes are here; an answer with %s", v.says)
 		s.refuse(c, dir, here, append(answer{text: v.text}.bytes(), ", world"...), 4+len(v.text))
 	}
+	c.Variation("a new connection; nothing is here; an answer with an offset of 5")
+	a := answer{text: textOf(name, 12, 5), file: ", world", sum: sumOf("hello, world")}
+	s.refuse(c, dir, "", a.bytes(), a.at())
 	c.Variation("a new connection; 5 bytes are here; a JSON of 65537 bytes")
 	text := textOf(name, 12, 5)
 	text += strings.Repeat(" ", 1<<16+1-len(text))
