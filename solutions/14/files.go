@@ -35,7 +35,8 @@ type header struct {
 }
 
 // Fetch gets the file name over conn and keeps it in the folder dir. What came of it before is in
-// name.part, and is not sent again. progress is told how many of the file's bytes are here. The file has its name when all of it is there and its SHA-256 is right.
+// name.part, and is not sent again. progress is told how many of the file's bytes are here. The file has
+// its name when all of it is here and its SHA-256 is right.
 //
 // The error is io.ErrUnexpectedEOF, wrapped, when the server leaves in the middle. What came stays for the
 // next call. Fetch does not close conn.

@@ -21,7 +21,10 @@ import (
 	"socketbook/tools/check"
 )
 
-type fetchFunc = func(conn net.Conn, name, dir string, progress func(done, total int64)) error
+type (
+	fetchFunc    = func(conn net.Conn, name, dir string, progress progressFunc) error
+	progressFunc = func(done, total int64)
+)
 
 // right are the reference and correct answers in other styles.
 var right = []check.Answer{
@@ -74,7 +77,7 @@ func readAll(r io.Reader, n int) ([]byte, error) {
 }
 
 // fetchInLoops reads as a Python programmer would write it.
-func fetchInLoops(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchInLoops(conn net.Conn, name, dir string, progress progressFunc) error {
 	if !onEverySystem(name) {
 		return errors.New("bad name")
 	}
@@ -193,7 +196,7 @@ func ask(conn io.ReadWriter, name string, n int64, sum []byte) (offset, total in
 }
 
 // fetchBuffered writes with a buffer, and reads the whole part again when it is complete.
-func fetchBuffered(conn net.Conn, name, dir string, progress func(done, total int64)) (err error) {
+func fetchBuffered(conn net.Conn, name, dir string, progress progressFunc) (err error) {
 	if !onEverySystem(name) {
 		return errors.New("bad name")
 	}
@@ -275,7 +278,7 @@ func fetchBuffered(conn net.Conn, name, dir string, progress func(done, total in
 }
 
 // fetchInGoroutines has one goroutine read, one write, and a third one that tells progress.
-func fetchInGoroutines(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchInGoroutines(conn net.Conn, name, dir string, progress progressFunc) error {
 	if !onEverySystem(name) {
 		return errors.New("bad name")
 	}
@@ -296,7 +299,7 @@ func fetchInGoroutines(conn net.Conn, name, dir string, progress func(done, tota
 	return err
 }
 
-func piped(conn net.Conn, name, dir string, tell func(done, total int64)) error {
+func piped(conn net.Conn, name, dir string, tell progressFunc) error {
 	steps := right14
 	steps.receive = func(r io.Reader, w io.Writer, size int64) error {
 		pr, pw := io.Pipe()
@@ -314,7 +317,7 @@ func piped(conn net.Conn, name, dir string, tell func(done, total int64)) error 
 }
 
 // fetchAppending opens the part for each piece that comes, and hashes it with the old ones in the end.
-func fetchAppending(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchAppending(conn net.Conn, name, dir string, progress progressFunc) error {
 	if !onEverySystem(name) {
 		return errors.New("bad name")
 	}
@@ -383,7 +386,7 @@ func fetchAppending(conn net.Conn, name, dir string, progress func(done, total i
 }
 
 // fetchReadFrom leaves the copying to the file, a quarter of a MiB at a time.
-func fetchReadFrom(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchReadFrom(conn net.Conn, name, dir string, progress progressFunc) error {
 	steps := right14
 	steps.readFrame = func(r io.Reader) ([]byte, error) {
 		var size int32
@@ -417,7 +420,7 @@ func fetchReadFrom(conn net.Conn, name, dir string, progress func(done, total in
 }
 
 // fetchReplacing puts a file in the place of a link, and makes the part when its first byte comes.
-func fetchReplacing(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchReplacing(conn net.Conn, name, dir string, progress progressFunc) error {
 	if !onEverySystem(name) {
 		return errors.New("bad name")
 	}

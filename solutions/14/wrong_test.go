@@ -29,7 +29,8 @@ import (
 // failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
 	but("a big-endian length", func(s *steps) { s.frame = framed(binary.BigEndian, 0, "") }, filestest.Kept),
-	but("a length that counts itself", func(s *steps) { s.frame = framed(binary.LittleEndian, 4, "") }, filestest.Kept),
+	but("a length that counts itself", func(s *steps) { s.frame = framed(binary.LittleEndian, 4, "") },
+		filestest.Kept),
 	but("a line end behind the JSON", func(s *steps) { s.frame = framed(binary.LittleEndian, 0, "\n") },
 		filestest.Kept),
 	but("no total_size in the request", asking(func(m map[string]any) { delete(m, "total_size") }), filestest.Kept),
@@ -50,7 +51,6 @@ var wrong = []check.Answer{
 		}
 	}, filestest.Kept),
 	but("an empty file never made", func(s *steps) {
-		s.begin = func(answer header, progress func(done, total int64)) { progress(answer.Offset, answer.TotalSize) }
 		s.keep = func(folder *os.Root, name string) error {
 			if info, err := folder.Stat(name + ".part"); err == nil && info.Size() == 0 {
 				return nil
@@ -120,7 +120,8 @@ var wrong = []check.Answer{
 		return fetch()
 	}, filestest.Pieces),
 
-	but("io.EOF passed on from the length", func(s *steps) { s.readFrame = frameWith(readFull, readAll) }, filestest.Cut),
+	but("io.EOF passed on from the length", func(s *steps) { s.readFrame = frameWith(readFull, readAll) },
+		filestest.Cut),
 	but("io.EOF passed on from the SHA-256", func(s *steps) {
 		s.readSum = func(r io.Reader) ([]byte, error) { return readFull(r, 32) }
 	}, filestest.Cut),
@@ -135,6 +136,13 @@ var wrong = []check.Answer{
 			}), w, size)
 		}
 	}, filestest.Cut),
+	around("a closed connection is an unexpected end", func(_ net.Conn, fetch func() error) error {
+		err := fetch()
+		if errors.Is(err, net.ErrClosed) {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}, filestest.Cut),
 	around("a reset is an unexpected end", func(_ net.Conn, fetch func() error) error {
 		err := fetch()
 		if errors.Is(err, syscall.ECONNRESET) {
@@ -142,7 +150,7 @@ var wrong = []check.Answer{
 		}
 		return err
 	}, filestest.Cut),
-	answer("the error of Write ignored", func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+	answer("the error of Write ignored", func(conn net.Conn, name, dir string, progress progressFunc) error {
 		return right14.fetch(mutated{conn, conn.Read, func(p []byte) (int, error) {
 			conn.Write(p)
 			return len(p), nil
@@ -234,8 +242,7 @@ var wrong = []check.Answer{
 		return err
 	}, filestest.Verified),
 
-	believing("an error of the server taken for an empty file", func(answer, _ header) bool { return answer.Error != "" },
-		filestest.Refused),
+	believing("an error of the server", func(answer, _ header) bool { return answer.Error != "" }, filestest.Refused),
 	but("the server's words lost", func(s *steps) {
 		s.believe = func(answer, request header) error {
 			if answer.Error != "" {
@@ -309,17 +316,17 @@ var wrong = []check.Answer{
 	naming("the name of a part allowed", func(name string) bool {
 		return onEverySystem(name) || onEverySystem(strings.TrimSuffix(name, ".part")) && name != ".part"
 	}, filestest.Names),
-	answer("the last element of the name taken", func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+	answer("the last element of the name taken", func(conn net.Conn, name, dir string, progress progressFunc) error {
 		return right14.fetch(conn, filepath.Base(name), dir, progress)
 	}, filestest.Names),
-	answer("quotes taken out of the name", func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+	answer("quotes taken out of the name", func(conn net.Conn, name, dir string, progress progressFunc) error {
 		return right14.fetch(conn, strings.ReplaceAll(name, `"`, ""), dir, progress)
 	}, filestest.Names),
 	but("JSON put together without quoting", func(s *steps) {
 		s.plain = func(name string) bool { return onEverySystem(strings.ReplaceAll(name, `"`, "_")) }
 		s.frame = func(r header) []byte {
-			text := fmt.Sprintf(`{"command":"get","file_name":"%s","total_size":0,"offset":%d,"sha256":"%s"}`, r.FileName,
-				r.Offset, r.SHA256)
+			text := fmt.Sprintf(`{"command":"get","file_name":"%s","total_size":0,"offset":%d,"sha256":"%s"}`,
+				r.FileName, r.Offset, r.SHA256)
 			return append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...)
 		}
 	}, filestest.Names),
@@ -375,24 +382,24 @@ var wrong = []check.Answer{
 		}
 	}, filestest.InTheWay),
 
-	but("progress not told where it begins", func(s *steps) { s.begin = func(header, func(done, total int64)) {} },
+	but("progress not told where it begins", func(s *steps) { s.begin = func(header, progressFunc) {} },
 		filestest.Progress),
 	but("progress begins at 0", func(s *steps) {
-		s.begin = func(answer header, progress func(done, total int64)) { progress(0, answer.TotalSize) }
+		s.begin = func(answer header, progress progressFunc) { progress(0, answer.TotalSize) }
 	}, filestest.Progress),
 	but("progress told of the pieces", func(s *steps) { s.count = func(_, n int64) int64 { return n } },
 		filestest.Progress),
-	telling("progress in percent", func(progress func(done, total int64)) func(done, total int64) {
+	telling("progress in percent", func(progress progressFunc) progressFunc {
 		return func(done, total int64) { progress(done*100/max(total, 1), 100) }
 	}, filestest.Progress),
-	telling("progress at the end only", func(progress func(done, total int64)) func(done, total int64) {
+	telling("progress at the end only", func(progress progressFunc) progressFunc {
 		return func(done, total int64) {
 			if done == total {
 				progress(done, total)
 			}
 		}
 	}, filestest.Progress),
-	telling("progress every 2 MiB", func(progress func(done, total int64)) func(done, total int64) {
+	telling("progress every 2 MiB", func(progress progressFunc) progressFunc {
 		var last int64
 		return func(done, total int64) {
 			if done == total || last == 0 || done-last >= 2<<20 {
@@ -401,7 +408,7 @@ var wrong = []check.Answer{
 			}
 		}
 	}, filestest.Progress),
-	telling("progress told of 64 KiB at least", func(progress func(done, total int64)) func(done, total int64) {
+	telling("progress told of 64 KiB at least", func(progress progressFunc) progressFunc {
 		var last int64
 		return func(done, total int64) {
 			if last == 0 || done-last >= 64<<10 {
@@ -494,7 +501,7 @@ var wrong = []check.Answer{
 		s.keep = func(*os.Root, string) error { return nil }
 	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
 	answer("the part renamed before the SHA-256 has come", fetchRenamedEarly, filestest.Cut, filestest.Verified),
-	answer("the part never looked at", func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+	answer("the part never looked at", func(conn net.Conn, name, dir string, progress progressFunc) error {
 		return fetchForgetful(conn, name, dir, progress)
 	}, filestest.Resumed, filestest.Replaced, filestest.Cut, filestest.Verified, filestest.Refused),
 	but("sha256 in capitals", asking(func(m map[string]any) {
@@ -536,6 +543,16 @@ var wrong = []check.Answer{
 		}
 		return err
 	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused, filestest.Names),
+	but("something behind the JSON", func(s *steps) {
+		s.parse = func(text []byte) (answer header, err error) {
+			answer.TotalSize = -1
+			err = json.NewDecoder(bytes.NewReader(text)).Decode(&answer)
+			return answer, err
+		}
+	}, filestest.Refused),
+	believing("an offset when nothing is here", func(answer, request header) bool {
+		return request.Offset == 0 && 0 < answer.Offset && answer.Offset <= answer.TotalSize
+	}, filestest.Refused),
 	but("numbers of float64", func(s *steps) {
 		s.parse = func(text []byte) (answer header, err error) {
 			var loose struct {
@@ -547,13 +564,12 @@ var wrong = []check.Answer{
 			loose.TotalSize = -1
 			err = json.Unmarshal(text, &loose)
 			return header{
-				FileName: loose.FileName, TotalSize: int64(loose.TotalSize), Offset: int64(loose.Offset), Error: loose.Error,
+				FileName: loose.FileName, TotalSize: int64(loose.TotalSize), Offset: int64(loose.Offset),
+				Error: loose.Error,
 			}, err
 		}
 	}, filestest.Refused, filestest.Progress),
-	answer("progress told of the part before the answer", func(conn net.Conn, name, dir string,
-		progress func(done, total int64),
-	) error {
+	answer("progress told before the answer", func(conn net.Conn, name, dir string, progress progressFunc) error {
 		if info, err := os.Stat(filepath.Join(dir, name+".part")); err == nil {
 			progress(info.Size(), info.Size())
 		}
@@ -569,7 +585,7 @@ var oneAtATime sync.Mutex
 
 // around does something before or after the right answer.
 func around(name string, f func(conn net.Conn, fetch func() error) error, fails ...string) check.Answer {
-	return answer(name, func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+	return answer(name, func(conn net.Conn, name, dir string, progress progressFunc) error {
 		return f(conn, func() error { return right14.fetch(conn, name, dir, progress) })
 	}, fails...)
 }
@@ -592,15 +608,15 @@ func believing(name string, too func(answer, request header) bool, fails ...stri
 }
 
 // telling tells progress something else.
-func telling(name string, change func(func(done, total int64)) func(done, total int64), fails ...string) check.Answer {
-	return answer(name, func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func telling(name string, change func(progressFunc) progressFunc, fails ...string) check.Answer {
+	return answer(name, func(conn net.Conn, name, dir string, progress progressFunc) error {
 		return right14.fetch(conn, name, dir, change(progress))
 	}, fails...)
 }
 
 // reading reads from conn through something of its own.
 func reading(name string, through func(conn net.Conn) io.Reader, fails ...string) check.Answer {
-	return answer(name, func(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+	return answer(name, func(conn net.Conn, name, dir string, progress progressFunc) error {
 		return right14.fetch(mutated{conn, through(conn).Read, conn.Write}, name, dir, progress)
 	}, fails...)
 }
@@ -620,7 +636,7 @@ func device(name string) bool {
 }
 
 // fetchRenamedEarly gives the file its name when its last byte has come.
-func fetchRenamedEarly(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchRenamedEarly(conn net.Conn, name, dir string, progress progressFunc) error {
 	s := right14
 	var err error
 	s.readSum = func(r io.Reader) ([]byte, error) {
@@ -632,14 +648,14 @@ func fetchRenamedEarly(conn net.Conn, name, dir string, progress func(done, tota
 }
 
 // fetchForgetful begins anew each time.
-func fetchForgetful(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchForgetful(conn net.Conn, name, dir string, progress progressFunc) error {
 	s := right14
 	s.size = func(part *os.File, _ hash.Hash) (int64, error) { return 0, part.Truncate(0) }
 	return s.fetch(conn, name, dir, progress)
 }
 
 // fetchFolderLate asks first, and then looks where to put the file.
-func fetchFolderLate(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func fetchFolderLate(conn net.Conn, name, dir string, progress progressFunc) error {
 	if _, err := os.ReadDir(dir); err == nil || !onEverySystem(name) {
 		return right14.fetch(conn, name, dir, progress)
 	}
@@ -758,7 +774,7 @@ type steps struct {
 	same      func(got, want []byte) bool
 	spoilt    func(folder *os.Root, part *os.File, name string) error
 	keep      func(folder *os.Root, name string) error
-	begin     func(answer header, progress func(done, total int64)) // tells it for the first time
+	begin     func(answer header, progress progressFunc) // tells it for the first time
 	count     func(done, n int64) int64
 	finish    func(folder *os.Root, name string, err error) error // is told every error
 	anew      bool                                                // forgets the hash of the part
@@ -823,13 +839,13 @@ var right14 = steps{
 		return errors.Join(folder.Remove(name+".part"), errors.New("another SHA-256"))
 	},
 	keep:   func(folder *os.Root, name string) error { return folder.Rename(name+".part", name) },
-	begin:  func(answer header, progress func(done, total int64)) { progress(answer.Offset, answer.TotalSize) },
+	begin:  func(answer header, progress progressFunc) { progress(answer.Offset, answer.TotalSize) },
 	count:  func(done, n int64) int64 { return done + n },
 	finish: func(_ *os.Root, _ string, err error) error { return err },
 }
 
 // fetch is Fetch.
-func (s steps) fetch(conn net.Conn, name, dir string, progress func(done, total int64)) error {
+func (s steps) fetch(conn net.Conn, name, dir string, progress progressFunc) error {
 	if !s.plain(name) {
 		return errors.New("not a plain name")
 	}
@@ -847,7 +863,7 @@ func (s steps) fetch(conn net.Conn, name, dir string, progress func(done, total 
 }
 
 func (s steps) complete(conn net.Conn, name string, folder *os.Root, part *os.File,
-	progress func(done, total int64),
+	progress progressFunc,
 ) error {
 	sum := sha256.New()
 	here, err := s.size(part, sum)

@@ -42,7 +42,7 @@ func (s suite) kept(c *check.C) {
 	wantFolder(c, dir, others)
 
 	for _, text := range []string{
-		"\n{ \"owner\" : {\"name\": [\"root\"]},\"offset\" : 0,\r\n\t\"total_size\":5, \"file_name\" : \"a.txt\" } ",
+		"\n{ \"owner\" : {\"name\": [7]},\"offset\" : 0,\r\n\t\"total_size\":5, \"file_name\" : \"a.txt\" } ",
 		`{"file_name":"\u0061.txt","total_size":5,"offset":0,"sha256":"","error":"","command":""}`,
 	} {
 		c.Variation("a new connection; the answer is the same JSON in other words")
@@ -138,13 +138,9 @@ func (s suite) together(c *check.C, dir string) {
 	wantFolder(c, dir, want)
 }
 
-// came is what a part has of a file when the first n bytes of an answer came.
+// came is what a part has when the first n bytes of an answer came that goes on behind here.
 func came(a answer, here string, n int) string {
-	n = min(max(n-a.at(), 0), len(a.file))
-	if !strings.Contains(a.text, fmt.Sprintf(`"offset":%d}`, len(here))) {
-		here = ""
-	}
-	return here + a.file[:n]
+	return here + a.file[:min(max(n-a.at(), 0), len(a.file))]
 }
 
 // wantPart ends the case unless the folder holds the old file and this part.
@@ -186,7 +182,7 @@ func (s suite) cut(c *check.C) {
 		t.asks(name, "")
 		t.upTo(a, n)
 		peer.Reset()
-		c.Step("the suite has reset the connection")
+		c.Step("the suite has reset the connection, behind these bytes")
 		c.WantMet("the connection was reset", t.ends(), peer.Conn())
 		wantPart(c, dir, came(a, "", n))
 	}
@@ -235,8 +231,8 @@ func (s suite) broken(c *check.C, dir string, a answer) {
 	}
 }
 
-const brokenRule = "When Read or Write fails, wherever that is, the error is the one that it returned, whichever it is. " +
-	"Bytes that come with it count."
+const brokenRule = "When Read or Write fails, wherever that is, the error is the one that it returned, " +
+	"whichever it is. Bytes that come with it count."
 
 // breaks has Read fail with byte n of an answer, or after it.
 func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err error) {
@@ -272,8 +268,8 @@ func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err 
 func (s suite) meanwhile(c *check.C, dir string) {
 	for i, before := range []content{{}, {name: old}} {
 		c.Variation("a new connection; the file comes in two parts")
-		c.Rule("The file has its name when all of it is there and verified, and not before. A file that had the "+
-			"name before keeps it until then.",
+		c.Rule("The file has its name when all of it is there and verified, and not before. A file that had "+
+			"the name before keeps it until then.",
 			"Write to NAME.part, and rename it at the very end.")
 		holds(c, dir, before)
 		conn, peer := c.Connect()
@@ -388,7 +384,7 @@ func (s suite) verified(c *check.C) {
 		{"an empty file with another SHA-256", "", answer{textOf(name, 0, 0), "", flipped(3)}},
 		{"the part was changed, and goes on", "HELLO", answer{rest, ", world", sumOf("hello, world")}},
 		{"the SHA-256 is that of the rest only", "hello", answer{rest, ", world", sumOf(", world")}},
-		{"all of it is here, and it is not the file", "hello, World", answer{textOf(name, 12, 12), "", flipped(0)}},
+		{"all of it is here, and it is another file", "hello, World", answer{textOf(name, 12, 12), "", flipped(0)}},
 		{"the part is replaced", "HELLO", answer{all, "hello, world", sumOf("HELLOhello, world")}},
 	} {
 		c.Variation("a new connection; %s", v.says)
@@ -425,7 +421,10 @@ func (s suite) refused(c *check.C) {
 		{"a total_size of -1", textOf(name, -1, 0)},
 		{"a total_size that is text", `{"file_name":"a.txt","total_size":"12","offset":5}`},
 		{"a total_size of 12.5", `{"file_name":"a.txt","total_size":12.5,"offset":5}`},
-		{"a total_size of 2 to the power of 63", `{"file_name":"a.txt","total_size":9223372036854775808,"offset":5}`},
+		{
+			"a total_size of 2 to the power of 63",
+			`{"file_name":"a.txt","total_size":9223372036854775808,"offset":5}`,
+		},
 		{"an offset that was not asked for: 4", textOf(name, 12, 4)},
 		{"an offset that was not asked for: 6", textOf(name, 12, 6)},
 		{"an offset of -5", textOf(name, 12, -5)},
@@ -459,9 +458,10 @@ func (s suite) refused(c *check.C) {
 
 	for _, part := range []string{"", here} {
 		c.Variation("a new connection; the server says no, and then yes")
-		c.Rule("An answer with an error that is not empty has nothing behind it. Fetch returns an error whose text "+
-			"contains the server's, and the next call can use the connection.",
-			"Look at error first: such an answer has no file_name. fmt.Errorf(\"the server says %q\", answer.Error).")
+		c.Rule("An answer with an error that is not empty has nothing behind it. Fetch returns an error whose "+
+			"text contains the server's, and the next call can use the connection.",
+			"Look at error first: such an answer has no file_name. Then "+
+				"fmt.Errorf(\"the server says %q\", answer.Error).")
 		prepare(c, dir, part)
 		conn, peer := c.Connect()
 		for _, says := range []string{"no such file", "try again, or later", "the disk is on fire"} {
@@ -506,9 +506,9 @@ func (s suite) refuse(c *check.C, dir, here string, data []byte, at int) {
 func (s suite) names(c *check.C) {
 	dir := folder(c)
 	for _, name := range []string{
-		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/", "escaped.txt/",
-		filepath.Join(os.TempDir(), "socketbook-escaped.txt"),
-		`..\escaped.txt`, `sub\escaped.txt`, `C:\escaped.txt`, "C:escaped.txt", "a.txt:stream", `\\host\share\a.txt`,
+		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/",
+		filepath.Join(os.TempDir(), "socketbook-escaped.txt"), `..\escaped.txt`, `sub\escaped.txt`,
+		`C:\escaped.txt`, "C:escaped.txt", "a.txt:stream", `\\host\share\a.txt`,
 		"a\x00.txt", "a.txt\x00", "a\n.txt", "\x1b[2J.txt", "a\x7f.txt", "\t",
 		"nul", "NUL", "con", "Con.txt", "aux.tar.gz", "prn.", "COM1", "com9.log", "lpt1", "LPT9.txt",
 		"a.txt.part", "A.TXT.PART", ".part",
@@ -527,7 +527,9 @@ func (s suite) names(c *check.C) {
 		s.fetch(c, dir, name, "hello", "")
 		wantFolder(c, dir, content{name: "hello"})
 	}
-	for _, name := range []string{`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME"} {
+	for _, name := range []string{
+		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME",
+	} {
 		s.upToYou(c, dir, name)
 	}
 	for _, v := range []string{"does not exist", "is a file"} {
@@ -701,12 +703,12 @@ func (s suite) progress(c *check.C) {
 		a := answerOf(name, v.file, v.here)
 		conn, peer := c.Connect()
 		t := s.begin(c, conn, peer, name, dir)
-		offset := len(v.file) - len(a.file)
-		t.arrived = func() int64 { return int64(offset + max(0, peer.Conn().Did().Taken-a.at())) }
+		offset := int64(len(v.file) - len(a.file))
+		t.counts(a, offset)
 		t.asks(name, v.here)
 		t.send(a, a.whole())
 		c.WantNil("Fetch", t.ends())
-		t.wantTold(int64(offset), int64(len(v.file)), int64(len(v.file)))
+		t.wantTold(offset, int64(len(v.file)), int64(len(v.file)))
 		wantFolder(c, dir, content{name: v.file})
 	}
 	s.long(c, dir, 256*mib, 0, 3*mib)
@@ -716,7 +718,8 @@ func (s suite) progress(c *check.C) {
 
 // long has a part of a file come that would fill the memory.
 func (s suite) long(c *check.C, dir string, total, here, comes int64) {
-	c.Variation("a new connection; %d bytes of %d are here; %d more come, and the connection ends", here, total, comes)
+	c.Variation("a new connection; %d bytes of %d are here; %d more come, and the connection ends", here, total,
+		comes)
 	holds(c, dir, nil)
 	part := filepath.Join(dir, name+partial)
 	if here > 0 {
@@ -731,15 +734,15 @@ func (s suite) long(c *check.C, dir string, total, here, comes int64) {
 	conn, peer := c.Connect()
 	a := answer{text: textOf(name, total, here)}
 	t := &try{c: c, peer: peer}
-	t.arrived = func() int64 { return here + int64(max(0, peer.Conn().Did().Taken-a.at())) }
+	t.counts(a, here)
 	var lag string
 	peer.Conn().AfterRead(func(int) error {
 		arrived := t.arrived()
 		switch size, told := stored(), t.last(); {
 		case lag != "":
 		case arrived-size > pending:
-			lag = fmt.Sprintf("%d KiB were here, and %d KiB of them in the part: the rest is in memory, or elsewhere",
-				arrived>>10, size>>10)
+			lag = fmt.Sprintf("%d KiB were here, and %d KiB of them in the part: the rest is in memory, or "+
+				"elsewhere", arrived>>10, size>>10)
 		case arrived-told > pending:
 			lag = fmt.Sprintf("%d KiB were here, and progress had been told of %d KiB", arrived>>10, told>>10)
 		}

@@ -43,11 +43,13 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.kept,
 			Scene:  "put-list-get",
-			Rule: "A request is 4 bytes of length (little-endian) and a JSON with command, file_name, total_size " +
-				"(0) and offset. The file is what comes behind the JSON of the answer, without the 32 bytes of " +
-				"SHA-256 at its end; it replaces a file of the same name. The connection is left as it was.",
-			Hint: "Marshal a struct, and put its length in front with binary.LittleEndian.AppendUint32. Write " +
-				"the file to NAME.part, and rename it when the SHA-256 has been compared.",
+			Rule: "A request is 4 bytes of length (little-endian) and a JSON with command, " +
+				"file_name, total_size (0) and offset. The file is what comes behind the JSON of " +
+				"the answer, without the 32 bytes of SHA-256 at its end; it replaces a file of " +
+				"the same name. The connection is left as it was.",
+			Hint: "Marshal a struct, and put its length in front with " +
+				"binary.LittleEndian.AppendUint32. Write the file to NAME.part, and rename it " +
+				"when the SHA-256 has been compared.",
 		},
 		{
 			Name:   Pieces,
@@ -55,10 +57,11 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.pieces,
 			Scene:  "pipelined",
 			Needs:  []string{Kept},
-			Rule: "The answer may be cut anywhere, also in its length, its JSON and its SHA-256. What is behind it " +
-				"belongs to the next call: take all of the answer from the connection, and not a byte more.",
-			Hint: "io.ReadFull for the length, the JSON and the SHA-256, and io.CopyN for the file. A " +
-				"bufio.Reader or a json.Decoder on the connection reads ahead.",
+			Rule: "The answer may be cut anywhere, also in its length, its JSON and its SHA-256. " +
+				"What is behind it belongs to the next call: take all of the answer from the " +
+				"connection, and not a byte more.",
+			Hint: "io.ReadFull for the length, the JSON and the SHA-256, and io.CopyN for the " +
+				"file. A bufio.Reader or a json.Decoder on the connection reads ahead.",
 		},
 		{
 			Name:   Cut,
@@ -66,12 +69,13 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.cut,
 			Scene:  "cut-and-resumed",
 			Needs:  []string{Kept},
-			Rule: "When the connection ends before the answer does, the error is io.ErrUnexpectedEOF, and " +
-				"else what Read or Write returned. All the bytes of the file that came are in NAME.part, nothing else " +
-				"is, and a file that had the name before is as it was.",
-			Hint: "Write what comes to NAME.part at once, also the last bytes before the error, and do not " +
-				"remove it. io.ReadFull and io.CopyN return io.EOF in some places: turn it into " +
-				"io.ErrUnexpectedEOF.",
+			Rule: "When the connection ends before the answer does, the error is " +
+				"io.ErrUnexpectedEOF, and else what Read or Write returned. All the bytes of the " +
+				"file that came are in NAME.part, nothing else is, and a file that had the name " +
+				"before is as it was.",
+			Hint: "Write what comes to NAME.part at once, also the last bytes before the error, " +
+				"and do not remove it. io.ReadFull and io.CopyN return io.EOF in some places: " +
+				"turn it into io.ErrUnexpectedEOF.",
 		},
 		{
 			Name:   Resumed,
@@ -79,11 +83,12 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.resumed,
 			Scene:  "cut-and-resumed",
 			Needs:  []string{Kept},
-			Rule: "If NAME.part has bytes, the request says how many (offset) and their SHA-256, in lower-case " +
-				"hexadecimal digits. If the answer has the same offset, the file goes on there. The SHA-256 " +
-				"behind it is that of the whole file, what was here included.",
-			Hint: "Open the part for reading and writing, and io.Copy it into the hash: that counts it, and the " +
-				"next write goes to its end. Use the same hash for what comes.",
+			Rule: "If NAME.part has bytes, the request says how many (offset) and their SHA-256, " +
+				"in lower-case hexadecimal digits. If the answer has the same offset, the file " +
+				"goes on there. The SHA-256 behind it is that of the whole file, what was here " +
+				"included.",
+			Hint: "Open the part for reading and writing, and io.Copy it into the hash: that " +
+				"counts it, and the next write goes to its end. Use the same hash for what comes.",
 		},
 		{
 			Name:   Replaced,
@@ -91,10 +96,10 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.replaced,
 			Scene:  "cut-and-resumed",
 			Needs:  []string{Kept},
-			Rule: "An answer with offset 0 brings all of the file: what is in the part is not the beginning of " +
-				"it. Nothing of the old part stays, and the SHA-256 begins anew.",
-			Hint: "Truncate(0) makes a file empty, and the next Write still goes where the last one ended: " +
-				"Seek(0, io.SeekStart). Reset the hash, too.",
+			Rule: "An answer with offset 0 brings all of the file: what is in the part is not the " +
+				"beginning of it. Nothing of the old part stays, and the SHA-256 begins anew.",
+			Hint: "Truncate(0) makes a file empty, and the next Write still goes where the last " +
+				"one ended: Seek(0, io.SeekStart). Reset the hash, too.",
 		},
 		{
 			Name:   Verified,
@@ -102,11 +107,11 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.verified,
 			Scene:  "changed",
 			Needs:  []string{Kept},
-			Rule: "The last 32 bytes are the SHA-256 of the whole file. If that of what is here is another one, " +
-				"Fetch returns an error, the part is gone or empty, the name has what it had before, and the " +
-				"connection can be used again.",
-			Hint: "Read all 32 bytes, and compare them with Sum(nil) before you rename. All bytes of the part " +
-				"count, and all 32 of the sum.",
+			Rule: "The last 32 bytes are the SHA-256 of the whole file. If that of what is here " +
+				"is another one, Fetch returns an error, the part is gone or empty, the name has " +
+				"what it had before, and the connection can be used again.",
+			Hint: "Read all 32 bytes, and compare them with Sum(nil) before you rename. All bytes " +
+				"of the part count, and all 32 of the sum.",
 		},
 		{
 			Name:   Refused,
@@ -114,10 +119,12 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.refused,
 			Scene:  "pipelined",
 			Needs:  []string{Kept},
-			Rule: "An answer with an error, and one that cannot be true, ends Fetch: with an error, before anything " +
-				"behind the JSON is read, and with the folder as it was. The error contains what the server says.",
-			Hint: "Look at the length first, then at error, then at file_name, offset and total_size, and only then " +
-				"touch the part. An absent number is 0 in a struct: begin with TotalSize: -1.",
+			Rule: "An answer with an error, and one that cannot be true, ends Fetch: with an " +
+				"error, before anything behind the JSON is read, and with the folder as it was. " +
+				"The error contains what the server says.",
+			Hint: "Look at the length first, then at error, then at file_name, offset and " +
+				"total_size, and only then touch the part. An absent number is 0 in a struct: " +
+				"begin with TotalSize: -1.",
 		},
 		{
 			Name:   Names,
@@ -125,10 +132,12 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.names,
 			Scene:  "bad-names",
 			Needs:  []string{Kept},
-			Rule: "A name is a plain one on every system, or it is refused: with an error, before anything is sent, " +
-				"and with nothing written anywhere. So is a folder that is not there.",
-			Hint: "Write a function that looks at the name before anything else. filepath.IsLocal alone knows only " +
-				"the system it runs on. os.OpenRoot fails if dir is not a folder.",
+			Rule: "A name is a plain one on every system, or it is refused: with an error, before " +
+				"anything is sent, and with nothing written anywhere. So is a folder that is not " +
+				"there.",
+			Hint: "Write a function that looks at the name before anything else. filepath.IsLocal " +
+				"alone knows only the system it runs on. os.OpenRoot fails if dir is not a " +
+				"folder.",
 		},
 		{
 			Name:   InTheWay,
@@ -136,10 +145,12 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.inTheWay,
 			Scene:  "bad-names",
 			Needs:  []string{Resumed},
-			Rule: "A link is not followed, neither at NAME.part nor at NAME: what it leads to is neither changed nor " +
-				"told to the server. A folder stays as it is, and is an error.",
-			Hint: "Lstat tells what is at NAME.part without following it: go on if there is nothing, or a " +
-				"regular file. os.Rename replaces a link, and fails for a folder: look at its error.",
+			Rule: "A link is not followed, neither at NAME.part nor at NAME: what it leads to is " +
+				"neither changed nor told to the server. A folder stays as it is, and is an " +
+				"error.",
+			Hint: "Lstat tells what is at NAME.part without following it: go on if there is " +
+				"nothing, or a regular file. os.Rename replaces a link, and fails for a folder: " +
+				"look at its error.",
 		},
 		{
 			Name:   Progress,
@@ -147,11 +158,12 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.progress,
 			Scene:  "cut-and-resumed",
 			Needs:  []string{Resumed, Replaced},
-			Rule: "progress is called with the offset of the answer first, then at least once for each MiB that comes, and " +
-				"at last with the size; it counts bytes of the file that are here, and never goes back. At most 1 MiB of " +
-				"the file is in memory.",
-			Hint: "Begin with answer.Offset, add what each Write to the part had, and call progress each time; " +
-				"io.MultiWriter can do that beside the file and the hash. Use int64, and no buffer of total_size.",
+			Rule: "progress is called with the offset of the answer first, then at least once for " +
+				"each MiB that comes, and at last with the size; it counts bytes of the file that " +
+				"are here, and never goes back. At most 1 MiB of the file is in memory.",
+			Hint: "Begin with answer.Offset, add what each Write to the part had, and call " +
+				"progress each time; io.MultiWriter can do that beside the file and the hash. Use " +
+				"int64, and no buffer of total_size.",
 		},
 	}}
 }

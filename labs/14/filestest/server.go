@@ -115,6 +115,13 @@ type try struct {
 	arrived func() int64
 }
 
+// counts has progress compared with what came of an answer that goes on at offset.
+func (t *try) counts(a answer, offset int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.arrived = func() int64 { return offset + int64(max(0, t.peer.Conn().Did().Taken-a.at())) }
+}
+
 // begin calls Fetch, on a connection of Connect.
 func (s suite) begin(c *check.C, conn net.Conn, peer *fault.Peer, name, dir string) *try {
 	t := &try{c: c, peer: peer, asked: len(peer.Received())}
@@ -155,7 +162,8 @@ func (t *try) wantTold(first, last, total int64) {
 	if len(t.told) == 0 {
 		c.Fail("progress was not called")
 	}
-	c.Step("progress was called %d times: first with %d, at last with %d", len(t.told), t.told[0], t.told[len(t.told)-1])
+	c.Step("progress was called %d times: first with %d, at last with %d", len(t.told), t.told[0],
+		t.told[len(t.told)-1])
 	switch {
 	case t.early != "":
 		c.Fail("%s", t.early)
@@ -215,7 +223,8 @@ func (t *try) asks(name, here string) {
 		c.Fail("the length alone has 4 bytes, and %d came", len(got))
 	}
 	if n := int32(binary.LittleEndian.Uint32(got)); int(n) != len(got)-4 {
-		c.Fail("the first 4 bytes are % x, a length of %d in little-endian; %d bytes of JSON follow", got[:4], n, len(got)-4)
+		c.Fail("the first 4 bytes are % x, a length of %d in little-endian; %d bytes of JSON follow", got[:4], n,
+			len(got)-4)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(got[4:]))
 	decoder.UseNumber()
@@ -383,7 +392,7 @@ func sorted(files content) (names []string) {
 // wantFolder ends the case unless the folder holds just these files. An empty part is none.
 func wantFolder(c *check.C, dir string, want content) {
 	got := content{}
-	must(c, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -393,7 +402,8 @@ func wantFolder(c *check.C, dir string, want content) {
 			got[filepath.ToSlash(name)] = string(data)
 		}
 		return err
-	}))
+	})
+	c.WantNil("reading the folder", err)
 	c.WantText("the files in the folder", strings.Join(sorted(got), ", "), strings.Join(sorted(want), ", "))
 	for name := range want {
 		if !bytes.Equal([]byte(got[name]), []byte(want[name])) {
