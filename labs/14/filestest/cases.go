@@ -201,11 +201,12 @@ func prepare(c *check.C, dir, part string) {
 
 // broken has Read and Write fail in ways that somebody could take for something else.
 func (s suite) broken(c *check.C, dir string, a answer) {
-	others := []int{3, a.at() + 6, a.at() - 1, len(a.bytes()) - 1}
-	for i, err := range fault.Failures("read") {
+	for _, err := range fault.Failures("read") {
 		s.breaks(c, dir, a, a.at()+3, "with", err)
 		s.breaks(c, dir, a, a.at()+3, "after", err)
-		s.breaks(c, dir, a, others[i%len(others)], "with", err)
+	}
+	for i, n := range []int{3, a.at() - 1, a.at() + len(a.file), len(a.bytes()) - 1} {
+		s.breaks(c, dir, a, n, "with", fault.Failures("read")[i])
 	}
 	for _, err := range fault.Failures("write") {
 		c.Variation("a connection whose Write fails: %v", err)
@@ -264,33 +265,30 @@ func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err 
 	wantPart(c, dir, came(a, "", n))
 }
 
-// meanwhile looks into the folder in the middle of a file.
+// meanwhile looks into the folder in the middle of a file, and before the last byte of its SHA-256.
 func (s suite) meanwhile(c *check.C, dir string) {
-	for i, before := range []content{{}, {name: old}} {
-		c.Variation("a new connection; the file comes in two parts")
-		c.Rule("The file has its name when all of it is there and verified, and not before. A file that had "+
-			"the name before keeps it until then.",
-			"Write to NAME.part, and rename it at the very end.")
-		holds(c, dir, before)
-		conn, peer := c.Connect()
-		t := s.begin(c, conn, peer, name, dir)
-		t.asks(name, "")
-		a := answerOf(name, long[:60], "")
-		for _, n := range [][]int{{a.at() + 30, len(a.bytes()) - 1}, {a.at() + 60}}[i] {
-			t.upTo(a, n)
-			t.waits()
-			got, err := os.ReadFile(filepath.Join(dir, name))
-			if err == nil && string(got) != before[name] {
-				c.Fail("%s is there already, with %d bytes: %s", name, len(got), shown(string(got)))
-			}
-			if err != nil && before[name] != "" {
-				c.Fail("the file that had the name before is gone, and the new one is not here yet")
-			}
+	c.Variation("a new connection; the answer comes in three parts")
+	c.Rule("The file has its name when all of it is there and verified, and not before. A file that had "+
+		"the name before keeps it until then.",
+		"Write to NAME.part, and rename it at the very end.")
+	prepare(c, dir, "")
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	a := answerOf(name, "hello, world", "")
+	for _, n := range []int{a.at() + 5, len(a.bytes()) - 1} {
+		t.upTo(a, n)
+		t.waits()
+		switch got, err := os.ReadFile(filepath.Join(dir, name)); {
+		case err != nil:
+			c.Fail("the file that had the name before is gone, and the new one is not here yet")
+		case string(got) != old:
+			c.Fail("%s is another file already, with %d bytes: %s", name, len(got), shown(string(got)))
 		}
-		t.upTo(a, len(a.bytes()))
-		c.WantNil("Fetch", t.ends())
-		wantFolder(c, dir, content{name: long[:60]})
 	}
+	t.upTo(a, len(a.bytes()))
+	c.WantNil("Fetch", t.ends())
+	wantFolder(c, dir, content{name: "hello, world"})
 }
 
 func (s suite) resumed(c *check.C) {
@@ -505,6 +503,8 @@ func (s suite) refuse(c *check.C, dir, here string, data []byte, at int) {
 
 func (s suite) names(c *check.C) {
 	dir := folder(c)
+	conn, peer := c.Connect()
+	peer.Send(answerOf(name, "hello", "").bytes()) // for who asks all the same
 	for _, name := range []string{
 		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/",
 		filepath.Join(os.TempDir(), "socketbook-escaped.txt"), `..\escaped.txt`, `sub\escaped.txt`,
@@ -513,55 +513,51 @@ func (s suite) names(c *check.C) {
 		"nul", "NUL", "con", "Con.txt", "aux.tar.gz", "prn.", "COM1", "com9.log", "lpt1", "LPT9.txt",
 		"a.txt.part", "A.TXT.PART", ".part",
 	} {
-		c.Variation("a new connection; the name %q", name)
+		c.Variation("a connection on which nothing was asked yet; the name %q", name)
 		prepare(c, dir, "")
-		s.refuseName(c, name, dir)
+		s.begin(c, conn, peer, name, dir).refuses(dir)
 		wantPart(c, dir, "")
 	}
+	for _, v := range []struct{ says, inside string }{{"does not exist", "nowhere"}, {"is a file", name}} {
+		c.Variation("a connection on which nothing was asked yet; the folder %s", v.says)
+		c.Rule("A folder that is not there is an error, before anything is sent, and Fetch does not make it.",
+			"Open the folder, or the part in it, before you send the request, and look at the error.")
+		prepare(c, dir, "")
+		s.begin(c, conn, peer, "b.txt", filepath.Join(dir, v.inside)).refuses(dir)
+		wantPart(c, dir, "")
+	}
+
+	conn, peer = c.Connect()
+	holds(c, dir, nil)
 	for _, name := range []string{
 		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "_x_", "a.part.txt", "part",
 		"nullable.txt", "console", "com.txt", "com10", "lpt", "auxiliary.nul", strings.Repeat("x", 100),
 	} {
-		c.Variation("a new connection; the name %q, which is a plain one", name)
-		holds(c, dir, nil)
-		s.fetch(c, dir, name, "hello", "")
+		c.Variation("the next request on a connection; the name %q, which is a plain one", name)
+		s.fetchOver(c, conn, peer, dir, name, "hello", "")
 		wantFolder(c, dir, content{name: "hello"})
+		must(c, os.Remove(filepath.Join(dir, name)))
 	}
 	for _, name := range []string{
 		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME",
 	} {
 		s.upToYou(c, dir, name)
 	}
-	for _, v := range []string{"does not exist", "is a file"} {
-		c.Variation("a new connection; the folder %s", v)
-		c.Rule("A folder that is not there is an error, before anything is sent, and Fetch does not make it.",
-			"Open the folder, or the part in it, before you send the request, and look at the error.")
-		prepare(c, dir, "")
-		inside := filepath.Join(dir, "nowhere")
-		if v == "is a file" {
-			inside = filepath.Join(dir, name)
-		}
-		s.refuseName(c, "b.txt", inside)
-		wantPart(c, dir, "")
-	}
 }
 
-// refuseName has Fetch refuse a name or a folder before it sends anything.
-func (s suite) refuseName(c *check.C, name, dir string) {
-	conn, peer := c.Connect()
-	peer.Send(answerOf(name, "hello", "").bytes()) // for who asks all the same
-	t := s.begin(c, conn, peer, name, dir)
+// refuses ends the case unless Fetch refuses a name or a folder before it sends anything.
+func (t *try) refuses(dir string) {
 	err := t.ends()
 	if err == nil {
-		c.Fail("Fetch returned no error")
+		t.c.Fail("Fetch returned no error")
 	}
-	if d := peer.Conn().Did(); d.Taken > 0 {
-		c.Fail("Fetch has read %d bytes before it refused", d.Taken)
+	if d := t.peer.Conn().Did(); d.Taken > 0 {
+		t.c.Fail("Fetch has read %d bytes before it refused", d.Taken)
 	}
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "*"))
-	must(c, err)
+	files, err := os.ReadDir(filepath.Dir(dir))
+	must(t.c, err)
 	if len(files) > 1 {
-		c.Fail("Fetch has made something beside %s", filepath.Base(dir))
+		t.c.Fail("Fetch has made something outside of the folder, too")
 	}
 }
 
@@ -663,9 +659,9 @@ func (s suite) folders(c *check.C, dir string) {
 		if c.Settle(); v.late || len(peer.Received()) > 0 {
 			t.asks(name, "")
 			a := answerOf(name, "hello", "")
-			t.upTo(a, a.at()+2)
-			t.waits()
 			if v.late {
+				t.upTo(a, a.at()+2)
+				t.waits()
 				make()
 			}
 			t.upTo(a, len(a.bytes()))

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -94,7 +96,8 @@ func shown(text string) string {
 	if len(text) > most+20 {
 		text, end = text[:most], fmt.Sprintf(" … (%d bytes)", len(text))
 	}
-	if strings.HasPrefix(text, "{") {
+	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	if strings.HasPrefix(text, "{") && !strings.ContainsFunc(text, odd) {
 		return text + end
 	}
 	return fmt.Sprintf("%q%s", text, end)
@@ -329,6 +332,11 @@ func (t *try) returned() error {
 // fetch fetches a file from an honest server, over a connection of its own.
 func (s suite) fetch(c *check.C, dir, name, file, here string) {
 	conn, peer := c.Connect()
+	s.fetchOver(c, conn, peer, dir, name, file, here)
+}
+
+// fetchOver fetches a file from an honest server.
+func (s suite) fetchOver(c *check.C, conn net.Conn, peer *fault.Peer, dir, name, file, here string) {
 	t := s.begin(c, conn, peer, name, dir)
 	t.asks(name, here)
 	a := answerOf(name, file, here)
