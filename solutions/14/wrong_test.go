@@ -89,6 +89,17 @@ var wrong = []check.Answer{
 		defer conn.SetReadDeadline(time.Time{})
 		return fetch()
 	}, filestest.Kept),
+	around("gives up after a tenth of a second", func(conn net.Conn, fetch func() error) error {
+		timer := time.AfterFunc(100*time.Millisecond, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+		defer timer.Stop()
+		return fetch()
+	}, filestest.Kept),
+	around("only a *net.TCPConn closed", func(conn net.Conn, fetch func() error) error {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			defer tcp.Close()
+		}
+		return fetch()
+	}, filestest.Kept),
 	around("a goroutine left behind", func(_ net.Conn, fetch func() error) error {
 		never := make(chan int)
 		go func() { <-never }()
