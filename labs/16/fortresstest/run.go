@@ -20,7 +20,7 @@ import (
 
 const (
 	short = 400 * time.Millisecond // a limit that the suite lets pass
-	late  = 800 * time.Millisecond // by so much it may be late on a machine that is busy
+	late  = 700 * time.Millisecond // by so much it may be late on a machine that is busy
 	early = 20 * time.Millisecond  // by so much clocks may differ
 )
 
@@ -62,14 +62,18 @@ type server struct {
 	kept    []byte // what orderBig returns a part of
 }
 
-// wait is a call of run that waits.
+// wait is a command that waits.
 type wait struct {
 	release func()
 	onward  chan struct{}
 	began   atomic.Int32 // calls
 	stopped atomic.Int32 // calls whose ctx has ended
+	at      atomic.Int64 // when the last of them has, as of time.Since(epoch)
 	deaf    bool         // it waits for onward when its ctx has ended, too
 }
+
+// epoch is when the clocks of the suite begin.
+var epoch = time.Now()
 
 // prepare makes a listener. Clients may connect to it before serve is called.
 func prepare(c *check.C) *server {
@@ -127,6 +131,7 @@ func (w *wait) wait(ctx context.Context) ([]byte, error) {
 		return []byte("went on\n"), nil
 	case <-ctx.Done():
 	}
+	w.at.Store(int64(time.Since(epoch)))
 	w.stopped.Add(1)
 	if w.deaf {
 		<-w.onward
@@ -156,18 +161,21 @@ type client struct {
 	*fault.Peer
 	s     *server
 	name  string
-	heard int // bytes that were looked at
-	since time.Time
+	heard int           // bytes that were looked at
+	since time.Duration // epoch: when it has connected, or sent its last request
+	acted atomic.Int64  // since epoch: the last Write or Close of the server
 }
 
+// dial connects a client.
 func (s *server) dial() *client {
+	since := time.Since(epoch)
 	peer, err := s.dialler.Dial()
 	if err != nil && s.call != nil && s.call.Ended() {
 		s.c.Fail("Serve has returned (%s), and Accept has not failed", check.Err(s.err))
 	} else if err != nil {
 		s.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
-	p := &client{Peer: peer, s: s, name: fmt.Sprintf("client %d", len(s.clients)+1), since: time.Now()}
+	p := &client{Peer: peer, s: s, name: fmt.Sprintf("client %d", len(s.clients)+1), since: since}
 	s.clients = append(s.clients, p)
 	s.c.Step("%s connected", p.name)
 	return p
@@ -180,7 +188,7 @@ func (p *client) sends(cut fault.Cut, data string) {
 }
 
 func (p *client) requests(command string) {
-	p.since = time.Now()
+	p.since = time.Since(epoch)
 	p.s.c.Say("%s has sent the request %s", p.name, quoted(command))
 	p.Send([]byte(request(command)))
 }
@@ -319,10 +327,25 @@ func (s *server) await(what string, cond func() bool) bool {
 }
 
 // within waits for cond, which is due when a limit has passed, and returns false when it is late.
-func (s *server) within(what string, cond func() bool) bool {
-	awake := clock(50 * time.Millisecond)
-	s.c.Await(what, func() bool { return cond() || s.call.Ended() || awake() > short+late })
-	return cond()
+func (s *server) within(limit time.Duration) func(what string, cond func() bool) bool {
+	return func(what string, cond func() bool) bool {
+		awake := clock(50 * time.Millisecond)
+		s.c.Await(what, func() bool { return cond() || s.call.Ended() || awake() > limit+late })
+		return cond()
+	}
+}
+
+// times notes when the server writes to a client, or closes it.
+func (p *client) times(method string) {
+	p.Conn().Before(method, func() error {
+		p.acted.Store(int64(time.Since(epoch)))
+		return nil
+	})
+}
+
+// soon reports whether the server has written or closed before a limit had passed.
+func (p *client) soon(limit time.Duration) bool {
+	return time.Duration(p.acted.Load())-p.since < limit-early
 }
 
 // clock returns a function that tells how long the suite itself has been awake since its first call:
