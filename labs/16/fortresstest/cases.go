@@ -3,13 +3,13 @@ package fortresstest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	crowd   = 40       // clients at the same time: each has two descriptors
-	many    = 105      // requests or clients, after which somebody might think it enough
-	ahead   = 1 << 20  // bytes that Serve may read ahead
-	much    = 16 << 20 // bytes that Serve may allocate
+	crowd   = 40      // clients at the same time: each has two descriptors
+	many    = 105     // requests or clients, after which somebody might think it enough
+	ahead   = 1 << 20 // bytes that Serve may read ahead
+	much    = 8 << 20 // bytes that Serve may allocate
 	drop    = 10 * time.Millisecond
 	nothing = "" // what a heartbeat brings
 )
@@ -87,7 +87,7 @@ func (s suite) answers(c *check.C) {
 
 	c.Variation("Serve is running, with the largest limits; a command is large, and so is an output")
 	r = s.start(c, largest)
-	r.kept = big(3 << 20)
+	r.kept = big(3 << 19)
 	p = r.dial()
 	p.asks(strings.Repeat("x", 100_000))
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
@@ -239,42 +239,60 @@ func (s suite) oneByOne(c *check.C) {
 // halves lets clients vanish in the middle.
 func (s suite) halves(c *check.C) {
 	whole := request("echo hello")
-	for _, at := range []int{0, 2, 4, 20, len(whole) - 1} {
-		for _, reset := range []bool{false, true} {
-			c.Variation("Serve is running; a client is answered, sends %d of %d bytes of a request, and is gone",
-				at, len(whole))
-			r := s.start(c, generous)
-			other := r.newcomer()
-			p := r.newcomer()
-			p.sends(fault.After(1), whole[:at])
-			if reset {
-				c.Say("client 2 has reset its connection")
-				p.Reset()
-			} else {
-				c.Say("client 2 has ended its stream")
-				p.CloseWrite()
-			}
-			p.isClosed(r.await, "client 2 is gone")
-			if r.calls.Load() > 2 {
-				c.Fail("run was called for a request that has not come, not all of it")
-			}
-			other.asks("still here")
-			r.stop()
+	for i, at := range []int{0, 2, 4, 20, len(whole) - 1, len(whole) - 1} {
+		c.Variation("Serve is running; a client is answered, sends %d of %d bytes of a request, and is gone",
+			at, len(whole))
+		r := s.start(c, generous)
+		other := r.newcomer()
+		p := r.newcomer()
+		p.sends(fault.After(1), whole[:at])
+		if i%2 == 0 {
+			c.Say("client 2 has reset its connection")
+			p.Reset()
+		} else {
+			c.Say("client 2 has ended its stream")
+			p.CloseWrite()
 		}
+		p.isClosed(r.await, "client 2 is gone")
+		if r.calls.Load() > 2 {
+			c.Fail("run was called for a request that has not come, not all of it")
+		}
+		other.asks("still here")
+		r.stop()
 	}
+	const (
+		failed  = "When a Read or a Write has failed, whatever the error is, the client is closed."
+		ignored = "Look at the error of every call, and leave the loop."
+	)
+	c.Variation("Serve is running; the Write of an answer fails, and the next request is there")
+	r := s.start(c, generous)
+	p := r.dial()
+	c.Rule(failed, ignored)
+	p.Conn().Break(10, fault.Failures("write")[0])
+	p.sends(fault.Whole, whole+whole)
+	p.isClosed(r.await, "a Write to client 1 has failed")
+	if r.calls.Load() > 1 {
+		c.Fail("a Write has failed, and run was called for the next request")
+	}
+	r.newcomer()
+	r.stop()
+
+	c.Variation("clients connect, and Serve is called; a Read from each of them fails")
+	c.Rule(failed, ignored)
+	r = prepare(c)
 	for _, err := range fault.Failures("read") {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
 		}
-		c.Variation("Serve is running; a client connects, and its first Read fails: %v", err)
-		r := prepare(c)
-		p := r.dial()
-		p.Conn().Before("Read", func() error { return err })
-		r.serve(s.lab, generous)
-		p.isClosed(r.await, "a Read has failed")
-		r.newcomer()
-		r.stop()
+		c.Step("for the next client: %v", err)
+		r.dial().Conn().Before("Read", func() error { return err })
 	}
+	r.serve(s.lab, generous)
+	for _, p := range r.clients {
+		p.isClosed(r.await, "a Read from "+p.name+" has failed")
+	}
+	r.newcomer()
+	r.stop()
 }
 
 // failures are what run returns for orderFail.
@@ -332,9 +350,10 @@ func (s suite) fails(c *check.C) {
 	r.stop()
 
 	const tooLong = "error: \"the output is too long\"\n"
-	for _, most := range []int{1, 1000, 1 << 20} {
+	for _, most := range []int{1, 1000, 100_000} {
 		r := s.start(c, with(func(l *Limits) { l.MaxOutput = most }))
 		r.kept = big(most + 5000)
+		kept := bytes.Clone(r.kept)
 		p := r.dial()
 		for _, n := range []int{most, most + 1, most + 5000, most - 1, 0} {
 			c.Variation("Serve is running; MaxOutput is %d, and run returns %d bytes and no error", most, n)
@@ -344,7 +363,7 @@ func (s suite) fails(c *check.C) {
 			} else {
 				p.hears(answer(1, string(r.kept[:most])+tooLong))
 			}
-			if !bytes.Equal(r.kept, big(len(r.kept))) {
+			if !bytes.Equal(r.kept, kept) {
 				c.Fail("Serve has written into the output, which belongs to run")
 			}
 		}
@@ -412,7 +431,8 @@ func (s suite) refused(c *check.C) {
 		}
 		calls := r.calls.Load()
 		p.sends(fault.Whole, b.data)
-		p.isRefused(p.name + " has sent a request with " + b.what)
+		p.isTold(r.await, p.name+" has sent a request with "+b.what)
+		p.goes(p.name + " has sent a request with " + b.what)
 		if r.calls.Load() > calls {
 			c.Fail("%s has sent a request with %s, and run was called", p.name, b.what)
 		}
@@ -428,21 +448,25 @@ func (s suite) refused(c *check.C) {
 		p.sends(cut, message(`{"status":0,"total_size":-1}`, ""))
 		p.isTold(r.await, p.name+" has sent a request with total_size -1")
 		p.sends(fault.Whole, strings.Repeat(request("date"), 500))
-		p.isRefused(p.name + " has sent a request with total_size -1")
+		p.stays()
+		p.goes(p.name + " has sent a request with total_size -1")
 		r.stop()
 	}
 }
 
-// isRefused waits until a client has been told that it is refused, and looks that it has the time to
-// read that.
-func (p *client) isRefused(because string) {
+// stays looks that a client that was told has the time to read it.
+func (p *client) stays() {
 	r := p.s
-	p.isTold(r.await, because)
 	r.rests()
 	if p.closed() {
 		r.c.Fail("%s was refused, and its connection was closed at once: if anything is unread, or still comes, "+
 			"it is reset, and the client may not get what it was told", p.name)
 	}
+}
+
+// goes lets a client that was refused end its stream.
+func (p *client) goes(because string) {
+	r := p.s
 	r.c.Say("%s has ended its stream", p.name)
 	p.CloseWrite()
 	p.isClosed(r.await, p.name+" was refused, and has ended its stream")
@@ -451,61 +475,70 @@ func (p *client) isRefused(because string) {
 
 // announced lets clients announce more than they send.
 func (s suite) announced(c *check.C) {
-	endless := with(func(l *Limits) { l.MaxClients = math.MaxInt })
-	for _, a := range []struct {
-		limits     Limits
-		what, data string
-		chunks     int // of 1 MiB that follow
-	}{
-		{generous, "a header of 2147483647 bytes", "\xff\xff\xff\x7f", 0},
-		{generous, "a header of 134217728 bytes", "\x00\x00\x00\x08", 0},
-		{generous, "a payload of 2147483647 bytes", message(`{"total_size":2147483647}`, "x"), 0},
-		{generous, "a payload of 134217728 bytes", message(`{"total_size":134217728}`, "x"), 0},
-		{largest, "a header of 2147483647 bytes, which is allowed", "\xff\xff\xff\x7f{", 0},
-		{largest, "a header of 134217728 bytes, which is allowed", "\x00\x00\x00\x08{", 0},
-		{largest, "a payload of 134217728 bytes, which is allowed", message(`{"total_size":134217728}`, "x"), 0},
-		{largest, "a payload of 1099511627776 bytes, which is allowed", message(`{"total_size":1099511627776}`, "x"), 0},
-		{endless, "a header of 2147483647 bytes, of which 32 MiB come", "\xff\xff\xff\x7f", 32},
-		{endless, "a payload of 2147483647 bytes, of which 32 MiB come", message(`{"total_size":2147483647}`, ""), 32},
-	} {
-		c.Variation("Serve is running; clients announce %s, and an honest one asks", a.what)
-		r := s.start(c, a.limits)
-		other := r.newcomer()
-		attackers := []*client{r.dial(), r.dial(), r.dial()}
-		chunk := bytes.Repeat([]byte("x"), 1<<20)
-		if a.chunks > 0 {
-			attackers = attackers[:1]
+	header := func(size uint32) string { return string(binary.LittleEndian.AppendUint32(nil, size)) + "{" }
+	payload := func(size int64) string { return message(fmt.Sprintf(`{"total_size":%d}`, size), "x") }
+	for _, v := range []struct {
+		limits Limits
+		which  string
+	}{{generous, "more than is allowed"}, {largest, "much, and all of it is allowed"}} {
+		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.which)
+		r := s.start(c, v.limits)
+		r.newcomer()
+		var all []*client
+		datas := []string{header(math.MaxInt32), header(128 << 20), payload(math.MaxInt32), payload(128 << 20), payload(1 << 40)}
+		for _, data := range datas {
+			p := r.dial()
+			all = append(all, p)
+			c.Say("%s has sent %s", p.name, quoted(data))
 		}
-		before := c.InUse()
-		allocated := c.Allocated("Serve to read what was announced", func() {
-			for _, p := range attackers {
-				p.Send([]byte(a.data))
-				for range a.chunks {
-					p.Send(chunk)
-				}
+		allocated := c.Allocated("Serve to read what has come", func() {
+			for i, p := range all {
+				p.Send([]byte(datas[i]))
 			}
-			for begin := time.Now(); time.Since(begin) < time.Second; time.Sleep(time.Millisecond) {
-				busy := func(p *client) bool {
-					d := p.Conn().Did()
-					waits := d.Taken == len(a.data)+a.chunks<<20 && d.Reads > d.Brought
-					return !waits && !p.closed()
-				}
-				if !slices.ContainsFunc(attackers, busy) {
-					return
-				}
-			}
+			swallowed(all, datas, 0)
 		})
-		c.Say("all has come that will come")
-		if a.chunks > 0 {
-			if c.InUse()-before > much {
-				c.Fail("what a refused client still sends is thrown away, and Serve keeps more than %d MiB", much>>20)
-			}
-		} else if allocated > much {
-			c.Fail("Serve has allocated more than %d MiB, and some bytes have come", much>>20)
+		if allocated > much {
+			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", much>>20)
 		}
-		other.asks("still here")
 		r.newcomer()
 		r.stop()
+	}
+
+	c.Variation("Serve is running; a client announces 2147483647 bytes, is refused, and sends %d MiB of them", 2*much>>20)
+	r := s.start(c, generous)
+	p := r.newcomer()
+	attacker := []*client{r.dial()}
+	before := c.InUse()
+	c.Say("%s sends them all, and does not end its stream", attacker[0].name)
+	c.Do("Serve to read what has come", func() {
+		chunk := bytes.Repeat([]byte("x"), 1<<20)
+		attacker[0].Send([]byte(header(math.MaxInt32)))
+		for range 2 * much >> 20 {
+			attacker[0].Send(chunk)
+		}
+		swallowed(attacker, []string{header(math.MaxInt32)}, 2*much)
+	})
+	if c.InUse()-before > much {
+		c.Fail("what a refused client sends is to be thrown away, and Serve keeps more than %d MiB of it", much>>20)
+	}
+	p.asks("still here")
+	r.newcomer()
+	r.stop()
+}
+
+// swallowed waits until all clients are closed, or have nothing left that Serve could read, and Serve has
+// noticed; at most a second.
+func swallowed(all []*client, datas []string, more int) {
+	for begin := time.Now(); time.Since(begin) < time.Second; time.Sleep(time.Millisecond) {
+		busy := false
+		for i, p := range all {
+			d := p.Conn().Did()
+			waits := d.Taken == len(datas[i])+more && d.Reads > d.Brought
+			busy = busy || !waits && !p.closed()
+		}
+		if !busy {
+			return
+		}
 	}
 }
 
@@ -540,12 +573,14 @@ func (p *client) parts(each time.Duration, command string) {
 // honest lets a client come, ask and go. Where limits are short it comes again if it was too slow: the
 // machine may be busy.
 func (s *server) honest() {
+	want := answer(0, "hello\n")
 	for tries := 1; ; tries++ {
-		p := s.dial()
-		p.requests("hello")
-		want := answer(0, "hello\n")
+		p := s.connect()
+		p.name = "an honest client"
+		p.Send([]byte(request("hello")))
 		s.await("the answer to "+p.name, func() bool { return len(p.Received()) >= len(want) || p.Over() != nil })
 		if tries == 5 || string(p.Received()) == want {
+			s.c.Say("an honest client has asked")
 			p.hears(want)
 			p.CloseWrite()
 			return
@@ -774,13 +809,14 @@ func (s *server) tooMany() {
 
 func (s suite) full(c *check.C) {
 	const most = 3
-	c.Variation("Serve is running; MaxClients is %d; %d clients connect", most, most+20)
+	const more = 10
+	c.Variation("Serve is running; MaxClients is %d; %d clients connect", most, most+more)
 	r := s.start(c, with(func(l *Limits) { l.MaxClients = most }))
 	w := r.waits("x")
 	defer w.release()
 	all := []*client{r.newcomer(), r.newcomer(), r.dial()}
 	all[2].requests(orderWait + " x")
-	for range 20 {
+	for range more {
 		r.tooMany()
 	}
 	all[0].asks("still here")
@@ -823,13 +859,11 @@ func (s suite) full(c *check.C) {
 	w.release()
 	r.stop()
 
-	c.Variation("Serve is running; MaxClients is 1; %d clients come one after the other", crowd)
+	c.Variation("Serve is running; MaxClients is 1; %d clients come one after the other", more)
 	r = s.start(c, with(func(l *Limits) { l.MaxClients = 1 }))
-	for i := range crowd {
+	for range more {
 		p := r.newcomer()
-		if i%10 == 0 {
-			r.tooMany()
-		}
+		r.tooMany()
 		p.leaves()
 		r.rests()
 	}
@@ -846,9 +880,9 @@ func (s suite) full(c *check.C) {
 	}
 	r.stop()
 
-	c.Variation("Serve is running; MaxClients is %d; %d clients connect and reset their connections", most, crowd)
+	c.Variation("Serve is running; MaxClients is %d; %d clients connect and reset their connections", most, more)
 	r = s.start(c, with(func(l *Limits) { l.MaxClients = most }))
-	for range crowd {
+	for range more {
 		r.dial().Reset()
 	}
 	r.rests()

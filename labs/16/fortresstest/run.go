@@ -168,6 +168,14 @@ type client struct {
 
 // dial connects a client.
 func (s *server) dial() *client {
+	p := s.connect()
+	s.clients = append(s.clients, p)
+	p.name = fmt.Sprintf("client %d", len(s.clients))
+	s.c.Step("%s connected", p.name)
+	return p
+}
+
+func (s *server) connect() *client {
 	since := time.Since(epoch)
 	peer, err := s.dialler.Dial()
 	if err != nil && s.call != nil && s.call.Ended() {
@@ -175,10 +183,7 @@ func (s *server) dial() *client {
 	} else if err != nil {
 		s.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
-	p := &client{Peer: peer, s: s, name: fmt.Sprintf("client %d", len(s.clients)+1), since: since}
-	s.clients = append(s.clients, p)
-	s.c.Step("%s connected", p.name)
-	return p
+	return &client{Peer: peer, s: s, since: since}
 }
 
 // sends sends bytes, in pieces.
@@ -287,7 +292,7 @@ func (p *client) isTold(waits func(what string, cond func() bool) bool, because 
 	case len(got()) > 0:
 		s.c.Fail("%s, and what it got is %s, not a refusal: %s", because, quoted(string(got())), problem)
 	case p.Over() != nil:
-		s.c.Fail("%s, and it was not told so before its connection ended (%v)", because, p.Over())
+		s.c.Fail("%s, and it was not told so before its connection ended", because)
 	}
 	s.c.Fail("%s, and it is not told so", because)
 }
