@@ -187,10 +187,9 @@ func (s suite) order(c *check.C) {
 	p.isClosed(r.await, "the stream of client 1 has ended")
 	r.stop()
 
-	c.Variation("Serve is running; a client says nothing for a while, and its request comes slowly")
+	c.Variation("Serve is running; the request of a client comes slowly")
 	r = s.start(c, generous)
 	p = r.dial()
-	c.Late()
 	p.sends(fault.Whole, request("date")[:2])
 	r.rests()
 	p.sends(fault.Whole, request("date")[2:20])
@@ -589,26 +588,30 @@ func (s *server) honest() {
 }
 
 func (s suite) slow(c *check.C) {
-	const limit = 700 * time.Millisecond
+	const limit = 500 * time.Millisecond
 	limits := with(func(l *Limits) { l.Request, l.Answer = limit, short })
 	slowly := message(`{"total_size":500}`, strings.Repeat("x", 500))
-	c.Variation("Serve is running; Request is %v, Answer %v; clients are silent or slow", limit, short)
-	r := s.start(c, limits)
-	var all []*client
+	c.Variation("two clients have sent a request; Serve is called; Request is %v, Answer %v; other clients come, "+
+		"and all are silent or slow", limit, short)
+	r := prepare(c)
+	all := []*client{r.dial(), r.dial()}
+	for _, p := range all {
+		p.requests("hello")
+		p.times("Write")
+	}
+	r.serve(s.lab, limits)
+	for i, p := range all {
+		p.hears(answer(0, "hello\n"))
+		if i == 0 {
+			p.drips(slowly)
+		}
+	}
 	for i, do := range []func(p *client){
 		func(p *client) { c.Step("%s says nothing", p.name) },
 		func(p *client) { p.drips("\x00\x04\x00\x00" + strings.Repeat(" ", 500)) },
 		func(p *client) { p.drips(slowly) },
 		func(p *client) { p.parts(limit/2, "date") },
 		func(p *client) { p.sends(fault.Whole, slowly[:30]) },
-		func(p *client) {
-			p.asks("hello")
-			p.drips(slowly)
-		},
-		func(p *client) {
-			p.asks("hello")
-			c.Step("%s says nothing more", p.name)
-		},
 	} {
 		if i == 3 {
 			r.honest()
@@ -618,7 +621,6 @@ func (s suite) slow(c *check.C) {
 		do(p)
 		all = append(all, p)
 	}
-	r.honest()
 	for _, p := range all {
 		p.isTold(r.within(limit), fmt.Sprintf("Request has passed, and no whole request of %s has come", p.name))
 		if p.soon(limit) {
@@ -656,23 +658,26 @@ func (s suite) slow(c *check.C) {
 }
 
 func (s suite) context(c *check.C) {
-	c.Variation("Serve is running; Run is %v; a client asks twice for a command that waits for the end of ctx", short)
+	c.Variation("Serve is running; Run is %v; two clients ask for a command that waits for the end of ctx, one of "+
+		"them twice; the other one has ended its stream", short)
 	r := s.start(c, with(func(l *Limits) { l.Run = short }))
-	w := r.waits("x")
-	defer w.release()
-	p, other := r.dial(), r.newcomer()
-	for i := range 2 {
-		p.requests(orderWait + " x")
-		if !r.within(short)("the end of ctx", func() bool { return int(w.stopped.Load()) > i }) {
-			c.Fail("Run has passed, and ctx has not ended")
-		}
-		if time.Duration(w.at.Load())-p.since < short-early {
-			c.Fail("ctx has ended before Run had passed")
-		}
-		p.hears(answer(1, "error: \"stopped\"\n"))
+	first, second, once := r.waits("first"), r.waits("second"), r.waits("once")
+	defer first.release()
+	defer second.release()
+	defer once.release()
+	p, q, other := r.dial(), r.dial(), r.newcomer()
+	p.ends(orderWait+" first", first, nil)
+	p.ends(orderWait+" second", second, func() {
+		q.requests(orderWait + " once")
+		q.CloseWrite()
 		other.asks("still here")
-	}
+	})
 	p.asks("still here, too")
+	if !r.within(short)("the end of ctx", func() bool { return once.stopped.Load() > 0 }) {
+		c.Fail("Run has passed, and ctx has not ended")
+	}
+	q.hears(answer(1, "error: \"stopped\"\n"))
+	q.isClosed(r.await, "the stream of "+q.name+" has ended, and all requests are answered")
 	r.stop()
 
 	c.Variation("Serve is running; three clients ask for a command that waits for the end of ctx; one of them " +
@@ -692,7 +697,7 @@ func (s suite) context(c *check.C) {
 	if !r.await("run to be called", func() bool { return gone.began.Load() == 1 && stays.began.Load() == 2 }) {
 		c.Fail("three clients have sent a request, and run was called for %d", gone.began.Load()+stays.began.Load())
 	}
-	c.Late()
+	r.rests()
 	if gone.stopped.Load()+stays.stopped.Load() > 0 {
 		c.Fail("ctx has ended, and neither has Run passed nor the connection broken")
 	}
@@ -713,20 +718,22 @@ func (s suite) context(c *check.C) {
 	last.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	last.asks("still here")
 	r.stop()
+}
 
-	c.Variation("Serve is running; a client has ended its stream, and its command waits for the end of ctx")
-	r = s.start(c, with(func(l *Limits) { l.Run = short }))
-	w = r.waits("x")
-	defer w.release()
-	p = r.dial()
-	p.requests(orderWait + " x")
-	p.CloseWrite()
-	if !r.within(short)("the end of ctx", func() bool { return w.stopped.Load() == 1 }) {
-		c.Fail("Run has passed, and ctx has not ended")
+// ends asks for a command that waits, and waits for the end of its ctx.
+func (p *client) ends(command string, w *wait, meanwhile func()) {
+	r := p.s
+	p.requests(command)
+	if meanwhile != nil {
+		meanwhile()
+	}
+	if !r.within(short)("the end of ctx", func() bool { return w.stopped.Load() > 0 }) {
+		r.c.Fail("Run has passed, and ctx has not ended")
+	}
+	if time.Duration(w.at.Load())-p.since < short-early {
+		r.c.Fail("ctx has ended before Run had passed")
 	}
 	p.hears(answer(1, "error: \"stopped\"\n"))
-	p.isClosed(r.await, "the stream of "+p.name+" has ended, and all requests are answered")
-	r.stop()
 }
 
 // stopsReading makes every Write to p wait, as it does when the buffers are full: until it reads again,
@@ -790,7 +797,7 @@ func (s suite) unread(c *check.C) {
 	defer reads()
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	r.newcomer()
-	c.Late()
+	r.rests()
 	c.Say("%s reads again", p.name)
 	reads()
 	p.hears(answer(0, string(r.kept)))

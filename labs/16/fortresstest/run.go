@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	short = 400 * time.Millisecond // a limit that the suite lets pass
+	short = 300 * time.Millisecond // a limit that the suite lets pass
 	late  = 700 * time.Millisecond // by so much it may be late on a machine that is busy
 	early = 20 * time.Millisecond  // by so much clocks may differ
 )
