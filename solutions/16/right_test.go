@@ -489,7 +489,6 @@ func serveSelect(ln net.Listener, l limits, run runFunc) error {
 			v.ahead = v.ahead[n:]
 			return n, nil
 		})
-		f.read = nil
 		for {
 			timer = time.After(l.Request)
 			command, err := readRequest(in, l)

@@ -412,8 +412,10 @@ var wrong = []check.Answer{
 			return v.request()
 		}
 	}, fortresstest.Order, fortresstest.Refused),
-	flawed("a goroutine for each request", func(f *fort) { f.stay = stayAtOnce },
-		fortresstest.Order, fortresstest.Slow, fortresstest.Unread),
+	flawed("a goroutine for each request", func(f *fort) {
+		f.stay = stayAtOnce
+		f.watch = func(*visitor, func()) func() { return func() {} }
+	}, fortresstest.Order, fortresstest.Slow, fortresstest.Unread),
 	flawed("the byte that was read ahead is lost", func(f *fort) {
 		f.watch = func(v *visitor, cancel func()) func() {
 			stop := v.watch(cancel)
@@ -424,15 +426,12 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Order, fortresstest.Slow),
 	flawed("one deadline for the connection", func(f *fort) {
-		f.stay = func(v *visitor) {
-			timer := time.AfterFunc(f.limits.Request, func() { v.conn.SetReadDeadline(time.Now()) })
-			defer timer.Stop()
-			deadline := time.Now().Add(f.limits.Request)
-			f.await = func(*visitor, bool) {}
-			f.watch = func(*visitor, func()) func() { return func() {} }
-			v.conn.SetReadDeadline(deadline)
-			v.stay()
+		f.await = func(v *visitor, first bool) {
+			if first {
+				v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
+			}
 		}
+		f.watch = func(*visitor, func()) func() { return func() {} }
 	}, fortresstest.Slow, fortresstest.Context),
 	flawed("a refused client may go on forever", func(f *fort) {
 		f.refuse = func(v *visitor, why error) {
@@ -559,7 +558,6 @@ func (a announced) Accept() (net.Conn, error) {
 
 // stayAtOnce answers each request in a goroutine of its own.
 func stayAtOnce(v *visitor) {
-	v.f.watch = func(*visitor, func()) func() { return func() {} }
 	var all sync.WaitGroup
 	defer all.Wait()
 	var mu sync.Mutex

@@ -375,16 +375,17 @@ func (s suite) fails(c *check.C) {
 	}
 }
 
-// broken are requests that break a rule, and what is wrong with them.
-func broken(l Limits) []struct{ what, data string } {
+// broken are requests that break a rule, the first three with any limits, and what is wrong with them.
+func broken() []struct{ what, data string } {
 	noise := strings.Repeat("\x00\x8b\xff noise \r\n", 2000)
 	sized := func(size string) string { return message(`{"status":0,"total_size":`+size+`}`, "date") }
-	long := strings.Repeat("x", l.MaxCommand+1)
+	long := strings.Repeat("x", generous.MaxCommand+1)
 	return []struct{ what, data string }{
 		{"a header of -1 bytes", "\xff\xff\xff\xff" + noise},
 		{"a header of -2147483648 bytes", "\x00\x00\x00\x80"},
+		{"total_size -1", sized("-1") + noise},
 		{"a header of 2147483647 bytes", "\xff\xff\xff\x7f" + noise},
-		{"a header of MaxHeader + 1 bytes", message(`{"total_size":4}`+strings.Repeat(" ", l.MaxHeader-15), "date")},
+		{"a header of MaxHeader + 1 bytes", message(`{"total_size":4}`+strings.Repeat(" ", generous.MaxHeader-15), "date")},
 		{"a header of 65540 bytes", "\x04\x00\x01\x00"},
 		{"a header of no bytes", message("", "")},
 		{"the request of a browser", "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\ndate\n"},
@@ -395,7 +396,6 @@ func broken(l Limits) []struct{ what, data string } {
 		{"a JSON number as its header", message(`4`, "date")},
 		{"null as its header", message(`null`, "date")},
 		{"a header without total_size", message(`{"status":0}`, "date")},
-		{"total_size -1", sized("-1") + noise},
 		{"total_size -9223372036854775808", sized("-9223372036854775808")},
 		{"total_size 9223372036854775807", sized("9223372036854775807")},
 		{"total_size 18446744073709551620", sized("18446744073709551620")},
@@ -422,7 +422,7 @@ func broken(l Limits) []struct{ what, data string } {
 func (s suite) refused(c *check.C) {
 	r := s.start(c, generous)
 	other := r.newcomer()
-	for i, b := range broken(generous) {
+	for i, b := range broken() {
 		c.Variation("Serve is running; a client sends a request with %s", b.what)
 		p := r.dial()
 		if i%2 == 1 {
@@ -438,6 +438,15 @@ func (s suite) refused(c *check.C) {
 	}
 	other.asks("still here")
 	r.newcomer()
+	r.stop()
+
+	r = s.start(c, largest)
+	for _, b := range broken()[:3] {
+		c.Variation("Serve is running, with the largest limits; a client sends a request with %s", b.what)
+		p := r.dial()
+		p.sends(fault.Whole, b.data)
+		p.isTold(r.await, p.name+" has sent a request with "+b.what)
+	}
 	r.stop()
 
 	for _, cut := range c.Cuts(4, 20) {

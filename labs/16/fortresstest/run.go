@@ -26,7 +26,7 @@ const (
 
 // generous are limits that nobody meets by accident.
 var generous = Limits{
-	MaxClients: 200, MaxHeader: 1024, MaxCommand: 1024, MaxOutput: 64 << 10,
+	MaxClients: 200, MaxHeader: 1024, MaxCommand: 1500, MaxOutput: 64 << 10,
 	Request: time.Minute, Run: time.Minute, Answer: time.Minute,
 }
 
