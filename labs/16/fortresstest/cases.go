@@ -487,23 +487,28 @@ func (s suite) announced(c *check.C) {
 	payload := func(size int64) string { return message(fmt.Sprintf(`{"total_size":%d}`, size), "x") }
 	for _, v := range []struct {
 		limits Limits
-		which  string
-	}{{generous, "more than is allowed"}, {largest, "much, and all of it is allowed"}} {
-		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.which)
+		what   string
+		datas  []string
+	}{
+		{generous, "more than is allowed", []string{
+			header(math.MaxInt32), header(256 << 20), payload(math.MaxInt32), payload(1 << 40),
+		}},
+		{largest, "much, and all of it is allowed", []string{header(256 << 20), payload(256 << 20)}},
+	} {
+		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.what)
 		r := s.start(c, v.limits)
 		r.newcomer()
 		var all []*client
-		datas := []string{header(math.MaxInt32), header(128 << 20), payload(math.MaxInt32), payload(128 << 20), payload(1 << 40)}
-		for _, data := range datas {
+		for _, data := range v.datas {
 			p := r.dial()
 			all = append(all, p)
 			c.Say("%s has sent %s", p.name, quoted(data))
 		}
 		allocated := c.Allocated("Serve to read what has come", func() {
 			for i, p := range all {
-				p.Send([]byte(datas[i]))
+				p.Send([]byte(v.datas[i]))
 			}
-			swallowed(all, datas, 0)
+			swallowed(all, v.datas, 0)
 		})
 		if allocated > much {
 			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", much>>20)
@@ -566,11 +571,12 @@ func (p *client) parts(each time.Duration, command string) {
 		p.name, each)
 	data := request(command)
 	ends := []int{4, len(data) - len(command), len(data)}
-	begin := time.Now()
+	begin := sync.OnceValue(time.Now) // the server's time has begun when it reads for the first time
 	p.Conn().Before("Read", func() error {
+		begin()
 		for i, end := range ends {
 			if p.Conn().Did().Taken == end-1 {
-				<-time.After(time.Until(begin.Add(time.Duration(i+1) * each)))
+				<-time.After(time.Until(begin().Add(time.Duration(i+1) * each)))
 			}
 		}
 		return nil
