@@ -24,10 +24,10 @@ import (
 
 // Limits are what clients may cost. Each is 1 or more.
 type Limits struct {
-	MaxClients int           // that are connected at the same time
-	MaxHeader  int           // bytes of the header of a request
-	MaxCommand int           // bytes of the payload of a request
-	MaxOutput  int           // bytes of what run returns that are sent
+	MaxClients int           // connected at the same time
+	MaxHeader  int           // bytes of a request's header
+	MaxCommand int           // bytes of a request's payload
+	MaxOutput  int           // bytes of an output that are sent
 	Request    time.Duration // for a request to come, all of it
 	Run        time.Duration // for a call of run
 	Answer     time.Duration // for a client to take an answer
