@@ -59,7 +59,11 @@ func (c *C) WantMet(happened string, err error, conn witness) {
 		return
 	}
 	if Is(err, io.EOF) && slices.ContainsFunc(errs, met) {
-		c.Fail("%s, and the error says so, but it is io.EOF as well, which means an orderly end: %s", happened, Err(err))
+		c.Fail(
+			"%s, and the error says so, but it is io.EOF as well, which means an orderly end: %s",
+			happened,
+			Err(err),
+		)
 	}
 	if err != nil && slices.ContainsFunc(errs,
 		func(e error) bool { return strings.Contains(said(err), e.Error()) }) {

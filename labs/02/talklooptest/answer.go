@@ -260,8 +260,10 @@ func (s suite) reset(c *check.C) {
 // wrapped returns errors that are errno, as a net.Conn returns them.
 func wrapped(op string, errno syscall.Errno) []error {
 	err := error(&net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, errno)})
-	return []error{err, fmt.Errorf("the tunnel is shut: %w", err),
-		&net.OpError{Op: op, Net: "tcp", Err: reworded{errno}}}
+	return []error{
+		err, fmt.Errorf("the tunnel is shut: %w", err),
+		&net.OpError{Op: op, Net: "tcp", Err: reworded{errno}},
+	}
 }
 
 // reworded is an error number in the words of another system.

@@ -65,7 +65,9 @@ func (r *run) crowd() {
 	for i := range most {
 		all = append(all, r.dial(fmt.Sprintf("client %d", i+1)))
 	}
-	r.c.Await("Serve to accept clients", func() bool { return r.call.Ended() || r.timed.Load() != nil || r.c.Resting() })
+	r.c.Await("Serve to accept clients", func() bool {
+		return r.call.Ended() || r.timed.Load() != nil || r.c.Resting()
+	})
 	r.calledWell()
 	for _, p := range all { // in this order, because a Serve that serves one at a time comes to the next now
 		r.talk(p, fault.Whole, "hello")
