@@ -454,24 +454,15 @@ func allowed(n int) (most, tooLong time.Duration) {
 
 // longRow waits for the end of the row that Accept fails in, and then for a client.
 func (r *run) longRow() {
-	var n int // errors so far
-	var pauses []time.Duration
+	var n, tooLong int
 	var over bool
-	var now time.Duration // the pause that goes on
-	tooLong := func() int {
-		for i, paused := range append(pauses, now) {
-			if _, long := allowed(i + 1); paused > long {
-				return i + 1
-			}
-		}
-		return 0
+	done := func() bool {
+		n, tooLong, over = r.ln.row()
+		return over || r.call.Ended() || tooLong > 0
 	}
-	for done := func() bool { return over || r.call.Ended() || tooLong() > 0 }; !done(); {
-		r.c.Await("Serve to call Accept again", func() bool {
-			before := n
-			n, pauses, now, over = r.ln.row()
-			return n > before || done()
-		})
+	for !done() { // a little at a time: the watchdog has another clock
+		var watch stopwatch
+		r.c.Await("Serve to call Accept again", func() bool { return done() || watch.read() > longPause })
 	}
 	r.c.Variation("Serve is running; Accept has failed %d times in a row", n)
 	if n > 0 {
@@ -480,12 +471,12 @@ func (r *run) longRow() {
 	switch {
 	case r.call.Ended():
 		r.c.Fail("Serve has returned (%s) after %d temporary errors in a row", check.Err(r.err), n)
-	case tooLong() > 0:
-		most, _ := allowed(tooLong())
+	case tooLong > 0:
+		most, _ := allowed(tooLong)
 		r.c.Fail(
 			"Accept has failed %d times in a row, and Serve pauses for more than %v before it "+
 				"calls it again",
-			tooLong(),
+			tooLong,
 			most,
 		)
 	}
@@ -555,7 +546,7 @@ func (s suite) manyPauses(r *run) {
 		c.Variation("Serve is running; Accept has failed before, and fails now; then comes a "+
 			"client, which %s", ends)
 		c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
-		if r.failsOnce(temporaryErrors[n%len(temporaryErrors)], veryLongPause) && r.ln.lastPause() < longPause/2 {
+		if r.failsOnce(temporaryErrors[n%len(temporaryErrors)], veryLongPause) && r.ln.lastPause() < longPause {
 			long = 0
 		} else if long++; long == 3 && !r.call.Ended() {
 			c.Fail("the error is the first in its row, and Serve pauses for more than 100 ms, not " +

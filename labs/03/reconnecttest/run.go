@@ -243,6 +243,7 @@ func (r *run) overOrForgotten(p *client) (open bool) {
 		return r.call.Ended() || maybe() && (p.Over() != nil && r.c.Resting() ||
 			forgotten()) // Serve may still be about to close, or to return
 	})
+	r.calledWell()
 	r.untouched(p)
 	return isOpen()
 }
@@ -421,7 +422,8 @@ type listener struct {
 	closeNext  bool                 // as soon as a client is accepted
 	closing    bool                 // a connection that closes slowly is about to
 	asked      int                  // calls of Accept
-	pauses     []time.Duration      // between an error and the next call, on the clock
+	pauses     []time.Duration      // between an error and the next call
+	awake      []time.Duration      // the same, on the clock: without what the machine has added
 	inRow      bool                 // Accept fails again and again, see failInRow
 	failures   int                  // how often it has done so
 	closedAs   func(error) error    // what becomes of net.ErrClosed; nil for nothing
@@ -481,8 +483,10 @@ func (l *listener) enter(caller string) (ok bool) {
 	}
 	l.asked++
 	if !failed.IsZero() {
-		l.pauses = append(l.pauses, l.clock.read()-l.lastAt)
-		if time.Since(failed) < soon {
+		paused := time.Since(failed)
+		l.pauses = append(l.pauses, paused)
+		l.awake = append(l.awake, l.clock.read()-l.lastAt)
+		if paused < soon {
 			l.early = l.lastErr
 		}
 	}
@@ -626,12 +630,10 @@ func (l *listener) failInRow() {
 
 // nextInRow is the next error of such a row; nil when it is over.
 func (l *listener) nextInRow() (err error) {
-	const atLeast, enough = 10, 600 * time.Millisecond
+	const atLeast, grown = 10, 10 * time.Millisecond
 	l.look(func() {
-		if l.inRow && l.failures >= atLeast {
-			// the shortest of the last ones, because a busy machine makes pauses longer
-			usual := slices.Min(l.pauses[max(0, len(l.pauses)-3):])
-			l.inRow = l.failures < many && usual*time.Duration(l.failures) < enough
+		if l.inRow && l.failures >= atLeast && len(l.awake) >= atLeast/2 {
+			l.inRow = l.failures < many && slices.Min(l.awake[atLeast/2-1:]) <= grown
 		}
 		if l.inRow {
 			err = temporaryErrors[l.failures%len(temporaryErrors)]
@@ -641,16 +643,24 @@ func (l *listener) nextInRow() (err error) {
 	return err
 }
 
-// row tells how far such a row has come: the errors so far, the pauses after them, the one that goes on, and
-// whether the row is over.
-func (l *listener) row() (n int, pauses []time.Duration, now time.Duration, over bool) {
+// row tells how far such a row has come: the errors so far, the first of them after which the pause was, or is,
+// too long, 0 for none, and whether the row is over.
+func (l *listener) row() (n, tooLong int, over bool) {
 	l.look(func() {
-		n, pauses, over = l.failures, slices.Clone(l.pauses), !l.inRow
-		if !over && !l.last.IsZero() {
-			now = l.clock.read() - l.lastAt
+		n, over = l.failures, !l.inRow
+		awake, pauses := slices.Clone(l.awake), l.pauses
+		if !over && !l.last.IsZero() { // one that goes on
+			awake = append(awake, l.clock.read()-l.lastAt)
+		}
+		for i, paused := range awake {
+			_, long := allowed(i + 1)
+			if paused > long || i+1 >= 5 && i < len(pauses) && pauses[i] > 1600*time.Millisecond {
+				tooLong = i + 1
+				break
+			}
 		}
 	})
-	return n, pauses, now, over
+	return n, tooLong, over
 }
 
 // goroutine returns the number of the calling goroutine, from the first line of its stack: "goroutine 34
