@@ -333,7 +333,8 @@ func (s suite) askFor(
 			text(q.message),
 		)
 	}
-	if behind := q.message[len(q.message):cap(q.message)]; len(bytes.Trim(behind, "\x00")) > 0 {
+	room := q.message[len(q.message):cap(q.message)]
+	if bytes.Count(room, []byte{behind}) < len(room) {
 		c.Rule("message belongs to the caller, and so does the rest of the array behind it, into which append writes.",
 			"Write message as it is. To change or lengthen it, make a copy first: bytes.Clone(message).")
 		c.Fail("Ask has written into the array behind message, which belongs to the caller")
