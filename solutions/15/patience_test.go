@@ -6,6 +6,7 @@ import (
 
 	"socketbook/labs/15/patiencetest"
 	patience "socketbook/solutions/15"
+	"socketbook/tools/check"
 )
 
 var update = flag.Bool("update", false, "write the failure texts in testdata instead of comparing them")
@@ -16,3 +17,16 @@ var reference = patiencetest.Lab{
 }
 
 func TestPatience(t *testing.T) { patiencetest.Run(t, reference) }
+
+func TestSuiteGradesRight(t *testing.T) {
+	check.Prove(t, check.Proof{
+		Right:  right,
+		Wrong:  wrong,
+		Golden: "testdata/failures",
+		Update: *update,
+	})
+}
+
+func answer(name string, lab patiencetest.Lab, fails ...string) check.Answer {
+	return check.Answer{Name: name, Lab: patiencetest.Suite(lab), Fails: fails}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,12 +109,13 @@ type call struct {
 	err          error
 }
 
-// behind is in the caller's array, behind the request.
+// behind follows the request in the caller's array.
 const behind = "the caller's"
 
 func (s suite) call(l *line, ctx context.Context, request string, idle, total time.Duration) *call {
 	a := &call{line: l, request: request, what: fmt.Sprintf(
 		"Call(ctx, conn, %s, %s, %s)", quoted(request), limit("idle", idle), limit("total", total))}
+	l.c.Step("%s is called", a.what)
 	array := []byte(request + behind)
 	a.began = time.Now()
 	a.Call = l.c.Start(a.what, func() {
@@ -126,16 +128,19 @@ func (s suite) call(l *line, ctx context.Context, request string, idle, total ti
 	return a
 }
 
-var errChanged = errors.New("the suite: the request, or what is behind it in its array, has been changed")
+var errChanged = errors.New("the suite: the request, or what follows it in its array, has been changed")
 
+// limit tells of a limit, without a number if that differs from try to try.
 func limit(name string, d time.Duration) string {
 	switch d {
 	case none:
 		return "no " + name
 	case ages:
 		return name + " 1h"
+	case short:
+		return fmt.Sprintf("%s %v", name, d)
 	}
-	return fmt.Sprintf("%s %v", name, d)
+	return "a short " + name
 }
 
 // quoted shows a request: short ones as text.
@@ -150,9 +155,7 @@ func quoted(text string) string {
 func (a *call) asked() {
 	want := frame(a.request)
 	got := func() []byte { return a.peer.Received()[a.heard:] }
-	a.c.Await("the request to arrive", func() bool {
-		return len(got()) >= len(want) || a.Ended() || a.c.Resting()
-	})
+	a.c.Await("the request to arrive", func() bool { return len(got()) >= len(want) || a.c.Resting() })
 	a.c.WantBytes("the request on the wire", got(), want)
 	a.heard += len(want)
 	a.c.Say("the suite received the request %s", quoted(a.request))
@@ -161,7 +164,7 @@ func (a *call) asked() {
 // answers sends pieces of a response.
 func (a *call) answers(pieces ...[]byte) {
 	a.peer.Send(pieces...)
-	if len(pieces) == 1 && len(pieces[0]) == 0 {
+	if len(slices.Concat(pieces...)) == 0 {
 		a.c.Say("the suite has sent nothing")
 		return
 	}
@@ -181,7 +184,7 @@ func (a *call) told() {
 		a.c.Step("Call returned %s, nil", check.Bytes(a.response))
 	}
 	if check.Is(a.err, errChanged) {
-		a.c.Fail("Call has changed the request, or what is behind it in its array; both belong to the caller")
+		a.c.Fail("Call has changed the request, or what follows it in its array; both belong to the caller")
 	}
 }
 
@@ -225,8 +228,8 @@ func (a *call) isOnly(want error, why string) {
 }
 
 // lasts ends the case if a limit ended the call too early, or by a deadline that was set later than that.
-func (a *call) lasts(name string, limit time.Duration, since time.Time) {
-	spent := a.ended.Sub(since)
+func (a *call) lasts(name string, limit time.Duration) {
+	spent := a.ended.Sub(a.began)
 	if spent < limit {
 		a.c.Fail("Call returned before %s, %v, had passed", name, limit)
 	}

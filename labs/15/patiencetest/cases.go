@@ -22,7 +22,9 @@ var always = context.Background()
 func (s suite) exchange(c *check.C) {
 	for _, cut := range c.Cuts(1, 4, 6) {
 		c.Variation("a new connection; the response comes %s", cut.Name)
-		s.good(connect(c), "hello", "hi, there", cut)
+		l := connect(c)
+		s.good(l, "hello", "hi, there", cut)
+		l.wantNoPolling()
 	}
 	for _, v := range []struct{ request, response string }{
 		{"", ""},
@@ -39,7 +41,7 @@ func (s suite) exchange(c *check.C) {
 	c.Variation("a new connection; the largest response that is allowed")
 	s.good(connect(c), "hello", strings.Repeat("x", largest), fault.Whole)
 
-	c.Variation("a new connection; the responses of two calls are sent at once, behind the first request")
+	c.Variation("a new connection; the responses of two calls are sent at once, after the first request")
 	l := connect(c)
 	a := s.call(l, always, "one", ages, ages)
 	a.asked()
@@ -110,22 +112,17 @@ func (s suite) silence(c *check.C) {
 		{ages, short, 0},
 		{none, short, 7},
 	} {
-		c.Variation("a new connection; nothing comes behind %d bytes of the response", v.came)
+		c.Variation("a new connection; %d bytes of the response are there, and no more come", v.came)
 		l := connect(c)
+		l.peer.Send(response[:v.came])
 		a := s.call(l, always, "hello", v.idle, v.total)
-		a.asked()
-		sent := time.Now()
-		a.answers(response[:v.came])
 		if v.idle == short {
 			a.failsWith(os.ErrDeadlineExceeded, "no byte came for idle")
-			if v.came == 0 {
-				sent = a.began
-			}
-			a.lasts("idle", v.idle, sent)
-			continue
+			a.lasts("idle", v.idle)
+		} else {
+			a.failsWith(context.DeadlineExceeded, "total has passed")
+			a.lasts("total", v.total)
 		}
-		a.failsWith(context.DeadlineExceeded, "total has passed")
-		a.lasts("total", v.total, a.began)
 	}
 	for _, limit := range []time.Duration{none, ages} {
 		c.Variation("a new connection; the response comes late")
@@ -135,44 +132,49 @@ func (s suite) silence(c *check.C) {
 		c.Late()
 		a.answers(response)
 		a.brings("hi, there")
-		c.WantPatience("Call", l.peer.Conn(), ages)
+		l.wantNoPolling()
 	}
 }
 
-const (
-	step  = 10 * time.Millisecond // between two bytes of a drip
-	brief = 6 * step              // a limit that no single wait of a drip reaches
-	noise = 8                     // how often a wait may last too long because the machine is busy
-)
+// wantNoPolling ends the case if a deadline was set that no limit has asked for, when each of them is an hour or
+// none.
+func (l *line) wantNoPolling() {
+	if nearest := l.peer.Conn().Did().Patience; nearest > 0 && nearest < ages-time.Minute {
+		l.c.Rule("A Read waits until bytes come, a limit has passed or ctx has ended: no other deadline is set.",
+			"Do not look again and again: context.AfterFunc tells when ctx ends. A limit of 0 is no limit.")
+		l.c.Fail("your code has set a deadline that is only %v ahead, and no limit is that near",
+			nearest.Round(time.Millisecond))
+	}
+}
 
-const dripping = "drip, drip, drip, drip!"
+const dripping = "drip, drip!"
 
 func (s suite) drip(c *check.C) {
 	response := frame(dripping)
-	s.patiently(c, "the response comes byte by byte, one every 10ms",
+	s.patiently(c, "the response comes byte by byte",
 		"a byte has come, and idle has not passed since then", nil,
-		func(a *call) time.Time {
+		func(a *call, idle time.Duration) time.Time {
 			times := []time.Time{a.began}
 			a.asked()
+			c.Say("the suite sends the response, a byte at a time, with pauses of a sixth of idle")
 			for i := range response {
-				if <-time.After(step); a.Ended() {
+				if <-time.After(idle / 6); a.Ended() {
 					break
 				}
 				times = append(times, time.Now())
 				a.peer.Send(response[i : i+1])
 			}
-			c.Say("the suite has sent %d bytes, one every %v", len(times)-1, step)
 			a.Wait()
-			return times[a.peer.Conn().Did().Taken]
+			return times[max(0, a.peer.Conn().Did().Taken-2)] // the last bytes may not have been noticed yet
 		})
 	var begun, reads *gate
-	s.patiently(c, "Write waits for 100ms, because the peer does not read, and then the response comes at once",
+	s.patiently(c, "Write waits for longer than idle, because the peer does not read; then the response comes at once",
 		"idle has not passed since the request was written",
 		func(l *line) { begun, reads = l.full() },
-		func(a *call) time.Time {
+		func(a *call, idle time.Duration) time.Time {
 			defer reads.open()
 			c.Await("Call to write", a.or(begun.isOpen))
-			<-time.After(10 * step)
+			<-time.After(idle * 3 / 2)
 			written := time.Now()
 			reads.open()
 			if c.Await("the request to arrive", a.or(func() bool { return len(a.peer.Received()) > 0 })); !a.Ended() {
@@ -183,45 +185,60 @@ func (s suite) drip(c *check.C) {
 			return written
 		})
 
-	const total, enough = 8 * step, 1500 * time.Millisecond
-	c.Variation("a new connection; the response comes byte by byte, one every %v, and does not end", step)
-	l := connect(c)
-	a := s.call(l, always, "hello", ages, total)
-	a.asked()
-	c.Say("the suite sends byte after byte")
-	l.peer.Send(header(1000))
-	for !a.Ended() {
-		if <-time.After(step); time.Since(a.began) > enough {
-			c.Fail("total, %v, has long passed, and Call still waits for more: bytes that come do not put it off", total)
-		}
-		l.peer.Send([]byte("x"))
+	for total := 60 * time.Millisecond; total < 4*time.Second && !s.endless(c, total); total *= 2 {
 	}
-	a.failsWith(context.DeadlineExceeded, "total has passed")
-	a.lasts("total", total, a.began)
-
 	for _, idle := range []time.Duration{none, ages} {
 		c.Variation("a new connection; the peer does not read, and Write waits")
-		l = connect(c)
+		l := connect(c)
 		_, reads := l.full()
 		defer reads.open()
 		c.Say("the suite reads nothing")
-		a = s.call(l, always, "hello", idle, short)
+		a := s.call(l, always, "hello", idle, short)
 		a.failsWith(context.DeadlineExceeded, "total has passed")
-		a.lasts("total", short, a.began)
+		a.lasts("total", short)
 	}
 }
 
+// endless sends a response that does not end. It reports whether no pause was as long as total: if the machine
+// was busy for that long, it proves nothing.
+func (s suite) endless(c *check.C, total time.Duration) (proof bool) {
+	const enough = 1400 * time.Millisecond
+	step := total / 6
+	c.Variation("a new connection; the response comes byte by byte, and does not end")
+	a := s.call(connect(c), always, "hello", ages, total)
+	a.asked()
+	c.Say("the suite sends byte after byte, with pauses of a sixth of total")
+	a.peer.Send(header(largest))
+	last, longest := time.Now(), time.Duration(0)
+	pause := func() {
+		longest = max(longest, time.Since(last))
+		last = time.Now()
+	}
+	for ; !a.Ended(); pause() {
+		a.peer.Send([]byte("x"))
+		if <-time.After(step); time.Since(a.began) > total+enough {
+			c.Fail("total has long passed, and Call still waits for more: bytes that come do not put it off")
+		}
+	}
+	a.failsWith(context.DeadlineExceeded, "total has passed")
+	a.lasts("total", total)
+	return longest < total
+}
+
 // patiently makes a call that has to succeed, although it lasts longer than idle. during tells when idle began the last
-// time, before the call can have known. If idle has passed since then, the machine was busy, and it is tried again.
-func (s suite) patiently(c *check.C, says, complaint string, before func(l *line), during func(a *call) time.Time) {
-	for range noise {
+// time, at the earliest. If idle has passed since then, the machine was busy, and it is tried again with a longer
+// one.
+func (s suite) patiently(c *check.C, says, complaint string, before func(l *line),
+	during func(a *call, idle time.Duration) time.Time,
+) {
+	for idle := 60 * time.Millisecond; idle < 5*time.Second; idle *= 2 {
 		c.Variation("a new connection; %s", says)
 		l := connect(c)
 		if before != nil {
 			before(l)
 		}
-		a := s.call(l, always, "hello", brief, none)
-		since := during(a)
+		a := s.call(l, always, "hello", idle, none)
+		since := during(a, idle)
 		a.told()
 		switch {
 		case a.err == nil:
@@ -229,11 +246,11 @@ func (s suite) patiently(c *check.C, says, complaint string, before func(l *line
 			return
 		case !check.Is(a.err, os.ErrDeadlineExceeded):
 			c.WantNil("Call", a.err)
-		case a.ended.Sub(since) < brief:
+		case a.ended.Sub(since) < idle:
 			c.Fail("%s, but Call has given up: %s", complaint, check.Err(a.err))
 		}
 	}
-	c.NotGraded("this machine stood still for more than %v, %d times", brief, noise)
+	c.NotGraded("this machine stands still for seconds")
 }
 
 // ended returns a context that is over.
@@ -260,7 +277,7 @@ func (s suite) cancel(c *check.C) {
 	response := frame("hi, there")
 	for _, came := range []int{0, 2, 4, 7} {
 		for _, limit := range []time.Duration{ages, none} {
-			c.Variation("a new connection; ctx is cancelled behind %d bytes of the response", came)
+			c.Variation("a new connection; ctx is cancelled after %d bytes of the response", came)
 			a, cancel := s.cancellable(connect(c), limit, limit)
 			a.asked()
 			a.answers(response[:came])
@@ -282,12 +299,10 @@ func (s suite) cancel(c *check.C) {
 		a.failsWith(context.Canceled, "ctx was cancelled")
 	}
 	c.Variation("a new connection, and a context with a deadline of its own; nothing comes")
-	made := time.Now()
 	ctx, cancel := context.WithTimeout(always, short)
 	defer cancel()
 	a := s.call(connect(c), ctx, "hello", ages, ages)
 	a.failsWith(context.DeadlineExceeded, "the deadline of ctx has passed")
-	a.lasts("the deadline of ctx", short, made)
 }
 
 // cancellable starts a call with a context of its own.
@@ -306,9 +321,9 @@ func (s suite) lost(c *check.C) {
 		set   bool // when a deadline is set, not when a Read returns
 		total time.Duration
 	}{
-		{"ctx is cancelled while Read returns a part of the response", false, ages},
-		{"ctx is cancelled while your code sets a deadline for the next Read", true, ages},
-		{"total passes while your code sets a deadline for the next Read", true, short},
+		{"ctx is cancelled just when Read returns a part of the response", false, ages},
+		{"ctx is cancelled just when your code sets a deadline for the next Read", true, ages},
+		{"total passes just when your code sets a deadline for the next Read", true, short},
 	} {
 		c.Variation("a new connection; %s", v.says)
 		l := connect(c)
@@ -355,7 +370,7 @@ func (s suite) lost(c *check.C) {
 		free.open()
 		c.Await("Call to return", a.or(still(c)))
 		if !a.Ended() {
-			c.Fail("%s, between two waits, and Call has not noticed: it waits for the rest of the response", v.says)
+			c.Fail("this happened between two waits, and Call has not noticed it: it waits for the rest of the response")
 		}
 		if v.total == ages {
 			a.failsWith(context.Canceled, "ctx was cancelled")
@@ -384,8 +399,8 @@ func (s suite) after(c *check.C) {
 			a.asked()
 			a.answers(response)
 		}},
-		{"nothing comes, and idle passes", short / 2, ages, func(a *call, _ func()) { a.asked() }},
-		{"nothing comes, and total passes", ages, short / 2, func(a *call, _ func()) { a.asked() }},
+		{"nothing comes, and idle passes", short, ages, func(a *call, _ func()) { a.asked() }},
+		{"nothing comes, and total passes", ages, short, func(a *call, _ func()) { a.asked() }},
 		{"nothing comes, and ctx is cancelled", ages, ages, func(a *call, cancel func()) {
 			waiting(a)
 			cancel()
@@ -486,7 +501,7 @@ func (s suite) after(c *check.C) {
 func (s suite) ends(c *check.C) {
 	response := frame("hi, there")
 	for _, at := range []int{0, 1, 3, 4, 5, len(response) - 1} {
-		c.Variation("a new connection; the stream ends behind %d of %d bytes of the response", at, len(response))
+		c.Variation("a new connection; the stream ends after %d of %d bytes of the response", at, len(response))
 		l := connect(c)
 		a := s.call(l, always, "hello", ages, ages)
 		a.asked()
@@ -497,7 +512,7 @@ func (s suite) ends(c *check.C) {
 		c.WantOpen("Call", l.peer.Conn())
 	}
 	for _, at := range []int{0, 2, 5} {
-		c.Variation("a new connection; it is reset behind %d bytes of the response", at)
+		c.Variation("a new connection; it is reset after %d bytes of the response", at)
 		l := connect(c)
 		a := s.call(l, always, "hello", ages, ages)
 		a.asked()
@@ -525,12 +540,12 @@ func (s suite) ends(c *check.C) {
 			}
 		}
 		if taken := l.peer.Conn().Did().Taken; taken > 4 {
-			c.Fail("the length is not allowed, and Call has read %d bytes behind it", taken-4)
+			c.Fail("the length is not allowed, and Call has read %d bytes after it", taken-4)
 		}
 	}
 	for _, failure := range failures("read") {
 		for _, came := range []int{0, 2, 5} {
-			c.Variation("a new connection; Read fails behind %d bytes of the response: %v", came, failure)
+			c.Variation("a new connection; Read fails after %d bytes of the response: %v", came, failure)
 			l := connect(c)
 			conn := l.peer.Conn()
 			conn.Before("Read", func() error {

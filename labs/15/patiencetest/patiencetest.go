@@ -50,7 +50,7 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.exchange,
 			Rule: "A request and a response are four bytes of length (int32, little-endian) and that many " +
-				"bytes. Call sends one, and reads the other and nothing behind it.",
+				"bytes. Call sends one, and reads the other and nothing after it.",
 			Hint: "binary.LittleEndian.AppendUint32 and WriteAll for the request; io.ReadFull for the " +
 				"four bytes and again for the rest.",
 		},
@@ -95,7 +95,7 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Cancel, Drip},
 			Rule: "A deadline in the past ends the call only as long as nobody sets a later one. ctx and total may end " +
 				"at any moment: also between two reads.",
-			Hint: "Look at ctx.Err() behind each SetReadDeadline, before the Read: then no end is " +
+			Hint: "Look at ctx.Err() after each SetReadDeadline, before the Read: then no end is " +
 				"missed, whichever of the two deadlines comes last.",
 		},
 		{
@@ -103,7 +103,7 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.after,
 			Scene:  "cancelled",
-			Needs:  []string{Cancel},
+			Needs:  []string{Silence, Cancel},
 			Rule: "When Call has returned, conn is open, has no deadline, and none is set by what Call has " +
 				"started, whenever ctx ends.",
 			Hint: "stop := context.AfterFunc(…). In the end: if !stop(), wait until f has returned (it can " +
@@ -135,8 +135,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "dial-timeout",
 			Rule: "dial is called up to tries times, whatever its error is. Between two calls there is a pause: " +
 				"pause, then twice as long each time, and never longer than most.",
-			Hint: "Before each pause: pause = min(pause, most). Behind it: pause *= 2. Count from when " +
-				"dial has returned, and do not pause behind the last try.",
+			Hint: "Before each pause: pause = min(pause, most). After it: pause *= 2. Count from when " +
+				"dial has returned, and do not pause after the last try.",
 		},
 		{
 			Name:   Gone,
