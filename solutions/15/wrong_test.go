@@ -139,6 +139,14 @@ var wrong = []check.Answer{
 		context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 		return patience.Call(ctx, conn, request, idle, total)
 	}, patiencetest.After),
+	calling("a timer for total that is not stopped", func(ctx context.Context, conn net.Conn, request []byte,
+		idle, total time.Duration,
+	) ([]byte, error) {
+		if total > 0 {
+			time.AfterFunc(total, func() { conn.SetDeadline(time.Unix(1, 0)) })
+		}
+		return patience.Call(ctx, conn, request, idle, total)
+	}, patiencetest.After),
 	calling("the function stopped, and not waited for", parts{hurries: true}.call, patiencetest.After),
 	calling("a goroutine that watches the context to its end", watching, patiencetest.After),
 	calling("a deadline left behind", parts{keeps: func(error) bool { return true }}.call, patiencetest.After),
@@ -298,6 +306,9 @@ var wrong = []check.Answer{
 			}
 			return d + first
 		}
+	}, patiencetest.Tries),
+	dialling("pauses three times as long each time", func(p *dialParts) {
+		p.next = func(d time.Duration) time.Duration { return 3 * d }
 	}, patiencetest.Tries),
 	dialling("no pause", func(p *dialParts) { p.next = func(time.Duration) time.Duration { return 0 } },
 		patiencetest.Tries),

@@ -156,6 +156,10 @@ func (a *call) asked() {
 	want := frame(a.request)
 	got := func() []byte { return a.peer.Received()[a.heard:] }
 	a.c.Await("the request to arrive", func() bool { return len(got()) >= len(want) || a.c.Resting() })
+	if a.Ended() && len(got()) < len(want) {
+		a.told()
+		a.c.WantNil("Call", a.err)
+	}
 	a.c.WantBytes("the request on the wire", got(), want)
 	a.heard += len(want)
 	a.c.Say("the suite received the request %s", quoted(a.request))
