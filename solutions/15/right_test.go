@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ var right = []check.Answer{
 		Call: callWatched, WriteAll: writeAllRecursive, Dial: dialInLoop,
 	}),
 	answer("everything in a goroutine, with timers", patiencetest.Lab{
-		Call: callInGoroutine, WriteAll: writeAllByteByByte, Dial: dialWithTimer,
+		Call: callInGoroutine, WriteAll: writeAllInChunks, Dial: dialWithTimer,
 	}),
 	answer("the nearer of two deadlines, under a lock", patiencetest.Lab{
 		Call: callNearest, WriteAll: writeAllCopy, Dial: dialRecursive,
@@ -244,15 +245,17 @@ func callInGoroutine(ctx context.Context, conn net.Conn, request []byte, idle, t
 	return nil, why
 }
 
-func writeAllByteByByte(w io.Writer, data []byte) (n int, err error) {
-	for i := range data {
-		k, err := w.Write(data[i : i+1])
-		n += k
-		if err == nil && k < 1 {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
-			return n, err
+func writeAllInChunks(w io.Writer, data []byte) (n int, err error) {
+	for chunk := range slices.Chunk(data, 3000) {
+		for len(chunk) > 0 {
+			k, err := w.Write(chunk)
+			n, chunk = n+k, chunk[k:]
+			if err == nil && k < 1 {
+				err = io.ErrShortWrite
+			}
+			if err != nil {
+				return n, err
+			}
 		}
 	}
 	return n, nil

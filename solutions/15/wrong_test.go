@@ -142,13 +142,16 @@ var wrong = []check.Answer{
 	calling("a timer for total that is not stopped", func(ctx context.Context, conn net.Conn, request []byte,
 		idle, total time.Duration,
 	) ([]byte, error) {
-		if total > 0 {
-			time.AfterFunc(total, func() { conn.SetDeadline(time.Unix(1, 0)) })
+		begun := time.Now()
+		response, err := patience.Call(ctx, conn, request, idle, total)
+		if err == nil && total > 0 {
+			time.AfterFunc(total-time.Since(begun), func() { conn.SetDeadline(time.Unix(1, 0)) })
 		}
-		return patience.Call(ctx, conn, request, idle, total)
+		return response, err
 	}, patiencetest.After),
 	calling("the function stopped, and not waited for", parts{hurries: true}.call, patiencetest.After),
-	calling("a goroutine that watches the context to its end", watching, patiencetest.After),
+	calling("a goroutine that watches the context to its end", watching,
+		patiencetest.Exchange, patiencetest.After),
 	calling("a deadline left behind", parts{keeps: func(error) bool { return true }}.call, patiencetest.After),
 	calling("a deadline left behind by an error", parts{keeps: func(err error) bool { return err != nil }}.call,
 		patiencetest.After),
@@ -706,12 +709,10 @@ func (c *lockedConn) SetReadDeadline(t time.Time) error {
 
 // watching leaves its goroutine to the end of the context.
 func watching(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
-	if ctx.Done() != nil {
-		go func() {
-			<-ctx.Done()
-			conn.SetDeadline(time.Unix(1, 0))
-		}()
-	}
+	go func() {
+		<-ctx.Done()
+		conn.SetDeadline(time.Unix(1, 0))
+	}()
 	return patience.Call(ctx, conn, request, idle, total)
 }
 

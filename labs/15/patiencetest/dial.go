@@ -18,6 +18,7 @@ import (
 // dialler is the dial that Dial is given, and what became of its calls.
 type dialler struct {
 	c    *check.C
+	ctx  context.Context
 	dial func(try int, ctx context.Context) (net.Conn, error) // try: from 1
 
 	mu    sync.Mutex
@@ -44,7 +45,7 @@ func (s suite) dial(
 	c *check.C, ctx context.Context, tries int, pause, most time.Duration,
 	dial func(try int, ctx context.Context) (net.Conn, error),
 ) *dialler {
-	d := &dialler{c: c, dial: dial}
+	d := &dialler{c: c, ctx: ctx, dial: dial}
 	d.what = fmt.Sprintf("Dial(ctx, dial, %s, %s, %s)",
 		plural(tries, "try"), pauseOf("pause", pause), pauseOf("most", most))
 	c.Step("%s is called", d.what)
@@ -66,7 +67,7 @@ func (d *dialler) try(ctx context.Context) (net.Conn, error) {
 	d.began = append(d.began, time.Now())
 	_, timed := ctx.Deadline()
 	d.timed = d.timed || timed
-	d.over = d.over || ctx.Err() != nil
+	d.over = d.over || ctx.Err() != nil && d.ctx.Err() == nil
 	try := len(d.began)
 	d.mu.Unlock()
 	conn, err := d.dial(try, ctx)
@@ -90,7 +91,7 @@ func (d *dialler) returns() {
 	d.call.Wait()
 	d.c.Step("dial was called %s; Dial returned %s", numberOfTimes(d.calls()), check.Err(d.err))
 	if d.over {
-		d.c.Fail("dial was called with a context that had ended")
+		d.c.Fail("dial was called with a context that had ended, and ctx has not")
 	}
 }
 
