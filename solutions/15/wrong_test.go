@@ -163,7 +163,7 @@ var wrong = []check.Answer{
 			conn.Close()
 		}
 		return response, err
-	}, patiencetest.After, patiencetest.Ends),
+	}, patiencetest.After),
 	calling("the connection closed by an idle peer", func(ctx context.Context, conn net.Conn, request []byte,
 		idle, total time.Duration,
 	) ([]byte, error) {

@@ -180,7 +180,8 @@ func (s suite) drip(c *check.C) {
 			<-time.After(idle * 3 / 2)
 			written := time.Now()
 			reads.open()
-			if c.Await("the request to arrive", a.or(func() bool { return len(a.peer.Received()) > 0 })); !a.Ended() {
+			c.Await("the request to arrive", a.or(func() bool { return len(a.peer.Received()) > 0 }))
+			if !a.Ended() {
 				a.asked()
 				a.answers(response)
 			}
@@ -202,7 +203,8 @@ func (s suite) drip(c *check.C) {
 	}
 }
 
-// endless sends a response that does not end. It proves nothing if the machine was so busy that bytes came at long intervals.
+// endless sends a response that does not end. It proves nothing if the machine was so busy that bytes came
+// at long intervals.
 func (s suite) endless(c *check.C, total time.Duration) (proof bool) {
 	const enough, many = 1400 * time.Millisecond, 30
 	c.Variation("a new connection; the response comes byte by byte, and does not end")
@@ -244,9 +246,9 @@ func (s suite) endless(c *check.C, total time.Duration) (proof bool) {
 	return true
 }
 
-// patiently makes a call that has to succeed, although it lasts longer than idle. during tells when idle began the last
-// time, at the earliest. If idle has passed since then, the machine was busy, and it is tried again with a longer
-// one.
+// patiently makes a call that has to succeed, although it lasts longer than idle. during tells when idle
+// began the last time, at the earliest. If idle has passed since then, the machine was busy, and it is tried
+// again with a longer one.
 func (s suite) patiently(c *check.C, says, complaint string, before func(l *line),
 	during func(a *call, idle time.Duration) time.Time,
 ) {
@@ -468,6 +470,14 @@ func (s suite) after(c *check.C) {
 		a.free()
 	}
 
+	c.Variation("a new connection; the stream ends before the response is complete")
+	l := connect(c)
+	a := s.call(l, always, "hello", ages, ages)
+	a.answers(response[:4])
+	l.peer.CloseWrite()
+	a.returns()
+	a.free()
+
 	for limit := short; limit < 2*time.Second; limit *= 2 {
 		c.Variation("a new connection; the response comes, and later idle and total pass")
 		l := connect(c)
@@ -478,7 +488,7 @@ func (s suite) after(c *check.C) {
 		if a.err != nil { // a limit passed before the response was read
 			continue
 		}
-		<-time.After(3 * limit)
+		pass(3 * limit)
 		if l.peer.Conn().Did().Timed {
 			c.Fail("Call has returned, then a limit has passed, and a deadline was set: the next Read fails")
 		}
@@ -486,7 +496,7 @@ func (s suite) after(c *check.C) {
 	}
 
 	c.Variation("a new connection; ctx is cancelled just as the response is complete")
-	l := connect(c)
+	l = connect(c)
 	ctx, cancel := context.WithCancel(always)
 	defer cancel()
 	noticed, goOn, free := newGate(), newGate(), newGate()
@@ -509,7 +519,7 @@ func (s suite) after(c *check.C) {
 		}
 		return set()
 	}
-	a := s.call(l, ctx, "hello", ages, ages)
+	a = s.call(l, ctx, "hello", ages, ages)
 	a.asked()
 	a.answers(response[:4], response[4:])
 	c.Await("Call to notice", a.or(noticed.isOpen, still(c)))
@@ -519,7 +529,7 @@ func (s suite) after(c *check.C) {
 	a.returns()
 	c.Await("what Call has started to end", c.Resting)
 	if l.peer.Conn().Did().Timed {
-		c.Fail("Call has returned, and what it had started has set a deadline in the past afterwards: the next Read fails")
+		c.Fail("Call has returned, and afterwards what it had started has set a deadline: the next Read fails")
 	}
 	l.conn.around = nil
 	s.good(l, "once more", "welcome back", fault.After(4))
@@ -545,6 +555,16 @@ func (s suite) after(c *check.C) {
 	}
 }
 
+// pass lets d pass. Time in which the machine stood still does not count: what was due then comes first.
+func pass(d time.Duration) {
+	step := d / 20
+	for awake := time.Duration(0); awake < d; {
+		begin := time.Now()
+		<-time.After(step)
+		awake += min(time.Since(begin), 2*step)
+	}
+}
+
 func (s suite) ends(c *check.C) {
 	response := frame("hi, there")
 	for _, at := range []int{0, 1, 3, 4, 5, len(response) - 1} {
@@ -556,7 +576,6 @@ func (s suite) ends(c *check.C) {
 		l.peer.CloseWrite()
 		a.returns()
 		c.WantError("the response was not complete, which is io.ErrUnexpectedEOF", a.err, io.ErrUnexpectedEOF)
-		c.WantOpen("Call", l.peer.Conn())
 	}
 	for _, at := range []int{0, 2, 5} {
 		c.Variation("a new connection; it is reset after %d bytes of the response", at)

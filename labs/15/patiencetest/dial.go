@@ -207,7 +207,7 @@ func (s suite) tries(c *check.C) {
 	d.wantCalls(3)
 	d.wantPauses(4*moment, 4*moment)
 	if d.timed {
-		c.Fail("the context that dial was given has a deadline, and ctx has none: how long a try may take is not for Dial to say")
+		c.Fail("the context that dial was given has a deadline, and ctx has none: a try takes as long as it takes")
 	}
 
 	for _, failure := range []error{
@@ -235,9 +235,9 @@ func (s suite) tries(c *check.C) {
 	})
 }
 
-// paced looks whether pauses are as long as they should be; pause and most are in units. A busy machine makes pauses
-// longer, too. So it is tried again, with a longer unit, until look says that the pauses prove something;
-// pauses are too long only if they never were right.
+// paced looks whether pauses are as long as they should be; pause and most are in units. A busy machine makes
+// pauses longer, too. So it is tried again, with a longer unit, until look says that the pauses prove
+// something; pauses are too long only if they never were right.
 func (s suite) paced(
 	c *check.C, tries int, pause, most time.Duration,
 	look func(pauses []time.Duration, unit time.Duration) (right, proof bool),
