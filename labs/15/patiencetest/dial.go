@@ -327,6 +327,7 @@ func (s suite) gone(c *check.C) {
 	})
 	d.returns()
 	d.wantCalls(1)
+	c.Await("what Dial has started to end", c.Resting)
 	if d.err == nil {
 		d.wantConn(conn, peer)
 	} else {
