@@ -113,6 +113,7 @@ type call struct {
 const behind = "the caller's"
 
 func (s suite) call(l *line, ctx context.Context, request string, idle, total time.Duration) *call {
+	ctx = unended(l.c, ctx)
 	a := &call{line: l, request: request, what: fmt.Sprintf(
 		"Call(ctx, conn, %s, %s, %s)", quoted(request), limit("idle", idle), limit("total", total))}
 	l.c.Step("%s is called", a.what)

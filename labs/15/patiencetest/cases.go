@@ -19,8 +19,19 @@ import (
 	"socketbook/tools/fault"
 )
 
-// always is a context that does not end, though it might.
-var always, _ = context.WithCancel(context.Background())
+// always stands for a context that does not end, see unended.
+var always = context.Background()
+
+// unended returns ctx, or a context of its own instead of always: one that might end, as those of callers do,
+// and that no other case shares.
+func unended(c *check.C, ctx context.Context) context.Context {
+	if ctx == always {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		c.Cleanup(cancel)
+	}
+	return ctx
+}
 
 func (s suite) exchange(c *check.C) {
 	for _, cut := range c.Cuts(1, 4, 6) {
@@ -191,7 +202,7 @@ func (s suite) drip(c *check.C) {
 			return written
 		})
 
-	for total := 40 * time.Millisecond; total < time.Second && !s.endless(c, total); total *= 2 {
+	for total := 45 * time.Millisecond; total < time.Second && !s.endless(c, total); total *= 2 {
 	}
 	for _, idle := range []time.Duration{none, ages} {
 		c.Variation("a new connection; the peer does not read, and Write waits")
@@ -254,7 +265,7 @@ func (s suite) endless(c *check.C, total time.Duration) (proof bool) {
 func (s suite) patiently(c *check.C, says, complaint string, before func(l *line),
 	during func(a *call, idle time.Duration) time.Time,
 ) {
-	for idle := 40 * time.Millisecond; idle < 5*time.Second; idle *= 2 {
+	for idle := 45 * time.Millisecond; idle < 5*time.Second; idle *= 2 {
 		c.Variation("a new connection; %s", says)
 		l := connect(c)
 		if before != nil {

@@ -45,6 +45,7 @@ func (s suite) dial(
 	c *check.C, ctx context.Context, tries int, pause, most time.Duration,
 	dial func(try int, ctx context.Context) (net.Conn, error),
 ) *dialler {
+	ctx = unended(c, ctx)
 	d := &dialler{c: c, ctx: ctx, dial: dial}
 	d.what = fmt.Sprintf("Dial(ctx, dial, %s, %s, %s)",
 		plural(tries, "try"), pauseOf("pause", pause), pauseOf("most", most))
