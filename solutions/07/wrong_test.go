@@ -625,14 +625,17 @@ func writeAgain(
 }
 
 func oneBuffer() exchangeFunc {
-	var buffers sync.Map // by connection: calls on several of them run at the same time
+	var buffers sync.Map // by addresses: calls on several connections run at the same time
 	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 		answer, err := datagram.Exchange(conn, request, limit, tries, wait)
-		kept, _ := buffers.LoadOrStore(conn, make([]byte, 65507))
+		kept, _ := buffers.LoadOrStore(ends(conn), make([]byte, 65507))
 		buf := kept.([]byte)
 		return buf[:copy(buf, answer)], err
 	}
 }
+
+// ends names a connection without holding on to it.
+func ends(conn net.Conn) string { return fmt.Sprint(conn.LocalAddr(), conn.RemoteAddr()) }
 
 func closing(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	defer conn.Close()
@@ -850,13 +853,12 @@ func complement() []byte {
 // remembering keeps the answers that have come over a connection.
 func remembering() exchangeFunc {
 	type question struct {
-		conn    net.Conn
-		request string
-		limit   int
+		ends, request string
+		limit         int
 	}
 	var known sync.Map
 	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
-		q := question{conn, string(request), limit}
+		q := question{ends(conn), string(request), limit}
 		if answer, ok := known.Load(q); ok {
 			return bytes.Clone(answer.([]byte)), nil
 		}

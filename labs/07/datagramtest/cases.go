@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"weak"
 
 	"socketbook/tools/check"
 )
@@ -158,21 +159,26 @@ func (s suite) silence(c *check.C) {
 	answer, err = s.exchange(w, hello, roomy, math.MaxInt, ages)
 	want(c, answer, err, hello)
 
-	c.Variation("a new connection; the suite answers at once, and looks at conn when the wait would be over")
+	c.Variation("a new connection; the suite answers at once, and then nobody needs conn any more")
 	w = s.answering(c, hello)
-	answer, err = s.exchange(w, hello, roomy, 3, short)
+	lent := &failing{Conn: w.conn} // which does not fail
+	kept := weak.Make(lent)
+	w.conn, lent = lent, nil
+	answer, err = s.exchange(w, hello, roomy, 3, ages)
 	want(c, answer, err, hello)
-	w.wantUntimed()
-	for range 4 { // one after the other, so that a timer that began earlier gets its turn
-		<-time.After(short / 2)
-	}
-	if w.peer.Conn().Did().Timed {
-		c.Rule(
-			"What a call has started has ended when it returns; a timer is such a thing.",
-			"Stop the timer. If Stop returns false its function has begun: wait for it, and then take "+
-				"the deadline back.",
-		)
-		c.Fail("a timer went on when Exchange had returned, and set a deadline on the connection")
+	w.conn = nil
+	for pause := time.Millisecond; kept.Value() != nil; pause *= 2 {
+		if pause > time.Second {
+			c.Rule(
+				"What a call has started has ended when it returns. A timer with a function is such a thing: it "+
+					"would set a deadline in the middle of another call.",
+				"Stop the timer. If Stop returns false its function has begun: wait for it, and then take the "+
+					"deadline back. Keep nothing in variables outside of Exchange.",
+			)
+			c.Fail("Exchange has returned, and a timer with a function, or a variable, still holds on to conn")
+		}
+		<-time.After(pause)
+		runtime.GC()
 	}
 }
 
