@@ -332,6 +332,11 @@ func (s suite) badSend(c *check.C) {
 	}
 	for at := range good.Calls() {
 		c.Variation("a writer that takes half of what call %d brings, returns no error, and takes the rest", at+1)
+		c.Rule(
+			"A Write may take fewer bytes than it is given, those of the length among them.",
+			"Look at n as well as at err. binary.Write and fmt.Fprint do not look at n: put the length in front "+
+				"of the JSON, and write both with one Write.",
+		)
 		w := &halfOnce{Writer: c.Writer(&fault.Writer{}), left: at}
 		if s.callSend(c, w, name, 5, sum, hello()) == nil {
 			c.WantBytes("Send returned nil; taken by the writer", w.Taken(), whole)
@@ -482,11 +487,12 @@ func (s suite) receive(c *check.C) {
 		c.Fail("there is no folder to store the file in, and Receive returned no error")
 	}
 	wantFiles(c, outer, "inbox/")
-	s.relative(c, dir)
+	s.relative(c)
 }
 
-// relative receives two transfers into a folder that is named from the working directory on.
-func (s suite) relative(c *check.C, dir string) {
+// relative receives two transfers into a new folder that is named from the working directory on.
+func (s suite) relative(c *check.C) {
+	_, dir := folder(c)
 	here, err := os.Getwd()
 	if err == nil {
 		dir, err = filepath.Rel(here, dir)

@@ -482,6 +482,11 @@ func (s suite) limit(c *check.C) {
 		}
 	}
 	c.Variation("a new connection; the limit is the largest int")
+	c.Rule(
+		"limit may be as large as an int can be. No datagram is, so that no answer is over this limit.",
+		"limit+8 is negative then, and make([]byte, limit) panics. Compare n-8 with limit, and make room for "+
+			"65507 bytes, whatever limit says.",
+	)
 	w := s.answering(c, hello)
 	answer, err := s.exchange(w, hello, math.MaxInt, 3, ages)
 	want(c, answer, err, hello)
