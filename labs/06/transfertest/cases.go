@@ -493,19 +493,30 @@ func (s suite) receive(c *check.C) {
 // relative receives two transfers into a new folder that is named from the working directory on.
 func (s suite) relative(c *check.C) {
 	_, dir := folder(c)
-	here, err := os.Getwd()
-	if err == nil {
-		dir, err = filepath.Rel(here, dir)
+	dir = filepath.Join(dir, "below") // deeper than the others, so that no path fits by accident
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		c.NotGraded("a folder in a temporary folder could not be made: %v", err)
 	}
+	here, err := os.Getwd()
+	if err != nil {
+		return
+	}
+	relative, err := filepath.Rel(here, dir)
 	if err != nil {
 		return // as on Windows, where the folder may be on another drive
 	}
 	c.Variation("a new connection; two transfers, into a folder with a relative path")
+	c.Rule(
+		"A relative path begins at the working directory, which is that of the whole program and stays.",
+		"Leave out os.Chdir: join dir and the name, or open dir with os.OpenRoot.",
+	)
 	conn, peer := c.Connect()
 	for _, name := range []string{"one.txt", "two.txt"} {
 		data, _ := transfer(name, "hello")
 		send(c, peer, fault.Whole, data)
-		s.wantReceived(c, conn, dir, name, "hello", peer)
+		_, _, err := s.callReceive(c, conn, relative, peer)
+		c.WantNil("Receive", err)
+		wantStored(c, dir, name, "hello")
 	}
 }
 
