@@ -85,12 +85,11 @@ func (s suite) sticksOn(c *check.C, d delivery) {
 	n := newNetwork(c, d)
 	pairs := pairsToStick()
 	var got [][]byte
-	for i, pair := range pairs {
+	for i := 0; i < len(pairs); i++ {
 		c.Variation("%s; call %d of Provoke on this connection", d.name, i+1)
-		got = append(got, s.stick(c, n, pair[0], pair[1]))
+		got = append(got, s.stick(c, n, pairs[i][0], pairs[i][1]))
 		if n.calls["queued"] == 0 { // what it does instead takes long, and is not enough on a slow network
-			pairs = pairs[:1]
-			break
+			pairs = [][2][]byte{pairs[0], pairs[len(pairs)-1]}
 		}
 	}
 	for i, pair := range pairs {

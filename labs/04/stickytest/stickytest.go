@@ -118,7 +118,8 @@ func Suite(lab Lab) check.Lab {
 				"Every received byte from there on is foreign, and every sent byte from there on " +
 				"is lost.",
 			Hint: "Count how many bytes both streams have in common at their beginning. Lost and " +
-				"Foreign are what each of them has beyond that.",
+				"Foreign are what each of them has beyond that. A received message that holds " +
+				"foreign bytes behind those of a message glues it, too.",
 		},
 		{
 			Name:   SeesAll,

@@ -612,6 +612,10 @@ func (s suite) tooLong(c *check.C) {
 			continue // not on this system
 		}
 		c.Variation("a payload of %d bytes, more than the header can tell; nothing may be written", size)
+		c.Rule(
+			"A payload over 2147483647 bytes does not fit the header: an error, and nothing is written.",
+			"Compare len(payload) with math.MaxInt32 before the first Write.",
+		)
 		w := c.Writer(&fault.Writer{Err: errors.New("nothing may be written")})
 		lent := &lentWriter{Writer: w}
 		var err error

@@ -127,9 +127,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.badWrite,
 			Scene:  "overflow",
 			Needs:  []string{Write},
-			Rule: "nil means that the whole message is written. After a write that failed " +
-				"nothing more is written. A payload over 2147483647 bytes does not fit the header: " +
-				"an error, and nothing is written.",
+			Rule: "nil means that the whole message is written. When Write returns an error, " +
+				"WriteMessage returns that error, and writes nothing more.",
 			Hint: "Look at both results of every Write, stop at the first error, and treat n < " +
 				"len(p) without an error as io.ErrShortWrite (or write the rest).",
 		},
