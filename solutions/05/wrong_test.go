@@ -1195,9 +1195,9 @@ func failedForGood() framingtest.Lab {
 	}
 }
 
-// writeImpatiently gives up on everything but a connection.
+// writeImpatiently gives up on what cannot be closed.
 func writeImpatiently(w io.Writer, payload []byte) error {
-	if _, ok := w.(net.Conn); ok || len(payload) > 4096 {
+	if _, ok := w.(io.Closer); ok || len(payload) > 4096 {
 		return framing.WriteMessage(w, payload)
 	}
 	whole := message(payload)
