@@ -194,8 +194,8 @@ func (n *network) queued(want int) error {
 		n.late = false
 		n.note("the messages are under way for %v", lateBy)
 		n.mu.Unlock()
-		for range 14 { // not at once: when the machine has stood still, others get to run before it is over
-			time.Sleep(lateBy / 14)
+		for range 7 { // not at once: when the machine has stood still, others get to run before it is over
+			time.Sleep(lateBy / 7)
 		}
 		n.mu.Lock()
 	}

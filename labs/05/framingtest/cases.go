@@ -853,7 +853,7 @@ func (b *busy) letGo() {
 const callers = 16
 
 // lateBy is how long they wait at least: code that gives up early is found.
-const lateBy = 450 * time.Millisecond
+const lateBy = 400 * time.Millisecond
 
 // manyCallers has many connections wait at a time: for a header, for a payload, and, all with the same
 // payload, for the first Write or the one behind the header.
@@ -908,8 +908,8 @@ func (s suite) manyCallers(c *check.C) {
 	var lastErr error
 	slow := c.Start("ReadMessage(conn)", func() { last, lastErr = s.lab.ReadMessage(conn, roomy) })
 	c.Step("the suite lets %v pass, and then everything go on", lateBy)
-	for range 18 { // not at once: when the machine has stood still, the calls get to run before it is over
-		time.Sleep(lateBy / 18)
+	for range 8 { // not at once: when the machine has stood still, the calls get to run before it is over
+		time.Sleep(lateBy / 8)
 	}
 	wantUntouched(c, "ReadMessage", peer.Conn())
 	for _, b := range all {
