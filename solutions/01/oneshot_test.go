@@ -15,9 +15,13 @@ var update = flag.Bool("update", false, "write the failure texts in testdata ins
 // reference is the answer in oneshot.go.
 var reference = oneshottest.Lab{Answer: oneshot.Answer, Ask: oneshot.Ask}
 
-func TestOneshot(t *testing.T) { oneshottest.Run(t, reference) }
+func TestOneshot(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	oneshottest.Run(t, reference)
+}
 
 func TestSuiteGradesRight(t *testing.T) {
+	t.Parallel()
 	check.Prove(t, check.Proof{
 		Right:  right,
 		Wrong:  wrong,

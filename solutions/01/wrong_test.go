@@ -65,8 +65,8 @@ var wrong = []check.Answer{
 		answerUnless(func(m string) bool { return strings.TrimSpace(m) == "" }), oneshottest.Others),
 	answering("quit is not answered", answerUnless(func(m string) bool { return m == "quit" }),
 		oneshottest.Upper),
-	answering("a moment for what may still come", answerSleeps(200*time.Millisecond, 0), oneshottest.Upper),
-	answering("a moment before it closes", answerSleeps(0, 200*time.Millisecond), oneshottest.Upper),
+	answering("a moment for what may still come", answerSleeps(time.Second, 0), oneshottest.Upper),
+	answering("a moment before it closes", answerSleeps(0, time.Second), oneshottest.Upper),
 	answering("no patience", answerWithin(100*time.Millisecond), oneshottest.Upper, oneshottest.Silent),
 	answering("closed in the background", answerClosesInBackground, oneshottest.Closes),
 	answering("the error of Close is returned", answerReturnsClose, oneshottest.Closes),
@@ -78,6 +78,8 @@ var wrong = []check.Answer{
 	).MayPassElsewhere(noTCPConn),
 	answering("a deadline that passes is no error", answerTimeoutIsFine, oneshottest.Silent),
 	answering("left open when a deadline has passed", answerOpenAfterTimeout, oneshottest.Silent),
+	answering("one buffer for all calls of Answer", answerSharesBuffer, oneshottest.Closes),
+	answering("the error of Close instead of that of Read", answerPrefersClose, oneshottest.Silent),
 	answering("a part of the answer is enough", answerPartIsFine, oneshottest.Unsent),
 
 	asking("reads to the end of the stream, in Ask", askReadAll, oneshottest.Ask),
@@ -129,6 +131,7 @@ var wrong = []check.Answer{
 		MayPassElsewhere(noTCPConn),
 	asking("closed when an answer fills the buffer", askClosesWhenFull, oneshottest.Again),
 	asking("answers are remembered", askRemembers(), oneshottest.Again),
+	asking("a line end behind the message, in its array", askAppends, oneshottest.Ask),
 }
 
 // upper is right.
@@ -842,4 +845,34 @@ func askRemembers() func(conn net.Conn, message []byte) ([]byte, error) {
 		}
 		return answer, err
 	}
+}
+
+var answerBuffer [1024]byte
+
+func answerSharesBuffer(conn net.Conn) error {
+	defer conn.Close()
+	n, err := conn.Read(answerBuffer[:])
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(answerBuffer[:copy(answerBuffer[:], upper(answerBuffer[:n]))])
+	return err
+}
+
+func answerPrefersClose(conn net.Conn) error {
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err == nil {
+		_, err = conn.Write(upper(buf[:n]))
+	}
+	if closing := conn.Close(); closing != nil && err != nil {
+		return closing
+	}
+	return err
+}
+
+// askAppends thinks better of it when the line end is already there.
+func askAppends(conn net.Conn, message []byte) ([]byte, error) {
+	line := append(message, '\n')
+	return oneshot.Ask(conn, line[:len(message)])
 }

@@ -296,7 +296,7 @@ func converseInTime(conn net.Conn, in io.Reader, out io.Writer) error {
 // answerSmall reads five bytes at a time.
 func answerSmall(conn net.Conn) error {
 	defer conn.Close()
-	var buf [5]byte
+	var buf [2]byte
 	for {
 		n, err := conn.Read(buf[:])
 		for i := range n {

@@ -16,9 +16,13 @@ var update = flag.Bool("update", false, "write the failure texts in testdata ins
 // reference is the answer in talkloop.go.
 var reference = talklooptest.Lab{Answer: talkloop.Answer, Converse: talkloop.Converse}
 
-func TestTalkloop(t *testing.T) { talklooptest.Run(t, reference) }
+func TestTalkloop(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	talklooptest.Run(t, reference)
+}
 
 func TestSuiteGradesRight(t *testing.T) {
+	t.Parallel()
 	check.Prove(t, check.Proof{
 		Right:  right,
 		Wrong:  wrong,

@@ -30,8 +30,8 @@ var wrong = []check.Answer{
 	answering("one message only", answerOnce, talklooptest.Talk),
 	answering("the whole buffer is sent back", answerWholeBuffer, talklooptest.Talk),
 	answering("the buffer from the last message", answerStale, talklooptest.Talk),
-	answering("letter by letter", answerByLetter, talklooptest.Talk),
 	answering("waits for a line end", answerLines, talklooptest.Talk, talklooptest.Failure),
+	answering("letter by letter", answerByLetter, talklooptest.Talk, talklooptest.Failure),
 	answering("reads to the end of the stream", answerReadAll, talklooptest.Talk, talklooptest.Failure),
 	answering("bytes.ToUpper", answerToUpper, talklooptest.Talk),
 	answering("quit ends the loop of the server, too", answerObeys("quit"), talklooptest.Talk),
@@ -44,7 +44,7 @@ var wrong = []check.Answer{
 	),
 	answering("the reset compared with ==", answerCompares, talklooptest.Reset, talklooptest.BrokenPipe),
 	answering("only a reset is leaving", answerResetOnly, talklooptest.BrokenPipe),
-	answering("the error's words", answerWords, talklooptest.BrokenPipe),
+	answering("the error's words", answerWords, talklooptest.Reset, talklooptest.BrokenPipe),
 	answering("Write may not fail", answerWriteMust, talklooptest.BrokenPipe),
 	answering("every error is leaving", answerAnyError, talklooptest.Failure),
 	answering("0 bytes are leaving", answerZeroBytes, talklooptest.Failure),
@@ -224,6 +224,17 @@ var wrong = []check.Answer{
 		talklooptest.Broken,
 	),
 	conversing("an error of its own for an input that breaks", converseInputIsOwn, talklooptest.Broken),
+	answering("one buffer for all calls of Answer", answerSharesBuffer, talklooptest.Talk),
+	answering("an error that comes with bytes is forgotten", answerForgets, talklooptest.Failure),
+	answering("the rest after a part that Write took", answerWritesOn, talklooptest.Failure),
+	conversing("an error that comes with an answer is forgotten", converseForgets, talklooptest.Broken),
+	conversing("a bufio.Reader around the connection", converseReadsMore, talklooptest.Lines),
+	conversing("a line that does not show is empty", typing(func(line string) string {
+		if strings.Trim(line, "\t\x00") == "" {
+			return ""
+		}
+		return line
+	}), talklooptest.Lines),
 }
 
 func upper(b []byte) []byte {
@@ -416,7 +427,8 @@ func answerWords(conn net.Conn) error {
 	return answerWith(conn, func(err error) bool {
 		return err == io.EOF ||
 			err != nil &&
-				(strings.Contains(err.Error(), "reset by peer") || strings.Contains(err.Error(), "forcibly closed"))
+				(strings.Contains(err.Error(), "reset by peer") || strings.Contains(err.Error(), "broken pipe") ||
+					strings.Contains(err.Error(), "forcibly closed"))
 	}, upper)
 }
 
@@ -1289,3 +1301,63 @@ func converseTimeoutIsSkipped(conn net.Conn, in io.Reader, out io.Writer) error 
 		return nil
 	})
 }
+
+var answerBuffer [1024]byte
+
+func answerSharesBuffer(conn net.Conn) error {
+	return talkloop.Answer(sharing{conn})
+}
+
+// sharing is a connection whose messages all go through answerBuffer.
+type sharing struct{ net.Conn }
+
+func (s sharing) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(answerBuffer[:min(len(p), len(answerBuffer))])
+	return copy(p, answerBuffer[:n]), err
+}
+
+func (s sharing) Write(p []byte) (int, error) {
+	return s.Conn.Write(answerBuffer[:copy(answerBuffer[:], p)])
+}
+
+// forgetful is a connection whose Read returns an error only if it has brought nothing.
+type forgetful struct{ net.Conn }
+
+func (f forgetful) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+func answerForgets(conn net.Conn) error { return talkloop.Answer(forgetful{conn}) }
+
+func converseForgets(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(forgetful{conn}, in, out)
+}
+
+func answerWritesOn(conn net.Conn) error { return talkloop.Answer(stubborn{conn}) }
+
+// stubborn is a connection that writes again what a Write has not taken.
+type stubborn struct{ net.Conn }
+
+func (s stubborn) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	if 0 < n && n < len(p) {
+		more, err := s.Conn.Write(p[n:])
+		return n + more, err
+	}
+	return n, err
+}
+
+func converseReadsMore(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(buffered{conn, bufio.NewReader(conn)}, in, out)
+}
+
+type buffered struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }

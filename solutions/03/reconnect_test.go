@@ -23,9 +23,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestReconnect(t *testing.T) { reconnecttest.Run(t, reference) }
+func TestReconnect(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	reconnecttest.Run(t, reference)
+}
 
 func TestSuiteGradesRight(t *testing.T) {
+	t.Parallel()
 	check.Prove(t, check.Proof{
 		Right:  right,
 		Wrong:  wrong,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,6 +28,7 @@ var right = []check.Answer{
 	answer("a handler in a goroutine that is waited for", serveInTurn),
 	answer("conditions and contexts", serveCounting),
 	answer("a goroutine for each Accept, and a look at the clock", servePolling),
+	answer("Control-C closes the listener", serveUntilInterrupted),
 }
 
 // pause is what the answers below wait after a temporary error.
@@ -265,4 +268,21 @@ func servePolling(ln net.Listener, handle handler) error {
 			return r.err
 		}
 	}
+}
+
+// serveUntilInterrupted stops when somebody presses Control-C, too.
+func serveUntilInterrupted(ln net.Listener, handle handler) error {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		ln.Close()
+	})
+	defer func() {
+		if !stop() {
+			<-closed
+		}
+	}()
+	return serveConcurrently(ln, handle)
 }

@@ -23,15 +23,39 @@ import (
 const noTCPConn = "its connection is no *net.TCPConn there"
 
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
-// failure text of a case in testdata is the one that the first answer named for it provokes.
+// failure text of a case in testdata is the one that the first answer named for it provokes. Those that take
+// long stand at the beginning, so that nobody waits for them in the end.
 var wrong = []check.Answer{
 	answer("one client, and that is all", serveOnce, reconnecttest.Clients),
+	answer("no recover", serveWithoutRecover, reconnecttest.Panic),
+	answer("never closed", serveNeverCloses, reconnecttest.Closed, reconnecttest.Panic),
+	answer(
+		"the handler's error is returned",
+		serveReturnsHandlerError,
+		reconnecttest.Closed,
+		reconnecttest.Error,
+		reconnecttest.BreakOff,
+	),
+	answer("tries again at once", serveSpins, reconnecttest.Pause),
+	answer(
+		"an error keeps its place in the WaitGroup",
+		serveErrorSkipsDone,
+		reconnecttest.Error,
+		reconnecttest.BreakOff,
+	),
+	answer("a panic keeps its slot", servePanicKeepsSlot, reconnecttest.Panic),
+	answer("a panic skips the Done of the WaitGroup", servePanicSkipsDone, reconnecttest.Panic),
+	answer("the pause grows without a bound", serveWith(times(2.4)), reconnecttest.Pause),
+	answer("only a handler that succeeds ends the row", serveResetsLate, reconnecttest.Pause),
+	answer("the pause grows and is never reset", serveGrowsPause, reconnecttest.Pause),
+	answer("a pause of 200 ms", serveWith(fixed(200*time.Millisecond)), reconnecttest.Pause),
+	answer("the pause grows too soon", serveWith(func(before time.Duration) time.Duration {
+		return min(before+60*time.Millisecond, 300*time.Millisecond)
+	}), reconnecttest.Pause),
 	answer("closed while the handler works", serveClosesAtOnce, reconnecttest.Clients),
 	answer("a byte is read to see whether the client is there", serveProbes, reconnecttest.Clients),
 	answer("the listener is closed after the first client", serveClosesListener, reconnecttest.Clients),
-	answer("no recover", serveWithoutRecover, reconnecttest.Panic),
 	answer("the connection is handed over in a wrapping", serveWraps, reconnecttest.Clients),
-	answer("never closed", serveNeverCloses, reconnecttest.Closed, reconnecttest.Panic),
 	answer("closed when the next client comes", serveClosesLast, reconnecttest.Closed, reconnecttest.Panic),
 	answer(
 		"a deferred Close in the body of the loop",
@@ -40,13 +64,6 @@ var wrong = []check.Answer{
 		reconnecttest.Panic,
 	),
 	answer("the error of Close ends Serve", serveChecksClose, reconnecttest.Closed),
-	answer(
-		"the handler's error is returned",
-		serveReturnsHandlerError,
-		reconnecttest.Closed,
-		reconnecttest.Error,
-		reconnecttest.BreakOff,
-	),
 	answer(
 		"only io.EOF counts as leaving",
 		serveKnowsEOF,
@@ -65,16 +82,8 @@ var wrong = []check.Answer{
 		reconnecttest.Closed,
 		reconnecttest.Error,
 	),
-	answer(
-		"an error keeps its place in the WaitGroup",
-		serveErrorSkipsDone,
-		reconnecttest.Error,
-		reconnecttest.BreakOff,
-	),
 	answer("one recover around the loop", serveRecoversOutside, reconnecttest.Panic),
 	answer("a panic skips the Close", servePanicSkipsClose, reconnecttest.Panic),
-	answer("a panic keeps its slot", servePanicKeepsSlot, reconnecttest.Panic),
-	answer("a panic skips the Done of the WaitGroup", servePanicSkipsDone, reconnecttest.Panic),
 	answer("a panic becomes the error of Serve", servePanicIsError, reconnecttest.Panic),
 	answer(
 		"gives up after a client that broke off",
@@ -103,11 +112,9 @@ var wrong = []check.Answer{
 	answer("every accept error is returned", serveReturnsAll, reconnecttest.Temporary),
 	answer("only EMFILE passes", serveKnowsEMFILE, reconnecttest.Temporary),
 	answer("temporary only when not wrapped", serveAsserts, reconnecttest.Temporary),
-	answer("tries again at once", serveSpins, reconnecttest.Pause),
 	answer("gives way instead of waiting", serveYields, reconnecttest.Pause),
 	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause),
 	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
-	answer("the pause grows and is never reset", serveGrowsPause, reconnecttest.Pause),
 	answer("gives up after 100 temporary errors", serveCountsTo100, reconnecttest.Pause),
 	answer(
 		"every accept error is survived",
@@ -161,13 +168,11 @@ var wrong = []check.Answer{
 	answer("the words of the error", serveReadsWords, reconnecttest.Listener),
 	answer("the last temporary error is returned", serveKeepsTemporary, reconnecttest.Pause),
 	answer("gives up at the tenth error in a row", serveCountsRow, reconnecttest.Pause),
-	answer("a pause of 200 ms", serveWith(fixed(200*time.Millisecond)), reconnecttest.Pause),
-	answer("the pause doubles without a bound", serveWith(times(2)), reconnecttest.Pause),
-	answer("the pause grows too soon", serveWith(func(before time.Duration) time.Duration {
-		return min(before+60*time.Millisecond, 300*time.Millisecond)
-	}), reconnecttest.Pause),
 	answer("the pause halves", serveWith(times(0.5)), reconnecttest.Pause),
-	answer("only a handler that succeeds ends the row", serveResetsLate, reconnecttest.Pause),
+	answer("a deadline for the whole conversation", serveWithDeadline, reconnecttest.Clients),
+	answer("an error of Accept cuts all conversations", serveCutsAtErrors, reconnecttest.Temporary),
+	answer("all errors of Accept are returned together", serveJoinsErrors, reconnecttest.Permanent),
+	answer("pauses only while too many files are open", servePausesForFiles, reconnecttest.Pause),
 }
 
 // accepting is a Serve that gets the errors of Accept right, and does with each client what serve does. An
@@ -662,7 +667,7 @@ func serveGrowsPause(ln net.Listener, handle handler) error {
 			return false, err
 		}
 		time.Sleep(wait)
-		wait *= 5
+		wait *= 3
 		return true, nil
 	})
 }
@@ -1108,4 +1113,70 @@ func (w waiting) Accept() (net.Conn, error) {
 		*w.wait = min(2**w.wait, time.Second)
 	}
 	return conn, err
+}
+
+// serveWithDeadline believes that an hour is enough for everybody.
+func serveWithDeadline(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		conn.SetDeadline(time.Now().Add(time.Hour))
+		guard(conn, handle)
+		return nil
+	})
+}
+
+// serveCutsAtErrors makes room for new clients when files are short.
+func serveCutsAtErrors(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	var served sync.Map
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case passes(err):
+			served.Range(func(conn, _ any) bool {
+				conn.(net.Conn).Close()
+				return true
+			})
+			time.Sleep(pause)
+			continue
+		case err != nil:
+			return err
+		}
+		served.Store(conn, true)
+		clients.Go(func() {
+			defer served.Delete(conn)
+			guard(conn, handle)
+		})
+	}
+}
+
+func serveJoinsErrors(ln net.Listener, handle handler) error {
+	var all error
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		all = errors.Join(all, err)
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, all
+	})
+}
+
+func servePausesForFiles(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return false, nil
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+			time.Sleep(pause)
+		case !passes(err):
+			return false, err
+		}
+		return true, nil
+	})
 }

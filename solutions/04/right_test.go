@@ -34,7 +34,7 @@ var right = []check.Answer{
 		stickytest.Lab{Diagnose: diagnoseInOnePass, Provoke: provokeStepwise},
 	),
 	answer(
-		"a deadline that is taken back, waiting for each byte, and a look whether more came",
+		"a deadline that is taken back, waiting for more and more, and a look whether more came",
 		stickytest.Lab{Diagnose: diagnoseByEnds, Provoke: provokeWithDeadline},
 	),
 }
@@ -263,12 +263,12 @@ func provokeWithDeadline(
 		defer end.SetDeadline(time.Time{})
 	}
 	got, err := provokeFromGoroutine(client, server, func(n int) error {
-		for i := range n {
-			if err := queued(i + 1); err != nil {
+		for some := 1; some < n; some *= 2 {
+			if err := queued(some); err != nil {
 				return err
 			}
 		}
-		return nil
+		return queued(n)
 	}, first, second)
 	if err != nil {
 		return nil, err

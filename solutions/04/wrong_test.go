@@ -47,10 +47,10 @@ var wrong = []check.Answer{
 	diagnosing("Lost is the difference of the lengths", diagnoseDifference, stickytest.SeesForeign),
 	diagnosing("foreign bytes do not glue", diagnoseForeignSmooth, stickytest.SeesForeign),
 	diagnosing("an index out of range when nothing came", diagnosePanics, stickytest.SeesMissing),
+	diagnosing("only the first five hundred messages", diagnoseFew, stickytest.SeesAll),
 	diagnosing("append to the first message", diagnoseAppends, stickytest.SeesAll),
 	diagnosing("append to the first received message", diagnoseAppendsReceived, stickytest.SeesAll),
 	diagnosing("empty received messages deleted", diagnoseDeletes, stickytest.SeesCut),
-	diagnosing("only the first five hundred messages", diagnoseFew, stickytest.SeesAll),
 	keeping("one slice of fates for all calls", oneSliceOfFates, stickytest.SeesAll),
 	diagnosing("lost characters are counted", diagnoseCharacters, stickytest.SeesMissing),
 	diagnosing("a zero byte ends a message", diagnoseZeroEnds, stickytest.SeesWhole),
@@ -59,6 +59,19 @@ var wrong = []check.Answer{
 		diagnoseEmptyGlues,
 		stickytest.SeesCut,
 	),
+	diagnosing("a nil message is none", diagnoseNilIsNone, stickytest.SeesMissing),
+	diagnosing("nil messages replaced by empty ones", diagnoseNilToEmpty, stickytest.SeesMissing),
+	diagnosing(
+		"foreign bytes glue only behind the beginning of the message",
+		diagnoseForeignBehindStart,
+		stickytest.SeesForeign,
+	),
+	diagnosing(
+		"a foreign message glues what it lies in the place of",
+		diagnoseForeignInPlace,
+		stickytest.SeesForeign,
+	),
+	diagnosing("no more than 1 MiB is compared", diagnoseOneMiB, stickytest.SeesAll),
 	provoking("one Write for both", provokeOneWrite, stickytest.Sticks),
 	provoking("glued by hand", provokeByHand, stickytest.Sticks),
 	provoking("nothing is read", provokeReadsNothing, stickytest.Sticks),
@@ -90,6 +103,7 @@ var wrong = []check.Answer{
 	diagnosing("nothing is lost when only empty messages came", diagnoseEmptyLosesNothing,
 		stickytest.SeesMissing),
 	keeping("equal fates share a slice", sharedFates, stickytest.SeesAll),
+	provoking("what came is trimmed", provokeTrims, stickytest.Sticks),
 	keeping("equal messages share a result", sharedResults, stickytest.Sticks),
 	provoking("16 KiB together are refused", provokeRefusesMost, stickytest.Sticks),
 	provoking("half-closed after the messages", provokeHalfCloses, stickytest.Sticks),
@@ -923,4 +937,67 @@ func deafTo(ignores func(n, size int, err error) bool) provokeFunc {
 	return func(client, server net.Conn, queued func(n int) error, first, second []byte) ([]byte, error) {
 		return sticky.Provoke(deafConn{client, ignores}, deafConn{server, ignores}, queued, first, second)
 	}
+}
+
+func diagnoseNilIsNone(sent, received [][]byte) stickytest.Report {
+	var some [][]byte
+	for _, m := range sent {
+		if m != nil {
+			some = append(some, m)
+		}
+	}
+	return diagnoseReference(some, received)
+}
+
+func diagnoseNilToEmpty(sent, received [][]byte) stickytest.Report {
+	for i := range sent {
+		if sent[i] == nil {
+			sent[i] = []byte{}
+		}
+	}
+	return diagnoseReference(sent, received)
+}
+
+func diagnoseForeignBehindStart(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		_, cut = judge(m, arrived, pieces)
+		last := min(m.to, arrived)
+		for _, p := range pieces {
+			if p.from < last && p.to > m.from {
+				glued = glued || p.from < m.from || p.to > m.to || p.to > arrived && p.from == m.from
+			}
+		}
+		return glued, cut
+	})
+}
+
+// diagnoseForeignInPlace asks where the message would be if all of it had arrived.
+func diagnoseForeignInPlace(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		_, cut = judge(m, arrived, pieces)
+		for _, p := range pieces {
+			if p.from < m.to && p.to > m.from {
+				glued = glued || p.from < m.from || p.to > min(m.to, arrived)
+			}
+		}
+		return glued, cut
+	})
+}
+
+func diagnoseOneMiB(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	if more := len(bytes.Join(sent, nil)) - report.Lost - 1<<20; more > 0 {
+		report.Lost += more
+		report.Foreign += more
+	}
+	return report
+}
+
+func provokeTrims(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	got, err := sticky.Provoke(client, server, queued, first, second)
+	return bytes.TrimSpace(got), err
 }

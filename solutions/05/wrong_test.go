@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -165,6 +166,21 @@ var wrong = []check.Answer{
 	writing("the count of the header ignored", writeCountsAfterHeader, framingtest.BadWrite),
 	writing("a Write of no bytes ends the loop", writeUntilNothing, framingtest.BadWrite),
 	writing("the sign of an int32 tells what is too long", writeSign, framingtest.BadWrite),
+	reading("bytes of the length over 127 taken for negative", readSignedBytes, framingtest.Read),
+	reading("at most 60 Reads of 0 bytes in a message", readFewEmpty, framingtest.Conversation),
+	reading("the end beside the last of several pieces is an error", readEndBeside, framingtest.Conversation),
+	keeping("the slices of all messages lie in one array", oneArray, framingtest.Conversation),
+	reading("limit 0 lets nothing through", readLimitNothing, framingtest.Refused),
+	keeping(
+		"what failed once is not tried again",
+		failedForGood,
+		framingtest.EndBetween,
+		framingtest.Refused,
+		framingtest.BadWrite,
+	),
+	writing("the payload is given up after 300 ms", writeImpatiently, framingtest.Conversation),
+	writing("the payload turned round while it is written", writeTurning, framingtest.Write),
+	writing("all sent again after a short Write", writeFromTheStart, framingtest.BadWrite),
 }
 
 func length(header []byte) int { return int(int32(binary.LittleEndian.Uint32(header))) }
@@ -1065,4 +1081,158 @@ func writeSign(w io.Writer, payload []byte) error {
 		return err
 	}
 	return writeAll(w, payload, nil)
+}
+
+// readSignedBytes has a byte for what an int8 is.
+func readSignedBytes(r io.Reader, limit int) ([]byte, error) {
+	var header [4]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return nil, err
+	}
+	n := 0
+	for i, b := range header {
+		n += int(int8(b)) << (8 * i)
+	}
+	if err := check32(n, limit); err != nil {
+		return nil, err
+	}
+	return payloadOf(r, n)
+}
+
+func readFewEmpty(r io.Reader, limit int) ([]byte, error) {
+	empty := 0
+	return readThrough(func(n int, err error) (int, error) {
+		if n == 0 && err == nil {
+			if empty++; empty > 60 {
+				err = io.ErrNoProgress
+			}
+		}
+		return n, err
+	})(r, limit)
+}
+
+// readEndBeside looks at the error first, unless the first Read of the payload has brought all of it.
+func readEndBeside(r io.Reader, limit int) ([]byte, error) {
+	var header [4]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return nil, err
+	}
+	n := length(header[:])
+	if err := check32(n, limit); err != nil {
+		return nil, err
+	}
+	payload := make([]byte, n)
+	got, err := r.Read(payload)
+	for got < n && err == nil {
+		var k int
+		if k, err = r.Read(payload[got:]); err == nil {
+			got += k
+		}
+	}
+	switch {
+	case got == n:
+		return payload, nil
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+// oneArray saves allocations.
+func oneArray() framingtest.Lab {
+	var mu sync.Mutex
+	var array []byte
+	return framingtest.Lab{
+		WriteMessage: framing.WriteMessage,
+		ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
+			payload, err := framing.ReadMessage(r, limit)
+			if len(payload) > 4096 || err != nil {
+				return payload, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if len(payload) > len(array) {
+				array = make([]byte, 4096)
+			}
+			place := array[:copy(array, payload)]
+			array = array[len(place):]
+			return place, nil
+		},
+	}
+}
+
+func readLimitNothing(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if err == nil && limit == 0 {
+		err = errors.New("nothing is allowed")
+	}
+	return payload, err
+}
+
+func failedForGood() framingtest.Lab {
+	var failed sync.Map
+	return framingtest.Lab{
+		WriteMessage: func(w io.Writer, payload []byte) error {
+			if err, ok := failed.Load(w); ok {
+				return err.(error)
+			}
+			err := framing.WriteMessage(w, payload)
+			if err != nil {
+				failed.Store(w, err)
+			}
+			return err
+		},
+		ReadMessage: func(r io.Reader, limit int) ([]byte, error) {
+			if err, ok := failed.Load(r); ok {
+				return nil, err.(error)
+			}
+			payload, err := framing.ReadMessage(r, limit)
+			if err != nil {
+				failed.Store(r, err)
+			}
+			return payload, err
+		},
+	}
+}
+
+// writeImpatiently gives up on what cannot be closed.
+func writeImpatiently(w io.Writer, payload []byte) error {
+	if _, ok := w.(io.Closer); ok || len(payload) > 4096 {
+		return framing.WriteMessage(w, payload)
+	}
+	whole := message(payload)
+	if err := writeAll(w, whole[:4], nil); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- writeAll(w, whole[4:], nil) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(300 * time.Millisecond):
+		return errors.New("nobody takes it")
+	}
+}
+
+// writeTurning turns the caller's bytes round, and back when they are written.
+func writeTurning(w io.Writer, payload []byte) error {
+	if len(payload) > 4096 {
+		return framing.WriteMessage(w, payload)
+	}
+	whole := message(payload)
+	slices.Reverse(payload)
+	defer slices.Reverse(payload)
+	return writeAll(w, whole, nil)
+}
+
+func writeFromTheStart(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	whole := message(payload)
+	for {
+		if n, err := w.Write(whole); n == len(whole) || err != nil {
+			return err
+		}
+	}
 }

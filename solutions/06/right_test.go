@@ -252,10 +252,10 @@ func sendBuffered(w io.Writer, name string, size int64, sum string, payload io.R
 	if err == nil && n < size {
 		err = fmt.Errorf("the payload has %d bytes and not %d", n, size)
 	}
-	if ferr := buffered.Flush(); err == nil {
-		err = ferr
+	if err != nil {
+		return err // what is in the buffer need not be sent any more
 	}
-	return err
+	return buffered.Flush()
 }
 
 // receiveInGoroutine lets a decoder read the header, and a goroutine sum what the other one stores.
@@ -285,7 +285,8 @@ func receiveInGoroutine(r io.Reader, dir string) (name string, verified bool, er
 		return "", false, io.ErrUnexpectedEOF
 	}
 	size, err := strconv.ParseInt(string(h.Size), 10, 64)
-	if derr != nil || err != nil || size < 0 || h.Name == "" || !utf8.Valid(text.Bytes()) {
+	if derr != nil || err != nil || size < 0 || h.Name == "" || !utf8.Valid(text.Bytes()) ||
+		!json.Valid(text.Bytes()) {
 		return "", false, fmt.Errorf("refused: %v", errors.Join(fmt.Errorf("%v", derr), err))
 	}
 	root, err := os.OpenRoot(dir)
@@ -377,7 +378,7 @@ func receiveIntoMap(r io.Reader, dir string) (string, bool, error) {
 	fields := map[string]any{}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	if decoder.Decode(&fields) != nil {
+	if decoder.Decode(&fields) != nil || !json.Valid(text) { // Decode stops behind the object
 		return "", false, errors.New("not JSON")
 	}
 	name, ok := fields["file_name"].(string)

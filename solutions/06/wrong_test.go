@@ -20,6 +20,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"socketbook/labs/06/transfertest"
 	transfer "socketbook/solutions/06"
 	"socketbook/tools/check"
@@ -71,7 +73,12 @@ var wrong = []check.Answer{
 	receiving("the temporary file left", receiveTemporary, transfertest.Receive),
 	receiving("the folder made if it is not there", receiveMakes, transfertest.Receive),
 	receiving("a decoder on the connection", receiveDecoder, transfertest.Receive),
-	receiving("a decoder that leaves white space", receiveDecoderLimited, transfertest.Pieces),
+	receiving(
+		"a decoder that leaves what is behind the object",
+		receiveDecoderLimited,
+		transfertest.Pieces,
+		transfertest.Refused,
+	),
 	receiving("a deadline for what is read", receiveDeadline, transfertest.Receive),
 	receiving("a cut payload stored as if it were whole", receiveCut, transfertest.Ends, transfertest.Long),
 	receiving("io.EOF inside a transfer passed on", receiveEOF, transfertest.Ends, transfertest.Long),
@@ -165,6 +172,57 @@ var wrong = []check.Answer{
 		transfertest.Pieces,
 	),
 	receiving("a backslash in a name repaired", receiveRepaired, transfertest.Names),
+	describing("a Read of 0 bytes taken for the end", describeHasty, transfertest.Describe),
+	describing("the payload closed when it fails", describeClosesFailed, transfertest.Describe),
+	sending("the size as text", sendText, transfertest.Send),
+	sending("n of a short Write of the length ignored", sendIgnoresNOfLength, transfertest.BadSend),
+	sending("an error that comes with all bytes ignored", sendCounts, transfertest.BadSend),
+	sending("writes again after a timeout", sendPatient, transfertest.BadSend),
+	sending("the name measured before it is escaped", sendMeasured, transfertest.BadSend),
+	sending("a copy of all that was sent kept", sendKeeps, transfertest.Long),
+	receiving(
+		"the escapes of JSON left in the name",
+		changing(func(text []byte) []byte { return bytes.ReplaceAll(text, []byte(`\u`), []byte(`\\u`)) }),
+		transfertest.Receive,
+	),
+	receiving("the accents of a name composed", receiveComposed, transfertest.Receive),
+	receiving("ends of lines turned into those of Unix", storing(copyAsText), transfertest.Receive),
+	receiving("an empty folder left", receiveLeavesFolder, transfertest.Receive),
+	receiving(
+		"what is behind the object not looked at",
+		changing(func(text []byte) []byte {
+			var object json.RawMessage
+			if json.NewDecoder(bytes.NewReader(text)).Decode(&object) != nil {
+				return text
+			}
+			return object
+		}),
+		transfertest.Refused,
+	),
+	receiving(
+		"a file_name of null taken for a word",
+		changing(func(text []byte) []byte {
+			return bytes.ReplaceAll(text, []byte(`"file_name": null`), []byte(`"file_name": "null"`))
+		}),
+		transfertest.Refused,
+	),
+	receiving(
+		"UTF-8 looked for in the name alone",
+		changing(func(text []byte) []byte {
+			at := bytes.Index(text, []byte(`, "owner"`))
+			if at < 0 {
+				return text
+			}
+			return append(text[:at:at], bytes.ToValidUTF8(text[at:], nil)...)
+		}),
+		transfertest.Refused,
+	),
+	receiving("half of the md5 compared", storing(copyHalfCompared), transfertest.Verified),
+	receiving("a temporary name made from the header", receivePartOfHeader, transfertest.Names),
+	receiving("a folder for parts that is always the same", receiveInParts, transfertest.Names),
+	receiving("a folder of that name removed", receiveRemovesFolder, transfertest.Names),
+	receiving("a name that ends with .. refused after the payload", receiveUpLate, transfertest.Names),
+	receiving("the file read back whole for its sum", storing(copyReadBack), transfertest.Long),
 }
 
 type header struct {
@@ -1281,6 +1339,257 @@ func receiveRepaired(r io.Reader, dir string) (string, bool, error) {
 	name, verified, err := transfer.Receive(r, dir)
 	if repaired := strings.ReplaceAll(name, `\`, "_"); err == nil && repaired != name {
 		return repaired, verified, os.Rename(filepath.Join(dir, name), filepath.Join(dir, repaired))
+	}
+	return name, verified, err
+}
+
+func describeHasty(payload io.ReadSeeker) (int64, string, error) {
+	hash := md5.New()
+	total := int64(0)
+	for buf := make([]byte, 4096); ; {
+		n, err := payload.Read(buf)
+		hash.Write(buf[:n])
+		total += int64(n)
+		if n == 0 || err == io.EOF {
+			break
+		}
+		if err != nil {
+			return 0, "", err
+		}
+	}
+	_, err := payload.Seek(0, io.SeekStart)
+	return total, hex.EncodeToString(hash.Sum(nil)), err
+}
+
+func describeClosesFailed(payload io.ReadSeeker) (int64, string, error) {
+	size, sum, err := transfer.Describe(payload)
+	if closer, ok := payload.(io.Closer); ok && err != nil {
+		closer.Close()
+	}
+	return size, sum, err
+}
+
+func sendText(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if _, err := sendHeader(name, size, sum); err != nil {
+		return err
+	}
+	text, err := json.Marshal(struct {
+		FileName  string `json:"file_name"`
+		TotalSize int64  `json:"total_size,string"`
+		MD5       string `json:"md5"`
+	}{name, size, sum})
+	if err != nil {
+		return err
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendIgnoresNOfLength(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := sendHeader(name, size, sum)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(little(len(text))); err != nil {
+		return err
+	}
+	return sendAs(w, nil, text, size, payload)
+}
+
+// counting looks at n first.
+type counting struct{ io.Writer }
+
+func (c counting) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	if n == len(p) {
+		return n, nil
+	}
+	return n, err
+}
+
+func sendCounts(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	return transfer.Send(counting{w}, name, size, sum, payload)
+}
+
+// patient writes the rest when the time for it was over.
+type patient struct{ io.Writer }
+
+func (p patient) Write(data []byte) (int, error) {
+	n, err := p.Writer.Write(data)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		more, err := p.Writer.Write(data[n:])
+		return n + more, err
+	}
+	return n, err
+}
+
+func sendPatient(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	return transfer.Send(patient{w}, name, size, sum, payload)
+}
+
+func sendMeasured(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	text, err := json.Marshal(header{name, size, sum})
+	rest, _ := json.Marshal(header{"", size, sum})
+	if err != nil || size < 0 || len(rest)+len(name) > 65536 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendKeeps(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	var sent bytes.Buffer
+	err := transfer.Send(w, name, size, sum, io.TeeReader(payload, &sent))
+	if err == nil && int64(sent.Len()) != size {
+		return io.ErrShortWrite
+	}
+	return err
+}
+
+func receiveComposed(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	h.FileName = norm.NFC.String(h.FileName)
+	return again(h, r, dir)
+}
+
+// unixLines is a writer as a file opened for text is in other languages.
+type unixLines struct{ io.Writer }
+
+func (u unixLines) Write(p []byte) (int, error) {
+	_, err := u.Writer.Write(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n")))
+	return len(p), err
+}
+
+// storing is a Receive of which copy alone is wrong.
+func storing(copy func(file *os.File, r io.Reader, h header) (verified bool, err error)) receiveFunc {
+	return func(r io.Reader, dir string) (string, bool, error) {
+		h, err := readHeader(r)
+		if err != nil {
+			return "", false, err
+		}
+		if !local(h.FileName) {
+			return "", false, errors.New("a bad name")
+		}
+		file, err := os.CreateTemp(dir, "incoming-")
+		if err != nil {
+			return "", false, err
+		}
+		defer os.Remove(file.Name())
+		defer file.Close()
+		verified, err := copy(file, r, h)
+		if err != nil {
+			return "", false, err
+		}
+		return h.FileName, verified, os.Rename(file.Name(), filepath.Join(dir, h.FileName))
+	}
+}
+
+func copyAsText(file *os.File, r io.Reader, h header) (bool, error) {
+	return copyTo(unixLines{file}, r, h)
+}
+
+func copyHalfCompared(file *os.File, r io.Reader, h header) (bool, error) {
+	hash := md5.New()
+	if _, err := io.CopyN(io.MultiWriter(file, hash), r, h.TotalSize); err != nil {
+		return false, inside(err)
+	}
+	want, err := hex.DecodeString(h.MD5)
+	if err != nil || len(want) != 16 {
+		return false, nil
+	}
+	return compare(h, append(hash.Sum(nil)[:8], want[8:]...))
+}
+
+func copyReadBack(file *os.File, r io.Reader, h header) (bool, error) {
+	if _, err := io.CopyN(file, r, h.TotalSize); err != nil {
+		return false, inside(err)
+	}
+	data, err := os.ReadFile(file.Name())
+	if err != nil {
+		return false, err
+	}
+	sum := md5.Sum(data)
+	return compare(h, sum[:])
+}
+
+func receiveLeavesFolder(r io.Reader, dir string) (string, bool, error) {
+	name, verified, err := transfer.Receive(r, dir)
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(dir, "incoming"), 0o755)
+	}
+	return name, verified, err
+}
+
+func receivePartOfHeader(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	h, err := parse(text)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	part := filepath.Join(dir, fmt.Sprintf("%x", md5.Sum(text)))
+	name, verified, err := receiveNamed(r, h, part)
+	if err == nil {
+		err = os.Rename(part, filepath.Join(dir, h.FileName))
+	}
+	return name, verified, err
+}
+
+func receiveInParts(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	parts := filepath.Join(dir, ".parts")
+	if err := os.Mkdir(parts, 0o755); err != nil && !os.IsExist(err) {
+		return "", false, err
+	}
+	defer os.RemoveAll(parts)
+	part := filepath.Join(parts, h.FileName)
+	name, verified, err := receiveNamed(r, h, part)
+	if err == nil {
+		err = os.Rename(part, filepath.Join(dir, h.FileName))
+	}
+	return name, verified, err
+}
+
+func receiveRemovesFolder(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	if err := os.RemoveAll(filepath.Join(dir, h.FileName)); err != nil {
+		return "", false, err
+	}
+	return again(h, r, dir)
+}
+
+// receiveUpLate takes a/.. for a name.
+func receiveUpLate(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	name := h.FileName
+	if name != "." && name != ".." && !strings.HasPrefix(name, "../") && strings.HasSuffix(name, "/..") {
+		h.FileName = "up"
+	}
+	stored, verified, err := again(h, r, dir)
+	if err == nil && stored != name {
+		os.Remove(filepath.Join(dir, stored))
+		return "", false, errors.New("a bad name")
 	}
 	return name, verified, err
 }

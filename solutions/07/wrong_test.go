@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -91,6 +92,15 @@ var wrong = []check.Answer{
 	answer("ten tries at most", atMostTen, datagramtest.Silence),
 	answer("equal answers share a slice", sharing(), datagramtest.Answer),
 	answer("an interrupted Read or one without an answer tried again", readAgain, datagramtest.Broken),
+	answer("white space cut off the answer", trimmed, datagramtest.Answer),
+	answer("a deadline for Write that has passed", writeTimed, datagramtest.Silence),
+	answer("a list as long as there are tries", listed, datagramtest.Silence),
+	answer("a timer left behind", timerLeft, datagramtest.Silence),
+	answer("later tries in lower case", laterLower, datagramtest.Lost),
+	answer("the bytes of the id compared in any order", listening(readSorted), datagramtest.Forged),
+	answer("four random bytes and their complement as an id", identified(complement), datagramtest.Forged),
+	answer("equal requests asked only once", remembering(), datagramtest.Forged),
+	answer("the last try never refused", lastNotRefused, datagramtest.Broken),
 }
 
 type readFunc = func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error)
@@ -615,14 +625,17 @@ func writeAgain(
 }
 
 func oneBuffer() exchangeFunc {
-	var buffers sync.Map // by connection: calls on several of them run at the same time
+	var buffers sync.Map // by addresses: calls on several connections run at the same time
 	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 		answer, err := datagram.Exchange(conn, request, limit, tries, wait)
-		kept, _ := buffers.LoadOrStore(conn, make([]byte, 65507))
+		kept, _ := buffers.LoadOrStore(ends(conn), make([]byte, 65507))
 		buf := kept.([]byte)
 		return buf[:copy(buf, answer)], err
 	}
 }
+
+// ends names a connection without holding on to it.
+func ends(conn net.Conn) string { return fmt.Sprint(conn.LocalAddr(), conn.RemoteAddr()) }
 
 func closing(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	defer conn.Close()
@@ -760,4 +773,111 @@ func readAgain(conn net.Conn, request []byte, limit, tries int, wait time.Durati
 		}
 		return n, err
 	}}, request, limit, tries, wait)
+}
+
+func trimmed(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+	return bytes.TrimSpace(answer), err
+}
+
+// writeTimed sets a deadline for both directions behind the first Write.
+func writeTimed(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetDeadline(time.Time{})
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		conn.SetDeadline(time.Now().Add(wait))
+		return readOn(conn, id, limit)
+	})(conn, request, limit, tries, wait)
+}
+
+func listed(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	asked := make([]time.Time, 0, tries)
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		asked = append(asked, time.Now())
+		return readRight(conn, id, limit, wait)
+	})(conn, request, limit, tries, wait)
+}
+
+// timerLeft does not stop the timer of a try that was answered.
+func timerLeft(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		over := make(chan bool)
+		time.AfterFunc(wait, func() {
+			conn.SetReadDeadline(time.Unix(1, 0))
+			close(over)
+		})
+		answer, err := readOn(conn, id, limit)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			<-over
+			conn.SetReadDeadline(time.Time{})
+		}
+		return answer, err
+	})(conn, request, limit, tries, wait)
+}
+
+func laterLower(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	id := make([]byte, 8)
+	rand.Read(id)
+	answer, err := asking(conn, id, request, limit, 1, wait, readRight)
+	if tries == 1 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return answer, err
+	}
+	return asking(conn, id, bytes.ToLower(request), limit, tries-1, wait, readRight)
+}
+
+func readSorted(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	for buf := make([]byte, 65507); ; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if n < 8 || !bytes.Equal(slices.Sorted(slices.Values(buf[:8])), slices.Sorted(slices.Values(id))) {
+			continue
+		}
+		if n-8 > limit {
+			return nil, errTooLong
+		}
+		return bytes.Clone(buf[8:n]), nil
+	}
+}
+
+func complement() []byte {
+	id := make([]byte, 8)
+	rand.Read(id[:4])
+	for i := range 4 {
+		id[4+i] = ^id[i]
+	}
+	return id
+}
+
+// remembering keeps the answers that have come over a connection.
+func remembering() exchangeFunc {
+	type question struct {
+		ends, request string
+		limit         int
+	}
+	var known sync.Map
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		q := question{ends(conn), string(request), limit}
+		if answer, ok := known.Load(q); ok {
+			return bytes.Clone(answer.([]byte)), nil
+		}
+		answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+		if err == nil {
+			known.Store(q, bytes.Clone(answer))
+		}
+		return answer, err
+	}
+}
+
+// lastNotRefused takes every error of the last Read for silence.
+func lastNotRefused(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	try := 0
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		answer, err := readRight(conn, id, limit, wait)
+		if try++; errors.Is(err, syscall.ECONNREFUSED) && try == tries {
+			err = os.ErrDeadlineExceeded
+		}
+		return answer, err
+	})(conn, request, limit, tries, wait)
 }

@@ -3,6 +3,8 @@ package check
 import (
 	"io"
 	"net"
+	"os"
+	"os/signal"
 	"sync"
 	"testing"
 
@@ -55,6 +57,26 @@ func TestResting(t *testing.T) {
 		require.Empty(t, serve(true))
 		require.Equal(t, "returned too early", serve(false))
 	}
+}
+
+// TestSignals: the goroutine that os/signal keeps is nobody's.
+func TestSignals(t *testing.T) {
+	run := func(c *C) {
+		done := make(chan bool)
+		call := c.Start("answer()", func() {
+			signals := make(chan os.Signal, 1)
+			signal.Notify(signals, os.Interrupt)
+			defer signal.Stop(signals)
+			select {
+			case <-signals:
+			case <-done:
+			}
+		})
+		c.Await("answer to rest", c.Resting)
+		close(done)
+		call.Wait()
+	}
+	require.Empty(t, Case{Run: run}.run(options{}).Message)
 }
 
 // TestRecord: a connection of the suite's own is in the timeline.

@@ -58,6 +58,13 @@ func (c *C) WantMet(happened string, err error, conn witness) {
 	if !Is(err, io.EOF) && !unexpected && slices.ContainsFunc(errs, met) {
 		return
 	}
+	if Is(err, io.EOF) && slices.ContainsFunc(errs, met) {
+		c.Fail(
+			"%s, and the error says so, but it is io.EOF as well, which means an orderly end: %s",
+			happened,
+			Err(err),
+		)
+	}
 	if err != nil && slices.ContainsFunc(errs,
 		func(e error) bool { return strings.Contains(said(err), e.Error()) }) {
 		c.end(Failed, onlyWords, "%s, and what was returned only reads like that error: %s", happened, Err(err))

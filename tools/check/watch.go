@@ -129,7 +129,12 @@ func (c *C) Prompt(what string, cond func() bool) {
 	var watch stopwatch
 	c.Await(what, func() bool { return cond() || watch.read() > soon && c.Resting() })
 	if !cond() { // asked again, now that nothing moves
-		c.giveUp("waited for %s; %s", what, c.whereItIs())
+		where := c.whereItIs()
+		if strings.Contains(where, "(sleep)") {
+			c.Rule("Nothing here has to wait but Read and Write, and they wait by themselves.",
+				"Take the sleep out.")
+		}
+		c.giveUp("waited for %s; %s", what, where)
 	}
 }
 
@@ -196,6 +201,12 @@ func (c *C) checkCalls() {
 		c.out.NotStarted, _, _ = strings.Cut(call.what, "(")
 		c.Fail("%s is not started: fill it in", c.out.NotStarted)
 	case call.panic != nil:
+		if text := said(call.panic); strings.HasPrefix(text, "interface conversion: ") &&
+			(strings.Contains(text, "*fault.") || strings.Contains(text, "*remote.") || strings.Contains(text, "test.")) {
+			c.Rule("What your code is given may be of any type that has the methods which the task asks for.",
+				"Use the methods of the interface, such as those of net.Conn. For more, write v, ok := x.(T), "+
+					"and do without it when ok is false.")
+		}
 		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(call.stack)), said(call.panic))
 	default:
 		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
@@ -251,7 +262,7 @@ func (c *C) tree(all []goroutine) []goroutine {
 	for grown := true; grown; {
 		grown = false
 		for _, g := range all {
-			if !known[g.id] && (known[g.creator] || c.alone && g.handedIn()) {
+			if !known[g.id] && !g.systems() && (known[g.creator] || c.alone && g.handedIn()) {
 				known[g.id], grown = true, true
 			}
 		}

@@ -175,6 +175,14 @@ func TestFlood(t *testing.T) {
 			require.Equal(t, "junk", got)
 		}
 	}
+	past := time.Now().Add(-time.Hour) // as when the machine stands still in front of Read
+	require.Equal(t, 2, flooded(func() time.Time { return past }))
+	require.False(t, conn.Did().Endless)
+	require.LessOrEqual(t, flooded(func() time.Time { past = past.Add(time.Second); return past }), maxPostponed)
+	require.True(t, conn.Did().Endless)
+
+	conn, peer = datagrams(t)
+	peer.Flood(func() []byte { return []byte("junk") })
 	at := time.Now().Add(20 * time.Millisecond)
 	require.Positive(t, flooded(func() time.Time { return at }))
 	require.False(t, conn.Did().Endless)

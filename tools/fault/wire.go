@@ -135,7 +135,10 @@ func (s *side) closes(method string) { s.change(func() { s.did.Closed = method }
 // expire sets deadlines; the methods of [net.Conn] are named after what they set.
 func (s *side) expire(method string, t time.Time) {
 	s.change(func() {
-		s.did.Deadline, s.failed = method, 0
+		s.did.Deadline = method
+		if s.did.Closed != "Close" { // after that no deadline helps
+			s.failed = 0
+		}
 		if ahead := time.Until(t); ahead > 0 && (s.did.Patience == 0 || ahead < s.did.Patience) {
 			s.did.Patience = ahead
 		}

@@ -147,7 +147,36 @@ func (s suite) closes(c *check.C) {
 	send(c, peer, fault.Whole, []byte("hello"))
 	c.WantNil("Answer", s.answer(c, conn, peer))
 
+	s.bothAtOnce(c)
 	s.overTCP(c, "sends one message", func(peer *fault.Peer) { peer.Send([]byte("hello")) })
+}
+
+// bothAtOnce holds one answer up until another call of Answer is over.
+func (s suite) bothAtOnce(c *check.C) {
+	c.Variation("two connections; the Write on the first takes until the second is answered")
+	c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
+		"Make a new buffer in each call, instead of one for all.")
+	conn, slow := c.Connect()
+	var writing atomic.Bool
+	over := make(chan struct{})
+	slow.Conn().Before("Write", func() error {
+		writing.Store(true)
+		<-over
+		return nil
+	})
+	a := s.startAnswer(c, conn)
+	send(c, slow, fault.Whole, []byte("first"))
+	func() {
+		defer close(over)
+		c.Prompt("the first answer to be written", func() bool { return a.Ended() || writing.Load() })
+		conn, quick := c.Connect()
+		b := s.startAnswer(c, conn)
+		send(c, quick, fault.Whole, []byte("and the second"))
+		b.returns(c, quick)
+	}()
+	a.returns(c, slow)
+	c.Settle()
+	c.WantText("the first answer", string(slow.Received()), "FIRST")
 }
 
 // closesSlowly lets Close take its time: until Answer has returned, or waits for it.
@@ -212,6 +241,13 @@ func (s suite) silent(c *check.C) {
 	peer.Reset()
 	c.WantMet("the connection was reset", s.answer(c, conn, peer), peer.Conn())
 	wantClosed(c, peer)
+
+	c.Variation("a new connection, whose Close closes it and returns an error; the suite closes its side")
+	c.Rule("The error is that of Read. What Close returns does not matter.", "Do not return the error of Close.")
+	conn, peer = c.Connect()
+	peer.Conn().Before("Close", peer.Conn().Conn.Close) // so that the Close after it fails
+	peer.CloseWrite()
+	c.WantError("Answer", s.answer(c, conn, peer), io.EOF)
 
 	for _, broken := range fault.Failures("read") {
 		c.Variation("a new connection, on which every Read fails: %v", broken)
@@ -296,6 +332,12 @@ func (s suite) askFor(
 			text(message),
 			text(q.message),
 		)
+	}
+	room := q.message[len(q.message):cap(q.message)]
+	if bytes.Count(room, []byte{behind}) < len(room) {
+		c.Rule("message belongs to the caller, and so does the rest of the array behind it, into which append writes.",
+			"Write message as it is. To change or lengthen it, make a copy first: bytes.Clone(message).")
+		c.Fail("Ask has written into the array behind message, which belongs to the caller")
 	}
 	c.WantText("answer", string(q.answer), string(first[:min(len(first), most)]))
 	if taken = peer.Conn().Did().Taken - taken; taken != len(q.answer) {

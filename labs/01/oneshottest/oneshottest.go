@@ -3,6 +3,7 @@
 package oneshottest
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"testing"
@@ -197,12 +198,16 @@ type question struct {
 	err     error
 }
 
+// behind is what each byte behind a message in its array is.
+const behind = 0xaa
+
 // startAsk gives Ask a copy of message with room behind it, so that appending to it would not make another
 // one.
 func (s suite) startAsk(c *check.C, conn net.Conn, message []byte) *question {
 	q := &question{what: fmt.Sprintf("Ask(conn, %s)", text(message))}
 	if message != nil { // otherwise Ask is to get nil, too
-		q.message = append(make([]byte, 0, 4*most), message...)
+		room := bytes.Repeat([]byte{behind}, 4*most)
+		q.message = room[:copy(room, message)]
 	}
 	q.Call = c.Start(q.what, func() { q.answer, q.err = s.lab.Ask(conn, q.message) })
 	return q

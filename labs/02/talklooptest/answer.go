@@ -117,6 +117,7 @@ func (s suite) talk(c *check.C) {
 
 	s.together(c)
 	s.notAhead(c)
+	s.bothAtOnce(c)
 
 	c.Variation("a new connection; the suite sends 71680 bytes at once, and closes its side")
 	conn, peer = c.Connect()
@@ -205,6 +206,36 @@ func (s suite) notAhead(c *check.C) {
 	c.WantText("all answers together", string(peer.Received()), "ONETWO")
 }
 
+// bothAtOnce holds an answer up until another call of Answer is over.
+func (s suite) bothAtOnce(c *check.C) {
+	c.Variation("two connections; the first Write on one takes until the other one has ended")
+	c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
+		"Make a new buffer in each call, instead of one for all.")
+	conn, slow := c.Connect()
+	var writing atomic.Bool
+	over := make(chan struct{})
+	slow.Conn().Before("Write", func() error {
+		writing.Store(true)
+		<-over
+		return nil
+	})
+	a := s.startAnswer(c, conn, slow)
+	a.send("first")
+	func() {
+		defer close(over)
+		c.Prompt("the first answer to be written", func() bool { return a.Ended() || writing.Load() })
+		conn, quick := c.Connect()
+		b := s.startAnswer(c, conn, quick)
+		b.send("and the second")
+		quick.CloseWrite()
+		b.returns()
+	}()
+	slow.CloseWrite()
+	a.returns()
+	c.Settle()
+	c.WantText("the first answer", string(slow.Received()), "FIRST")
+}
+
 func (s suite) reset(c *check.C) {
 	c.Variation("a new connection; the suite resets it before Answer reads")
 	conn, peer := c.Connect()
@@ -229,8 +260,17 @@ func (s suite) reset(c *check.C) {
 // wrapped returns errors that are errno, as a net.Conn returns them.
 func wrapped(op string, errno syscall.Errno) []error {
 	err := error(&net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, errno)})
-	return []error{err, fmt.Errorf("the tunnel is shut: %w", err)}
+	return []error{
+		err, fmt.Errorf("the tunnel is shut: %w", err),
+		&net.OpError{Op: op, Net: "tcp", Err: reworded{errno}},
+	}
 }
+
+// reworded is an error number in the words of another system.
+type reworded struct{ errno syscall.Errno }
+
+func (reworded) Error() string   { return "the other side is not there any more" }
+func (r reworded) Unwrap() error { return r.errno }
 
 // gone starts Answer on a connection with one message, whose client is gone when the answer is
 // written. If the client has closed before, Write meets a broken pipe, otherwise a reset. The
@@ -315,7 +355,33 @@ func (s suite) failure(c *check.C) {
 	for i, broken := range otherFailures("write") {
 		a := s.unwritten(c, i%len("hello"), broken)
 		c.WantMet("Write failed", a.returns(), a.peer.Conn())
+		if len(a.peer.Conn().Did().Errs) > 1 {
+			c.Fail("Write failed, and Answer called it again: the error ends the loop")
+		}
 	}
+	s.onceOnly(c)
+}
+
+// onceOnly lets one Read bring bytes and an error, and the next one bytes alone.
+func (s suite) onceOnly(c *check.C) {
+	broken := otherFailures("read")[0]
+	c.Variation("a new connection, whose first Read brings the message together with the error %v", broken)
+	c.Rule("A Read may bring bytes and an error at once: the bytes are answered, and then the error counts.",
+		"After the Write look at the error of the Read, also when it has brought bytes.")
+	conn, peer := c.Connect()
+	first := true
+	peer.Conn().AfterRead(func(int) error {
+		if first {
+			first = false
+			return broken
+		}
+		return nil
+	})
+	a := s.startAnswer(c, conn, peer)
+	c.Say("the suite has sent \"x\" | \"y\"")
+	peer.Send([]byte("x"), []byte("y"))
+	peer.CloseWrite()
+	c.WantError("Answer", a.returns(), broken)
 }
 
 // late starts Answer on a connection whose deadline has passed.

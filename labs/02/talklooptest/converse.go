@@ -123,7 +123,11 @@ func (v *conversation) receives(message string) {
 	v.messages++
 	got := string(v.server.Received()[before:])
 	v.c.Step("the suite received %s", text(got))
-	v.c.WantText("sent before an answer was read", got, message)
+	what := "the message"
+	if len(message) > 0 && strings.HasPrefix(got, message) {
+		what = "sent before an answer was read"
+	}
+	v.c.WantText(what, got, message)
 	if writes := v.did().Writes; writes > v.messages {
 		v.c.Fail(
 			"%s went out in %d calls of Write; a server that reads once may get no more than the first",
@@ -203,6 +207,8 @@ func (s suite) lines(c *check.C) {
 		{"  two  spaces ", "  TWO  SPACES "},
 		{"你好", "你好, 你好"},
 		{" ", " "},
+		{"\t", "a tab"},
+		{"\x00", "a zero"},
 		{long, "ok"},
 		{"more", upper(long)},
 		{"more", "the same line, another answer"},
@@ -300,6 +306,20 @@ func (s suite) early(c *check.C) {
 		v.messages++
 		v.returns()
 		v.wantPatience()
+	}
+	c.Variation("a new connection; the suite answers a line with %d bytes", len(long))
+	c.Rule("The answer is what one Read into a buffer of 1024 bytes brings. The rest stays in the connection, "+
+		"for the next line or for the caller.",
+		"Call conn.Read itself, with a buffer of exactly 1024 bytes: a bufio.Reader takes more.")
+	v := s.startConverse(c, &fault.Writer{})
+	v.types("one\n", fault.Whole)
+	v.receives("one")
+	v.answers(long)
+	v.prints(long[:1024])
+	v.ends()
+	v.returns()
+	if taken := v.did().Taken; taken != 1024 {
+		c.Fail("Converse has taken %d bytes from the connection and printed 1024", taken)
 	}
 }
 
@@ -435,6 +455,24 @@ func (s suite) broken(c *check.C) {
 		v.ends()
 		v.wantFailed("Read")
 	}
+	c.Variation("a new connection, whose first Read brings the answer together with an error")
+	c.Rule("A Read may bring bytes and an error at once: the bytes are printed, and then the error counts.",
+		"When the answer is printed, look at the error of the Read, also when it has brought bytes.")
+	v := s.startConverse(c, &fault.Writer{})
+	first, both := true, fault.Failures("read")[2]
+	v.server.Conn().AfterRead(func(int) error {
+		if first {
+			first = false
+			return both
+		}
+		return nil
+	})
+	v.types("one\ntwo\n", fault.Whole)
+	v.receives("one")
+	v.answers("1")
+	v.prints("1")
+	c.WantMet("Read failed", v.fails(), v.server.Conn()) // with the next line, if a bufio.Reader keeps it
+
 	for i, broken := range fault.Failures("write") {
 		taken := i % len("one") // some of the bytes, or none
 		c.Variation("a new connection, on which Write takes %d bytes and fails: %v", taken, broken)

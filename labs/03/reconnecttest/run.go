@@ -46,9 +46,10 @@ type run struct {
 
 	// of the handler
 	calls   atomic.Int32
-	over    atomic.Int32 // calls that have returned or panicked
-	strange atomic.Int32 // calls with something that Accept has not returned
-	handled sync.Map     // address of a client → *traffic
+	over    atomic.Int32           // calls that have returned or panicked
+	strange atomic.Int32           // calls with something that Accept has not returned
+	timed   atomic.Pointer[string] // the method that had set a deadline before a call
+	handled sync.Map               // address of a client → *traffic
 }
 
 // traffic counts the calls of the handler on one connection.
@@ -108,6 +109,10 @@ func (r *run) handle(conn net.Conn) error {
 	defer r.over.Add(1)
 	if !r.ln.returned(conn) {
 		r.strange.Add(1)
+	}
+	if w, ok := conn.(interface{ Did() fault.Did }); ok && w.Did().Deadline != "" {
+		method := w.Did().Deadline
+		r.timed.Store(&method)
 	}
 	t := &traffic{}
 	r.handled.Store(conn.RemoteAddr().String(), t)
@@ -188,6 +193,10 @@ func (r *run) answer(p *client, want string) {
 	}
 	r.c.Await("the answer to "+p.name, func() bool { return came() || late() })
 	if !came() {
+		r.c.Rule("Serve accepts the next client at once, and calls handle for it: it pauses after a temporary "+
+			"error of Accept, and never otherwise.",
+			"Look at the line where Serve waits: a sleep between two clients, a lock, or a connection that "+
+				"goroutines share.")
 		r.c.Fail("%s waits for its answer, and Serve waits as well, for nothing that has to do "+
 			"with clients", p.name)
 	}
@@ -234,6 +243,7 @@ func (r *run) overOrForgotten(p *client) (open bool) {
 		return r.call.Ended() || maybe() && (p.Over() != nil && r.c.Resting() ||
 			forgotten()) // Serve may still be about to close, or to return
 	})
+	r.calledWell()
 	r.untouched(p)
 	return isOpen()
 }
@@ -243,19 +253,25 @@ func (r *run) overOrForgotten(p *client) (open bool) {
 func (r *run) hungUp(p *client, handlerHas string) {
 	open := r.overOrForgotten(p)
 	if r.call.Ended() {
+		if handlerHas == "returned" {
+			r.c.Rule("What handle or Close returns concerns one client: Serve goes on with the next one.",
+				"Log the error of handle, or ignore it; do not return it.")
+		}
 		r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))
 	}
 	if open {
+		r.calledWell()
 		r.c.Fail("handle has %s, and the connection of %s is still open", handlerHas, p.name)
 	}
 	r.c.Step("the connection of %s has ended", p.name)
 }
 
-// untouched ends the case if anybody but the handler has read from the connection of p, or written to it.
+// untouched ends the case if anybody but the handler has read from the connection of p, or written to it. The
+// handler is done with it.
 func (r *run) untouched(p *client) {
 	t, ok := r.handled.Load(p.Conn().RemoteAddr().String())
 	d := p.Conn().Did()
-	if !ok || d.Closed != "Close" {
+	if !ok || d.Closed != "Close" && int(r.over.Load()) != r.dialled {
 		return
 	}
 	what := ""
@@ -305,7 +321,14 @@ func (r *run) calledWell() {
 	if r.strange.Load() > 0 {
 		r.c.Fail("handle was called with something else than the net.Conn that Accept had returned")
 	}
+	if method := r.timed.Load(); method != nil {
+		r.c.Rule("How long a client may take is for handle to decide: Serve sets no deadline.",
+			"Hand the connection over as Accept has returned it.")
+		r.c.Fail("Serve has called %s on a connection before it called handle", *method)
+	}
 	if calls := int(r.calls.Load()); calls > r.dialled {
+		r.c.Rule("handle is called once for each client, whatever it has returned.",
+			"Do not call handle again: close the connection, and go on with the next Accept.")
 		r.c.Fail("handle was called %d times for %d clients", calls, r.dialled)
 	}
 }
@@ -386,9 +409,12 @@ type listener struct {
 
 	mu         sync.Mutex
 	conns      []net.Conn           // what Accept has returned
+	clock      *clock               // started in the case that looks at pauses
 	failed     map[string]time.Time // goroutine → when its last Accept failed; zero if it did not
 	last       time.Time            // when any Accept failed last
-	early      int                  // calls that came too soon
+	early      error                // after which a call came too soon
+	lastErr    error                // which one that was
+	lastAt     time.Duration        // on the clock
 	closeAfter int                  // errors until the listener closes; 0 for never
 	closed     bool                 // by the suite
 	ended      map[string]bool      // goroutines to which Accept has returned an error that is the end
@@ -397,6 +423,9 @@ type listener struct {
 	closing    bool                 // a connection that closes slowly is about to
 	asked      int                  // calls of Accept
 	pauses     []time.Duration      // between an error and the next call
+	awake      []time.Duration      // the same, on the clock: without what the machine has added
+	inRow      bool                 // Accept fails again and again, see failInRow
+	failures   int                  // how often it has done so
 	closedAs   func(error) error    // what becomes of net.ErrClosed; nil for nothing
 
 	released chan struct{} // closed when the calls that are held up may go on
@@ -406,6 +435,7 @@ type listener struct {
 func newListener(ln *fault.Listener) *listener {
 	l := &listener{
 		Listener: ln,
+		clock:    &clock{},
 		failed:   map[string]time.Time{},
 		ended:    map[string]bool{},
 		released: make(chan struct{}),
@@ -424,7 +454,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	if !l.enter(caller) {
 		<-l.released
 	}
-	conn, err := l.Listener.Accept()
+	var conn net.Conn
+	err := l.nextInRow()
+	if err == nil {
+		conn, err = l.Listener.Accept()
+	}
 	if err != nil {
 		if errors.Is(err, net.ErrClosed) && l.closedAs != nil {
 			err = l.closedAs(err)
@@ -451,8 +485,9 @@ func (l *listener) enter(caller string) (ok bool) {
 	if !failed.IsZero() {
 		paused := time.Since(failed)
 		l.pauses = append(l.pauses, paused)
+		l.awake = append(l.awake, l.clock.read()-l.lastAt)
 		if paused < soon {
-			l.early++
+			l.early = l.lastErr
 		}
 	}
 	l.again = l.again || l.ended[caller]
@@ -479,7 +514,7 @@ func (l *listener) refused(caller string, err error) (toClose bool) {
 		return false
 	}
 	l.ended[caller] = slices.Contains(permanentErrors, err)
-	l.last = time.Now()
+	l.last, l.lastAt, l.lastErr = time.Now(), l.clock.read(), err
 	l.failed[caller] = l.last
 	l.closeAfter--
 	return l.closeAfter == 0
@@ -580,10 +615,52 @@ func (l *listener) accepts() (conns []net.Conn) {
 	return conns
 }
 
-// tooSoon is how many calls of Accept came at once after an error.
-func (l *listener) tooSoon() (n int) {
-	l.look(func() { n = l.early })
-	return n
+// tooSoon is an error of Accept that was followed by the next call at once; nil if there was none.
+func (l *listener) tooSoon() (err error) {
+	l.look(func() { err = l.early })
+	return err
+}
+
+// failInRow makes Accept, in which Serve waits, fail again and again before it hands out clients: more often
+// than anybody may think enough, or, where the pauses are long, at least ten times.
+func (l *listener) failInRow() {
+	l.look(func() { l.inRow, l.failures = true, 1 })
+	l.Fail(temporaryErrors[0])
+}
+
+// nextInRow is the next error of such a row; nil when it is over.
+func (l *listener) nextInRow() (err error) {
+	const atLeast, grown = 10, 10 * time.Millisecond
+	l.look(func() {
+		if l.inRow && l.failures >= atLeast && len(l.awake) >= atLeast/2 {
+			l.inRow = l.failures < many && slices.Min(l.awake[atLeast/2-1:]) <= grown
+		}
+		if l.inRow {
+			err = temporaryErrors[l.failures%len(temporaryErrors)]
+			l.failures++
+		}
+	})
+	return err
+}
+
+// row tells how far such a row has come: the errors so far, the first of them after which the pause was, or is,
+// too long, 0 for none, and whether the row is over.
+func (l *listener) row() (n, tooLong int, over bool) {
+	l.look(func() {
+		n, over = l.failures, !l.inRow
+		awake, pauses := slices.Clone(l.awake), l.pauses
+		if !over && !l.last.IsZero() { // one that goes on
+			awake = append(awake, l.clock.read()-l.lastAt)
+		}
+		for i, paused := range awake {
+			_, long := allowed(i + 1)
+			if paused > long || i+1 >= 5 && i < len(pauses) && pauses[i] > 1600*time.Millisecond {
+				tooLong = i + 1
+				break
+			}
+		}
+	})
+	return n, tooLong, over
 }
 
 // goroutine returns the number of the calling goroutine, from the first line of its stack: "goroutine 34
@@ -612,6 +689,33 @@ func (w *stopwatch) read() time.Duration {
 	w.last = now
 	return w.total
 }
+
+// clock is a stopwatch that goes on by itself.
+type clock struct {
+	total atomic.Int64 // nanoseconds
+}
+
+// startClock starts a clock, which stop stops.
+func startClock() (c *clock, stop func()) {
+	c = &clock{}
+	done := make(chan struct{})
+	go func() {
+		var watch stopwatch
+		tick := time.NewTicker(aMoment)
+		defer tick.Stop()
+		for {
+			c.total.Store(int64(watch.read()))
+			select {
+			case <-tick.C:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return c, func() { close(done) }
+}
+
+func (c *clock) read() time.Duration { return time.Duration(c.total.Load()) }
 
 // acceptFails makes Accept return these errors before it hands out the next client.
 func (r *run) acceptFails(errs ...error) {

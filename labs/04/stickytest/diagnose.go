@@ -28,6 +28,11 @@ func (s suite) examples(c *check.C, table []example) {
 func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) (got Report) {
 	c.Variation("sent:     %s", quoted(sent))
 	c.Step("received: %s", quoted(received))
+	return s.report(c, sent, received, want)
+}
+
+// report is diagnose without the steps before the call.
+func (s suite) report(c *check.C, sent, received [][]byte, want Report) (got Report) {
 	sentBefore, receivedBefore := cloned(sent), cloned(received)
 	c.Do("Diagnose(sent, received)", func() { got = s.lab.Diagnose(sent, received) })
 	c.Step("Diagnose returned %s", got)
@@ -54,6 +59,7 @@ func (s suite) diagnose(c *check.C, sent, received [][]byte, want Report) (got R
 	return got
 }
 
+// cloned returns copies, nil ones of nil.
 func cloned(messages [][]byte) (all [][]byte) {
 	for _, m := range messages {
 		all = append(all, bytes.Clone(m))
@@ -61,10 +67,20 @@ func cloned(messages [][]byte) (all [][]byte) {
 	return all
 }
 
+func argumentsStay(c *check.C) {
+	c.Rule(
+		"The arguments belong to the caller: when Diagnose returns, they are as they were, and so is "+
+			"everything behind them in their arrays.",
+		"Change only slices of your own, made with make. append, slices.Delete and messages[:0] write "+
+			"into the array of the slice that they are given.",
+	)
+}
+
 // wantSame ends the case unless the messages are those that they were before the call.
 func wantSame(c *check.C, name string, now, before [][]byte) {
 	for i := range before {
-		if !bytes.Equal(now[i], before[i]) {
+		if !bytes.Equal(now[i], before[i]) || (now[i] == nil) != (before[i] == nil) {
+			argumentsStay(c)
 			c.Fail(
 				"Diagnose has changed its arguments: %s[%d] was %s, and is now %s",
 				name,
@@ -152,6 +168,8 @@ func (s suite) glued(c *check.C) {
 			[]string{"yesno", "yes"},
 			Report{[]string{Glued, Glued, Whole}, 0, 0},
 		},
+		{[]string{"a", "bc"}, []string{"abc"}, Report{[]string{Glued, Glued}, 0, 0}},
+		{[]string{"aa", "aa", "aa"}, []string{"aaaaaa"}, Report{[]string{Glued, Glued, Glued}, 0, 0}},
 	})
 }
 
@@ -165,15 +183,27 @@ func (s suite) cut(c *check.C) {
 			Report{[]string{Cut, Whole}, 0, 0},
 		},
 		{[]string{"aa", "a"}, []string{"a", "a", "a"}, Report{[]string{Cut, Whole}, 0, 0}},
-		{[]string{"hello"}, []string{"hel", "", "lo"}, Report{[]string{Cut}, 0, 0}},
 		{[]string{"\u00e9"}, []string{"\xc3", "\xa9"}, Report{[]string{Cut}, 0, 0}},
 		{[]string{"a\x00b", "c"}, []string{"a\x00", "b", "c"}, Report{[]string{Cut, Whole}, 0, 0}},
+	})
+	for _, e := range []example{
+		{[]string{"hello"}, []string{"hel", "", "lo"}, Report{[]string{Cut}, 0, 0}},
 		{
 			[]string{"hello", "world"},
 			[]string{"", "hello", "", "", "world", ""},
 			Report{[]string{Whole, Whole}, 0, 0},
 		},
-	})
+	} {
+		sent, received := messages(e.sent), messages(e.received)
+		c.Variation("sent:     %s", quoted(sent))
+		c.Step("received: %s", quoted(received))
+		c.Rule(
+			"An empty received message holds no byte and changes nothing.",
+			"It covers no range of bytes: ask of a received message whether it shares at least one byte "+
+				"with the message, or leave the empty ones out of a list of your own.",
+		)
+		s.report(c, sent, received, e.want)
+	}
 	long := bytes.Repeat([]byte("sticky "), 500)
 	for _, cut := range c.Cuts(1, 1024, len(long)-1) {
 		pieces := cut.Pieces(long)
@@ -238,6 +268,8 @@ func (s suite) missing(c *check.C) {
 		{[]string{"hello", "world"}, []string{"", ""}, Report{[]string{Missing, Missing}, 10, 0}},
 		{[]string{"", ""}, nil, Report{[]string{Missing, Missing}, 0, 0}},
 	})
+	withNil := [][]byte{[]byte("hello"), nil, []byte("world")} // a nil message is an empty one
+	s.diagnose(c, withNil, withNil, Report{[]string{Whole, Missing, Whole}, 0, 0})
 }
 
 func (s suite) foreign(c *check.C) {
@@ -261,6 +293,8 @@ func (s suite) foreign(c *check.C) {
 			[]string{"one", "three"},
 			Report{[]string{Whole, GluedAndCut, Missing}, 7, 4},
 		},
+		{[]string{"hello"}, []string{"he", "lXX"}, Report{[]string{GluedAndCut}, 2, 2}},
+		{[]string{"hello"}, []string{"hel", "XX"}, Report{[]string{Cut}, 2, 2}},
 		{nil, []string{"hi"}, Report{nil, 0, 2}},
 		{[]string{""}, []string{"", "hi"}, Report{[]string{Missing}, 0, 2}},
 	})
@@ -294,9 +328,16 @@ func (s suite) all(c *check.C) {
 		compare(sent, sent)
 		compare(sent, [][]byte{stream[:size-1], stream[size-1:]})
 	}
+	long := [][]byte{bytes.Repeat([]byte("x"), 1<<20+1), []byte("end")}
+	s.diagnose(c, long, long, Report{[]string{Whole, Whole}, 0, 0})
 	keeps := func() {
 		for i := range got {
 			if !slices.Equal(got[i].Fates, want[i].Fates) {
+				c.Rule(
+					"The report belongs to the caller: later calls do not change it, and the caller may "+
+						"overwrite it.",
+					"Make a slice of fates in each call; keep none between calls.",
+				)
 				c.Fail(
 					"the Fates that an earlier call has returned have changed since: a report belongs " +
 						"to the caller, so each needs a slice of its own",
@@ -305,7 +346,7 @@ func (s suite) all(c *check.C) {
 		}
 	}
 	keeps()
-	last := sent[:3]
+	last := messages([]string{"one", "two", "three"}) // all of them whole
 	compare(last, last)
 	mine := s.diagnoseApart(c, last, last, expect(last, last))
 	c.Step("the suite overwrites the Fates of this report")
@@ -334,6 +375,7 @@ func (s suite) diagnoseApart(c *check.C, sent, received [][]byte, want Report) R
 	got := s.diagnose(c, sent, received, want)
 	wantNext(c, "sent", sent)
 	wantNext(c, "received", received)
+	argumentsStay(c)
 	c.WantBytes(
 		"the array in which the sent messages lie, after Diagnose has written into it",
 		sentArray,
@@ -353,6 +395,7 @@ const next = "the caller's next message"
 // wantNext ends the case if it is there no more.
 func wantNext(c *check.C, name string, messages [][]byte) {
 	if behind := messages[:len(messages)+1][len(messages)]; string(behind) != next {
+		argumentsStay(c)
 		c.Fail(
 			"Diagnose has written into the array behind %s: it held %q there, and now %q; append to "+
 				"a slice of your own",
@@ -475,9 +518,12 @@ func quoted(messages [][]byte) string {
 	}
 	var parts []string
 	for _, m := range messages[:min(len(messages), shown)] {
-		if len(m) > 50 {
+		switch {
+		case m == nil:
+			parts = append(parts, "nil")
+		case len(m) > 50:
 			parts = append(parts, fmt.Sprintf("%q… (%d bytes)", m[:20], len(m)))
-		} else {
+		default:
 			parts = append(parts, fmt.Sprintf("%q", m))
 		}
 	}

@@ -118,7 +118,8 @@ func Suite(lab Lab) check.Lab {
 				"Every received byte from there on is foreign, and every sent byte from there on " +
 				"is lost.",
 			Hint: "Count how many bytes both streams have in common at their beginning. Lost and " +
-				"Foreign are what each of them has beyond that.",
+				"Foreign are what each of them has beyond that. A received message that holds " +
+				"foreign bytes behind those of a message glues it, too.",
 		},
 		{
 			Name:   SeesAll,
@@ -127,11 +128,9 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "glue",
 			Needs:  []string{SeesForeign},
 			Rule: "The diagnosis follows from the bytes alone, however many messages there are " +
-				"and however they are cut. The arguments stay as they were, and the report belongs " +
-				"to the caller.",
+				"and however they are cut.",
 			Hint: "Draw the message that is named above and what was received around it, byte by " +
-				"byte, on paper. append to a slice that you were given may write into the array " +
-				"behind it: begin with a slice of your own.",
+				"byte, on paper.",
 		},
 		{
 			Name:   Sticks,

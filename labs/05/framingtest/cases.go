@@ -31,15 +31,15 @@ func header(n int32) []byte {
 }
 
 // samples are payloads of which each has something special: bytes in order, none, a zero byte, a
-// byte over 127, a length over one byte, and one over 64 KiB.
+// byte over 127, a length over 127, one over a byte, and one over 64 KiB.
 func samples() [][]byte {
 	long := bytes.Repeat([]byte("socket "), 10_000)
-	return [][]byte{[]byte("hi!"), {}, {0}, {0xff, 0xfe}, long[:300], long}
+	return [][]byte{[]byte("hi!"), {}, {0}, {0xff, 0xfe}, long[:200], long[:300], long}
 }
 
 func (s suite) write(c *check.C) {
 	payloads := samples()
-	for _, payload := range payloads[:5] {
+	for _, payload := range payloads[:6] {
 		c.Variation("a new connection")
 		conn, peer := c.Connect()
 		c.WantNil("WriteMessage", s.writeMessage(c, conn, payload))
@@ -48,7 +48,7 @@ func (s suite) write(c *check.C) {
 		c.Step("the suite received %s", check.Bytes(got))
 		c.WantBytes("on the wire", got, frame(payload))
 	}
-	for _, payload := range [][]byte{payloads[5], nil} {
+	for _, payload := range [][]byte{payloads[6], payloads[0], nil} {
 		c.Variation("a writer that is not a connection, and takes everything")
 		w := c.Writer(&fault.Writer{})
 		c.WantNil("WriteMessage", s.writeTo(c, w, payload))
@@ -60,7 +60,7 @@ func (s suite) write(c *check.C) {
 var vast = make([]byte, 1<<24+1)
 
 func (s suite) read(c *check.C) {
-	for _, payload := range samples()[:5] {
+	for _, payload := range samples()[:6] {
 		c.Variation("a new connection")
 		conn, peer := c.Connect()
 		data := frame(payload)
@@ -90,7 +90,7 @@ func (s suite) header(c *check.C) {
 }
 
 func (s suite) payload(c *check.C) {
-	payload := samples()[4]
+	payload := samples()[5]
 	data := frame(payload)
 	for _, cut := range c.Cuts(5, len(data)-1) {
 		c.Variation("a new connection, the header in one piece, the payload: %s", cut.Name)
@@ -102,6 +102,14 @@ func (s suite) payload(c *check.C) {
 	}
 }
 
+func anyLength(c *check.C) {
+	c.Rule(
+		"Any length up to limit is read, whatever it is.",
+		"The only bound is limit: make the slice as long as the header says once the length is "+
+			"checked.",
+	)
+}
+
 // longPayloads are read through a reader of the suite's, which has all of them at once. Their lengths are
 // those behind which somebody's buffer or number may end.
 func (s suite) longPayloads(c *check.C) {
@@ -111,11 +119,7 @@ func (s suite) longPayloads(c *check.C) {
 	}
 	for _, size := range sizes {
 		c.Variation("a reader that is not a connection, with a message of %d bytes", size)
-		c.Rule(
-			"Any length up to limit is read, whatever it is.",
-			"The only bound is limit: make the slice as long as the header says once the length is "+
-				"checked.",
-		)
+		anyLength(c)
 		payload := vast[:size]
 		r := io.MultiReader(bytes.NewReader(header(int32(size))), bytes.NewReader(payload))
 		got, err := s.readMessage(c, r, roomy+2*size)
@@ -201,6 +205,10 @@ func (s *script) Read(p []byte) (int, error) {
 func (s suite) oddReads(c *check.C) {
 	nothing := slices.Repeat([]result{{}}, 50)
 	end := result{"", io.EOF}
+	var before []result
+	for _, b := range "\x03\x00\x00\x00hi!" {
+		before = append(append(before, nothing...), result{string(b), nil})
+	}
 	for _, v := range []struct {
 		says    string
 		reads   []result
@@ -210,6 +218,11 @@ func (s suite) oddReads(c *check.C) {
 			"returns the last bytes of the message together with io.EOF",
 			[]result{{"\x03\x00\x00\x00", nil}, {"hi!", io.EOF}},
 			"hi!",
+		},
+		{
+			"returns the payload in two reads, the second together with io.EOF",
+			[]result{{"\x09\x00\x00\x00", nil}, {"hi, ", nil}, {"there", io.EOF}},
+			"hi, there",
 		},
 		{
 			"returns the last bytes of an empty message together with io.EOF",
@@ -229,6 +242,7 @@ func (s suite) oddReads(c *check.C) {
 			"returns 0 bytes and no error, 50 times, inside the payload",
 			slices.Concat([]result{{"\x03\x00\x00\x00h", nil}}, nothing, []result{{"i!", nil}, end}), "hi!",
 		},
+		{"returns 0 bytes and no error, 50 times before each byte", before, "hi!"},
 	} {
 		c.Variation("a reader that is not a connection, and %s", v.says)
 		c.Rule(
@@ -248,17 +262,21 @@ var breaks = []error{
 	context.DeadlineExceeded, syscall.EPIPE, syscall.ECONNRESET, syscall.EINTR, syscall.EAGAIN,
 }
 
+func brokenIsNoEnd(c *check.C) {
+	c.Rule(
+		"When the stream breaks, wherever that is, the error is the one that Read returned, "+
+			"whichever it is.",
+		"Only io.EOF is an end. Return every other error, alone or wrapped with %w, and read "+
+			"no more.",
+	)
+}
+
 // broken has the reader break after what came, alone and together with the last of it.
 func (s suite) broken(c *check.C, came string) {
 	for _, err := range breaks {
 		for _, reads := range [][]result{{{came, err}}, {{came, nil}, {"", err}}}[:min(1+len(came), 2)] {
 			c.Variation("a reader that returns %s, and then breaks: %v", check.Bytes([]byte(came)), err)
-			c.Rule(
-				"When the stream breaks, wherever that is, the error is the one that Read returned, "+
-					"whichever it is.",
-				"Only io.EOF is an end. Return every other error, alone or wrapped with %w, and read "+
-					"no more.",
-			)
+			brokenIsNoEnd(c)
 			_, got := s.readMessage(c, &script{reads: reads}, roomy)
 			c.WantError("ReadMessage", got, err)
 			if check.Is(got, io.EOF) || check.Is(got, io.ErrUnexpectedEOF) {
@@ -269,7 +287,7 @@ func (s suite) broken(c *check.C, came string) {
 }
 
 func (s suite) pastTheEnd(c *check.C) {
-	messages := [][]byte{[]byte("first"), {}, samples()[4], []byte("last")}
+	messages := [][]byte{[]byte("first"), {}, samples()[5], []byte("last")}
 	var stream []byte
 	for _, m := range messages {
 		stream = append(stream, frame(m)...)
@@ -296,6 +314,9 @@ func (s suite) pastTheEnd(c *check.C) {
 
 // wantUntouched ends the case if function has closed a connection, or set a deadline on it.
 func wantUntouched(c *check.C, function string, conn *fault.Conn) {
+	if did := conn.Did(); did.Closed != "" || did.Deadline != "" {
+		onlyLent(c)
+	}
 	c.WantOpen(function, conn)
 	c.WantNoDeadline(function, conn)
 }
@@ -325,10 +346,18 @@ func (s suite) endBetween(c *check.C) {
 	s.wantMessage(c, conn, []byte("hi!"))
 	wantUntouched(c, "ReadMessage", peer.Conn())
 	peer.Reset()
+	brokenIsNoEnd(c)
 	_, err := s.readMessage(c, conn, roomy)
 	c.WantMet("the connection was reset", err, peer.Conn())
 	wantUntouched(c, "ReadMessage", peer.Conn())
 	s.broken(c, "")
+
+	c.Variation("a reader whose first Read fails; then it has a message")
+	nothingIsKept(c)
+	r := &script{reads: []result{{"", os.ErrDeadlineExceeded}, {"\x03\x00\x00\x00hi!", nil}}}
+	_, err = s.readMessage(c, r, roomy)
+	c.WantError("ReadMessage", err, os.ErrDeadlineExceeded)
+	s.wantMessage(c, r, []byte("hi!"))
 }
 
 func (s suite) endInside(c *check.C) {
@@ -349,6 +378,7 @@ func (s suite) endInside(c *check.C) {
 			wantUntouched(c, "ReadMessage", peer.Conn())
 		}
 		c.Variation("a new connection, reset after %d of %d bytes", at, len(message))
+		brokenIsNoEnd(c)
 		conn, peer := c.Connect()
 		send(c, peer, fault.After(4), message[:at])
 		peer.Reset()
@@ -367,6 +397,7 @@ func (s suite) endInside(c *check.C) {
 	_, err := s.readMessage(c, conn, roomy)
 	c.WantError("inside a message", err, io.ErrUnexpectedEOF)
 	c.Variation("a reader that is not a connection; a header announces %d bytes, and none come", len(vast))
+	anyLength(c)
 	_, err = s.readMessage(c, bytes.NewReader(header(int32(len(vast)))), 2*len(vast))
 	c.WantError("inside a message, whose length is below limit", err, io.ErrUnexpectedEOF)
 	for _, came := range []string{"\x03", "\x03\x00\x00\x00", "\x03\x00\x00\x00h"} {
@@ -382,6 +413,7 @@ func (s suite) refused(c *check.C) {
 	s.refuse(c, -1, limit)
 	s.refuse(c, math.MinInt32, limit)
 	s.refuse(c, limit+1, limit)
+	s.refuse(c, 1, 0)
 	s.refuse(c, 128<<20, limit)
 	s.refuse(c, math.MaxInt32, limit)
 	for k := range 31 { // at each power of two somebody's number may end
@@ -475,6 +507,12 @@ func (s suite) refuse(c *check.C, n int32, limit int) {
 func (s suite) badWrite(c *check.C) {
 	payload := []byte("hi, there")
 	whole := frame(payload)
+	c.Variation("a writer whose first Write fails, and no later one")
+	nothingIsKept(c)
+	once := &failsOnce{err: os.ErrDeadlineExceeded}
+	c.WantError("WriteMessage", s.writeMessage(c, once, payload), once.err)
+	c.WantNil("WriteMessage, called again", s.writeMessage(c, once, payload))
+	c.WantBytes("taken by the writer", once.taken, whole)
 	for _, broken := range append(breaks, io.EOF, io.ErrUnexpectedEOF) {
 		for _, room := range []int{0, 2, 4, 6} {
 			c.Variation("a writer that takes %d bytes and then fails: %v", room, broken)
@@ -524,6 +562,29 @@ func (s suite) wantBroken(c *check.C, w *fault.Writer, payload []byte, broken er
 	}
 }
 
+func nothingIsKept(c *check.C) {
+	c.Rule(
+		"Both functions may be called any number of times: a call that failed changes nothing for the "+
+			"next one.",
+		"Keep nothing between calls. Behind mu.Lock() write defer mu.Unlock().",
+	)
+}
+
+// failsOnce is a writer whose first Write fails.
+type failsOnce struct {
+	err   error
+	calls int
+	taken []byte
+}
+
+func (w *failsOnce) Write(p []byte) (int, error) {
+	if w.calls++; w.calls == 1 {
+		return 0, w.err
+	}
+	w.taken = append(w.taken, p...)
+	return len(p), nil
+}
+
 // stalling is a writer that takes a few bytes, then none for some calls, and then all.
 type stalling struct {
 	left, stalls int
@@ -551,6 +612,10 @@ func (s suite) tooLong(c *check.C) {
 			continue // not on this system
 		}
 		c.Variation("a payload of %d bytes, more than the header can tell; nothing may be written", size)
+		c.Rule(
+			"A payload over 2147483647 bytes does not fit the header: an error, and nothing is written.",
+			"Compare len(payload) with math.MaxInt32 before the first Write.",
+		)
 		w := c.Writer(&fault.Writer{Err: errors.New("nothing may be written")})
 		lent := &lentWriter{Writer: w}
 		var err error
@@ -609,6 +674,9 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 		for k := range m {
 			m[k] = byte(rng.Uint32())
 		}
+		if i == 3 || i == 4 {
+			m = nil
+		}
 		if i == 10 {
 			m = bytes.Repeat(append(m, 'x'), 70*most/(len(m)+1))
 		}
@@ -625,8 +693,7 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 		try := func(function, args string, f func()) { // each call has a time limit of its own
 			c.Do(fmt.Sprintf("%s(%s) for message %d", function, args, i+1), f)
 			c.WantNil(fmt.Sprintf("%s for message %d", function, i+1), err)
-			c.WantOpen(function, peer.Conn())
-			c.WantNoDeadline(function, peer.Conn())
+			wantUntouched(c, function, peer.Conn())
 		}
 		try(
 			"ReadMessage",
@@ -641,6 +708,19 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 		c.WantBytes(fmt.Sprintf("message %d, looked at when all were read", i+1), m, sent[i])
 	}
 	c.WantBytes("on the wire", peer.Received(), stream)
+
+	c.Step("the suite appends a byte to each message")
+	c.Rule(
+		"What ReadMessage returns belongs to the caller, who may also append to it.",
+		"Make a slice for each message. Of an array that several share, the full slice expression "+
+			"array[i:j:j] gives a slice that append does not write behind.",
+	)
+	for i := range got {
+		got[i] = append(got[i], byte(i))
+	}
+	for i, m := range got {
+		c.WantBytes(fmt.Sprintf("message %d and its byte", i+1), m, append(sent[i], byte(i)))
+	}
 }
 
 // readMeanwhile stops a message in the middle of its header and of its payload, and has others read and
@@ -712,6 +792,7 @@ type busy struct {
 	freed sync.Cond
 	calls int
 	free  bool
+	first bool // a first Write of no more than a header does not wait
 	data  []byte
 	taken []byte
 }
@@ -748,7 +829,9 @@ func (b *busy) Read(p []byte) (int, error) {
 func (b *busy) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.begin()
+	if !b.first || len(b.taken)+len(p) > 4 {
+		b.begin()
+	}
 	b.taken = append(b.taken, p...)
 	return len(p), nil
 }
@@ -770,10 +853,10 @@ func (b *busy) letGo() {
 const callers = 16
 
 // lateBy is how long they wait at least: code that gives up early is found.
-const lateBy = 350 * time.Millisecond
+const lateBy = 400 * time.Millisecond
 
 // manyCallers has many connections wait at a time: for a header, for a payload, and, all with the same
-// payload, for a Write.
+// payload, for the first Write or the one behind the header.
 func (s suite) manyCallers(c *check.C) {
 	c.Variation("%d connections to read from and %d to write to, on which nothing moves", callers, callers)
 	c.Rule(
@@ -815,14 +898,27 @@ func (s suite) manyCallers(c *check.C) {
 			got[i], errs[i] = s.lab.ReadMessage(r, roomy)
 		})
 		start("WriteMessage(w, payload)", nil, func(b *busy) {
+			b.first = i%2 > 0
 			errs[callers+i] = s.lab.WriteMessage(b, written(i))
 		})
 	}
+	conn, peer := c.Connect() // one that has deadlines
+	peer.Send(frame(payload)[:6])
+	var last []byte
+	var lastErr error
+	slow := c.Start("ReadMessage(conn)", func() { last, lastErr = s.lab.ReadMessage(conn, roomy) })
 	c.Step("the suite lets %v pass, and then everything go on", lateBy)
-	<-time.After(lateBy)
+	for range 8 { // not at once: when the machine has stood still, the calls get to run before it is over
+		time.Sleep(lateBy / 8)
+	}
+	wantUntouched(c, "ReadMessage", peer.Conn())
 	for _, b := range all {
 		b.letGo()
 	}
+	peer.Send(frame(payload)[6:])
+	slow.Wait()
+	c.WantNil("ReadMessage", lastErr)
+	c.WantBytes("payload", last, payload)
 	for i, call := range calls {
 		call.Wait()
 		n := i / 2

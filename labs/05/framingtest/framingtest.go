@@ -4,6 +4,7 @@ package framingtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -126,9 +127,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.badWrite,
 			Scene:  "overflow",
 			Needs:  []string{Write},
-			Rule: "nil means that the whole message is written. After a write that failed " +
-				"nothing more is written. A payload over 2147483647 bytes does not fit the header: " +
-				"an error, and nothing is written.",
+			Rule: "nil means that the whole message is written. When Write returns an error, " +
+				"WriteMessage returns that error, and writes nothing more.",
 			Hint: "Look at both results of every Write, stop at the first error, and treat n < " +
 				"len(p) without an error as io.ErrShortWrite (or write the rest).",
 		},
@@ -172,15 +172,46 @@ func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error)
 	if payload == nil {
 		lend = nil
 	}
+	if w, ok := w.(*lentWriter); ok {
+		w.left = 4 + len(payload)
+		w.kept = func() bool { return len(lent) > look || kept(lent, payload) }
+	}
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lend) })
 	c.Step(
 		"WriteMessage(w, payload), the payload being %s, returned %s",
 		check.Bytes(payload),
 		check.Err(err),
 	)
+	if !kept(lent, payload) {
+		payloadIsTheCallers(c)
+	}
 	c.WantBytes("the caller's payload, which WriteMessage may not change", lent[:len(payload)], payload)
 	c.WantBytes("the bytes behind the payload in the caller's array", lent[len(payload):], []byte(behind))
 	return err
+}
+
+// kept reports whether lent is still the payload with what is behind it.
+func kept(lent, payload []byte) bool {
+	return bytes.Equal(lent[:len(payload)], payload) && string(lent[len(payload):]) == behind
+}
+
+// look is up to which length a payload is looked at during each Write, in bytes.
+const look = 4096
+
+func payloadIsTheCallers(c *check.C) {
+	c.Rule(
+		"The payload belongs to the caller: it is not changed, not even for a while, and neither are "+
+			"the bytes behind it in its array.",
+		"Put what you want to change into a slice of your own, made with make. append to the payload "+
+			"may write into the array behind it.",
+	)
+}
+
+func onlyLent(c *check.C) {
+	c.Rule(
+		"The functions neither close a connection nor set deadlines on it, whatever happens.",
+		"Return the error, and leave the rest to the caller.",
+	)
 }
 
 // writeTo is writeMessage to a writer that has more methods than Write.
@@ -194,7 +225,28 @@ func (s suite) writeTo(c *check.C, w *fault.Writer, payload []byte) error {
 // lentWriter is the writer that WriteMessage gets: it notes what it is not lent for.
 type lentWriter struct {
 	*fault.Writer
-	did string // the method that was called last, "" for none
+	did     string      // the method that was called last, "" for none
+	left    int         // bytes of the message that have not been taken
+	kept    func() bool // whether the payload is as it was; nil if nobody looks
+	changed bool        // it was not, during a Write
+	again   int         // bytes that were offered when so many were not left
+}
+
+// errAgain ends a loop that would send for ever.
+var errAgain = errors.New("more bytes than the message has")
+
+// Write notes what is wrong with the call.
+func (w *lentWriter) Write(p []byte) (int, error) {
+	if w.kept != nil {
+		w.changed = w.changed || !w.kept()
+		if len(p) > w.left {
+			w.again = len(p)
+			return 0, errAgain
+		}
+	}
+	n, err := w.Writer.Write(p)
+	w.left -= n
+	return n, err
 }
 
 // Close notes the call.
@@ -210,12 +262,19 @@ func (w *lentWriter) SetDeadline(time.Time) error { w.did = "SetDeadline"; retur
 func (w *lentWriter) SetWriteDeadline(time.Time) error { w.did = "SetWriteDeadline"; return nil }
 
 func (w *lentWriter) wantUntouched(c *check.C) {
-	if w.did != "" {
-		c.Rule(
-			"The functions neither close a connection nor set deadlines on it, whatever happens.",
-			"Return the error, and leave the rest to the caller.",
-		)
+	switch {
+	case w.did != "":
+		onlyLent(c)
 		c.Fail("WriteMessage called %s on the writer, which belongs to the caller", w.did)
+	case w.changed:
+		payloadIsTheCallers(c)
+		c.Fail("WriteMessage has changed the payload, or the bytes behind it, when it called Write")
+	case w.again > 0:
+		c.Rule(
+			"A Write that has taken n bytes has sent them: only the rest is missing.",
+			"Go on with p = p[n:], or return an error such as io.ErrShortWrite.",
+		)
+		c.Fail("WriteMessage offered the writer %d bytes when the message had %d left", w.again, w.left)
 	}
 }
 

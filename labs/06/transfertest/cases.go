@@ -22,6 +22,15 @@ import (
 
 const maxHeader = 64 << 10 // bytes of JSON
 
+// anyBytes is what a text would not have: ends of lines as on Windows, zeros, and all other bytes.
+var anyBytes = func() string {
+	text := "line\r\nline\n\x1a"
+	for i := range 256 {
+		text += string([]byte{byte(i)})
+	}
+	return text
+}()
+
 var (
 	errBroken = errors.New("the suite broke off the payload")
 	long      = strings.Repeat("socket ", 14_000)
@@ -35,10 +44,17 @@ func (s suite) describe(c *check.C) {
 		{"of 5 bytes", &source{data: "hello", endsLate: true}},
 		{"of 0 bytes", &source{}},
 		{"whose md5 begins with a zero", &source{data: zeroFirst(), endsLate: true}},
-		{"of 98000 bytes, at most 1000 in each Read", &source{data: long, most: 1000}},
+		{"of 98000 bytes, at most 1000 in each Read", &source{data: long, most: 1000, endsLate: true}},
 		{"of 98000 bytes, the last of which come together with io.EOF", &source{data: long}},
+		{
+			"of 98000 bytes; every second Read returns 0 bytes and no error",
+			&source{data: long, hesitates: true, endsLate: true},
+		},
 	} {
 		c.Variation("a payload %s", v.says)
+		if v.src.hesitates || !v.src.endsLate && v.src.len() > 0 {
+			c.Rule(oddReads("payload"))
+		}
 		size, sum, err := s.callDescribe(c, v.src)
 		c.WantNil("Describe", err)
 		if size != v.src.len() {
@@ -48,7 +64,6 @@ func (s suite) describe(c *check.C) {
 		if v.src.at != 0 {
 			c.Fail("the payload now stands at byte %d: what is sent begins there", v.src.at)
 		}
-		v.src.wantOpen(c, "Describe")
 	}
 	c.Variation("a payload that fails after 5 of 98000 bytes")
 	_, _, err := s.callDescribe(c, &source{data: long, fails: errBroken, failsAt: 5})
@@ -69,19 +84,22 @@ func zeroFirst() string {
 	}
 }
 
+// callDescribe calls Describe, which has to leave the payload open, whatever it returns.
 func (s suite) callDescribe(c *check.C, payload *source) (size int64, sum string, err error) {
 	c.Do("Describe(payload)", func() { size, sum, err = s.lab.Describe(payload) })
 	c.Step("Describe(payload) returned %d, %q, %s", size, sum, check.Err(err))
+	payload.wantOpen(c, "Describe")
 	return size, sum, err
 }
 
+// callSend calls Send, which has to leave w and the payload open, whatever it returns.
 func (s suite) callSend(
 	c *check.C,
 	w io.Writer,
 	name string,
 	size int64,
 	sum string,
-	payload io.Reader,
+	payload *source,
 ) (err error) {
 	what := fmt.Sprintf("Send(w, %s, %d, %q, payload)", brief(name), size, sum)
 	lent := &lentWriter{Writer: w}
@@ -93,6 +111,7 @@ func (s suite) callSend(
 	if lent.did != "" {
 		c.Fail("Send called %s on the connection, which belongs to the caller: leave it alone", lent.did)
 	}
+	payload.wantOpen(c, "Send")
 	return err
 }
 
@@ -139,6 +158,7 @@ func (s suite) send(c *check.C) {
 		{"long.txt", long, "MD5 unknown", ""},
 		{"./a//b/../c.txt", "hello", "md5", ""},
 		{"growing.log", "hello", sumOf("hello"), ", and more that was not there when it was described"},
+		{"lines", anyBytes, sumOf(anyBytes), ""},
 	} {
 		c.Variation("a new connection; a payload of %d bytes%s", len(v.payload), v.beyond)
 		conn, peer := c.Connect()
@@ -148,7 +168,7 @@ func (s suite) send(c *check.C) {
 			v.name,
 			int64(len(v.payload)),
 			v.sum,
-			&source{data: v.payload + v.beyond, most: 50_000},
+			&source{data: v.payload + v.beyond, most: 50_000, endsLate: true},
 		)
 		c.WantNil("Send", err)
 		c.Settle()
@@ -156,6 +176,22 @@ func (s suite) send(c *check.C) {
 		c.WantBytes("behind the header", payload, []byte(v.payload))
 	}
 	s.headerOf(c, maxHeader)
+	for _, v := range []struct {
+		says string
+		src  *source
+	}{
+		{"the last of which come together with io.EOF", &source{data: "hello", most: 3}},
+		{
+			"of which every second Read returns none, and no error",
+			&source{data: "hello", most: 3, hesitates: true, endsLate: true},
+		},
+	} {
+		c.Variation("a payload of 5 bytes, %s", v.says)
+		c.Rule(oddReads("payload"))
+		w := c.Writer(&fault.Writer{})
+		c.WantNil("Send", s.callSend(c, w, "x", 5, "", v.src))
+		c.WantBytes("behind the header", s.wantHeader(c, w.Taken(), "x", 5, ""), []byte("hello"))
+	}
 
 	c.Variation("a new connection; two transfers")
 	conn, peer := c.Connect()
@@ -164,7 +200,6 @@ func (s suite) send(c *check.C) {
 		err := s.callSend(c, conn, payload+".txt", src.len(), sumOf(payload), src)
 		c.WantNil("Send", err)
 		wantUntouched(c, "Send", peer)
-		src.wantOpen(c, "Send")
 	}
 	c.Settle()
 	first := s.wantHeader(c, peer.Received(), "one.txt", 3, sumOf("one"))
@@ -179,14 +214,14 @@ func (s suite) send(c *check.C) {
 func (s suite) headerOf(c *check.C, size int) {
 	c.Variation("a payload of 5 bytes, and a short name")
 	w := c.Writer(&fault.Writer{})
-	c.WantNil("Send", s.callSend(c, w, "x", 5, "", &hesitant{data: []byte("hello")}))
+	c.WantNil("Send", s.callSend(c, w, "x", 5, "", &source{data: "hello", endsLate: true}))
 	c.WantBytes("behind the header", s.wantHeader(c, w.Taken(), "x", 5, ""), []byte("hello"))
 	rest := len(w.Taken()) - 4 - len("hello") - len("x")
 
 	c.Variation("a payload of 5 bytes, and a name that makes the header %d bytes long", size)
 	name := strings.Repeat("x", size-rest)
 	w = c.Writer(&fault.Writer{})
-	err := s.callSend(c, w, name, 5, "", &hesitant{data: []byte("hello")})
+	err := s.callSend(c, w, name, 5, "", &source{data: "hello", endsLate: true})
 	if size <= maxHeader {
 		c.WantNil("Send", err)
 		c.WantBytes("behind the header", s.wantHeader(c, w.Taken(), name, 5, ""), []byte("hello"))
@@ -219,15 +254,15 @@ func (s suite) wantHeader(c *check.C, data []byte, name string, size int64, sum 
 	text := data[4 : 4+n]
 	c.WantText("the keys of the JSON", keys(c, text), "file_name total_size md5")
 	var h struct {
-		FileName  string      `json:"file_name"`
-		TotalSize json.Number `json:"total_size"`
-		MD5       string      `json:"md5"`
+		FileName  string          `json:"file_name"`
+		TotalSize json.RawMessage `json:"total_size"`
+		MD5       string          `json:"md5"`
 	}
 	if err := json.Unmarshal(text, &h); err != nil {
 		c.Fail("the header is not as it should be: %v", err)
 	}
 	c.WantText("file_name", h.FileName, name)
-	c.WantText("total_size", h.TotalSize.String(), fmt.Sprint(size))
+	c.WantText("total_size", string(h.TotalSize), fmt.Sprint(size))
 	c.WantText("md5", h.MD5, sum)
 	return data[4+n:]
 }
@@ -267,19 +302,44 @@ func keys(c *check.C, text []byte) string {
 func (s suite) badSend(c *check.C) {
 	const name = "report.txt"
 	sum := sumOf("hello")
-	hello := func() io.Reader { return &source{data: "hello", most: 2} }
+	hello := func() *source { return &source{data: "hello", most: 2, endsLate: true} }
 
 	c.Variation("a writer that takes everything")
 	good := c.Writer(&fault.Writer{})
 	c.WantNil("Send", s.callSend(c, good, name, 5, sum, hello()))
 	whole := good.Taken()
 
-	for _, room := range []int{0, 2, 20, len(whole) - 5, len(whole) - 3} {
-		c.Variation("a writer that takes %d of %d bytes and then fails", room, len(whole))
-		w := c.Writer(&fault.Writer{Room: room, Err: errors.New("the cable is cut")})
+	fails := func(w *fault.Writer, says string) {
+		c.Variation("a writer that takes %d of %d bytes and then fails%s", w.Room, len(whole), says)
+		w = c.Writer(w)
 		c.WantError("Send", s.callSend(c, w, name, 5, sum, hello()), w.Err)
 		if w.Tried() > 0 {
 			c.Fail("after the error Send offered the writer %d bytes more", w.Tried())
+		}
+	}
+	for _, room := range []int{0, 2, 20, len(whole) - 5, len(whole) - 3} {
+		fails(&fault.Writer{Room: room, Err: errors.New("the cable is cut")}, "")
+	}
+	for _, room := range []int{4, len(whole) - 5} {
+		fails(
+			&fault.Writer{Room: room, Full: true, Err: errors.New("the cable is cut")},
+			": the error comes with the last byte that is taken",
+		)
+	}
+	for _, err := range []error{os.ErrDeadlineExceeded, net.ErrClosed, syscall.EINTR, syscall.EAGAIN} {
+		fails(&fault.Writer{Room: 20, Err: err}, fmt.Sprint(": ", err))
+		fails(&fault.Writer{Room: len(whole) - 3, Err: err}, fmt.Sprint(": ", err))
+	}
+	for at := range good.Calls() {
+		c.Variation("a writer that takes half of what call %d brings, returns no error, and takes the rest", at+1)
+		c.Rule(
+			"A Write may take fewer bytes than it is given, those of the length among them.",
+			"Look at n as well as at err. binary.Write and fmt.Fprint do not look at n: put the length in front "+
+				"of the JSON, and write both with one Write.",
+		)
+		w := &halfOnce{Writer: c.Writer(&fault.Writer{}), left: at}
+		if s.callSend(c, w, name, 5, sum, hello()) == nil {
+			c.WantBytes("Send returned nil; taken by the writer", w.Taken(), whole)
 		}
 	}
 	for _, most := range []int{1, 30} {
@@ -310,18 +370,23 @@ func (s suite) badSend(c *check.C) {
 	}
 	wantUntouched(c, "Send", peer)
 
-	c.Variation("a payload that fails after 3 of 5 bytes")
-	w := c.Writer(&fault.Writer{})
-	c.WantError(
-		"Send",
-		s.callSend(c, w, name, 5, sum, &source{data: "hello", fails: errBroken, failsAt: 3}),
-		errBroken,
-	)
+	for _, err := range []error{errBroken, os.ErrDeadlineExceeded, syscall.EAGAIN} {
+		c.Variation("a payload that fails after 3 of 5 bytes: %v", err)
+		got := s.callSend(
+			c,
+			c.Writer(&fault.Writer{}),
+			name,
+			5,
+			sum,
+			&source{data: "hello", fails: err, failsAt: 3},
+		)
+		c.WantError("Send", got, err)
+	}
 
 	s.headerOf(c, maxHeader+1)
 
 	c.Variation("a payload of 5 bytes, where 8 are announced")
-	w = c.Writer(&fault.Writer{})
+	w := c.Writer(&fault.Writer{})
 	if s.callSend(c, w, name, 8, sum, hello()) == nil {
 		c.Fail("Send returned no error, and the other side waits for 3 bytes more")
 	}
@@ -331,6 +396,7 @@ func (s suite) badSend(c *check.C) {
 	}{
 		{"a size of -5", name, -5},
 		{"a name of 22000 Chinese characters", strings.Repeat("文", 22_000), 5},
+		{"a name of 40000 quotation marks, which JSON writes as two bytes each", strings.Repeat(`"`, 40_000), 5},
 	} {
 		c.Variation("%s", v.says)
 		w := c.Writer(&fault.Writer{})
@@ -389,6 +455,12 @@ func (s suite) receive(c *check.C) {
 			fmt.Sprintf(`{"md5":%q,"owner":{"name":["root"]},"total_size":5,"file_name":"a.txt"}`,
 				sumOf("hello")), "hello",
 		},
+		{
+			"a file_name with an escape of JSON's", "a.txt",
+			fmt.Sprintf(`{"file_name":"\u0061.txt","total_size":5,"md5":%q}`, sumOf("hello")), "hello",
+		},
+		{"a name with an accent that is a character of its own", "u\u0308.txt", "", "hello"},
+		{"a file with bytes of all kinds, line ends of Windows among them", "lines", "", anyBytes},
 		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : "+
 			"\"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
 		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded, "hello"},
@@ -414,7 +486,38 @@ func (s suite) receive(c *check.C) {
 	if _, _, err := s.callReceive(c, conn, filepath.Join(outer, "nowhere"), nil); err == nil {
 		c.Fail("there is no folder to store the file in, and Receive returned no error")
 	}
-	wantFiles(c, outer)
+	wantFiles(c, outer, "inbox/")
+	s.relative(c)
+}
+
+// relative receives two transfers into a new folder that is named from the working directory on.
+func (s suite) relative(c *check.C) {
+	_, dir := folder(c)
+	dir = filepath.Join(dir, "below") // deeper than the others, so that no path fits by accident
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		c.NotGraded("a folder in a temporary folder could not be made: %v", err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return
+	}
+	relative, err := filepath.Rel(here, dir)
+	if err != nil {
+		return // as on Windows, where the folder may be on another drive
+	}
+	c.Variation("a new connection; two transfers, into a folder with a relative path")
+	c.Rule(
+		"A relative path begins at the working directory, which is that of the whole program and stays.",
+		"Leave out os.Chdir: join dir and the name, or open dir with os.OpenRoot.",
+	)
+	conn, peer := c.Connect()
+	for _, name := range []string{"one.txt", "two.txt"} {
+		data, _ := transfer(name, "hello")
+		send(c, peer, fault.Whole, data)
+		_, _, err := s.callReceive(c, conn, relative, peer)
+		c.WantNil("Receive", err)
+		wantStored(c, dir, name, "hello")
+	}
 }
 
 func (s suite) pieces(c *check.C) {
@@ -438,11 +541,18 @@ func (s suite) pieces(c *check.C) {
 		}
 		s.wantReceived(c, conn, dir, "b.txt", "hello", peer)
 	}
-	s.oddReads(c, dir)
+	s.odd(c, dir)
 }
 
-// oddReads are what io.Reader allows and a connection does not do.
-func (s suite) oddReads(c *check.C, dir string) {
+// oddReads returns the rule and the hint about what io.Reader allows and a connection does not do.
+func oddReads(what string) (rule, hint string) {
+	return what + " is any io.Reader: bytes count, whatever error comes with them, and 0 bytes without " +
+			"an error are no end.",
+		"io.Copy, io.CopyN and io.ReadFull know all this. In a loop of your own use the n bytes first, " +
+			"then look at the error, and read on after 0, nil."
+}
+
+func (s suite) odd(c *check.C, dir string) {
 	data, at := transfer("a.txt", long[:300])
 	for _, v := range []struct {
 		says string
@@ -454,36 +564,13 @@ func (s suite) oddReads(c *check.C, dir string) {
 		},
 		{
 			"returns 0 bytes and no error before each byte",
-			&hesitant{data: data},
+			&source{data: string(data), most: 1, hesitates: true, endsLate: true},
 		},
 	} {
 		c.Variation("a reader that is not a connection, and %s", v.says)
-		c.Rule(
-			"r is any io.Reader: bytes count, whatever error comes with them, and 0 bytes without "+
-				"an error are no end.",
-			"io.ReadFull and io.CopyN know all this. In a loop of your own use the n bytes first, "+
-				"then look at the error, and read on after 0, nil.",
-		)
+		c.Rule(oddReads("r"))
 		s.wantReceived(c, v.r, dir, "a.txt", long[:300], nil)
 	}
-}
-
-// hesitant is a reader that returns nothing every second time, and else a byte.
-type hesitant struct {
-	data  []byte
-	calls int
-}
-
-func (h *hesitant) Read(p []byte) (int, error) {
-	if h.calls++; len(h.data) > 0 && h.calls%2 == 1 {
-		return 0, nil
-	}
-	if len(h.data) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, h.data[:1])
-	h.data = h.data[n:]
-	return n, nil
 }
 
 func (s suite) ends(c *check.C) {
@@ -575,20 +662,36 @@ func (s suite) refused(c *check.C) {
 	for _, v := range []struct{ says, text string }{
 		{"JSON that ends too early", `{"file_name": "a.txt", "total_`},
 		{"no JSON at all", ""},
+		{"a word behind the object", `{"file_name": "a.txt", "total_size": 5} x`},
+		{"a brace too many behind the object", `{"file_name": "a.txt", "total_size": 5}}`},
 		{"JSON that is not an object", `["a.txt", 5]`},
+		{"the word null instead of an object", `null`},
 		{"an object inside a list", `[{"file_name": "a.txt", "total_size": 5}]`},
 		{"a byte order mark in front of the object", "\ufeff" + `{"file_name": "a.txt", "total_size": 5}`},
 		{"no total_size", `{"file_name": "a.txt", "md5": "md5"}`},
 		{"a total_size of null", `{"file_name": "a.txt", "total_size": null}`},
+		{"a total_size of true", `{"file_name": "a.txt", "total_size": true}`},
 		{"a total_size of -5", `{"file_name": "a.txt", "total_size": -5}`},
 		{"a total_size that is text", `{"file_name": "a.txt", "total_size": "5"}`},
 		{"a total_size of 5.5", `{"file_name": "a.txt", "total_size": 5.5}`},
 		{"a total_size of 2 to the power of 63", `{"file_name": "a.txt", "total_size": 9223372036854775808}`},
 		{"a file_name that is a number", `{"file_name": 7, "total_size": 5}`},
+		{"a file_name of null", `{"file_name": null, "total_size": 5}`},
 		{"no file_name", `{"total_size": 5}`},
 		{"a file_name in GBK, where JSON is UTF-8", "{\"file_name\": \"\xd6\xd0.txt\", \"total_size\": 5}"},
+		{
+			"text that is not UTF-8 under a key that Receive does not know",
+			"{\"file_name\": \"a.txt\", \"total_size\": 5, \"owner\": \"\xd6\xd0\"}",
+		},
 	} {
 		c.Variation("a new connection; a header with %s", v.says)
+		if strings.Contains(v.says, "behind") {
+			c.Rule(
+				"All bytes of the header together are one JSON object, with nothing but white space around it.",
+				"A json.Decoder stops behind the first value. json.Unmarshal looks at everything, and so does "+
+					"json.Valid.",
+			)
+		}
 		s.refuse(c, dir, frame(v.text, "hello"), 4+len(v.text))
 	}
 	c.Variation("a new connection; a header of 65537 bytes")
@@ -645,6 +748,18 @@ func (s suite) verified(c *check.C) {
 			"the same in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`, "transfer 900 to you",
 			false, true,
 		},
+		{
+			"an md5 of which only the first digit is wrong", `, "md5": "` + other(sum[:1]) + sum[1:] + `"`,
+			"transfer 100 to you", false, true,
+		},
+		{
+			"an md5 of which only the last digit is wrong", `, "md5": "` + sum[:31] + other(sum[31:]) + `"`,
+			"transfer 100 to you", false, true,
+		},
+		{
+			"98000 bytes, of which the last was changed on the way", `, "md5": "` + sumOf(long) + `"`,
+			long[:len(long)-1] + "!", false, true,
+		},
 		{"an md5 that is right", `, "md5": "` + sum + `"`, "transfer 100 to you", true, false},
 		{
 			"an md5 that is right, in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`,
@@ -688,17 +803,32 @@ func (s suite) verified(c *check.C) {
 	}
 }
 
+// other returns another hexadecimal digit.
+func other(digit string) string {
+	if digit == "0" {
+		return "1"
+	}
+	return "0"
+}
+
 func (s suite) names(c *check.C) {
 	outer, dir := folder(c)
 	for _, name := range []string{
 		"../escaped.txt", "../../escaped.txt", "a/../../escaped.txt",
-		"./../escaped.txt", "../inbox-escaped.txt", "/escaped.txt", "..", ".", "",
+		"./../escaped.txt", "../inbox-escaped.txt", "/escaped.txt", "..", ".", "", "a/..",
 	} {
 		c.Variation("a new connection; a file_name of %q", name)
 		s.refuseName(c, outer, dir, name)
 	}
 	c.Variation("a new connection; a file_name that is the whole path of a file outside of the folder")
 	s.refuseName(c, outer, dir, filepath.Join(os.TempDir(), "socketbook-escaped.txt"))
+
+	kept := filepath.Join(outer, "kept.txt")
+	place(c, kept, "what was there before")
+	c.Variation("a new connection; a file_name of \"../kept.txt\", which is there already")
+	s.refuseName(c, outer, dir, "../kept.txt")
+	c.WantNil("removing the file", os.Remove(kept))
+	s.folderOfThatName(c, dir)
 
 	for _, name := range []string{"a..b.txt", "..hidden", ".profile", strings.Repeat("x", 200)} {
 		c.Variation("a new connection; a file_name of %q, which stays in the folder", name)
@@ -710,6 +840,29 @@ func (s suite) names(c *check.C) {
 	s.backslash(c, dir)
 	s.link(c, outer, dir)
 	s.beside(c)
+}
+
+// folderOfThatName sends a file with the name of a folder that is not empty.
+func (s suite) folderOfThatName(c *check.C, dir string) {
+	below := filepath.Join(dir, "reports")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		c.NotGraded("a folder in a temporary folder could not be made: %v", err)
+	}
+	place(c, filepath.Join(below, "kept.txt"), "what was there before")
+	c.Variation("a new connection; a file_name of \"reports\", which is a folder with a file in it")
+	c.Rule(
+		"A file is replaced by one of the same name. A folder stays, with all that is in it.",
+		"os.Rename and os.Remove refuse a folder that is not empty; os.RemoveAll does not.",
+	)
+	conn, peer := c.Connect()
+	data, _ := transfer("reports", "hello")
+	send(c, peer, fault.Whole, data)
+	_, _, err := s.callReceive(c, conn, dir, peer)
+	wantFiles(c, dir, "reports/kept.txt")
+	if err == nil {
+		c.Fail("the folder is still there, and Receive returned no error")
+	}
+	c.WantNil("removing the folder", os.RemoveAll(below))
 }
 
 // backslash sends a name that is one on Unix and leads into a folder on Windows. It may be refused, and not
@@ -746,10 +899,18 @@ func (s suite) refuseName(c *check.C, outer, dir, name string) {
 	send(c, peer, fault.Whole, data)
 	_, err := os.Lstat(outside)
 	before := err == nil
+	was := files(c, outer)
 	_, _, rerr := s.callReceive(c, conn, dir, peer)
-	for _, written := range files(c, outer) {
-		path, _ := filepath.Rel(dir, filepath.Join(outer, written))
-		c.Fail("Receive stored the payload: the file is %s, seen from the folder", filepath.ToSlash(path))
+	is := files(c, outer)
+	for _, file := range slices.Concat(was, is) {
+		path, _ := filepath.Rel(dir, filepath.Join(outer, file))
+		path = filepath.ToSlash(path)
+		switch {
+		case !slices.Contains(is, file):
+			c.Fail("Receive removed a file: it was %s, seen from the folder", path)
+		case !slices.Contains(was, file):
+			c.Fail("Receive stored the payload: the file is %s, seen from the folder", path)
+		}
 	}
 	if _, err := os.Lstat(outside); err == nil && !before {
 		os.Remove(outside)
@@ -808,10 +969,11 @@ func (s suite) meanwhile(c *check.C) (names []string) {
 		"Receive to wait for the rest",
 		func() bool { return call.Ended() || c.Resting() || peer.Conn().Did().Timed },
 	)
-	names = slices.DeleteFunc(
-		files(c, dir),
-		func(name string) bool { return name == "a.txt" || strings.Contains(name, "/") },
-	)
+	for _, file := range files(c, dir) {
+		if name, _, _ := strings.Cut(file, "/"); name != "a.txt" { // perhaps a folder
+			names = append(names, name)
+		}
+	}
 	send(c, peer, fault.Whole, data[at+30:])
 	call.Wait()
 	c.Step("Receive(conn, dir) returned %s", check.Err(err))
@@ -872,7 +1034,7 @@ func (s suite) beside(c *check.C) {
 		strings.Join(neighbours, ", "),
 	)
 	conn, peer := c.Connect()
-	data, _ := transfer("a.txt", "hello")
+	data, _ := transfer("a.txt", long[:60]) // as in meanwhile: a name may be made from the header
 	send(c, peer, fault.Whole, data)
 	_, _, err := s.callReceive(c, conn, dir, peer)
 	if got, err := os.ReadFile(private); err != nil || string(got) != kept {
@@ -887,7 +1049,7 @@ func (s suite) beside(c *check.C) {
 	c.WantNil("Receive", err)
 	got, err := os.ReadFile(filepath.Join(dir, "a.txt"))
 	c.WantNil("reading the file", err)
-	c.WantBytes("the file a.txt", got, []byte("hello"))
+	c.WantBytes("the file a.txt", got, []byte(long[:60]))
 	wantFiles(c, dir, slices.Sorted(slices.Values(append([]string{"a.txt"}, neighbours...)))...)
 }
 
@@ -904,9 +1066,10 @@ func (s suite) long(c *check.C) {
 		_, _, err := s.callReceive(c, conn, dir, peer)
 		c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
 
-		c.Variation("a payload of %d bytes, which fails after 5", size)
+		const some = 2 * allowed // so that w has got the header, whatever is held back
+		c.Variation("a payload of %d bytes, which fails after %d", size, some)
 		w := &sink{}
-		err = s.callSend(c, w, "film.mkv", size, "", &source{size: size, fails: errBroken, failsAt: 5})
+		err = s.callSend(c, w, "film.mkv", size, "", &source{size: size, fails: errBroken, failsAt: some})
 		c.WantError("Send", err, errBroken)
 		s.wantHeader(c, w.head, "film.mkv", size, "")
 	}
@@ -914,40 +1077,46 @@ func (s suite) long(c *check.C) {
 
 // longDescribe looks at what is in use when the last byte has been read.
 func (s suite) longDescribe(c *check.C) {
-	const size = 6 << 20
 	c.Variation("a payload of %d MiB", size>>20)
-	var before, held int64
-	src := &source{size: size, most: 64 << 10}
-	src.look = func(at int64) error {
-		switch {
-		case before == 0:
-			before = c.InUse()
-		case at == size && held == 0:
-			held = c.InUse() - before
-		}
-		return nil
-	}
+	src, held := s.pouring(c)
 	_, _, err := s.callDescribe(c, src)
 	c.WantNil("Describe", err)
-	if held > size/2 {
-		c.Fail("at the end of the payload more than %d MiB of it are still in memory", size/2>>20)
-	}
-	src = s.atOnce(c)
-	s.callDescribe(c, src)
+	wantPoured(c, *held)
 	src.wantLittle(c)
 }
 
-// atOnce is a payload of which one Read returns as much as it is asked for.
-func (s suite) atOnce(c *check.C) *source {
-	const size = 3 << 20
-	c.Variation("a payload of %d MiB, of which a Read returns as much as there is room for", size>>20)
-	return &source{size: size, endsLate: true}
+const (
+	allowed = 1 << 20 // bytes of a payload that may be in memory
+	size    = 4 << 20 // bytes of one that is looked at as it comes
+)
+
+const zerosSum = "b5cfa9d6c8febd618f91ac2843d50a1c" // the md5 of so many zeros
+
+// pouring returns a payload that measures how much of it is in use when the last byte has been read.
+func (s suite) pouring(c *check.C) (src *source, held *int64) {
+	held = new(int64)
+	before := int64(0)
+	return &source{size: size, endsLate: true, look: func(at int64) error {
+		switch {
+		case before == 0:
+			before = c.InUse()
+		case at == size && *held == 0:
+			*held = c.InUse() - before
+		}
+		return nil
+	}}, held
+}
+
+func wantPoured(c *check.C, held int64) {
+	if held > size/2 {
+		c.Fail("at the end of the payload more than %d MiB of it are still in memory", size/2>>20)
+	}
 }
 
 const (
-	announced = 256 << 20 // bytes; a payload that is not worth storing
-	comes     = 3 << 20   // bytes of it
-	pending   = 2 << 20   // bytes; twice what the README allows, because something is always under way
+	announced = 256 << 20   // bytes; a payload that is not worth storing
+	comes     = 3 << 20     // bytes of it
+	pending   = 2 * allowed // bytes; because something is always under way
 )
 
 // passing returns the beginning of a payload that watches how much of it has got through.
@@ -989,8 +1158,10 @@ func (s suite) longSend(c *check.C) {
 	s.wantPassed(c, *fails, allocated)
 	c.WantError("Send", err, errBroken)
 
-	src = s.atOnce(c)
-	c.WantNil("Send", s.callSend(c, &sink{}, "film.mkv", src.len(), "", src))
+	c.Variation("a payload of %d MiB", size>>20)
+	src, held := s.pouring(c)
+	c.WantNil("Send", s.callSend(c, &sink{}, "film.mkv", size, "", src))
+	wantPoured(c, *held)
 	src.wantLittle(c)
 }
 
@@ -1007,10 +1178,16 @@ func (s suite) longReceive(c *check.C, dir string) {
 	s.wantPassed(c, *fails, allocated)
 	c.WantError("inside a transfer", err, io.ErrUnexpectedEOF)
 
-	src = s.atOnce(c)
-	r = io.MultiReader(bytes.NewReader(frame(header("film.mkv", src.len(), ""), "")), src)
-	_, _, err = s.callReceive(c, r, dir, nil)
+	c.Variation("a payload of %d MiB, with its md5", size>>20)
+	src, held := s.pouring(c)
+	text := header("film.mkv", size, zerosSum)
+	r = io.MultiReader(bytes.NewReader(frame(text, "")), src)
+	most := largest(func() { _, _, err = s.callReceive(c, r, dir, nil) })
 	c.WantNil("Receive", err)
+	wantPoured(c, *held)
+	if most > 2*allowed {
+		c.Fail("Receive allocated %d KiB at once; %d KiB of the payload may be in memory", most>>10, allowed>>10)
+	}
 	src.wantLittle(c)
 }
 

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -101,17 +102,19 @@ func quoted(b []byte) string {
 
 // source is a payload: data, and then zeros up to size. The zero value is empty.
 type source struct {
-	data     string
-	size     int64 // if it is more than data has
-	most     int   // bytes that one Read returns; 0 means as many as fit
-	endsLate bool  // io.EOF comes with a Read of its own, as bytes.Reader does it, and not with the last bytes
-	fails    error // instead of the byte at failsAt
-	failsAt  int64
-	seekErr  error
-	look     func(at int64) error // called by each Read that reaches this place
+	data      string
+	size      int64 // if it is more than data has
+	most      int   // bytes that one Read returns; 0 means as many as fit
+	endsLate  bool  // io.EOF comes with a Read of its own, as bytes.Reader does it, and not with the last bytes
+	hesitates bool  // the first Read, and every second one, returns 0 bytes and no error
+	fails     error // instead of the byte at failsAt
+	failsAt   int64
+	seekErr   error
+	look      func(at int64) error // called by each Read that reaches this place
 
 	mu      sync.Mutex
 	at      int64
+	reads   int
 	largest int  // bytes that one Read has returned at most
 	broken  bool // errBroken was returned
 	closed  bool
@@ -138,8 +141,8 @@ func (s *source) wantOpen(c *check.C, function string) {
 func (s *source) wantLittle(c *check.C) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.largest > 1<<20 {
-		c.Fail("one Read took %d KiB of the payload into memory; 1024 KiB are allowed", s.largest>>10)
+	if s.largest > allowed {
+		c.Fail("one Read took %d KiB of the payload into memory; %d KiB are allowed", s.largest>>10, allowed>>10)
 	}
 }
 
@@ -160,6 +163,9 @@ func (s *source) Read(p []byte) (int, error) {
 	end := s.len()
 	if s.fails != nil {
 		end = s.failsAt
+	}
+	if s.reads++; s.hesitates && s.reads%2 == 1 {
+		return 0, nil
 	}
 	if s.most > 0 {
 		p = p[:min(len(p), s.most)]
@@ -210,6 +216,19 @@ func (s *source) Seek(offset int64, whence int) (int64, error) {
 	}
 	s.at = offset
 	return offset, nil
+}
+
+// halfOnce is a writer of which one call takes half of its bytes, and returns no error.
+type halfOnce struct {
+	*fault.Writer
+	left int // calls before that one
+}
+
+func (w *halfOnce) Write(p []byte) (int, error) {
+	if w.left--; w.left == -1 {
+		p = p[:len(p)/2]
+	}
+	return w.Writer.Write(p)
 }
 
 // lentWriter is a writer that notes what it is not lent for.
@@ -266,14 +285,20 @@ func folder(c *check.C) (outer, inbox string) {
 	return outer, inbox
 }
 
-// files lists what lies below a folder, apart from folders, with slashes.
+// files lists what lies below a folder, with slashes: files, and folders that are empty, such as "new/".
 func files(c *check.C, folder string) (names []string) {
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			name, _ := filepath.Rel(folder, path)
-			names = append(names, filepath.ToSlash(name))
+		if err != nil || path == folder {
+			return err
 		}
-		return err
+		name, _ := filepath.Rel(folder, path)
+		name = filepath.ToSlash(name)
+		if !entry.IsDir() {
+			names = append(names, name)
+		} else if below, err := os.ReadDir(path); err == nil && len(below) == 0 {
+			names = append(names, name+"/")
+		}
+		return nil
 	})
 	if err != nil {
 		c.NotGraded("the folder of the files could not be read: %v", err)
@@ -293,6 +318,39 @@ func stored(folder string) (total int64) {
 		return nil
 	})
 	return total
+}
+
+// largest calls f and returns how many bytes of memory it has allocated at once. It asks the profile of the
+// heap, in which what is as large as a MiB is all but certain to be.
+func largest(f func()) (bytes int64) {
+	before := allocated()
+	f()
+	for stack, a := range allocated() {
+		if a.AllocObjects > before[stack].AllocObjects {
+			bytes = max(bytes, (a.AllocBytes-before[stack].AllocBytes)/(a.AllocObjects-before[stack].AllocObjects))
+		}
+	}
+	return bytes
+}
+
+// allocated is the profile of the heap, by the lines that have allocated.
+func allocated() map[[32]uintptr]runtime.MemProfileRecord {
+	runtime.GC()
+	runtime.GC() // the profile is one collection late
+	records := make([]runtime.MemProfileRecord, 1000)
+	for {
+		n, ok := runtime.MemProfile(records, true)
+		if ok {
+			records = records[:n]
+			break
+		}
+		records = make([]runtime.MemProfileRecord, n+n/2)
+	}
+	all := map[[32]uintptr]runtime.MemProfileRecord{}
+	for _, r := range records {
+		all[r.Stack0] = r
+	}
+	return all
 }
 
 // place writes a file of the suite's.

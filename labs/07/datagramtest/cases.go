@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"weak"
 
 	"socketbook/tools/check"
 )
@@ -53,8 +54,16 @@ func (w *wire) wantRequests(n int, body []byte) {
 		w.c.WantBytes("behind the first 8 bytes, which are the id", r.body, body)
 	}
 	if len(requests) != n {
-		w.c.Fail("your code sent %d datagrams, not %d", len(requests), n)
+		w.c.Fail("your code sent %s, not %d", datagrams(len(requests)), n)
 	}
+}
+
+// datagrams says how many.
+func datagrams(n int) string {
+	if n == 1 {
+		return "1 datagram"
+	}
+	return fmt.Sprintf("%d datagrams", n)
 }
 
 func (s suite) answer(c *check.C) {
@@ -62,9 +71,10 @@ func (s suite) answer(c *check.C) {
 		{hello, []byte("HELLO")},
 		{{0, 0xff}, {0xfe, 0}},
 		{long[:300], long[7:600]},
+		{[]byte(" Hello\r\n"), []byte("\tHELLO \r\n")},
 	} {
 		c.Variation("a new connection; the suite answers with %s", text(pair[1]))
-		w := s.connect(c, answered(pair[1]))
+		w := s.answering(c, pair[1])
 		answer, err := s.exchange(w, pair[0], roomy, 3, ages)
 		w.wantRequests(1, pair[0])
 		want(c, answer, err, pair[1])
@@ -77,13 +87,13 @@ func (s suite) answer(c *check.C) {
 
 func (s suite) empty(c *check.C) {
 	c.Variation("a new connection; the answer is empty")
-	w := s.connect(c, answered(nil))
+	w := s.answering(c, nil)
 	answer, err := s.exchange(w, hello, roomy, 3, ages)
 	want(c, answer, err, nil)
 	w.wantRequests(1, hello)
 
 	c.Variation("a new connection; request and answer are empty, and nothing more is allowed")
-	w = s.connect(c, answered(nil))
+	w = s.answering(c, nil)
 	answer, err = s.exchange(w, nil, 0, 3, ages)
 	want(c, answer, err, nil)
 	w.wantRequests(1, nil)
@@ -112,8 +122,16 @@ func (s suite) silence(c *check.C) {
 		) { // which a machine that stands still does not move
 			took = passed.Sub(begin)
 		}
+		if writes := w.peer.Conn().Did().Writes; writes > len(w.requests()) && writes <= tries {
+			c.Rule(
+				"A deadline that has passed ends every later call, and SetDeadline is about Write as well.",
+				"Use SetReadDeadline, or set the new deadline before Write.",
+			)
+			c.Fail("your code called Write %d times, and sent %s", writes, datagrams(len(w.requests())))
+		}
 		w.wantRequests(tries, hello)
 		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+		c.WantOpen("Exchange", w.peer.Conn())
 		if took < all {
 			c.Fail(
 				"the call was over after %v, and %d tries of %v take %v: each request is waited "+
@@ -127,7 +145,7 @@ func (s suite) silence(c *check.C) {
 		s.wantDeadlines(w, 0, all) // the second one may be counted from the beginning
 	}
 	c.Variation("a new connection; the suite answers at once")
-	w := s.connect(c, answered(hello))
+	w := s.answering(c, hello)
 	answer, err := s.exchange(w, hello, roomy, 3, ages)
 	want(c, answer, err, hello)
 	s.wantDeadlines(
@@ -135,19 +153,46 @@ func (s suite) silence(c *check.C) {
 		ages/2,
 		ages,
 	) // half: the machine may stand still between time.Now and SetReadDeadline
+
+	c.Variation("a new connection; the suite answers at once; there might be more tries than in any array")
+	w = s.answering(c, hello)
+	answer, err = s.exchange(w, hello, roomy, math.MaxInt, ages)
+	want(c, answer, err, hello)
+
+	c.Variation("a new connection; the suite answers at once, and then nobody needs conn any more")
+	w = s.answering(c, hello)
+	lent := &failing{Conn: w.conn} // which does not fail
+	kept := weak.Make(lent)
+	w.conn, lent = lent, nil
+	answer, err = s.exchange(w, hello, roomy, 3, ages)
+	want(c, answer, err, hello)
+	w.conn = nil
+	for pause := time.Millisecond; kept.Value() != nil; pause *= 2 {
+		if pause > time.Second {
+			c.Rule(
+				"What a call has started has ended when it returns. A timer with a function is such a thing: it "+
+					"would set a deadline in the middle of another call.",
+				"Stop the timer. If Stop returns false its function has begun: wait for it, and then take the "+
+					"deadline back. Keep nothing in variables outside of Exchange.",
+			)
+			c.Fail("Exchange has returned, and a timer with a function, or a variable, still holds on to conn")
+		}
+		<-time.After(pause)
+		runtime.GC()
+	}
 }
 
 // wantDeadlines ends the case unless the read deadlines, if there were any, gave from least to most, and
 // none is left.
 func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
 	conn := w.peer.Conn()
+	w.wantUntimed()
 	if got := conn.Did().Longest; got > 0 && (got < least || got > most) {
 		w.c.Fail(
 			"the longest read deadline of the call gave the answer %v, and not what wait says",
 			got.Round(time.Microsecond),
 		)
 	}
-	w.wantUntimed()
 }
 
 // wantUntimed ends the case if a deadline is left.
@@ -173,10 +218,11 @@ func (s suite) lost(c *check.C) {
 			return sent
 		})
 		c.Say("the suite loses the first %d and answers those that follow", v.lost)
-		answer, err := s.exchange(w, hello, roomy, v.tries, v.wait)
+		asks := []byte("Hello, World ")
+		answer, err := s.exchange(w, asks, roomy, v.tries, v.wait)
 		want(c, answer, err, []byte("HELLO"))
 		for _, r := range w.requests() {
-			c.WantBytes("behind the id", r.body, hello)
+			c.WantBytes("behind the id", r.body, asks)
 			if r.id != w.requests()[0].id {
 				c.Fail("the tries of one call carry different ids")
 			}
@@ -196,6 +242,7 @@ func (s suite) stale(c *check.C) {
 	})
 	_, err := s.exchange(w, []byte("one"), roomy, 1, short)
 	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+	w.wantUntimed()
 	answer, err := s.exchange(w, []byte("two"), roomy, 3, ages)
 	want(c, answer, err, []byte("fresh"))
 
@@ -217,9 +264,9 @@ func (s suite) stale(c *check.C) {
 	want(c, answer, err, []byte("second"))
 	if sent := len(w.requests()); sent > 2 {
 		c.Fail(
-			"your code sent %d datagrams for two requests that were answered at once: a stale "+
-				"answer does not end a try",
-			sent,
+			"your code sent %s for two requests that were answered at once: a stale answer does not "+
+				"end a try",
+			datagrams(sent),
 		)
 	}
 }
@@ -258,6 +305,10 @@ func closeTo(id string) []datagram {
 		wrong[i] ^= 1
 		says := fmt.Sprintf(`"FORGED" behind an id of which byte %d is wrong`, i+1)
 		all = append(all, junk(append(wrong, "FORGED"...), says))
+	}
+	turned := id[1:] + id[:1]
+	if turned != id {
+		all = append(all, junk([]byte(turned+"FORGED"), `"FORGED" behind the bytes of the id in another order`))
 	}
 	half, other := []byte(id), []byte(id)
 	for i := range 4 {
@@ -316,12 +367,12 @@ func (s suite) forged(c *check.C) {
 }
 
 // random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte in
-// common, or two bytes that are always equal, once in 10^22 times; they rise, or fall no more than once, in
+// common, or two bytes of which one tells the other, once in 10^20 times; they rise, or fall no more than once, in
 // less than one of 10^16: in either byte order 2^24 of 24! orders do.
 func (s suite) random(c *check.C) {
 	const calls = 24
 	c.Variation("a new connection; %d calls, one after the other, each of which is answered at once", calls)
-	w := s.connect(c, answered([]byte("HELLO")))
+	w := s.answering(c, []byte("HELLO"))
 	var err error
 	what := fmt.Sprintf("Exchange(conn, \"hello\", limit %d, tries 3, wait %v)", roomy, ages)
 	for i := 0; i < calls && err == nil; i++ {
@@ -334,6 +385,9 @@ func (s suite) random(c *check.C) {
 	}
 	c.Step("the first ids were %s", strings.Join(shown[:min(3, len(shown))], ", "))
 	c.WantNil("Exchange", err)
+	if len(ids) != calls {
+		c.Fail("your code sent %s in %d calls, each of which was answered at once", datagrams(len(ids)), calls)
+	}
 	all := func(same func(id string) bool) bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return !same(id) })
 	}
@@ -342,8 +396,13 @@ func (s suite) random(c *check.C) {
 			c.Fail("byte %d of the id is %02x in all %d calls: it is not random", i+1, ids[0][i], calls)
 		}
 		for k := range i {
-			if all(func(id string) bool { return id[i] == id[k] }) {
-				c.Fail("bytes %d and %d of the id are equal in all %d calls", k+1, i+1, calls)
+			if all(func(id string) bool { return id[i]^id[k] == ids[0][i]^ids[0][k] }) {
+				c.Fail(
+					"byte %d of the id tells byte %d in all %d calls: they are equal, or differ in the same bits",
+					k+1,
+					i+1,
+					calls,
+				)
 			}
 		}
 	}
@@ -404,13 +463,13 @@ func (s suite) limit(c *check.C) {
 	for _, n := range []int{100, 60_000, 0} {
 		if n > 0 {
 			c.Variation("a new connection; an answer of exactly the limit, %d bytes", n)
-			w := s.connect(c, answered(long[:n]))
+			w := s.answering(c, long[:n])
 			answer, err := s.exchange(w, hello, n, 3, ages)
 			want(c, answer, err, long[:n])
 		}
 		for _, more := range []int{n + 1, n + 5000} {
 			c.Variation("a new connection; an answer of %d bytes, where %d are allowed", more, n)
-			w := s.connect(c, answered(long[:more]))
+			w := s.answering(c, long[:more])
 			answer, err := s.exchange(w, hello, n, 3, ages)
 			switch {
 			case err == nil:
@@ -423,7 +482,12 @@ func (s suite) limit(c *check.C) {
 		}
 	}
 	c.Variation("a new connection; the limit is the largest int")
-	w := s.connect(c, answered(hello))
+	c.Rule(
+		"limit may be as large as an int can be. No datagram is, so that no answer is over this limit.",
+		"limit+8 is negative then, and make([]byte, limit) panics. Compare n-8 with limit, and make room for "+
+			"65507 bytes, whatever limit says.",
+	)
+	w := s.answering(c, hello)
 	answer, err := s.exchange(w, hello, math.MaxInt, 3, ages)
 	want(c, answer, err, hello)
 
@@ -458,19 +522,19 @@ func (s suite) flood(c *check.C) {
 
 func (s suite) broken(c *check.C) {
 	c.Variation("a new connection that is closed before the call")
-	w := s.connect(c, answered(hello))
+	w := s.answering(c, hello)
 	w.conn.Close()
 	_, err := s.exchange(w, hello, roomy, 3, short)
 	c.WantError("conn is closed", err, net.ErrClosed)
 	s.wantOneWrite(w)
 
 	c.Variation("a new connection; the largest request that fits into a datagram")
-	w = s.connect(c, answered(hello))
+	w = s.answering(c, hello)
 	answer, err := s.exchange(w, long[:largest], roomy, 3, ages)
 	want(c, answer, err, hello)
 
 	c.Variation("a new connection; a request of one byte more than fits into a datagram")
-	w = s.connect(c, answered(hello))
+	w = s.answering(c, hello)
 	_, err = s.exchange(w, long[:largest+1], roomy, 3, short)
 	if err == nil || check.Is(err, os.ErrDeadlineExceeded) {
 		c.Fail(
@@ -499,7 +563,7 @@ func (s suite) broken(c *check.C) {
 	c.WantOpen("Exchange", w.peer.Conn())
 
 	c.Variation("a new connection; an answer of 101 bytes, where 100 are allowed")
-	w = s.connect(c, answered(long[:101]))
+	w = s.answering(c, long[:101])
 	s.exchange(w, hello, 100, 3, ages) // what it returns is for another case
 	w.wantUntimed()
 	c.WantOpen("Exchange", w.peer.Conn())
@@ -519,13 +583,19 @@ func (s suite) broken(c *check.C) {
 		return
 	}
 	c.Variation("a new connection; nobody has the port any more")
-	w = s.connect(c, answered(hello))
+	w = s.answering(c, hello)
 	w.peer.Leave()
 	_, err = s.exchange(w, hello, roomy, 3, ages)
 	c.WantError("nobody has the port", err, syscall.ECONNREFUSED)
 	s.wantOneWrite(w)
 	w.wantUntimed()
 	c.WantOpen("Exchange", w.peer.Conn())
+
+	c.Variation("a new connection; nobody has the port any more, and the first try is the last one")
+	w = s.answering(c, hello)
+	w.peer.Leave()
+	_, err = s.exchange(w, hello, roomy, 1, ages)
+	c.WantError("nobody has the port", err, syscall.ECONNREFUSED)
 }
 
 // failing is a connection of which a Write fails, or every Read after the first Write.
@@ -589,7 +659,7 @@ func (s suite) anyError(c *check.C) {
 	} {
 		for _, call := range []string{"Write", "Read"} {
 			c.Variation("a new connection; the first %s fails: %v", call, err)
-			w := s.connect(c, answered(hello))
+			w := s.answering(c, hello)
 			f := &failing{Conn: w.conn, call: call, err: err}
 			w.conn = f
 			_, got := s.exchange(w, hello, roomy, 3, ages)

@@ -77,6 +77,13 @@ func (s suite) connect(c *check.C, script func(i int, r request) []datagram) *wi
 	return w
 }
 
+// answering begins a conversation in which every request is answered with the same body.
+func (s suite) answering(c *check.C, body []byte) *wire {
+	w := s.connect(c, answered(body))
+	c.Say("the suite answers each request with one datagram, at once")
+	return w
+}
+
 // answered answers every request with the same body.
 func answered(body []byte) func(int, request) []datagram {
 	return func(_ int, r request) []datagram { return []datagram{reply(r, body)} }

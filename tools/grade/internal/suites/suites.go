@@ -17,6 +17,9 @@ import (
 	"socketbook/labs/11/statestest"
 	"socketbook/labs/12/roomtest"
 	"socketbook/labs/13/reliabletest"
+	"socketbook/labs/14/filestest"
+	"socketbook/labs/15/patiencetest"
+	"socketbook/labs/16/fortresstest"
 )
 
 // All is in the order of the labs. go test ./tools/grade/internal/suites -update writes this file.
@@ -34,6 +37,9 @@ var All = []remote.Suite{
 	remote.Of(statestest.Suite),
 	remote.Of(roomtest.Suite),
 	remote.Of(reliabletest.Suite),
+	remote.Of(filestest.Suite),
+	remote.Of(patiencetest.Suite),
+	remote.Of(fortresstest.Suite),
 }
 
 // Find returns the suite of a lab.

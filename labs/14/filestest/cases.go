@@ -1,0 +1,769 @@
+package filestest
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+const (
+	name = "a.txt"
+	old  = "what had the name before" // a file
+)
+
+var long = strings.Repeat("socket ", 14_000) // 98,000 bytes
+
+func (s suite) kept(c *check.C) {
+	dir := folder(c)
+	for _, v := range []struct{ says, name, file string }{
+		{"a file of 5 bytes", name, "hello"},
+		{"a file of 0 bytes", "empty", ""},
+		{"a file with zeros, line ends and bytes over 127", "data.bin", "\x00\r\n\n\xff\x00\x1a{}\n"},
+		{"a file that looks like an answer", "page.html", string(answerOf(name, "hello", "").bytes())},
+		{"a file of 98000 bytes", "film.mkv", long},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		holds(c, dir, nil)
+		s.fetch(c, dir, v.name, v.file, "")
+		wantFolder(c, dir, content{v.name: v.file})
+	}
+	c.Variation("a new connection; other files are in the folder, and a longer one has the name")
+	others := content{name: old, "b.txt": "b", "a.txt.part2": "c", "b.txt.part": "d", "a": "e"}
+	holds(c, dir, others)
+	s.fetch(c, dir, name, "hello", "")
+	others[name] = "hello"
+	wantFolder(c, dir, others)
+
+	for _, text := range []string{
+		"\n{ \"owner\" : {\"name\": [7]},\"offset\" : 0,\r\n\t\"total_size\":5, \"file_name\" : \"a.txt\" } ",
+		`{"file_name":"\u0061.txt","total_size":5,"offset":0,"sha256":"","error":"","command":""}`,
+	} {
+		c.Variation("a new connection; the answer is the same JSON in other words")
+		s.answered(c, dir, answer{text, "hello", sumOf("hello")}, false)
+	}
+	c.Variation("a new connection; the answer is late")
+	s.answered(c, dir, answerOf(name, "hello", ""), true)
+
+	c.Variation("a new connection that is a *net.TCPConn")
+	holds(c, dir, nil)
+	conn, peer := c.ConnectTCP()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	t.send(answerOf(name, long, ""), fault.Whole)
+	c.WantNil("Fetch", t.ends())
+	if check.IsClosed(conn) {
+		c.Fail("Fetch has closed the connection, which belongs to the caller")
+	}
+	wantFolder(c, dir, content{name: long})
+}
+
+// answered has Fetch get hello, from an answer that may be late.
+func (s suite) answered(c *check.C, dir string, a answer, late bool) {
+	holds(c, dir, nil)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	if late {
+		c.Late()
+	}
+	t.send(a, a.whole())
+	c.WantNil("Fetch", t.ends())
+	wantFolder(c, dir, content{name: "hello"})
+}
+
+func (s suite) pieces(c *check.C) {
+	file := long[:300]
+	a, b := answerOf(name, file, ""), answerOf("b.txt", "hello", "")
+	dir := folder(c)
+	cuts := c.Cuts(2, 14, a.at()+1, a.at()+300+1, len(a.bytes())-1)
+	for i, cut := range slices.Insert(cuts, 1, fault.After(len(a.bytes())), fault.After(3, 4, a.at()-1)) {
+		c.Variation("a new connection; two answers, %s", cut.Name)
+		holds(c, dir, nil)
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		if i == 1 { // nothing is behind it yet
+			t.send(a, fault.Whole)
+		} else {
+			c.Say("the suite has answered %s, and behind it %s", a, b)
+			peer.Send(cut.Pieces(append(a.bytes(), b.bytes()...))...)
+			c.Settle()
+		}
+		c.WantNil("Fetch", t.ends())
+		if taken := peer.Conn().Did().Taken; taken != len(a.bytes()) {
+			c.Fail("the answer has %d bytes, but Fetch has taken %d", len(a.bytes()), taken)
+		}
+		t = s.begin(c, conn, peer, "b.txt", dir)
+		t.asks("b.txt", "")
+		if i == 1 {
+			t.send(b, fault.Whole)
+		}
+		c.WantNil("Fetch", t.ends())
+		wantFolder(c, dir, content{name: file, "b.txt": "hello"})
+	}
+	s.together(c, dir)
+}
+
+// together has several calls under way at a time, each with a connection of its own.
+func (s suite) together(c *check.C, dir string) {
+	const calls = 6
+	c.Variation("%d calls at a time, each on a new connection, for files in one folder", calls)
+	c.Rule("Calls on different connections do not wait for each other, and share nothing.",
+		"Give every call variables of its own, and hold no lock while it reads.")
+	holds(c, dir, nil)
+	var tries []*try
+	var answers []answer
+	want := content{}
+	for i := range calls {
+		name := fmt.Sprintf("%d.txt", i)
+		want[name] = long[i : 2000+100*i]
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		a := answerOf(name, want[name], "")
+		t.upTo(a, a.at()+1000)
+		tries, answers = append(tries, t), append(answers, a)
+	}
+	for i, t := range slices.Backward(tries) {
+		t.upTo(answers[i], len(answers[i].bytes()))
+		c.WantNil("Fetch", t.ends())
+	}
+	wantFolder(c, dir, want)
+}
+
+// came is what a part has when the first n bytes of an answer came that goes on behind here.
+func came(a answer, here string, n int) string {
+	return here + a.file[:min(max(n-a.at(), 0), len(a.file))]
+}
+
+// wantPart ends the case unless the folder holds the old file and this part.
+func wantPart(c *check.C, dir, part string) {
+	want := content{name: old}
+	if part != "" {
+		want[name+partial] = part
+	}
+	wantFolder(c, dir, want)
+}
+
+func (s suite) cut(c *check.C) {
+	dir := folder(c)
+	file := "whole!"
+	for _, here := range []string{"", "wh"} {
+		a := answerOf(name, file, here)
+		for n := range len(a.bytes()) {
+			edge := n < 6 || a.at()-2 < n && n < a.at()+len(file)+2 || n > len(a.bytes())-2
+			if !edge && n%8 > 0 || here != "" && 0 < n && n < a.at() {
+				continue // all bytes of a part are alike, and each takes time
+			}
+			c.Variation("a new connection, closed after %d bytes of the answer", n)
+			prepare(c, dir, here)
+			conn, peer := c.Connect()
+			t := s.begin(c, conn, peer, name, dir)
+			t.asks(name, here)
+			t.upTo(a, n)
+			t.over()
+			c.WantError("the answer ended too early", t.ends(), io.ErrUnexpectedEOF)
+			wantPart(c, dir, came(a, here, n))
+		}
+	}
+	a := answerOf(name, file, "")
+	for _, n := range []int{0, 2, a.at() - 1, a.at(), a.at() + 5, a.at() + 6, len(a.bytes()) - 1} {
+		c.Variation("a new connection, reset after %d bytes of the answer", n)
+		prepare(c, dir, "")
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		t.upTo(a, n)
+		peer.Reset()
+		c.Step("the suite has reset the connection, behind these bytes")
+		c.WantMet("the connection was reset", t.ends(), peer.Conn())
+		wantPart(c, dir, came(a, "", n))
+	}
+	s.broken(c, dir, a)
+	s.meanwhile(c, dir)
+}
+
+// prepare makes the folder hold a file of the name, and a part if there is to be one.
+func prepare(c *check.C, dir, part string) {
+	files := content{name: old}
+	if part != "" {
+		files[name+partial] = part
+	}
+	holds(c, dir, files)
+}
+
+// broken has Read and Write fail in ways that somebody could take for something else.
+func (s suite) broken(c *check.C, dir string, a answer) {
+	for _, err := range fault.Failures("read") {
+		s.breaks(c, dir, a, a.at()+3, "with", err)
+		s.breaks(c, dir, a, a.at()+3, "after", err)
+	}
+	for i, n := range []int{3, a.at() - 1, a.at() + len(a.file), len(a.bytes()) - 1} {
+		s.breaks(c, dir, a, n, "with", fault.Failures("read")[i])
+	}
+	for _, err := range fault.Failures("write") {
+		c.Variation("a connection whose Write fails: %v", err)
+		c.Rule(brokenRule, "Look at the error of every Write, and write no more.")
+		prepare(c, dir, "wh")
+		conn, peer := c.Connect()
+		peer.Conn().Break(10, err)
+		again := false
+		peer.Conn().Before("Write", func() error {
+			again = again || peer.Conn().Did().Written == 10
+			return nil
+		})
+		t := s.begin(c, conn, peer, name, dir)
+		peer.Send(a.bytes()) // for who reads all the same
+		t.call.Wait()
+		t.heard()
+		t.asked = len(peer.Received())
+		c.WantError("Write failed", t.ends(), err)
+		if again {
+			c.Fail("after the error of Write, Fetch has called it again")
+		}
+		wantPart(c, dir, "wh")
+	}
+}
+
+const brokenRule = "When Read or Write fails, wherever that is, the error is the one that it returned, " +
+	"whichever it is. Bytes that come with it count."
+
+// breaks has Read fail with byte n of an answer, or after it.
+func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err error) {
+	c.Variation("a connection whose Read fails %s byte %d of the answer: %v", when, n, err)
+	c.Rule(brokenRule, "Only io.EOF is an end. Return every other error, alone or wrapped with %w.")
+	prepare(c, dir, "")
+	conn, peer := c.Connect()
+	taken := 0
+	peer.Conn().AfterRead(func(k int) error {
+		if taken += k; taken == n && when == "with" {
+			return err
+		}
+		return nil
+	})
+	peer.Conn().Before("Read", func() error {
+		if taken == n { // it stays broken
+			return err
+		}
+		return nil
+	})
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	t.upTo(a, n)
+	got := t.ends()
+	c.WantError("Read failed", got, err)
+	if err != io.ErrUnexpectedEOF && check.Is(got, io.ErrUnexpectedEOF) {
+		c.Fail("the connection broke, but the error is an end of the stream, too: %s", check.Err(got))
+	}
+	wantPart(c, dir, came(a, "", n))
+}
+
+// meanwhile looks into the folder in the middle of a file, and before the last byte of its SHA-256.
+func (s suite) meanwhile(c *check.C, dir string) {
+	c.Variation("a new connection; the answer comes in three parts")
+	c.Rule("The file has its name when all of it is there and verified, and not before. A file that had "+
+		"the name before keeps it until then.",
+		"Write to NAME.part, and rename it at the very end.")
+	prepare(c, dir, "")
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, "")
+	a := answerOf(name, "hello, world", "")
+	for _, n := range []int{a.at() + 5, len(a.bytes()) - 1} {
+		t.upTo(a, n)
+		t.waits()
+		switch got, err := os.ReadFile(filepath.Join(dir, name)); {
+		case err != nil:
+			c.Fail("the file that had the name before is gone, and the new one is not here yet")
+		case string(got) != old:
+			c.Fail("%s is another file already, with %d bytes: %s", name, len(got), shown(string(got)))
+		}
+	}
+	t.upTo(a, len(a.bytes()))
+	c.WantNil("Fetch", t.ends())
+	wantFolder(c, dir, content{name: "hello, world"})
+}
+
+func (s suite) resumed(c *check.C) {
+	dir := folder(c)
+	for _, v := range []struct {
+		says       string
+		file, here string
+	}{
+		{"1 byte is here", "hello", "h"},
+		{"all but 1 byte is here", "hello", "hell"},
+		{"all of it is here", "hello", "hello"},
+		{"64 KiB of 98000 bytes are here", long, long[:64<<10]},
+		{"97999 of 98000 bytes are here", long, long[:97_999]},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		prepare(c, dir, v.here)
+		s.fetch(c, dir, name, v.file, v.here)
+		wantFolder(c, dir, content{name: v.file})
+	}
+	c.Variation("a new connection; the part is empty")
+	holds(c, dir, content{name + partial: ""})
+	s.fetch(c, dir, name, "hello", "")
+	wantFolder(c, dir, content{name: "hello"})
+
+	c.Variation("three connections, one after the other; the file is cut twice")
+	file := long[:1000]
+	holds(c, dir, content{"b.txt.part": "of another file"})
+	here := ""
+	for _, n := range []int{400, 700} {
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, here)
+		a := answerOf(name, file, here)
+		t.upTo(a, a.at()+n-len(here))
+		t.over()
+		t.ends()
+		here = file[:n]
+	}
+	s.fetch(c, dir, name, file, here)
+	wantFolder(c, dir, content{"b.txt.part": "of another file", name: file})
+}
+
+func (s suite) replaced(c *check.C) {
+	dir := folder(c)
+	for _, v := range []struct{ says, file, here string }{
+		{"a shorter one", "hello, world", "HELLO"},
+		{"one that differs in its last byte", "hello, world", "hellO"},
+		{"one of the same length", "hello", "jello"},
+		{"a longer one", "hello", "hello, world"},
+		{"one, and the file is empty now", "", "hello"},
+		{"a long one", long[:70_000], long[1:]},
+	} {
+		c.Variation("a new connection; the part is of another file: %s", v.says)
+		prepare(c, dir, v.here)
+		s.fetch(c, dir, name, v.file, v.here)
+		wantFolder(c, dir, content{name: v.file})
+	}
+	c.Variation("two connections; the part is of another file, and the new one is cut")
+	here, file := "the old one, and long", "the new one"
+	prepare(c, dir, here)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, here)
+	a := answerOf(name, file, here)
+	t.upTo(a, a.at()+7)
+	t.over()
+	t.ends()
+	wantPart(c, dir, file[:7])
+	s.fetch(c, dir, name, file, file[:7])
+	wantFolder(c, dir, content{name: file})
+}
+
+func (s suite) verified(c *check.C) {
+	dir := folder(c)
+	flipped := func(i int) []byte {
+		sum := sumOf("hello, world")
+		sum[i] ^= 0x10
+		return sum
+	}
+	all, rest := textOf(name, 12, 0), textOf(name, 12, 5)
+	for _, v := range []struct {
+		says, here string
+		a          answer
+	}{
+		{"a byte of the file is another one", "", answer{all, "hello, World", sumOf("hello, world")}},
+		{"the first byte of the SHA-256 is wrong", "", answer{all, "hello, world", flipped(0)}},
+		{"the last byte of the SHA-256 is wrong", "", answer{all, "hello, world", flipped(31)}},
+		{"the SHA-256 is that of nothing", "", answer{all, "hello, world", sumOf("")}},
+		{"the SHA-256 is all zeros", "", answer{all, "hello, world", make([]byte, 32)}},
+		{"an empty file with another SHA-256", "", answer{textOf(name, 0, 0), "", flipped(3)}},
+		{"the part was changed, and goes on", "HELLO", answer{rest, ", world", sumOf("hello, world")}},
+		{"the SHA-256 is that of the rest only", "hello", answer{rest, ", world", sumOf(", world")}},
+		{"all of it is here, and it is another file", "hello, World", answer{textOf(name, 12, 12), "", flipped(0)}},
+		{"the part is replaced", "HELLO", answer{all, "hello, world", sumOf("HELLOhello, world")}},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		prepare(c, dir, v.here)
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, v.here)
+		t.send(v.a, v.a.whole())
+		if t.ends() == nil {
+			c.Fail("the file is not the one that has this SHA-256, and Fetch returned no error")
+		}
+		wantPart(c, dir, "")
+
+		c.Step("the same connection, once more")
+		t = s.begin(c, conn, peer, name, dir)
+		t.asks(name, "")
+		good := answerOf(name, "hello, world", "")
+		t.send(good, good.whole())
+		c.WantNil("Fetch", t.ends())
+		wantFolder(c, dir, content{name: "hello, world"})
+	}
+}
+
+func (s suite) refused(c *check.C) {
+	const here = "hello"
+	dir := folder(c)
+	for _, v := range []struct{ says, text string }{
+		{"JSON that ends too early", `{"file_name":"a.txt","total_`},
+		{"no JSON at all", ""},
+		{"JSON that is not an object", `["a.txt",12,5]`},
+		{"null", `null`},
+		{"something behind the object", textOf(name, 12, 5) + "{}"},
+		{"no total_size", `{"file_name":"a.txt","offset":0}`},
+		{"a total_size of -1", textOf(name, -1, 0)},
+		{"a total_size that is text", `{"file_name":"a.txt","total_size":"12","offset":5}`},
+		{"a total_size of 12.5", `{"file_name":"a.txt","total_size":12.5,"offset":5}`},
+		{
+			"a total_size of 2 to the power of 63",
+			`{"file_name":"a.txt","total_size":9223372036854775808,"offset":5}`,
+		},
+		{"an offset that was not asked for: 4", textOf(name, 12, 4)},
+		{"an offset that was not asked for: 6", textOf(name, 12, 6)},
+		{"an offset of -5", textOf(name, 12, -5)},
+		{"an offset that is text", `{"file_name":"a.txt","total_size":12,"offset":"5"}`},
+		{"an offset behind the end of the file", textOf(name, 4, 5)},
+		{"another file_name", textOf("b.txt", 12, 5)},
+		{"a file_name that leads out of the folder", textOf("../a.txt", 12, 5)},
+		{"a file_name in capitals", textOf("A.TXT", 12, 5)},
+		{"no file_name", `{"total_size":12,"offset":5}`},
+		{"a file_name that is a number", `{"file_name":7,"total_size":12,"offset":5}`},
+	} {
+		c.Variation("a new connection; 5 bytes are here; an answer with %s", v.says)
+		s.refuse(c, dir, here, append(answer{text: v.text}.bytes(), ", world"...), 4+len(v.text))
+	}
+	c.Variation("a new connection; nothing is here; an answer with an offset of 5")
+	a := answer{text: textOf(name, 12, 5), file: ", world", sum: sumOf("hello, world")}
+	s.refuse(c, dir, "", a.bytes(), a.at())
+	c.Variation("a new connection; 5 bytes are here; a JSON of 65537 bytes")
+	text := textOf(name, 12, 5)
+	text += strings.Repeat(" ", 1<<16+1-len(text))
+	s.refuse(c, dir, here, append(answer{text: text}.bytes(), ", world"...), 4)
+	for _, n := range []int{-1, math.MinInt32, 256 << 20, math.MaxInt32} {
+		c.Variation("a new connection; 5 bytes are here; a JSON of %d bytes is announced", n)
+		s.refuse(c, dir, here, append(length(n), textOf(name, 12, 5)+", world"...), 4)
+	}
+	c.Variation("a new connection; a JSON of 65536 bytes, which is allowed")
+	padding := `{"x":"` + strings.Repeat("x", 1<<16)
+	text = textOf(name, 5, 0)
+	text = padding[:1<<16-len(text)-1] + `",` + text[1:]
+	s.answered(c, dir, answer{text, "hello", sumOf("hello")}, false)
+
+	for _, part := range []string{"", here} {
+		c.Variation("a new connection; the server says no, and then yes")
+		c.Rule("An answer with an error that is not empty has nothing behind it. Fetch returns an error whose "+
+			"text contains the server's, and the next call can use the connection.",
+			"Look at error first: such an answer has no file_name. Then "+
+				"fmt.Errorf(\"the server says %q\", answer.Error).")
+		prepare(c, dir, part)
+		conn, peer := c.Connect()
+		for _, says := range []string{"no such file", "try again, or later", "the disk is on fire"} {
+			t := s.begin(c, conn, peer, name, dir)
+			t.asks(name, part)
+			t.send(answer{text: fmt.Sprintf(`{"total_size":0,"error":%q}`, says)}, fault.Whole)
+			if got := check.Err(t.ends()); !strings.Contains(got, says) {
+				c.Fail("the server says %q, and Fetch returned %s", says, got)
+			}
+			wantPart(c, dir, part)
+			t.wantNothingTold()
+		}
+		t := s.begin(c, conn, peer, name, dir)
+		t.asks(name, part)
+		a := answerOf(name, "hello, world", part)
+		t.send(a, a.whole())
+		c.WantNil("Fetch", t.ends())
+		wantFolder(c, dir, content{name: "hello, world"})
+	}
+}
+
+// refuse sends data and closes. Fetch has to refuse it after the bytes up to at.
+func (s suite) refuse(c *check.C, dir, here string, data []byte, at int) {
+	prepare(c, dir, here)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.asks(name, here)
+	c.Say("the suite has sent %s, and closed its side", shownFrame(data))
+	peer.Send(fault.After(4, at).Pieces(data)...)
+	peer.CloseWrite()
+	err := t.ends()
+	if err == nil {
+		c.Fail("Fetch returned no error")
+	}
+	t.wantNothingTold()
+	if taken := peer.Conn().Did().Taken; taken > at {
+		c.Fail("Fetch has taken %d bytes; it could have refused after %d", taken, at)
+	}
+	wantPart(c, dir, here)
+}
+
+func (s suite) names(c *check.C) {
+	dir := folder(c)
+	conn, peer := c.Connect()
+	peer.Send(answerOf(name, "hello", "").bytes()) // for who asks all the same
+	for _, name := range []string{
+		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/",
+		filepath.Join(os.TempDir(), "socketbook-escaped.txt"), `..\escaped.txt`, `sub\escaped.txt`,
+		`C:\escaped.txt`, "C:escaped.txt", "a.txt:stream", `\\host\share\a.txt`,
+		"a\x00.txt", "a.txt\x00", "a\n.txt", "\x1b[2J.txt", "a\x7f.txt", "\t",
+		"nul", "NUL", "con", "Con.txt", "aux.tar.gz", "prn.", "COM1", "com9.log", "lpt1", "LPT9.txt",
+		"a.txt.part", "A.TXT.PART", ".part",
+	} {
+		c.Variation("a connection on which nothing was asked yet; the name %q", name)
+		prepare(c, dir, "")
+		s.begin(c, conn, peer, name, dir).refuses(dir)
+		wantPart(c, dir, "")
+	}
+	for _, v := range []struct{ says, inside string }{{"does not exist", "nowhere"}, {"is a file", name}} {
+		c.Variation("a connection on which nothing was asked yet; the folder %s", v.says)
+		c.Rule("A folder that is not there is an error, before anything is sent, and Fetch does not make it.",
+			"Open the folder, or the part in it, before you send the request, and look at the error.")
+		prepare(c, dir, "")
+		s.begin(c, conn, peer, "b.txt", filepath.Join(dir, v.inside)).refuses(dir)
+		wantPart(c, dir, "")
+	}
+
+	conn, peer = c.Connect()
+	holds(c, dir, nil)
+	for _, name := range []string{
+		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "_x_", "a.part.txt", "part",
+		"nullable.txt", "console", "com.txt", "com10", "lpt", "auxiliary.nul", strings.Repeat("x", 100),
+	} {
+		c.Variation("the next request on a connection; the name %q, which is a plain one", name)
+		c.Rule("At most 100 bytes of letters and digits of any language and _, with dots, hyphens and spaces between "+
+			"them, are a plain name, unless they are a device or end in .part.",
+			"Refuse what the README's table refuses, and no more: unicode.IsLetter knows all languages, and only "+
+				"what is in front of the first dot can be a device.")
+		s.fetchOver(c, conn, peer, dir, name, "hello", "")
+		wantFolder(c, dir, content{name: "hello"})
+		must(c, os.Remove(filepath.Join(dir, name)))
+	}
+	for _, name := range []string{
+		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME",
+	} {
+		s.upToYou(c, dir, name)
+	}
+}
+
+// refuses ends the case unless Fetch refuses a name or a folder before it sends anything.
+func (t *try) refuses(dir string) {
+	err := t.ends()
+	if err == nil {
+		t.c.Fail("Fetch returned no error")
+	}
+	if d := t.peer.Conn().Did(); d.Taken > 0 {
+		t.c.Fail("Fetch has read %d bytes before it refused", d.Taken)
+	}
+	files, err := os.ReadDir(filepath.Dir(dir))
+	must(t.c, err)
+	if len(files) > 1 {
+		t.c.Fail("Fetch has made something outside of the folder, too")
+	}
+}
+
+// upToYou has Fetch refuse a name before it sends anything, or fetch it under exactly this name.
+func (s suite) upToYou(c *check.C, dir, name string) {
+	c.Variation("a new connection; the name %q, which may be refused", name)
+	c.Rule("A name is refused before anything is sent, or the file has exactly this name.",
+		"Do not repair names, and let json.Marshal quote them.")
+	holds(c, dir, nil)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	c.Await("a request, or an error", func() bool { return t.call.Ended() || len(peer.Received()) > 0 })
+	if c.Settle(); len(peer.Received()) == 0 {
+		if t.ends() == nil {
+			c.Fail("Fetch returned no error, and has sent nothing")
+		}
+		wantFolder(c, dir, nil)
+		return
+	}
+	t.asks(name, "")
+	a := answerOf(name, "hello", "")
+	t.send(a, a.whole())
+	if t.ends() == nil {
+		wantFolder(c, dir, content{name: "hello"})
+	}
+}
+
+func (s suite) inTheWay(c *check.C) {
+	const private = "private, and not for you"
+	dir := folder(c)
+	for _, v := range []struct{ at, to string }{
+		{name + partial, "../private.txt"},
+		{name + partial, "private.txt"},
+		{name + partial, "../missing.txt"},
+		{name + partial, "missing.txt"},
+		{name, "../private.txt"},
+		{name, "private.txt"},
+		{name, "missing.txt"},
+	} {
+		c.Variation("a new connection; in the folder, %s is a link to %s", v.at, v.to)
+		holds(c, dir, content{"private.txt": private})
+		put(c, filepath.Dir(dir), content{"private.txt": private})
+		if os.Symlink(v.to, filepath.Join(dir, v.at)) != nil {
+			break // as on Windows, where not everybody may
+		}
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		c.Await("a request, or an error", func() bool { return t.call.Ended() || len(peer.Received()) > 0 })
+		if c.Settle(); len(peer.Received()) > 0 {
+			t.asks(name, "")
+			a := answerOf(name, private+" and more", "")
+			t.send(a, a.whole())
+		}
+		err := t.ends()
+		for _, file := range []string{"private.txt", "../private.txt"} {
+			got, err := os.ReadFile(filepath.Join(dir, file))
+			if err != nil || string(got) != private {
+				c.Fail("Fetch has changed %s", file)
+			}
+		}
+		if strings.Contains(v.to, "missing") {
+			if _, err := os.Lstat(filepath.Join(dir, v.to)); err == nil {
+				c.Fail("Fetch has made %s, through the link", v.to)
+			}
+		}
+		if err == nil {
+			info, err := os.Lstat(filepath.Join(dir, name))
+			if err != nil || !info.Mode().IsRegular() {
+				c.Fail("Fetch returned nil, and %s is not a file", name)
+			}
+			wantFolder(c, dir, content{"private.txt": private, name: private + " and more"})
+		}
+	}
+	s.folders(c, dir)
+}
+
+// folders puts a folder where a file is to be, before the call and in the middle of it.
+func (s suite) folders(c *check.C, dir string) {
+	for _, v := range []struct {
+		at   string
+		late bool
+	}{{name + partial, false}, {name, false}, {name, true}} {
+		when := "before the call"
+		if v.late {
+			when = "while the file comes"
+		}
+		c.Variation("a new connection; in the folder, %s is a folder with a file in it, made %s", v.at, when)
+		holds(c, dir, nil)
+		make := func() {
+			must(c, os.Mkdir(filepath.Join(dir, v.at), 0o755))
+			put(c, filepath.Join(dir, v.at), content{"inside.txt": "inside"})
+		}
+		if !v.late {
+			make()
+		}
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		c.Await("a request, or an error", func() bool { return t.call.Ended() || len(peer.Received()) > 0 })
+		if c.Settle(); v.late || len(peer.Received()) > 0 {
+			t.asks(name, "")
+			a := answerOf(name, "hello", "")
+			if v.late {
+				t.upTo(a, a.at()+2)
+				t.waits()
+				make()
+			}
+			t.upTo(a, len(a.bytes()))
+		}
+		if t.ends() == nil {
+			c.Fail("Fetch returned no error, and there is no file %s", name)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, v.at, "inside.txt"))
+		if err != nil || string(got) != "inside" {
+			c.Fail("Fetch has removed what was in the folder %s", v.at)
+		}
+	}
+}
+
+const (
+	mib     = 1 << 20
+	pending = 2 * mib // bytes; twice what the README allows, because something is always under way
+)
+
+func (s suite) progress(c *check.C) {
+	dir := folder(c)
+	for _, v := range []struct{ says, file, here string }{
+		{"a file of 5 bytes, none of which is here", "hello", ""},
+		{"an empty file", "", ""},
+		{"5 of 12 bytes are here", "hello, world", "hello"},
+		{"all of it is here", "hello", "hello"},
+		{"the part is of another file", "hello", "HELLO, world"},
+		{"90000 of 98000 bytes are here", long, long[:90_000]},
+	} {
+		c.Variation("a new connection; %s", v.says)
+		holds(c, dir, nil)
+		if v.here != "" {
+			put(c, dir, content{name + partial: v.here})
+		}
+		a := answerOf(name, v.file, v.here)
+		conn, peer := c.Connect()
+		t := s.begin(c, conn, peer, name, dir)
+		offset := int64(len(v.file) - len(a.file))
+		t.counts(a, offset)
+		t.asks(name, v.here)
+		t.send(a, a.whole())
+		c.WantNil("Fetch", t.ends())
+		t.wantTold(offset, int64(len(v.file)), int64(len(v.file)))
+		wantFolder(c, dir, content{name: v.file})
+	}
+	s.long(c, dir, 256*mib, 0, 3*mib)
+	s.long(c, dir, 5<<30, mib, 100)
+	s.long(c, dir, math.MaxInt64, 0, 5)
+}
+
+// long has a part of a file come that would fill the memory.
+func (s suite) long(c *check.C, dir string, total, here, comes int64) {
+	c.Variation("a new connection; %d bytes of %d are here; %d more come, and the connection ends", here, total,
+		comes)
+	holds(c, dir, nil)
+	part := filepath.Join(dir, name+partial)
+	if here > 0 {
+		must(c, os.WriteFile(part, make([]byte, here), 0o644))
+	}
+	stored := func() (size int64) {
+		if info, err := os.Stat(part); err == nil {
+			size = info.Size()
+		}
+		return size
+	}
+	conn, peer := c.Connect()
+	a := answer{text: textOf(name, total, here)}
+	t := &try{c: c, peer: peer}
+	t.counts(a, here)
+	var lag string
+	peer.Conn().AfterRead(func(int) error {
+		arrived := t.arrived()
+		switch size, told := stored(), t.last(); {
+		case lag != "":
+		case arrived-size > pending:
+			lag = fmt.Sprintf("%d KiB were here, and %d KiB of them in the part: the rest is in memory, or "+
+				"elsewhere", arrived>>10, size>>10)
+		case arrived-told > pending:
+			lag = fmt.Sprintf("%d KiB were here, and progress had been told of %d KiB", arrived>>10, told>>10)
+		}
+		return nil
+	})
+	peer.Send(a.whole().Pieces(a.bytes())...)
+	for left := comes; left > 0; left -= 64 << 10 {
+		peer.Send(make([]byte, min(left, 64<<10)))
+	}
+	peer.CloseWrite()
+	c.Say("the suite has sent the beginning of an answer: %s", a)
+	what := fmt.Sprintf("Fetch(conn, %s, dir, progress)", name)
+	c.Do(what, func() { t.err = s.lab.Fetch(conn, name, dir, t.progress) })
+	t.heard()
+	t.asked = len(peer.Received())
+	err := t.returned()
+	if lag != "" {
+		c.Fail("%s", lag)
+	}
+	c.WantError("the answer ended too early", err, io.ErrUnexpectedEOF)
+	t.wantTold(here, here+comes, total)
+	if size := stored(); size != here+comes {
+		c.Fail("the part has %d bytes, and %d came", size, here+comes)
+	}
+}

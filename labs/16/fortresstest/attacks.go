@@ -1,0 +1,476 @@
+package fortresstest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+// announced lets clients announce more than they send.
+func (s suite) announced(c *check.C) {
+	header := func(size uint32) string { return string(binary.LittleEndian.AppendUint32(nil, size)) + "{" }
+	payload := func(size int64) string { return message(fmt.Sprintf(`{"total_size":%d}`, size), "x") }
+	for _, v := range []struct {
+		limits Limits
+		what   string
+		datas  []string
+	}{
+		{generous, "more than is allowed", []string{
+			header(math.MaxInt32), header(256 << 20), payload(math.MaxInt32), payload(1 << 40),
+		}},
+		{largest, "much, and all of it is allowed", []string{header(256 << 20), payload(256 << 20)}},
+	} {
+		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.what)
+		r := s.start(c, v.limits)
+		r.newcomer()
+		var all []*client
+		for _, data := range v.datas {
+			p := r.dial()
+			all = append(all, p)
+			c.Say("%s has sent %s", p.name, quoted(data))
+		}
+		allocated := c.Allocated("Serve to read what has come", func() {
+			for i, p := range all {
+				p.Send([]byte(v.datas[i]))
+			}
+			swallowed(all, v.datas, 0)
+		})
+		if allocated > much {
+			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", much>>20)
+		}
+		r.newcomer()
+		r.stop()
+	}
+
+	c.Variation(
+		"Serve is running; a client announces 2147483647 bytes, is refused, and sends %d MiB of them",
+		2*much>>20,
+	)
+	r := s.start(c, generous)
+	p := r.newcomer()
+	attacker := []*client{r.dial()}
+	before := c.InUse()
+	c.Say("%s sends them all, and does not end its stream", attacker[0].name)
+	c.Do("Serve to read what has come", func() {
+		chunk := bytes.Repeat([]byte("x"), 1<<20)
+		attacker[0].Send([]byte(header(math.MaxInt32)))
+		for range 2 * much >> 20 {
+			attacker[0].Send(chunk)
+		}
+		swallowed(attacker, []string{header(math.MaxInt32)}, 2*much)
+	})
+	if c.InUse()-before > much {
+		c.Fail(
+			"what a refused client sends is to be thrown away, and Serve keeps more than %d MiB of it",
+			much>>20,
+		)
+	}
+	p.asks("still here")
+	r.newcomer()
+	r.stop()
+}
+
+// swallowed waits until all clients are closed, or have nothing left that Serve could read, and Serve has
+// noticed; at most a second.
+func swallowed(all []*client, datas []string, more int) {
+	for begin := time.Now(); time.Since(begin) < time.Second; time.Sleep(time.Millisecond) {
+		busy := false
+		for i, p := range all {
+			d := p.Conn().Did()
+			waits := d.Taken == len(datas[i])+more && d.Reads > d.Brought
+			busy = busy || !waits && !p.closed()
+		}
+		if !busy {
+			return
+		}
+	}
+}
+
+// drips makes each Read bring one byte, and take its time.
+func (p *client) drips(data string) {
+	p.s.c.Say("%s begins to send %s, one byte every %v", p.name, quoted(data), drop)
+	p.Conn().Before("Read", func() error {
+		<-time.After(drop)
+		return nil
+	})
+	p.Send(fault.Bytes.Pieces([]byte(data))...)
+}
+
+// parts sends a request of which the length, the header and the payload each take that long to come.
+func (p *client) parts(each time.Duration, command string) {
+	p.s.c.Say("%s begins to send a request: every %v the rest of the length, the header or the payload comes",
+		p.name, each)
+	data := request(command)
+	ends := []int{4, len(data) - len(command), len(data)}
+	begin := sync.OnceValue(time.Now) // the server's time has begun when it reads for the first time
+	p.Conn().Before("Read", func() error {
+		begin()
+		for i, end := range ends {
+			if p.Conn().Did().Taken == end-1 {
+				<-time.After(time.Until(begin().Add(time.Duration(i+1) * each)))
+			}
+		}
+		return nil
+	})
+	p.Send(fault.After(3, 4, ends[1]-1, ends[1], ends[2]-1).Pieces([]byte(data))...)
+}
+
+// honest lets a client come, ask and go. Where limits are short it comes again if it was too slow: the
+// machine may be busy.
+func (s *server) honest() {
+	want := answer(0, "hello\n")
+	for tries := 1; ; tries++ {
+		p := s.connect()
+		p.name = "an honest client"
+		p.Send([]byte(request("hello")))
+		s.await("the answer to "+p.name, func() bool {
+			return len(p.Received()) >= len(want) || p.Over() != nil
+		})
+		if tries == 5 || string(p.Received()) == want {
+			s.c.Say("an honest client has asked")
+			p.hears(want)
+			p.CloseWrite()
+			return
+		}
+	}
+}
+
+func (s suite) slow(c *check.C) {
+	const limit = 500 * time.Millisecond
+	limits := with(func(l *Limits) { l.Request, l.Answer = limit, short })
+	slowly := message(`{"total_size":500}`, strings.Repeat("x", 500))
+	c.Variation("two clients have sent a request; Serve is called; Request is %v, Answer %v; other clients come, "+
+		"and all are silent or slow", limit, short)
+	r := prepare(c)
+	all := []*client{r.dial(), r.dial()}
+	for _, p := range all {
+		p.requests("hello")
+		p.times("Write")
+	}
+	r.serve(s.lab, limits)
+	for i, p := range all {
+		p.hears(answer(0, "hello\n"))
+		if i == 0 {
+			p.drips(slowly)
+		}
+	}
+	for i, do := range []func(p *client){
+		func(p *client) { c.Step("%s says nothing", p.name) },
+		func(p *client) { p.drips("\x00\x04\x00\x00" + strings.Repeat(" ", 500)) },
+		func(p *client) { p.drips(slowly) },
+		func(p *client) { p.parts(limit/2, "date") },
+		func(p *client) { p.sends(fault.Whole, slowly[:30]) },
+	} {
+		if i == 3 {
+			r.honest()
+		}
+		p := r.dial()
+		p.times("Write")
+		do(p)
+		all = append(all, p)
+	}
+	for _, p := range all {
+		p.isTold(
+			r.within(limit),
+			fmt.Sprintf("Request has passed, and no whole request of %s has come", p.name),
+		)
+		if p.soon(limit) {
+			c.Fail("%s was refused before Request had passed", p.name)
+		}
+	}
+	r.honest()
+	for _, p := range all {
+		p.isClosed(
+			r.within(short),
+			fmt.Sprintf("%s was refused, goes on as before, and Answer has passed", p.name),
+		)
+	}
+	r.honest()
+	r.stop()
+
+	limits.Request = short
+	limits.Answer = time.Minute
+	c.Variation("two clients have sent a request, one of them another one behind it; Serve is called; Request is %v, "+
+		"and the command takes longer", short)
+	r = prepare(c)
+	w := r.waits("x")
+	defer w.release()
+	p, q := r.dial(), r.dial()
+	p.requests(orderWait + " x")
+	p.requests("date")
+	q.requests(orderWait + " x")
+	r.serve(s.lab, limits)
+	begin := time.Now()
+	c.Await("the command to take its time", func() bool {
+		return r.call.Ended() || time.Since(begin) > short+short/4
+	})
+	c.Say("the command is done, after %v", short+short/4)
+	w.release()
+	p.hears(answer(0, "went on\n") + answer(0, "date\n"))
+	q.hears(answer(0, "went on\n"))
+	r.stop()
+}
+
+func (s suite) context(c *check.C) {
+	c.Variation("Serve is running; Run is %v; two clients ask for a command that waits for the end of ctx, one of "+
+		"them twice; the other one has ended its stream", short)
+	r := s.start(c, with(func(l *Limits) { l.Run = short }))
+	first, second, once := r.waits("first"), r.waits("second"), r.waits("once")
+	defer first.release()
+	defer second.release()
+	defer once.release()
+	p, q, other := r.dial(), r.dial(), r.newcomer()
+	p.ends(orderWait+" first", first, nil)
+	p.ends(orderWait+" second", second, func() {
+		q.requests(orderWait + " once")
+		q.CloseWrite()
+		other.asks("still here")
+	})
+	p.asks("still here, too")
+	if !r.within(short)("the end of ctx", func() bool { return once.stopped.Load() > 0 }) {
+		c.Fail("Run has passed, and ctx has not ended")
+	}
+	q.hears(answer(1, "error: \"stopped\"\n"))
+	q.isClosed(r.await, "the stream of "+q.name+" has ended, and all requests are answered")
+	r.stop()
+
+	c.Variation("Serve is running; three clients ask for a command that waits for the end of ctx; one of them " +
+		"resets its connection")
+	r = s.start(c, generous)
+	gone, stays := r.waits("gone"), r.waits("stays")
+	defer gone.release()
+	defer stays.release()
+	p, q, last := r.dial(), r.dial(), r.dial()
+	p.asks("hello")
+	p.requests(orderWait + " gone")
+	q.requests(orderWait + " stays")
+	q.CloseWrite()
+	c.Say("%s has ended its stream, and waits for its answer", q.name)
+	last.requests(orderWait + " stays")
+	last.requests("date")
+	if !r.await("run to be called", func() bool { return gone.began.Load() == 1 && stays.began.Load() == 2 }) {
+		c.Fail(
+			"three clients have sent a request, and run was called for %d",
+			gone.began.Load()+stays.began.Load(),
+		)
+	}
+	r.rests()
+	if gone.stopped.Load()+stays.stopped.Load() > 0 {
+		c.Fail("ctx has ended, and neither has Run passed nor the connection broken")
+	}
+	c.Say("%s has reset its connection", p.name)
+	p.Reset()
+	if !r.await("the end of ctx", func() bool { return gone.stopped.Load() == 1 }) {
+		c.Fail("%s has reset its connection while its command was running, and ctx has not ended", p.name)
+	}
+	p.isClosed(r.await, p.name+" has reset its connection")
+	r.rests()
+	if stays.stopped.Load() > 0 {
+		c.Fail("%s has reset its connection, and the ctx of another client has ended", p.name)
+	}
+	c.Say("the commands of the others are done")
+	stays.release()
+	q.hears(answer(0, "went on\n"))
+	q.isClosed(r.await, "the stream of "+q.name+" has ended, and all requests are answered")
+	last.hears(answer(0, "went on\n") + answer(0, "date\n"))
+	last.asks("still here")
+	r.stop()
+}
+
+// ends asks for a command that waits, and waits for the end of its ctx.
+func (p *client) ends(command string, w *wait, meanwhile func()) {
+	r := p.s
+	p.requests(command)
+	if meanwhile != nil {
+		meanwhile()
+	}
+	if !r.within(short)("the end of ctx", func() bool { return w.stopped.Load() > 0 }) {
+		r.c.Fail("Run has passed, and ctx has not ended")
+	}
+	if time.Duration(w.at.Load())-p.since < short-early {
+		r.c.Fail("ctx has ended before Run had passed")
+	}
+	p.hears(answer(1, "error: \"stopped\"\n"))
+}
+
+// stopsReading makes every Write to p wait, as it does when the buffers are full: until it reads again,
+// the server closes the connection, or a deadline for the Write has passed.
+func (p *client) stopsReading() (reads func()) {
+	p.s.c.Say("%s does not read any more", p.name)
+	again := make(chan struct{})
+	under := p.Conn().Conn
+	p.Conn().Before("Write", func() error {
+		clock := time.NewTicker(time.Millisecond)
+		defer clock.Stop()
+		for {
+			if _, err := under.Write(nil); err != nil {
+				return err
+			}
+			select {
+			case <-again:
+				return nil
+			case <-clock.C:
+			}
+		}
+	})
+	return sync.OnceFunc(func() { close(again) })
+}
+
+func (s suite) unread(c *check.C) {
+	c.Variation("Serve is running; Answer is %v; three clients do not read: what they have asked for, or that they "+
+		"are refused", short)
+	r := s.start(c, with(func(l *Limits) { l.Answer = short }))
+	other := r.newcomer()
+	p, q, bad := r.newcomer(), r.dial(), r.dial()
+	for _, one := range []*client{p, q, bad} {
+		defer one.stopsReading()()
+	}
+	p.requests("hello")
+	q.sends(fault.Whole, request("hello")+request("hello"))
+	for _, one := range []*client{p, q, bad} {
+		one.times("Close")
+	}
+	bad.sends(fault.Whole, "\xff\xff\xff\xff")
+	other.asks("still here")
+	r.newcomer()
+	for _, one := range []*client{p, q, bad} {
+		one.isClosed(
+			r.within(short),
+			fmt.Sprintf("Answer has passed, and %s has not taken its answer", one.name),
+		)
+		if one.soon(short) {
+			c.Fail("the connection of %s was closed before Answer had passed", one.name)
+		}
+	}
+	if n := r.calls.Load(); n > 6 {
+		c.Fail("run was called for a client that has not taken the answer before")
+	}
+	other.asks("still here")
+	r.newcomer()
+	r.stop()
+
+	c.Variation("Serve is running; a client does not read for a while, and then reads again")
+	r = s.start(c, generous)
+	r.kept = big(generous.MaxOutput)
+	p = r.newcomer()
+	reads := p.stopsReading()
+	defer reads()
+	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
+	r.newcomer()
+	r.rests()
+	c.Say("%s reads again", p.name)
+	reads()
+	p.hears(answer(0, string(r.kept)))
+	p.asks("date")
+	p.leaves()
+	r.stop()
+}
+
+// tooMany connects a client for which there is no place.
+func (s *server) tooMany() {
+	p := s.dial()
+	because := "MaxClients clients are connected, and " + p.name + " is one more"
+	p.isTold(s.await, because)
+	p.isClosed(s.await, because)
+}
+
+func (s suite) full(c *check.C) {
+	const most = 3
+	const more = 10
+	c.Variation("Serve is running; MaxClients is %d; %d clients connect", most, most+more)
+	r := s.start(c, with(func(l *Limits) { l.MaxClients = most }))
+	w := r.waits("x")
+	defer w.release()
+	all := []*client{r.newcomer(), r.newcomer(), r.dial()}
+	all[2].requests(orderWait + " x")
+	for range more {
+		r.tooMany()
+	}
+	all[0].asks("still here")
+	r.rests()
+	for _, way := range []struct {
+		what string
+		do   func(p *client)
+	}{
+		{"ends its stream", func(p *client) { p.CloseWrite() }},
+		{"resets its connection", func(p *client) { p.Reset() }},
+		{"ends its stream in the middle of a request", func(p *client) {
+			p.sends(fault.Whole, request("date")[:20])
+			p.CloseWrite()
+		}},
+		{"asks for a command that panics, and ends its stream", func(p *client) {
+			p.requests(orderPanic + " 0")
+			p.CloseWrite()
+		}},
+		{"sends noise, is refused and ends its stream", func(p *client) {
+			p.sends(fault.Whole, "\xff\xff\xff\xff")
+			p.CloseWrite()
+		}},
+		{"resets its connection while its command is running", func(p *client) {
+			gone := r.waits("gone")
+			defer gone.release()
+			p.requests(orderWait + " gone")
+			r.await("run to be called", func() bool { return gone.began.Load() == 1 })
+			p.Reset()
+		}},
+	} {
+		c.Variation(
+			"Serve is running; MaxClients is %d, and that many are connected; one of them %s",
+			most,
+			way.what,
+		)
+		p := all[0]
+		way.do(p)
+		p.isClosed(r.await, p.name+" has left")
+		r.rests()
+		all = append(all[1:1:1], append([]*client{r.newcomer()}, all[1:]...)...)
+		r.tooMany()
+		r.rests()
+	}
+	w.release()
+	r.stop()
+
+	c.Variation("Serve is running; MaxClients is 1; %d clients come one after the other", more)
+	r = s.start(c, with(func(l *Limits) { l.MaxClients = 1 }))
+	for range more {
+		p := r.newcomer()
+		r.tooMany()
+		p.leaves()
+		r.rests()
+	}
+	r.stop()
+
+	c.Variation(
+		"Serve is running; MaxClients is the largest int; %d clients connect, and the last one asks first",
+		crowd,
+	)
+	r = s.start(c, largest)
+	all = nil
+	for range crowd {
+		all = append(all, r.dial())
+	}
+	for i := range all {
+		all[len(all)-1-i].asks("hello")
+	}
+	r.stop()
+
+	c.Variation(
+		"Serve is running; MaxClients is %d; %d clients connect and reset their connections",
+		most,
+		more,
+	)
+	r = s.start(c, with(func(l *Limits) { l.MaxClients = most }))
+	for range more {
+		r.dial().Reset()
+	}
+	r.rests()
+	r.newcomer()
+	r.stop()
+}

@@ -1,0 +1,492 @@
+package fortresstest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+const (
+	crowd   = 40      // clients at the same time: each has two descriptors
+	many    = 105     // requests or clients, after which somebody might think it enough
+	ahead   = 1 << 20 // bytes that Serve may read ahead
+	much    = 8 << 20 // bytes that Serve may allocate
+	drop    = 10 * time.Millisecond
+	nothing = "" // what a heartbeat brings
+)
+
+// largest are limits that limit nothing.
+var largest = Limits{
+	math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt64, math.MaxInt64, math.MaxInt64,
+}
+
+func (s suite) answers(c *check.C) {
+	c.Variation("Serve is running; two clients ask in turn, and a third one says nothing")
+	r := s.start(c, generous)
+	r.dial()
+	p, q := r.dial(), r.dial()
+	for _, command := range []string{
+		"date", "echo hello world", "  two   spaces ", "你好 naïve 😀", "100%d %s", `"quoted" \n 'x'`,
+		"rm -rf / ; ls > x && y | z", "a", strings.Repeat("long ", 200),
+	} {
+		p.asks(command)
+		q.asks(command)
+	}
+	for _, command := range []string{"", " ", "     "} {
+		calls := r.calls.Load()
+		p.requests(command)
+		p.hears(answer(0, nothing))
+		if r.calls.Load() > calls {
+			c.Fail("a request without a word was sent, and run was called for it")
+		}
+	}
+	p.asks("date")
+	p.leaves()
+	q.asks("still here")
+	r.stop()
+
+	for _, header := range []string{
+		`{"total_size": 4}`, `{"total_size":4,"status":0}`, ` { "total_size" : 4 } `, "{\n\t\"total_size\": 4\r\n}",
+		`{"status": 0, "total_size": 4, "name": "你好", "more": {"total_size": [1, null]}}`,
+	} {
+		c.Variation("Serve is running; a client sends a request with the header %s", strconv.Quote(header))
+		r = s.start(c, generous)
+		p = r.dial()
+		p.sends(fault.Whole, message(header, "date"))
+		p.hears(answer(0, "date\n"))
+		p.leaves()
+		r.stop()
+	}
+
+	c.Variation(
+		"Serve is running; a request has a header of MaxHeader bytes and a command of MaxCommand bytes",
+	)
+	r = s.start(c, generous)
+	p = r.dial()
+	command := strings.Repeat("x", generous.MaxCommand)
+	header := fmt.Sprintf(`{"total_size":%d`, len(command))
+	header += strings.Repeat(" ", generous.MaxHeader-len(header)-1) + "}"
+	for range 2 {
+		p.sends(fault.Whole, message(header, command))
+		p.hears(answer(0, command+"\n"))
+	}
+	r.stop()
+
+	c.Variation("Serve is running, with the largest limits; a command is large, and so is an output")
+	r = s.start(c, largest)
+	r.kept = big(3 << 19)
+	p = r.dial()
+	p.asks(strings.Repeat("x", 100_000))
+	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
+	p.hears(answer(0, string(r.kept)))
+	p.asks("date")
+	p.leaves()
+	r.stop()
+
+	c.Variation("Serve is running; the commands of %d clients take long; others come and go", crowd/2)
+	r = s.start(c, generous)
+	silent := r.dial()
+	w := r.waits("x")
+	defer w.release()
+	var all []*client
+	for range crowd / 2 {
+		p := r.dial()
+		p.requests(orderWait + " x")
+		all = append(all, p)
+	}
+	for range 3 {
+		r.newcomer().leaves()
+	}
+	if !r.await("run to be called", func() bool { return int(w.began.Load()) == len(all) }) {
+		c.Fail(
+			"%d clients have sent a request, and run was called for %d of them",
+			len(all),
+			w.began.Load(),
+		)
+	}
+	c.Late()
+	silent.asks("hello")
+	c.Say("the commands are done")
+	w.release()
+	for _, p := range all {
+		p.hears(answer(0, "went on\n"))
+	}
+	r.stop()
+
+	c.Variation("Serve is running; %d clients come one after the other", many)
+	r = s.start(c, generous)
+	for range many {
+		r.newcomer().leaves()
+	}
+	r.stop()
+
+	c.Variation("Serve was called twice; a client connects to each")
+	one := with(func(l *Limits) { l.MaxClients = 1 })
+	r, other := s.start(c, one), s.start(c, one)
+	p, q = r.newcomer(), other.newcomer()
+	p.leaves()
+	q.asks("still here")
+	r.stop()
+	other.stop()
+}
+
+// big is data in which every byte is different from those around it.
+func big(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i + i>>8 + i>>16)
+	}
+	return b
+}
+
+func (s suite) order(c *check.C) {
+	for _, cut := range c.Cuts(2, 4, 20, 45) {
+		c.Variation(
+			"Serve is running; a client sends five requests together, %s, and ends its stream",
+			cut.Name,
+		)
+		r := s.start(c, generous)
+		p := r.dial()
+		commands := []string{"echo hello", "你好", "", "x", "echo good bye"}
+		all, want := "", ""
+		for _, command := range commands {
+			all += request(command)
+			if words := strings.Fields(command); len(words) > 0 {
+				want += answer(0, output(words))
+			} else {
+				want += answer(0, nothing)
+			}
+		}
+		p.sends(cut, all)
+		p.CloseWrite()
+		p.hears(want)
+		p.isClosed(r.await, "the stream of "+p.name+" has ended, and all requests are answered")
+		c.Await("the end to arrive", func() bool { return p.Over() != nil })
+		c.WantError("the end of the connection of "+p.name, p.Over(), io.EOF)
+		c.WantText("what client 1 got behind the answers", string(p.Received()[p.heard:]), "")
+		r.stop()
+	}
+
+	c.Variation("Serve is running; a client sends %d requests and ends its stream", many)
+	r := s.start(c, generous)
+	p := r.dial()
+	all, want := "", ""
+	for i := range many {
+		command := fmt.Sprint("count ", i)
+		all += request(command)
+		want += answer(0, output(strings.Fields(command)))
+	}
+	p.sends(fault.Random(c.Seed(), 400), all)
+	p.CloseWrite()
+	p.hears(want)
+	p.isClosed(r.await, "the stream of client 1 has ended")
+	r.stop()
+
+	c.Variation("Serve is running; the request of a client comes slowly")
+	r = s.start(c, generous)
+	p = r.dial()
+	p.sends(fault.Whole, request("date")[:2])
+	r.rests()
+	p.sends(fault.Whole, request("date")[2:20])
+	c.Late()
+	p.sends(fault.Whole, request("date")[20:])
+	p.hears(answer(0, "date\n"))
+	r.stop()
+
+	s.oneByOne(c)
+	s.halves(c)
+}
+
+// oneByOne looks that requests wait, and where.
+func (s suite) oneByOne(c *check.C) {
+	c.Variation("Serve is running; the command of a client takes long, and its next requests have come")
+	r := s.start(c, generous)
+	w := r.waits("x")
+	defer w.release()
+	p := r.dial()
+	p.requests(orderWait + " x")
+	p.requests(orderWait + " x")
+	p.requests("date")
+	r.rests()
+	if n := r.calls.Load(); n > 1 {
+		c.Fail("run was called for the next request of %s before the first one was answered", p.name)
+	}
+	c.WantText("what client 1 got", string(p.Received()), "")
+	const piece = 32 << 10
+	sent, filler := p.Conn().Did().Taken, strings.Repeat(request(strings.Repeat("x", 1000)), piece/1000)
+	for before := -1; p.Conn().Did().Taken > before && sent <= ahead+2*piece; {
+		before = p.Conn().Did().Taken
+		p.Send([]byte(filler))
+		sent += len(filler)
+		r.rests()
+	}
+	c.Say("client 1 has sent %d bytes of requests, of which Serve has read %d", sent, p.Conn().Did().Taken)
+	if p.Conn().Did().Taken > ahead {
+		c.Fail("the first command of client 1 is not done, and Serve has read more than 1 MiB ahead")
+	}
+	c.Say("the command is done")
+	w.release()
+	p.hears(answer(0, "went on\n") + answer(0, "went on\n") + answer(0, "date\n"))
+	r.stop()
+}
+
+// halves lets clients vanish in the middle.
+func (s suite) halves(c *check.C) {
+	whole := request("echo hello")
+	for i, at := range []int{0, 2, 4, 20, len(whole) - 1, len(whole) - 1} {
+		c.Variation("Serve is running; a client is answered, sends %d of %d bytes of a request, and is gone",
+			at, len(whole))
+		r := s.start(c, generous)
+		other := r.newcomer()
+		p := r.newcomer()
+		p.sends(fault.After(1), whole[:at])
+		if i%2 == 0 {
+			c.Say("client 2 has reset its connection")
+			p.Reset()
+		} else {
+			c.Say("client 2 has ended its stream")
+			p.CloseWrite()
+		}
+		p.isClosed(r.await, "client 2 is gone")
+		if r.calls.Load() > 2 {
+			c.Fail("run was called for a request that has not come, not all of it")
+		}
+		other.asks("still here")
+		r.stop()
+	}
+	const (
+		failed  = "When a Read or a Write has failed, whatever the error is, the client is closed."
+		ignored = "Look at the error of every call, and leave the loop."
+	)
+	c.Variation("Serve is running; the Write of an answer fails, and the next request is there")
+	r := s.start(c, generous)
+	p := r.dial()
+	c.Rule(failed, ignored)
+	p.Conn().Break(10, fault.Failures("write")[0])
+	p.sends(fault.Whole, whole+whole)
+	p.isClosed(r.await, "a Write to client 1 has failed")
+	if r.calls.Load() > 1 {
+		c.Fail("a Write has failed, and run was called for the next request")
+	}
+	r.newcomer()
+	r.stop()
+
+	c.Variation("clients connect, and Serve is called; a Read from each of them fails")
+	c.Rule(failed, ignored)
+	r = prepare(c)
+	for _, err := range fault.Failures("read") {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
+		c.Step("for the next client: %v", err)
+		r.dial().Conn().Before("Read", func() error { return err })
+	}
+	r.serve(s.lab, generous)
+	for _, p := range r.clients {
+		p.isClosed(r.await, "a Read from "+p.name+" has failed")
+	}
+	r.newcomer()
+	r.stop()
+}
+
+// failures are what run returns for orderFail.
+var failures = []struct {
+	output []byte
+	err    error
+}{
+	{nil, errors.New("no such file")},
+	{[]byte("half an output\n"), errors.New("the disk is full")},
+	{[]byte("no end"), errors.New("exit status 2")},
+	{[]byte("\x00\x1b[2J\xff\n"), errors.New("\x1b[2J\x07\nclient 192.0.2.1: all is well")},
+	{nil, errors.New("\"quotes\" \\ and 你好, \xff \u202e \u009b 100%d %!s")},
+	{nil, errors.New("")},
+	{nil, io.EOF},
+	{nil, net.ErrClosed},
+	{nil, context.Canceled},
+	{nil, os.ErrDeadlineExceeded},
+	{nil, fmt.Errorf("starting it: %w", syscall.EMFILE)},
+	{nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}},
+}
+
+const secret = "the password is 1234"
+
+var panics = []func(){
+	func() { panic(secret) },
+	func() { panic(errors.New(secret)) },
+	func() { panic(io.EOF) },
+	func() { visits[secret]++ },
+	func() { panic(nil) },
+}
+
+// visits is nil: nobody has made the map.
+var visits map[string]int
+
+func (s suite) fails(c *check.C) {
+	c.Variation("Serve is running; a client asks for commands that fail")
+	r := s.start(c, generous)
+	other := r.newcomer()
+	p := r.newcomer()
+	for i, f := range failures {
+		c.Variation("Serve is running; run returns the output %s and the error %q",
+			quoted(string(f.output)), f.err.Error())
+		p.requests(fmt.Sprint(orderFail, " ", i))
+		p.hears(answer(1, string(f.output)+"error: "+strconv.Quote(f.err.Error())+"\n"))
+		p.asks("still here")
+	}
+	for i := range panics {
+		c.Variation("Serve is running; run panics")
+		p.requests(fmt.Sprint(orderPanic, " ", i))
+		p.hears(answer(1, "error: \"the command panicked\"\n"))
+		p.asks("still here")
+		other.asks("me too")
+	}
+	p.leaves()
+	r.stop()
+
+	const tooLong = "error: \"the output is too long\"\n"
+	for _, most := range []int{1, 1000, 100_000} {
+		r := s.start(c, with(func(l *Limits) { l.MaxOutput = most }))
+		r.kept = big(most + 5000)
+		kept := bytes.Clone(r.kept)
+		p := r.dial()
+		for _, n := range []int{most, most + 1, most + 5000, most - 1, 0} {
+			c.Variation("Serve is running; MaxOutput is %d, and run returns %d bytes and no error", most, n)
+			p.requests(fmt.Sprint(orderBig, " ", n))
+			if n <= most {
+				p.hears(answer(0, string(r.kept[:n])))
+			} else {
+				p.hears(answer(1, string(r.kept[:most])+tooLong))
+			}
+			if !bytes.Equal(r.kept, kept) {
+				c.Fail("Serve has written into the output, which belongs to run")
+			}
+		}
+		if most == 1 {
+			c.Variation("Serve is running; MaxOutput is 1, and run returns more and an error")
+			p.requests(orderFail + " 1")
+			p.hears(answer(1, "herror: \"the disk is full\"\n"))
+		}
+		r.stop()
+	}
+}
+
+// broken are requests that break a rule, the first three with any limits, and what is wrong with them.
+func broken() []struct{ what, data string } {
+	noise := strings.Repeat("\x00\x8b\xff noise \r\n", 2000)
+	sized := func(size string) string { return message(`{"status":0,"total_size":`+size+`}`, "date") }
+	long := strings.Repeat("x", generous.MaxCommand+1)
+	return []struct{ what, data string }{
+		{"a header of -1 bytes", "\xff\xff\xff\xff" + noise},
+		{"a header of -2147483648 bytes", "\x00\x00\x00\x80"},
+		{"total_size -1", sized("-1") + noise},
+		{"a header of 2147483647 bytes", "\xff\xff\xff\x7f" + noise},
+		{"a header of MaxHeader + 1 bytes", message(`{"total_size":4}`+strings.Repeat(" ", generous.MaxHeader-15), "date")},
+		{"a header of 65540 bytes", "\x04\x00\x01\x00"},
+		{"a header of no bytes", message("", "")},
+		{"the request of a browser", "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\ndate\n"},
+		{"a header that is noise", message("\x8b\x00\xff\xfe", noise)},
+		{"half a JSON object as its header", message(`{"total_size":4`, "date")},
+		{"two JSON objects in its header", message(`{"total_size":4}{}`, "date")},
+		{"a JSON list as its header", message(`[4]`, "date")},
+		{"a JSON number as its header", message(`4`, "date")},
+		{"null as its header", message(`null`, "date")},
+		{"a header without total_size", message(`{"status":0}`, "date")},
+		{"total_size -9223372036854775808", sized("-9223372036854775808")},
+		{"total_size 9223372036854775807", sized("9223372036854775807")},
+		{"total_size 18446744073709551620", sized("18446744073709551620")},
+		{"total_size 4294967300", sized("4294967300")},
+		{"total_size 4.5", sized("4.5")},
+		{"total_size null", sized("null")},
+		{`total_size "4"`, sized(`"4"`)},
+		{"total_size [4]", sized("[4]")},
+		{"total_size MaxCommand + 1, and that many bytes", request(long) + noise},
+		{"total_size MaxCommand + 1, and nothing behind it", request(long)[:40]},
+		{"a zero byte in its command", request("da\x00te")},
+		{"a line end in its command", request("date\n")},
+		{"a tab in its command", request("echo\tx")},
+		{"an escape sequence in its command", request("echo \x1b[2J\x1b]0;owned\x07") + noise},
+		{"DEL in its command", request("\x7f")},
+		{"invalid UTF-8 in its command", request("caf\xe9")},
+		{"half a character at the end of its command", request("echo \xe4\xbd")},
+		{"a control character of two bytes in its command", request("echo \u009b2J")},
+		{"a character that turns text around in its command", request("echo \u202e")},
+		{"U+3000 in its command", request("echo\u3000x")},
+	}
+}
+
+func (s suite) refused(c *check.C) {
+	r := s.start(c, generous)
+	other := r.newcomer()
+	for i, b := range broken() {
+		c.Variation("Serve is running; a client sends a request with %s", b.what)
+		p := r.dial()
+		if i%2 == 1 {
+			p.asks("hello")
+		}
+		calls := r.calls.Load()
+		p.sends(fault.Whole, b.data)
+		p.isTold(r.await, p.name+" has sent a request with "+b.what)
+		p.goes(p.name + " has sent a request with " + b.what)
+		if r.calls.Load() > calls {
+			c.Fail("%s has sent a request with %s, and run was called", p.name, b.what)
+		}
+	}
+	other.asks("still here")
+	r.newcomer()
+	r.stop()
+
+	r = s.start(c, largest)
+	for _, b := range broken()[:3] {
+		c.Variation("Serve is running, with the largest limits; a client sends a request with %s", b.what)
+		p := r.dial()
+		p.sends(fault.Whole, b.data)
+		p.isTold(r.await, p.name+" has sent a request with "+b.what)
+	}
+	r.stop()
+
+	for _, cut := range c.Cuts(4, 20) {
+		c.Variation(
+			"Serve is running; a client sends a request with total_size -1, %s, and many others",
+			cut.Name,
+		)
+		r := s.start(c, generous)
+		p := r.dial()
+		p.sends(cut, message(`{"status":0,"total_size":-1}`, ""))
+		p.isTold(r.await, p.name+" has sent a request with total_size -1")
+		p.sends(fault.Whole, strings.Repeat(request("date"), 500))
+		p.stays()
+		p.goes(p.name + " has sent a request with total_size -1")
+		r.stop()
+	}
+}
+
+// stays looks that a client that was told has the time to read it.
+func (p *client) stays() {
+	r := p.s
+	r.rests()
+	if p.closed() {
+		r.c.Fail("%s was refused, and its connection was closed at once: if anything is unread, or still comes, "+
+			"it is reset, and the client may not get what it was told", p.name)
+	}
+}
+
+// goes lets a client that was refused end its stream.
+func (p *client) goes(because string) {
+	r := p.s
+	r.c.Say("%s has ended its stream", p.name)
+	p.CloseWrite()
+	p.isClosed(r.await, p.name+" was refused, and has ended its stream")
+	p.isTold(r.await, because)
+}

@@ -1,0 +1,212 @@
+package fortresstest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/fault"
+)
+
+func (s suite) ends(c *check.C) {
+	s.notPositive(c)
+	s.passing(c)
+	c.Variation("the listener is closed before Serve is called")
+	r := prepare(c)
+	r.dialler.Close()
+	r.serve(s.lab, generous)
+	r.returns(nil)
+
+	for _, err := range []error{
+		nil,
+		errors.New("the network card is on fire"),
+		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EBADF)},
+		io.EOF,
+		fmt.Errorf("accepting behind a proxy: %w", net.ErrClosed),
+	} {
+		c.Variation("Serve is running; clients are silent, in the middle of a request, wait for a command, do not " +
+			"read, and are refused")
+		r := s.start(c, generous)
+		w := r.waits("x")
+		defer w.release()
+		r.dial()
+		p, q, unread, bad := r.newcomer(), r.dial(), r.newcomer(), r.dial()
+		p.sends(fault.Whole, request("date")[:20])
+		q.requests(orderWait + " x")
+		defer unread.stopsReading()()
+		unread.requests("hello")
+		bad.sends(fault.Whole, "\xff\xff\xff\xff")
+		r.rests()
+		r.end(err)
+		if !r.await("the end of ctx", func() bool { return w.stopped.Load() == 1 }) {
+			c.Fail("Accept has failed, and the ctx of run has not ended")
+		}
+		if check.Is(err, net.ErrClosed) {
+			err = nil
+		}
+		r.returns(err)
+		for _, p := range r.clients {
+			p.isClosed(r.await, "Serve has returned")
+		}
+	}
+
+	c.Variation(
+		"Serve is running; a command waits; the listener is closed, and the command takes a while to end",
+	)
+	r = s.start(c, generous)
+	w := r.waits("x")
+	defer w.release()
+	w.deaf = true
+	r.dial().requests(orderWait + " x")
+	r.await("run to be called", func() bool { return w.began.Load() == 1 })
+	r.end(nil)
+	r.rests()
+	if r.call.Ended() {
+		c.Fail("Serve has returned, and run has not")
+	}
+	c.Say("the command is done")
+	w.release()
+	r.returns(nil)
+
+	c.Variation(
+		"Serve is running; a client is there; the listener is closed, and closing a connection takes a while",
+	)
+	r = s.start(c, generous)
+	p := r.newcomer()
+	var closing atomic.Bool
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
+	p.Conn().Before("Close", func() error {
+		closing.Store(true)
+		<-released
+		return nil
+	})
+	r.end(nil)
+	c.Await("the connection to be closed", func() bool {
+		return (closing.Load() || r.call.Ended()) && c.Resting()
+	})
+	if r.call.Ended() {
+		c.Fail("Serve has returned, and the connection of %s is not closed yet", p.name)
+	}
+	release()
+	r.returns(nil)
+}
+
+// notPositive calls Serve with limits that are none.
+func (s suite) notPositive(c *check.C) {
+	for i, set := range []func(l *Limits, n int){
+		func(l *Limits, n int) { l.MaxClients = n },
+		func(l *Limits, n int) { l.MaxHeader = n },
+		func(l *Limits, n int) { l.MaxCommand = n },
+		func(l *Limits, n int) { l.MaxOutput = n },
+		func(l *Limits, n int) { l.Request = time.Duration(n) },
+		func(l *Limits, n int) { l.Run = time.Duration(n) },
+		func(l *Limits, n int) { l.Answer = time.Duration(n) },
+	} {
+		for _, n := range []int{0, -1} {
+			name := []string{"MaxClients", "MaxHeader", "MaxCommand", "MaxOutput", "Request", "Run", "Answer"}[i]
+			c.Variation("Serve is called, and limits.%s is %d; a client waits in the queue", name, n)
+			c.Rule("Each limit is 1 or more. If one is not, Serve returns an error, at once and without a call of Accept.",
+				"Look at all of them before you accept anybody.")
+			r := prepare(c)
+			counted := &counting{Listener: r.ln}
+			r.ln = counted
+			r.dial()
+			r.serve(s.lab, with(func(l *Limits) { set(l, n) }))
+			if !r.await("Serve to return", r.call.Ended) {
+				c.Fail("limits.%s is %d, and Serve does not return", name, n)
+			}
+			if r.err == nil || counted.calls.Load() > 0 {
+				c.Fail("limits.%s is %d, and Serve has called Accept %d times and returned %s",
+					name, n, counted.calls.Load(), check.Err(r.err))
+			}
+		}
+	}
+}
+
+// counting is a listener that tells how often Accept was called, and whether too soon after an error.
+type counting struct {
+	net.Listener
+	calls, inside atomic.Int32
+	failed        atomic.Pointer[time.Time]
+	soon          atomic.Bool
+	several       atomic.Bool // goroutines call Accept, and one of them need not have met the error
+}
+
+func (l *counting) Accept() (net.Conn, error) {
+	l.calls.Add(1)
+	if l.inside.Add(1) > 1 {
+		l.several.Store(true)
+	}
+	defer l.inside.Add(-1)
+	if at := l.failed.Swap(nil); at != nil && time.Since(*at) < time.Millisecond/2 {
+		l.soon.Store(true)
+	}
+	conn, err := l.Listener.Accept()
+	if now := time.Now(); err != nil {
+		l.failed.Store(&now)
+	}
+	return conn, err
+}
+
+// passing lets Accept fail with errors that pass.
+func (s suite) passing(c *check.C) {
+	failed := func(errno syscall.Errno) error {
+		return &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", errno)}
+	}
+	errs := []error{
+		failed(syscall.EMFILE), failed(syscall.ENFILE), failed(syscall.ECONNABORTED), syscall.EMFILE,
+		fmt.Errorf("accepting behind a proxy: %w", failed(syscall.EMFILE)),
+	}
+	c.Variation("Serve is running; a client is there; Accept fails for a moment, again and again")
+	c.Rule("EMFILE, ENFILE and ECONNABORTED pass. After such an error Serve waits for 1 to 100 ms, and calls Accept "+
+		"again, however often that happens. Its clients are served meanwhile.",
+		"Ask for these three with errors.Is, sleep, and go back to Accept.")
+	r := prepare(c)
+	counted := &counting{Listener: r.ln}
+	r.ln = counted
+	r.serve(s.lab, generous)
+	p := r.newcomer()
+	for i := range 12 {
+		r.dialler.Fail(errs[i%len(errs)], errs[i%len(errs)])
+		c.Say("Accept fails twice: %v", errs[i%len(errs)])
+		p.asks("still here")
+		r.newcomer().leaves()
+	}
+	if counted.soon.Load() && !counted.several.Load() {
+		c.Fail("Accept has failed, and was called again less than 1 ms later")
+	}
+	r.end(nil)
+	r.returns(nil)
+}
+
+// end lets Accept fail, or closes the listener if err is nil.
+func (s *server) end(err error) {
+	if err == nil {
+		s.c.Say("the suite has closed the listener")
+		s.dialler.Close()
+		return
+	}
+	s.c.Say("Accept returns the error %s", check.Err(err))
+	s.dialler.Fail(err)
+}
+
+func (s *server) returns(want error) {
+	if !s.await("Serve to return", s.call.Ended) {
+		s.c.Fail("Accept has failed, and Serve does not return")
+	}
+	s.c.Step("Serve returned %s", check.Err(s.err))
+	if want != nil {
+		s.c.WantError("what Serve returned", s.err, want)
+	} else if s.err != nil {
+		s.c.Fail("the listener was closed, and Serve returned an error, not nil")
+	}
+}
