@@ -202,7 +202,8 @@ func (c *C) checkCalls() {
 		c.Fail("%s is not started: fill it in", c.out.NotStarted)
 	case call.panic != nil:
 		if text := said(call.panic); strings.HasPrefix(text, "interface conversion: ") &&
-			(strings.Contains(text, "*fault.") || strings.Contains(text, "*remote.") || strings.Contains(text, "test.")) {
+			(strings.Contains(text, "*fault.") || strings.Contains(text, "*remote.") ||
+				strings.Contains(text, "test.")) {
 			c.Rule("What your code is given may be of any type that has the methods which the task asks for.",
 				"Use the methods of the interface, such as those of net.Conn. For more, write v, ok := x.(T), "+
 					"and do without it when ok is false.")

@@ -10,7 +10,7 @@ import (
 // text. What starts programs, talks HTTP, looks into the program itself or goes past its types is not
 // among them.
 var everywhere = strings.Fields(`
-	bufio bytes cmp context errors fmt hash io io/fs iter log log/slog maps math net net/netip os path
+	bufio bytes cmp context errors fmt hash io io/fs iter log log/slog maps math net net/netip os os/signal path
 	path/filepath regexp slices sort strconv strings sync sync/atomic syscall time unicode runtime reflect
 	unicode/utf16 unicode/utf8 unique
 	compress/bzip2 compress/flate compress/gzip compress/lzw compress/zlib
@@ -57,7 +57,7 @@ var values = strings.Fields(`
 	bytes.Repeat context.Background net.IPv4 net.ParseIP
 	net/netip.MustParseAddr net/netip.MustParseAddrPort net/netip.MustParsePrefix
 	sync.OnceFunc sync.OnceValue sync.OnceValues hash/crc32.MakeTable
-	time.Duration time.Month os.FileMode io/fs.FileMode syscall.Errno`)
+	time.Date time.Duration time.Month time.Now time.Unix os.FileMode io/fs.FileMode syscall.Errno`)
 
 func allowedName(path, name string) bool {
 	if names, ok := only[path]; ok {
