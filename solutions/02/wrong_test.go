@@ -19,6 +19,9 @@ import (
 	"socketbook/tools/check"
 )
 
+// noTCPConn says why a mistake does nothing in another process.
+const noTCPConn = "its connection is no *net.TCPConn there"
+
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
 // failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
@@ -136,7 +139,8 @@ var wrong = []check.Answer{
 	),
 	answering("every number of the system is leaving", answerAnyErrno, talklooptest.Failure),
 	answering("an unexpected end is an end", answerUnexpectedIsEnd, talklooptest.Failure),
-	answering("only the writing half of a *net.TCPConn is closed", answerHalfClosesTCP, talklooptest.Closed),
+	answering("only the writing half of a *net.TCPConn is closed", answerHalfClosesTCP, talklooptest.Closed).
+		MayPassElsewhere(noTCPConn),
 	answering("closed in the background", answerClosesInBackground, talklooptest.Closed),
 	answering("the error of Close is returned", answerReturnsClose, talklooptest.Closed),
 	conversing(
@@ -194,7 +198,7 @@ var wrong = []check.Answer{
 		converseHalfClosesTCP,
 		talklooptest.Quit,
 		talklooptest.Broken,
-	),
+	).MayPassElsewhere(noTCPConn),
 	conversing("a deadline left behind", converseLeavesDeadline, talklooptest.Quit, talklooptest.Broken),
 	conversing("the end of the input is an error", converseEndIsError, talklooptest.Quit),
 	conversing("the connection is closed", converseCloses, talklooptest.Quit, talklooptest.Broken),

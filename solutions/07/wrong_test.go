@@ -733,7 +733,7 @@ func seeded() func() []byte {
 
 var (
 	seedMu  sync.Mutex
-	seedGen *mathrand.PCG
+	seedGen = mathrand.NewPCG(1, 2)
 )
 
 func startSeeded() {

@@ -329,29 +329,30 @@ func serveInTurn(ln net.Listener) error {
 // sharing is an answer with a variable of the package. Each case gets one of its own, because cases of two
 // tests may run beside each other.
 func sharing(name string, fails ...string) check.Answer {
-	a := flawed(name, func(*hall) {}, fails...)
+	shared := func() check.Answer {
+		var mu sync.Mutex
+		var everybody *hall
+		return flawed(name, func(h *hall) {
+			mu.Lock()
+			defer mu.Unlock()
+			if everybody == nil || len(everybody.here) == 0 {
+				everybody = h
+			}
+			other := everybody
+			h.told = func(h *hall, g *guest) { h.tell(nil, "* "+g.name+" is here") }
+			h.says = func(h *hall, g *guest, line string) {
+				h.tell(g, g.name+": "+line)
+				if other != h {
+					other.mu.Lock()
+					other.tell(nil, g.name+": "+line)
+					other.mu.Unlock()
+				}
+			}
+		}, fails...)
+	}
+	a := shared() // for a process that runs one case
 	for i := range a.Lab.Cases {
-		a.Lab.Cases[i].Run = func(c *check.C) {
-			var mu sync.Mutex
-			var everybody *hall
-			flawed(name, func(h *hall) {
-				mu.Lock()
-				defer mu.Unlock()
-				if everybody == nil || len(everybody.here) == 0 {
-					everybody = h
-				}
-				other := everybody
-				h.told = func(h *hall, g *guest) { h.tell(nil, "* "+g.name+" is here") }
-				h.says = func(h *hall, g *guest, line string) {
-					h.tell(g, g.name+": "+line)
-					if other != h {
-						other.mu.Lock()
-						other.tell(nil, g.name+": "+line)
-						other.mu.Unlock()
-					}
-				}
-			}).Lab.Cases[i].Run(c)
-		}
+		a.Lab.Cases[i].Run = func(c *check.C) { shared().Lab.Cases[i].Run(c) }
 	}
 	return a
 }

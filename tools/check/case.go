@@ -42,8 +42,10 @@ type adversary interface {
 type options struct {
 	seed     uint64
 	timeline bool
-	alone    bool                          // nothing else runs in this process
+	alone    bool                          // nothing else runs in the process of the code under test
 	told     func(step string, fresh bool) // called for each step; may be nil
+	// where the code under test runs, alone; nil for this process
+	elsewhere Elsewhere
 }
 
 // outcome is what became of a case.
@@ -166,10 +168,18 @@ func (c *C) checkFiles() {
 	if !c.alone {
 		return
 	}
-	if left := leftOpen(c.files, isFile); len(left) > 0 {
+	if left := leftOpen(c.openFiles, c.files, isFile); len(left) > 0 {
 		c.out.leftOpen(left)
 		runtime.Goexit()
 	}
+}
+
+// openFiles lists the open files of the process in which the code under test runs.
+func (c *C) openFiles() []string {
+	if c.elsewhere != nil {
+		return filesElsewhere(c.elsewhere)()
+	}
+	return openFiles()
 }
 
 // leftOpen fails a case because of files or sockets.
@@ -193,7 +203,7 @@ type Call struct {
 	ended bool
 	ok    bool // it returned
 	panic any
-	stack []byte
+	stack string
 }
 
 // Ended reports whether the call is over.

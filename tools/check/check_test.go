@@ -468,7 +468,7 @@ func TestAhead(t *testing.T) {
 		cases[i].Name = fmt.Sprint(i)
 	}
 	cases[18].Needs, cases[19].Needs = []string{"17"}, []string{"18"}
-	outcomes := ahead(cases, &workers, func(i int) outcome {
+	outcomes := ahead(cases, casesAtOnce, &workers, func(i int) outcome {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
 		return outcome{Outcome: map[bool]string{true: Failed, false: Passed}[i == 17], Message: fmt.Sprint(i)}
@@ -492,7 +492,7 @@ func TestAheadOneByOne(t *testing.T) {
 			{Name: "c", Needs: []string{"b"}},
 			{Name: "d", Needs: []string{"c"}},
 		}
-		outcomes := ahead(cases, &workers, func(int) outcome { return outcome{Outcome: Error, Message: "no"} })
+		outcomes := ahead(cases, casesAtOnce, &workers, func(int) outcome { return outcome{Outcome: Error, Message: "no"} })
 		for i := range cases {
 			require.Equal(t, outcome{Outcome: Error, Message: "no"}, outcomes(i))
 		}

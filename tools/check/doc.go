@@ -12,30 +12,33 @@
 //   - [Verdicts], for tools: in this process, one row for each case;
 //   - [Prove], in solutions/NN: on the reference, on other right answers and on the wrong ones.
 //
-// The files are read in this order, and each knows only those behind it: proof, run, worker, group,
-// machine, source, report, lab, memory, watch, connect, want, case, results, flags, diff, files,
+// The files are read in this order, and each knows only those behind it: proof, elsewhere, run, worker,
+// group, machine, source, report, lab, memory, watch, connect, want, case, results, flags, diff, files,
 // stacks.
 //
 // # A lab
 //
 // Copy labs/05 and solutions/05; they are the model.
 //
-//	labs/NN/subject.go                  the starter: documented functions that do panic("not started"),
+//	labs/NN/subject.go             the starter: documented functions that do panic("not started")
+//	labs/NN/subject_test.go        one call: subjecttest.Run(t, subjecttest.Lab{…})
+//	labs/NN/subjecttest/           Lab (the student's functions), Suite (the table), Run; cases.go
+//	labs/NN/README.md              the task, complete without a look at the suite, and the points
+//	solutions/NN/subject.go        the reference, to be read beside the starter
+//	solutions/NN/right_test.go     var right: the reference, and at least two in other styles
+//	solutions/NN/wrong_test.go     var wrong: at least ten wrong answers
+//	solutions/NN/subject_test.go   Run on the reference, and Prove
 //
-// nothing else
+// TestSolutionsInPlaceOfStarters and TestStarters of this package find a new lab by its folder. So does
+// tools/grade: go test ./tools/grade/internal/suites -update adds the lab to its list, and the tests of
+// that package and of tools/grade say what is missing. For the grader
 //
-//	labs/NN/subject_test.go             one call: subjecttest.Run(t, subjecttest.Lab{…})
-//	labs/NN/subjecttest/                Lab (the student's functions), Suite (the table), Run; the cases in
-//
-// cases.go
-//
-//	labs/NN/README.md                   the task, complete without a look at the suite, and the points
-//	solutions/NN/subject.go             the reference, to be read beside the starter
-//	solutions/NN/right_test.go          at least two right answers in other styles
-//	solutions/NN/wrong_test.go          at least ten wrong ones
-//	solutions/NN/subject_test.go        Run on the reference, and Prove
-//
-// TestSolutionsInPlaceOfStarters and TestStarters of this package find a new lab by its folder.
+//   - Suite sets [Lab].Answer to the struct that it was applied to;
+//   - subject_test.go needs no declaration besides its one test: its call of Run is compiled into the
+//     program of the student's code, with the same imports;
+//   - what a suite embeds is below its own folder, subjecttest;
+//   - what a student may import is in tools/grade/internal/source, in allowed.go. A lab that needs more gets a
+//     line there.
 //
 // # Across a process boundary
 //
@@ -43,27 +46,27 @@
 // of the Lab struct are then stubs that carry calls to another process, and every object that a
 // call was given is carried back to the suite, method by method. For this to work in every lab:
 //
-// - A Lab struct has fields of func type only. Their parameters and results are basic types, slices,
-// errors, time.Time and time.Duration, structs of the suite with exported fields, interfaces of the
-// standard library or of the suite, and functions of all these. A type of the student's is none of them:
-// where the student
+//   - A Lab struct has fields of func type only. Their parameters and results are basic types, slices,
+//     errors, time.Time and time.Duration, structs of the suite with exported fields, interfaces of the
+//     standard library or of the suite, and functions of all these. A type of the student's is none of
+//     them: where the student makes something, the field is a constructor that returns functions.
+//   - A suite hands out what it has made (connections, listeners, readers, writers, callbacks, contexts)
+//     as interfaces, and asks for no *net.TCPConn, no descriptor and no SyscallConn. A folder goes by its
+//     path.
+//   - What was done to an object is asked of the object, which stays with the suite: [fault.Conn.Did]. A
+//     suite looks at slices up to their length, and at errors with [Is], never at unexported state.
+//   - An error that comes back is the same one if the suite or the standard library made it, and else only
+//     a text that wraps others.
+//   - Time is real. A deadline arrives as a point in time, some microseconds late; a suite that waits has
+//     to be told by the object what the other side waits for, and not by a clock of its own.
+//   - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their
+//     length) is asked through C only: Allocated, InUse, Resting, and what is left behind.
+//   - A slice is lent with what is behind it in its array, and what is written into it comes back. One of
+//     more than 16 MiB must be zeros, which are not sent. None is a package variable, which others see.
 //
-//	  makes something, the field is a constructor that returns functions.
-//	- A suite hands out what it has made (connections, listeners, readers, writers, callbacks, contexts) as
+// Some mistakes do nothing there, those with a *net.TCPConn for example: [Answer].Elsewhere says why.
 //
-// interfaces, and asks for no *net.TCPConn, no descriptor and no SyscallConn. A folder goes by its path. -
-// What was done to an object is asked of the object, which stays with the suite: [fault.Conn.Did]. A suite
-//
-//		looks at slices up to their length, and at errors with [Is], never at unexported state.
-//	  - An error that comes back is the same one if the suite or the standard library made it, and else only a
-//	    text that wraps others.
-//	  - Time is real. A deadline arrives as a point in time, some microseconds late; a suite that waits has to
-//
-// be
-//
-//		told by the object what the other side waits for, and not by a clock of its own.
-//	  - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their length)
-//	    is asked through C only: Allocated, InUse, Resting, and what is left behind.
+// [VerdictsElsewhere] is the engine's side of it; [Lab].Answer is the struct that Suite was applied to.
 //
 // # A case
 //

@@ -15,21 +15,24 @@ func openFiles() []string {
 		return nil
 	}
 	var names []string
-	ours := func(name string) bool {
-		return strings.HasPrefix(name, "anon_inode:") || strings.HasPrefix(name, "/proc/") ||
-			strings.HasPrefix(name, "pipe:")
-	}
 	for _, e := range entries {
-		target, err := os.Readlink("/dev/fd/" + e.Name())
-		if err == nil && !ours(target) {
+		if target, err := os.Readlink("/dev/fd/" + e.Name()); err == nil {
 			names = append(names, target)
 		}
 	}
-	return names
+	return notOurs(names)
+}
+
+// notOurs leaves out what a program has open that has opened nothing.
+func notOurs(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return strings.HasPrefix(name, "anon_inode:") || strings.HasPrefix(name, "/proc/") ||
+			strings.HasPrefix(name, "pipe:")
+	})
 }
 
 // leftOpen returns what of a kind is open now and was not before, when it stays so for a moment.
-func leftOpen(before []string, kind func(name string) bool) (left []string) {
+func leftOpen(openFiles func() []string, before []string, kind func(name string) bool) (left []string) {
 	soonClosed := func() bool {
 		rest := slices.Clone(before)
 		left = slices.DeleteFunc(openFiles(), func(name string) bool {

@@ -12,6 +12,7 @@ import (
 type Lab struct {
 	Number string // "05": of the lab and of its lesson
 	File   string // "framing.go": what the student edits
+	Answer any    // the suite's struct of the functions that it is applied to
 	Cases  []Case
 }
 
@@ -80,7 +81,7 @@ func (cs Case) run(o options) outcome {
 		c.rec = timeline.NewRecorder(cs.Name)
 	}
 	if o.alone {
-		c.files = openFiles()
+		c.files = c.openFiles()
 	}
 	done := make(chan struct{})
 	go func() {
@@ -114,6 +115,9 @@ func (c *C) finish() {
 	}
 	if c.door != nil {
 		c.door.Close()
+	}
+	if !eventually(c.callsEnded) && c.elsewhere != nil {
+		c.elsewhere.Stop()
 	}
 	if eventually(c.callsEnded) { // what calls that go on may still use is not cleaned up
 		for i := len(c.cleanup) - 1; i >= 0; i-- {

@@ -10,13 +10,23 @@ import (
 // Memory field set.
 func (c *C) Allocated(what string, f func()) (bytes uint64) {
 	c.measures()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	var after uint64
+	before := c.allocated()
 	c.Do(what, func() {
 		f()
-		runtime.ReadMemStats(&after)
+		after = c.allocated()
 	})
-	return after.TotalAlloc - before.TotalAlloc
+	return after - before
+}
+
+// allocated is how many bytes have been allocated so far.
+func (c *C) allocated() uint64 {
+	if c.elsewhere != nil {
+		return c.elsewhere.Allocated()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 // InUse returns how many bytes of the heap something still refers to: call it twice and compare.
@@ -24,6 +34,9 @@ func (c *C) Allocated(what string, f func()) (bytes uint64) {
 // field set.
 func (c *C) InUse() int64 {
 	c.measures()
+	if c.elsewhere != nil {
+		return c.elsewhere.InUse()
+	}
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

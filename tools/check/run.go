@@ -40,7 +40,7 @@ func Run(t *testing.T, lab Lab) {
 		o.alone = true
 		g.run = func(i int) outcome { return lab.Cases[i].run(o) }
 	} else if run := flag.Lookup("test.run"); !strings.Contains(run.Value.String(), "/") {
-		g.run = ahead(lab.Cases, &workers, g.run)
+		g.run = ahead(lab.Cases, casesAtOnce, &workers, g.run)
 	}
 	write := func(why string) {
 		if err := appendResults(g.rows(why)); err != nil {
@@ -72,11 +72,11 @@ func Run(t *testing.T, lab Lab) {
 // casesAtOnce is how many workers there are at a time: they wait more than they work.
 const casesAtOnce = 4
 
-// ahead begins to run all cases, the first one alone and then a few at a time, those that need others when
+// ahead begins to run all cases, the first one alone and then at most atOnce at a time, those that need others when
 // these are over, and returns what waits for the outcome of one. On a machine that cannot run the first,
 // there is never more than one.
-func ahead(cases []Case, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
-	turns := make(chan struct{}, casesAtOnce)
+func ahead(cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
+	turns := make(chan struct{}, atOnce)
 	var oneByOne sync.Mutex
 	all := make([]func() outcome, len(cases))
 	for i := range cases {
@@ -264,7 +264,8 @@ func (g *grading) rows(why string) (rows []Result) {
 // Verdict is what became of a case, and, if it failed, what a student would read.
 type Verdict struct {
 	Result
-	Report string
+	Report     string
+	NotStarted bool // the code under test has said that it is not started
 }
 
 // Verdicts runs the table in this process, for tools and proofs. An answer that exits or crashes
@@ -283,7 +284,7 @@ func verdicts(lab Lab, seed uint64, run func(i int) outcome) (all []Verdict) {
 		}
 	}
 	for i, row := range g.rows("") {
-		all[i].Result = row
+		all[i].Result, all[i].NotStarted = row, g.outcomes[i].NotStarted != ""
 	}
 	return all
 }

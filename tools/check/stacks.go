@@ -118,6 +118,8 @@ var suitePackages = []string{
 	"socketbook/tools/fault",
 	"socketbook/tools/loopback",
 	"socketbook/tools/timeline",
+	remotePackage,
+	"socketbook/tools/grade/internal/verdict",
 }
 
 // isStudents reports whether a function belongs to the code under test: in this module, and neither

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"runtime/metrics"
@@ -15,6 +16,8 @@ const (
 	// something else.
 	limit     = 1500 * time.Millisecond
 	busyLimit = 4 * limit
+	farLimit  = 4 * busyLimit
+	manyMoves = 1000
 	// memoryLimit is how many bytes of the heap may be in use while the code under test runs: an
 	// endless append reaches it before the machine stands still. The first aMoment is not checked,
 	// because a call may allocate much and return.
@@ -51,7 +54,10 @@ func (call *Call) run(f func()) {
 		defer call.mu.Unlock()
 		call.ended, call.ok, call.panic = true, returned, r
 		if r != nil {
-			call.stack = debug.Stack()
+			call.stack = string(debug.Stack())
+			if e := call.c.elsewhere; e != nil {
+				call.stack = cmp.Or(e.Stack(call.id), call.stack)
+			}
 		}
 		call.c.poke()
 	}()
@@ -69,6 +75,7 @@ func (call *Call) Wait() {
 // when the time is up.
 func (c *C) Await(what string, cond func() bool) {
 	var watch stopwatch
+	begun := c.moves()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		met := cond()
 		c.checkCalls()
@@ -79,7 +86,7 @@ func (c *C) Await(what string, cond func() bool) {
 			c.Fail("waited for %s, but your code has returned", what)
 		}
 		spent := watch.read()
-		if c.alone && spent > aMoment && heapInUse() > memoryLimit && !c.finished() {
+		if c.alone && spent > aMoment && c.heapInUse() > memoryLimit && !c.finished() {
 			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
 		}
 		if spent > limit {
@@ -87,8 +94,8 @@ func (c *C) Await(what string, cond func() bool) {
 			case cond(): // it was met while this looked
 			case resting:
 				c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
-			case spent > busyLimit:
-				c.giveUp("waited %v for %s; %s", busyLimit, what, c.whereItIs())
+			case spent > c.busyLimit(begun):
+				c.giveUp("waited %v for %s; %s", c.busyLimit(begun), what, c.whereItIs())
 			}
 		}
 		select {
@@ -97,6 +104,23 @@ func (c *C) Await(what string, cond func() bool) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// busyLimit is how long a wait may last, as long as the code under test computes. Where each of its calls is
+// carried to another process, it may take longer as long as there are many; begun is how many there had
+// been when the wait began.
+func (c *C) busyLimit(begun int64) time.Duration {
+	if c.moves()-begun > manyMoves {
+		return farLimit
+	}
+	return busyLimit
+}
+
+func (c *C) moves() int64 {
+	if c.elsewhere == nil {
+		return 0
+	}
+	return c.elsewhere.Moves()
 }
 
 // Prompt is Await for what has to come without a wait: it gives up as soon as the code rests. What
@@ -133,7 +157,7 @@ func (c *C) Resting() bool {
 	begun := !slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == 0 })
 	// Quiet before and after: what the code wrote or closed just before it came to rest may still
 	// be under way.
-	return begun && c.quiet() && !slices.ContainsFunc(c.tree(snapshot()), goroutine.moves) && c.quiet()
+	return begun && c.quiet() && !slices.ContainsFunc(c.tree(c.look()), goroutine.moves) && c.quiet()
 }
 
 func (c *C) quiet() bool {
@@ -161,8 +185,12 @@ func (c *C) checkCalls() {
 	})
 	for _, a := range c.adversaries { // after the calls: a call that is stuck in a loop is ended for it
 		if stack := a.Spun(); stack != nil {
+			text := string(stack)
+			if c.elsewhere != nil {
+				text = c.elsewhere.Stack(parseStacks(stack)[0].id)
+			}
 			c.Fail("your code is stuck in a loop%s: its calls failed a hundred times in a row and it went on; "+
-				"an error must end the loop", at(crashFrame(string(stack))))
+				"an error must end the loop", at(crashFrame(text)))
 		}
 	}
 	if bad < 0 {
@@ -174,12 +202,13 @@ func (c *C) checkCalls() {
 		c.Fail("%s is not started: fill it in", c.out.NotStarted)
 	case call.panic != nil:
 		if text := said(call.panic); strings.HasPrefix(text, "interface conversion: ") &&
-			(strings.Contains(text, "*fault.") || strings.Contains(text, "test.")) {
+			(strings.Contains(text, "*fault.") || strings.Contains(text, "*remote.") ||
+				strings.Contains(text, "test.")) {
 			c.Rule("What your code is given may be of any type that has the methods which the task asks for.",
 				"Use the methods of the interface, such as those of net.Conn. For more, write v, ok := x.(T), "+
 					"and do without it when ok is false.")
 		}
-		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(string(call.stack))), said(call.panic))
+		c.Fail("%s panicked%s: %s", call.what, at(crashFrame(call.stack)), said(call.panic))
 	default:
 		c.Fail("%s ended its goroutine (runtime.Goexit) instead of returning", call.what)
 	}
@@ -192,6 +221,21 @@ func (c *C) giveUp(format string, args ...any) {
 		a.Stop()
 	}
 	c.Fail("%s", message)
+}
+
+// look returns all goroutines, at a moment after the call; not to be changed.
+func (c *C) look() []goroutine {
+	if c.elsewhere != nil {
+		return lookElsewhere(c.elsewhere)
+	}
+	return snapshot()
+}
+
+func (c *C) heapInUse() uint64 {
+	if c.elsewhere != nil {
+		return c.elsewhere.Heap()
+	}
+	return heapInUse()
 }
 
 // heapInUse is how many bytes of the heap are taken, garbage included. Asking does not stop the world.
@@ -229,7 +273,7 @@ func (c *C) tree(all []goroutine) []goroutine {
 
 // whereItIs describes what the calls that have not ended wait for, and where the suite stands.
 func (c *C) whereItIs() (where string) {
-	tree := c.tree(snapshot())
+	tree := c.tree(c.look())
 	if len(tree) == 0 {
 		return "your code has returned"
 	}
@@ -285,7 +329,7 @@ func (c *C) leftBehind() []goroutine {
 	if len(c.calls) == 0 || !c.callsEnded() { // what runs below a call that goes on may belong to it
 		return nil
 	}
-	return slices.DeleteFunc(c.tree(snapshot()), func(g goroutine) bool {
+	return slices.DeleteFunc(c.tree(c.look()), func(g goroutine) bool {
 		return slices.ContainsFunc(c.calls, func(call *Call) bool { return call.goroutine() == g.id })
 	})
 }

@@ -62,13 +62,25 @@ func runInWorker(ctx context.Context, test string, i int, o options, env ...stri
 	default:
 		out.died(err, string(prints.text))
 	}
-	if out.Prints == "" {
-		out.Prints = string(prints.text)
+	return out.printed(string(prints.text))
+}
+
+// printed completes the outcome of a case whose process has printed something.
+func (o outcome) printed(text string) outcome {
+	if o.Prints == "" {
+		o.Prints = text
 	}
-	if out.Outcome == Passed && strings.Contains(out.Prints, "WARNING: DATA RACE") {
-		out.Outcome, out.Message = Failed, "the race detector found a data race"
+	if o.Outcome == Passed && strings.Contains(o.Prints, "WARNING: DATA RACE") {
+		o.Outcome, o.Message = Failed, "the race detector found a data race"
 	}
-	return out
+	return o
+}
+
+// Limits sets the limits of a process that runs one case and then ends.
+func Limits() {
+	debug.SetMaxStack(workerStack)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(workerHeap)
 }
 
 // died tells, from what a process printed last and from its status, why it ended in the middle of a case.
@@ -77,6 +89,8 @@ func (o *outcome) died(err error, printed string) {
 	exit := (*exec.ExitError)(nil)
 	if errors.As(err, &exit) {
 		status = exit.ProcessState.String()
+	} else if err != nil {
+		status = err.Error() // of a process in a sandbox
 	}
 	if noThread.MatchString(printed) {
 		o.Outcome, o.Message = Error, "the system gives the program no more threads (on Linux see "+
@@ -94,9 +108,11 @@ func (o *outcome) died(err error, printed string) {
 	case strings.HasPrefix(status, "signal: killed"):
 		o.Message = "the system killed the program that ran your code (" + status +
 			"), as it does when memory runs out"
-	case exit != nil && exit.ExitCode() == deafWorker:
+	case exit != nil && exit.ExitCode() == deafWorker, err == ErrEnded:
 		o.Message = "your code closed files or sockets that it had not opened, the standard output " +
 			"among them"
+	case strings.HasPrefix(status, "it "): // what a sandbox says of a limit
+		o.Message = "the program that ran your code was ended: " + status
 	default:
 		o.Message = "your code ended the whole program (" + status + "), as os.Exit and log.Fatal " +
 			"do; return an error instead"
@@ -154,9 +170,7 @@ func work(lab Lab, number string) {
 	out := os.Stdout
 	os.Stdout = os.Stderr // what the code under test prints must not mix with the messages
 	os.Unsetenv(caseVariable)
-	debug.SetMaxStack(workerStack)
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(workerHeap)
+	Limits()
 	time.AfterFunc(labTime, func() { os.Exit(1) }) // when nobody is left to end it
 	i, err := strconv.Atoi(number)
 	if err != nil || i < 0 || i >= len(lab.Cases) {
@@ -176,7 +190,7 @@ func work(lab Lab, number string) {
 		seed: *seedFlag, timeline: *timelineFlag, alone: true,
 		told: func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
 	})
-	if left := leftOpen(before, func(string) bool { return true }); o.Outcome == Passed && len(left) > 0 {
+	if left := leftOpen(openFiles, before, func(string) bool { return true }); o.Outcome == Passed && len(left) > 0 {
 		o.leftOpen(left)
 	}
 	say(message{Outcome: &o})

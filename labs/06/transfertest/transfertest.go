@@ -39,7 +39,7 @@ const (
 // Suite is the table of cases, applied to lab.
 func Suite(lab Lab) check.Lab {
 	s := suite{lab}
-	return check.Lab{Number: "06", File: "transfer.go", Cases: []check.Case{
+	return check.Lab{Number: "06", File: "transfer.go", Answer: lab, Cases: []check.Case{
 		{
 			Name:   Describe,
 			Points: 1,

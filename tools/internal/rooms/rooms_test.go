@@ -28,7 +28,7 @@ const (
 	text     = `golang\.org/x/text/.*`
 	sys      = `golang\.org/x/sys/.*`
 	testify  = `github\.com/stretchr/testify/.*`
-	script   = `github\.com/rogpeppe/go-internal/testscript`
+	script   = `github\.com/rogpeppe/go-internal/(testscript|txtar)`
 	gopacket = `github\.com/gopacket/gopacket(/.*)?`
 	under    = `tools/(timeline|loopback)`
 	suite    = `labs/NN/[a-z]+test`
@@ -82,7 +82,7 @@ var rooms = []room{
 		ours: `tools/(check|fault|loopback|timeline)`, libs: text,
 	},
 	{
-		name: "the tools that know the suites", paths: `tools/(grade|watch)`,
+		name: "the tools that know the suites", paths: `tools/(grade(/.*)?|watch)`,
 		ours: `lessons|tools/.*|labs/\d\d/[a-z]+test`, libs: libraries, brings: `.*`,
 	},
 	{

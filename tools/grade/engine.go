@@ -1,0 +1,393 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"socketbook/tools/check"
+	"socketbook/tools/grade/internal/intake"
+	"socketbook/tools/grade/internal/sandbox"
+	"socketbook/tools/grade/internal/score"
+	"socketbook/tools/grade/internal/source"
+	"socketbook/tools/grade/internal/verdict"
+)
+
+// job is what a grader gets: one student's answers, which have passed the intake.
+type job struct {
+	student string
+	labs    []lab
+	files   map[string]intake.File // by number of the lab; there is one for each of labs
+	seed    uint64
+}
+
+// grader makes the verdicts. Its method may be called from several goroutines.
+type grader interface {
+	// Grade returns a row for each lab of the job, in their order, and what failed for the machine's
+	// reasons as score.GraderError. When ctx ends it returns early; its rows do not count then.
+	Grade(ctx context.Context, j job) []score.Row
+	// Close ends what still runs and removes what was built.
+	Close() error
+}
+
+// engine is the grader: it looks at the source, builds it in a box, and lets a judge call it.
+type engine struct {
+	module *module
+	kind   sandbox.Kind
+	name   string // of the sandbox, as it stands in the rows
+	work   string
+	count  atomic.Int64
+}
+
+// The kinds of -sandbox.
+const (
+	autoSandbox       = "auto"
+	namespacesSandbox = "namespaces"
+	dockerSandbox     = "docker"
+	noSandbox         = "none"
+)
+
+// findSandbox returns the kind for what -sandbox says. There is no way from auto to none but the one that
+// somebody types.
+func findSandbox(name string) (sandbox.Kind, error) {
+	switch name {
+	case noSandbox:
+		return sandbox.None, nil
+	case dockerSandbox:
+		for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
+			if _, err := os.Stat(mark); err == nil {
+				return sandbox.None, nil
+			}
+		}
+		return "", wrongUse("-sandbox docker: this is not inside a container; README.md of tools/grade has the line that " +
+			"runs grade in one")
+	case autoSandbox, namespacesSandbox:
+		if err := sandbox.Probe(); err != nil {
+			return "", &failure{misuse, fmt.Errorf("%w; -sandbox none grades without a sandbox: "+
+				"README.md of tools/grade says what does not hold then", err)}
+		}
+		return sandbox.Namespaces, nil
+	}
+	return "", wrongUse("-sandbox %s: there are auto, namespaces, docker and none", name)
+}
+
+// newEngine returns what grades. Tests put something else here.
+var newEngine = func(ctx context.Context, r *run, work string) (grader, error) {
+	kind, err := findSandbox(r.sandbox)
+	if err != nil {
+		return nil, err
+	}
+	name := string(kind)
+	if r.sandbox == dockerSandbox {
+		name = dockerSandbox
+	}
+	work, err = filepath.Abs(work)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newModule(ctx, r.root, filepath.Join(work, "module"), r.labs)
+	if err != nil {
+		return nil, err
+	}
+	return &engine{module: m, kind: kind, name: name, work: work}, nil
+}
+
+func (e *engine) Close() error { return nil }
+
+func (e *engine) Grade(ctx context.Context, j job) []score.Row {
+	rows := make([]score.Row, len(j.labs))
+	for i, l := range j.labs {
+		rows[i] = score.New(j.student, l.suite, l.sum, score.GraderError, "this lab was not reached")
+		if refusals := source.Check(l.Number, path.Base(l.File), j.files[l.Number].Text); len(refusals) > 0 {
+			rows[i].End(score.Void, sentence(path.Base(l.File), refusals))
+		}
+	}
+	s := &submission{engine: e, job: j, rows: rows}
+	if err := s.grade(ctx); err != nil {
+		for i := range rows {
+			if rows[i].Status == score.GraderError {
+				rows[i].End(score.GraderError, score.Plain(err.Error()))
+			}
+		}
+	}
+	return rows
+}
+
+// sentence says why a file is refused.
+func sentence(file string, refusals []source.Refusal) string {
+	var parts []string
+	for _, r := range refusals {
+		where := file
+		if r.Line > 0 {
+			where = fmt.Sprintf("%s:%d", file, r.Line)
+		}
+		parts = append(parts, where+": "+r.Rule)
+	}
+	return score.Plain(strings.Join(parts, "; "))
+}
+
+// folder makes a folder for one submission. The caller removes it.
+func (e *engine) folder() (dir string, err error) {
+	dir = filepath.Join(e.work, fmt.Sprintf("submission-%d", e.count.Add(1)))
+	for _, dir := range []string{dir, filepath.Join(dir, "bin"), filepath.Join(dir, "shared")} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// submission is one job under way.
+type submission struct {
+	*engine
+	job
+	rows []score.Row
+	dir  string // its folder
+}
+
+// open are the indices of the labs that have no verdict yet.
+func (s *submission) open() (all []int) {
+	for i, r := range s.rows {
+		if r.Status == score.GraderError {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+func (s *submission) grade(ctx context.Context) (err error) {
+	if len(s.open()) == 0 {
+		return nil
+	}
+	for _, i := range s.open() {
+		s.rows[i].Sandbox = s.name
+	}
+	if s.dir, err = s.folder(); err != nil {
+		return err
+	}
+	defer func() {
+		if removeErr := sandbox.RemoveAll(s.dir); err == nil {
+			err = removeErr
+		}
+	}()
+	if err := s.build(ctx); err != nil || len(s.open()) == 0 {
+		return err
+	}
+	judge, end, err := s.judges(ctx, s.dir)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return s.judge(judge)
+}
+
+// build builds the children of all labs that have no verdict yet, with one go command. When a lab does not
+// compile, the others are built without it.
+func (s *submission) build(ctx context.Context) error {
+	box, err := sandbox.Open(sandbox.Config{
+		Kind: s.kind, Folders: append(s.module.golang.Folders(), sandbox.Folder{Path: s.module.dir}, sandbox.Folder{Path: s.dir}),
+	})
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	for {
+		labs := s.open()
+		if len(labs) == 0 {
+			return nil
+		}
+		var built []lab
+		for _, i := range labs {
+			built = append(built, s.labs[i])
+		}
+		overlay, err := s.module.overlay(s.dir, s.module.labs, built, s.files)
+		if err != nil {
+			return err
+		}
+		output, err := s.compile(ctx, box, overlay)
+		if err != nil {
+			return err
+		}
+		if output == "" {
+			flags := append(slices.Clone(vetFlags), "-overlay="+overlay)
+			for _, l := range built {
+				flags = append(flags, "./labs/"+l.Number)
+			}
+			output, err = s.goCommand(ctx, box, "vet", flags, nil)
+		}
+		if output == "" || err != nil {
+			return err
+		}
+		if err := s.blame(labs, output); err != nil {
+			return err
+		}
+	}
+}
+
+// vetFlags are the checks that go test makes before it runs a test: go help test.
+var vetFlags = []string{
+	"-atomic", "-bool", "-buildtags", "-directive", "-errorsas", "-ifaceassert", "-nilfunc", "-printf", "-slog",
+	"-stringintconv", "-tests",
+}
+
+// compile builds the children's program and fetches it.
+func (s *submission) compile(ctx context.Context, box *sandbox.Box, overlay string) (output string, err error) {
+	f, err := os.OpenFile(s.program(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	out := filepath.Join(box.Tmp(), "out"+exe)
+	args := append(slices.Clone(buildFlags), "-overlay="+overlay, "-o", out, "./"+childFolder)
+	return s.goCommand(ctx, box, "build", args, []sandbox.Fetch{{Path: out, To: f}})
+}
+
+// program is the children's.
+func (s *submission) program() string { return filepath.Join(s.dir, "bin", "child"+exe) }
+
+// goCommand runs the go command, and returns what it says, or "" if it has nothing to say.
+func (s *submission) goCommand(ctx context.Context, box *sandbox.Box, verb string, args []string, fetch []sandbox.Fetch,
+) (output string, err error) {
+	env := s.module.golang.Env()
+	if s.kind == sandbox.None {
+		env = append(env, os.Environ()...)
+		env = append(env, s.module.golang.Env()...)
+	}
+	result, err := box.Run(ctx, sandbox.Command{
+		Path: s.module.golang.Command(), Args: append([]string{verb}, args...), Dir: s.module.dir, Env: env,
+		Fetch: fetch, Limits: sandbox.BuildLimits,
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case result.Fetched != nil:
+		return "", result.Fetched
+	case result.Sentence(sandbox.BuildLimits) == "":
+		return "", nil
+	case result.End != sandbox.Exited:
+		return fmt.Sprintf("the go command did not finish: %s", result.Sentence(sandbox.BuildLimits)), nil
+	}
+	return string(result.Stdout) + string(result.Stderr), nil
+}
+
+// blame gives the labs that the go command complains of their verdict. If it does not say which they are, each is
+// built alone next time, and what it says then is about that one.
+func (s *submission) blame(labs []int, output string) error {
+	byLab, rest := complaints(output)
+	blamed := false
+	for _, i := range labs {
+		text, ok := byLab[s.labs[i].Number]
+		if !ok && len(labs) == 1 {
+			text, ok = rest, true
+		}
+		if ok {
+			s.rows[i].End(score.DoesNotCompile, path.Base(s.labs[i].File)+" does not compile, or go vet refuses it")
+			// The file has another name here; the student knows it by its own.
+			name := regexp.MustCompile(`\S*submission-\d+[/\\]` + s.labs[i].Number + `\.go\b`)
+			s.rows[i].Output = score.CutOutput(name.ReplaceAllString(text, s.labs[i].File))
+			blamed = true
+		}
+	}
+	if blamed {
+		return nil
+	}
+	return errors.New("the go command failed: " + lastLine(output))
+}
+
+// lastLine is the last line of a text that has something in it.
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
+// casesAtOnce is how many cases of a lab are graded at once: they wait more than they work.
+const casesAtOnce = 4
+
+// judge lets a judge make the verdict of each lab.
+func (s *submission) judge(verdicts func(verdict.Task) ([]check.Verdict, error)) error {
+	for _, i := range s.open() {
+		row := &s.rows[i]
+		began := time.Now()
+		all, err := verdicts(verdict.Task{
+			Lab: s.labs[i].Number, Seed: s.seed, Judge: s.module.judge, AtOnce: casesAtOnce,
+			Child: s.program(), Arg: s.labs[i].Number,
+		})
+		row.Seconds = time.Since(began).Seconds()
+		if errors.Is(err, verdict.ErrTooLong) {
+			row.End(score.TimedOut, err.Error())
+			continue
+		} else if err != nil {
+			return err
+		}
+		enter(row, all)
+	}
+	return nil
+}
+
+// enter writes the verdicts of a lab into its row.
+func enter(row *score.Row, all []check.Verdict) {
+	row.Status, row.Reason = score.Graded, ""
+	started := false
+	for _, v := range all {
+		row.Enter(v.Case, v.Outcome, v.Message, v.Report)
+		started = started || v.Outcome != check.NotRun && !v.NotStarted
+		if v.Outcome == check.Error {
+			row.Status, row.Reason = score.GraderError, v.Message
+		}
+	}
+	if !started {
+		row.End(score.NotStarted, "the file is still the starter")
+	}
+}
+
+// judges returns what lets a judge make a verdict, one at a time. The children's program is in the folder bin
+// of dir; in its folder shared are the files that judge and children both see.
+func (e *engine) judges(ctx context.Context, dir string,
+) (judge func(verdict.Task) ([]check.Verdict, error), end func(), err error) {
+	if e.kind == sandbox.None {
+		return func(t verdict.Task) ([]check.Verdict, error) { return verdict.Here(ctx, t) }, func() {}, nil
+	}
+	shared := filepath.Join(dir, "shared")
+	var open []*sandbox.Box
+	end = func() {
+		for _, box := range open {
+			box.Close()
+		}
+	}
+	begin := func(folder string) (*sandbox.Box, error) {
+		box, err := sandbox.Open(sandbox.Config{Folders: []sandbox.Folder{
+			{Path: folder}, {Path: shared, Writable: true},
+		}})
+		if err == nil {
+			open = append(open, box)
+			err = box.Own(shared)
+		}
+		return box, err
+	}
+	its, err := begin(e.module.judge)
+	boxes := make(chan *sandbox.Box, casesAtOnce)
+	for range casesAtOnce {
+		if err == nil {
+			var box *sandbox.Box
+			box, err = begin(filepath.Join(dir, "bin"))
+			boxes <- box
+		}
+	}
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return func(t verdict.Task) ([]check.Verdict, error) {
+		return verdict.InBoxes(ctx, t, boxes, its, shared)
+	}, end, nil
+}

@@ -1,0 +1,150 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"reflect"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// carried is what crosses in the tests below.
+type carried struct {
+	N     int8
+	Text  string
+	Bytes []byte
+	Lists [][]byte
+	Words []string
+	Err   error
+	At    time.Time
+	Inner *struct{ F float32 }
+	Map   map[string]int
+	Conn  net.Conn
+	Each  func(int) error
+	Any   any
+	Array [2]bool
+}
+
+type carrying struct{ F func(carried) carried }
+
+// FuzzDecode: whatever a child sends, the judge does not panic, and makes nothing of it that is out of
+// proportion.
+func FuzzDecode(f *testing.F) {
+	valid := func() []byte {
+		s, err := newSide(false, io.Discard, reflect.TypeFor[carrying]())
+		require.NoError(f, err)
+		e := begin(nil, kindReturn, 2, 1)
+		s.encodeValues(e, []reflect.Value{reflect.ValueOf(carried{
+			N: 1, Text: "a", Bytes: []byte("b"), Lists: [][]byte{{1}, nil, {}}, Words: []string{"w"},
+			Err: fmt.Errorf("x: %w", io.EOF), At: time.Now(), Inner: &struct{ F float32 }{1}, Any: "x",
+			Map: map[string]int{"k": 1},
+		})}, true)
+		return frame(e)
+	}
+	f.Add(valid())
+	f.Add(header(60<<20, 0))
+	f.Add(frame(callOf(3, 1, 1, mRead, 10)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := newSide(true, io.Discard, reflect.TypeFor[carrying]())
+		require.NoError(t, err)
+		in := reader{newReader(bytes.NewReader(data)), func(*message, int) []byte { return nil }}
+		for {
+			m, err := in.next()
+			if err != nil {
+				return
+			}
+			text := *m.body
+			s.decodeAny(&text)
+			files := *m.body
+			s.decodeError(&files)
+			s.codec.Lock()
+			s.decodeRegions(m.body)
+			s.decode(m.body, reflect.TypeFor[carried]())
+			s.codec.Unlock()
+			m.body.end()
+		}
+	})
+}
+
+// cross sends a value to the other side.
+func cross[T any](t *testing.T, from, to *side, v T) (got T) {
+	t.Helper()
+	e := &encoder{}
+	from.encodeValues(e, []reflect.Value{reflect.ValueOf(&v).Elem()}, false)
+	d := newDecoder(e.b)
+	to.codec.Lock()
+	defer to.codec.Unlock()
+	to.decodeRegions(d)
+	reflect.ValueOf(&got).Elem().Set(to.decode(d, reflect.TypeFor[T]()))
+	require.NoError(t, d.end())
+	return got
+}
+
+func sides(t *testing.T) (judge, child *side) {
+	judge, err := newSide(true, io.Discard, reflect.TypeFor[carrying]())
+	require.NoError(t, err)
+	child, err = newSide(false, io.Discard, reflect.TypeFor[carrying]())
+	require.NoError(t, err)
+	return judge, child
+}
+
+func TestErrorsCross(t *testing.T) {
+	judge, child := sides(t)
+	cable := errors.New("the cable is cut")
+	for _, err := range []error{
+		nil, io.EOF, syscall.ECONNRESET, cable, fmt.Errorf("a: %w", cable), errors.Join(io.EOF, cable),
+		&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.EPIPE)},
+		&net.OpError{Op: "read", Net: "udp", Err: os.ErrDeadlineExceeded},
+		&os.PathError{Op: "open", Path: "x", Err: os.ErrNotExist}, context.DeadlineExceeded,
+	} {
+		there := cross(t, judge, child, err)
+		require.Equal(t, fmt.Sprint(err), fmt.Sprint(there))
+		for _, target := range []error{io.EOF, syscall.ECONNRESET, syscall.EPIPE, os.ErrDeadlineExceeded, os.ErrNotExist} {
+			require.Equal(t, errors.Is(err, target), errors.Is(there, target), "%v %v", err, target)
+		}
+		var timeout, timeoutThere net.Error
+		require.Equal(t, errors.As(err, &timeout), errors.As(there, &timeoutThere))
+		if timeout != nil {
+			require.Equal(t, timeout.Timeout(), timeoutThere.Timeout())
+		}
+		require.Equal(t, err, cross(t, child, judge, there), "it comes back as the same")
+		require.ErrorIs(t, cross(t, child, judge, fmt.Errorf("wrapped: %w", cmpOr(there))), cmpOr(err))
+	}
+}
+
+func cmpOr(err error) error {
+	if err == nil {
+		return io.EOF
+	}
+	return err
+}
+
+func TestTimesCross(t *testing.T) {
+	judge, child := sides(t)
+	now := time.Now()
+	for _, at := range []time.Time{{}, time.Unix(1, 0), now, now.Add(time.Hour), time.Unix(1<<40, 5)} {
+		got := cross(t, child, judge, at)
+		require.Equal(t, at.IsZero(), got.IsZero())
+		require.WithinDuration(t, at, got, time.Millisecond)
+		require.True(t, got.Equal(cross(t, child, judge, at)), "equal times stay equal")
+	}
+}
+
+// TestSlicesShare: slices of one array are slices of one array on the other side, with what is behind them.
+func TestSlicesShare(t *testing.T) {
+	judge, child := sides(t)
+	array := []byte("hello, world")
+	got := cross(t, judge, child, carried{Bytes: array[:5], Lists: [][]byte{array[3:7], array[7:]}})
+	require.Equal(t, "hello", string(got.Bytes))
+	require.Equal(t, "hello, world", string(got.Bytes[:len(array)]))
+	got.Bytes[4] = 'X'
+	require.Equal(t, "lX, ", string(got.Lists[0]))
+}

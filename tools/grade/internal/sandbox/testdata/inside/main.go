@@ -1,0 +1,93 @@
+// Command inside is what the tests run in a box.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	args := os.Args[1:]
+	switch args[0] {
+	case "tell":
+		fmt.Println(strings.Join(args[1:], "|"))
+		dir, _ := os.Getwd()
+		fmt.Fprintln(os.Stderr, dir, os.Getenv("COLOUR"), os.Getenv("HOME"), os.Getenv("TMPDIR"))
+	case "exit":
+		status, _ := strconv.Atoi(args[1])
+		os.Exit(status)
+	case "kill":
+		syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		time.Sleep(time.Hour)
+	case "echo": // lines, on descriptor 3
+		f := os.NewFile(3, "socket")
+		for s := bufio.NewScanner(f); s.Scan(); {
+			fmt.Fprintln(f, "inside:", s.Text())
+		}
+	case "loopback":
+		ln, err := net.Listen("tcp", "localhost:8080")
+		check(err)
+		go net.Dial("tcp", ln.Addr().String())
+		_, err = ln.Accept()
+		check(err)
+	case "write":
+		check(os.WriteFile(args[1], []byte(args[2]), 0o644))
+	case "read":
+		text, err := os.ReadFile(args[1])
+		check(err)
+		fmt.Printf("%s", text)
+	case "list":
+		entries, err := os.ReadDir(args[1])
+		check(err)
+		for _, e := range entries {
+			fmt.Println(e.Name())
+		}
+	case "print":
+		n, _ := strconv.Atoi(args[1])
+		for i := range n {
+			fmt.Println("line", i)
+		}
+	case "sleep":
+		fmt.Println("asleep")
+		time.Sleep(time.Hour)
+	case "leave": // a process in another session
+		cmd := exec.Command("/proc/self/exe", "sleep")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		check(cmd.Start())
+	case "allocate":
+		n, _ := strconv.Atoi(args[1])
+		b := make([]byte, n<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		time.Sleep(50 * time.Millisecond)
+	case "map": // as much address space as a suite asks for
+		_, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+		check(err)
+	case "spoil": // every file below a folder
+		spoilt := 0
+		filepath.WalkDir(args[1], func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && os.WriteFile(path, []byte("spoilt"), 0o644) == nil {
+				spoilt++
+			}
+			return nil
+		})
+		fmt.Println(spoilt)
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,89 @@
+package score
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/check"
+)
+
+func TestFileName(t *testing.T) {
+	names := map[string]string{}
+	for _, id := range []string{
+		"ada", "李雷", "a.b@x.org", "A B", "..", ".", "../x", ".hidden", "con", "CON", "nul.txt", "com1", "comet", "a/b", "a_b",
+		"a\\b", "a:b", "a\x00b", "a~b", "a ", " a", "a.", "", strings.Repeat("长", 100), strings.Repeat("长", 101), "é", "e\u0301",
+	} {
+		name := FileName(id)
+		require.NotContains(t, names, name, "%q and %q", id, names[name])
+		names[name] = id
+		require.Less(t, len(name), 200)
+		require.NotRegexp(t, "[/\\\\:*?\"<>|\x00-\x1f]|^\\.|[. ]$|(?i)^(con|nul|com1)(\\.|~|$)", name, "%q", id)
+	}
+	require.Equal(t, "a.b@x.org", FileName("a.b@x.org"))
+	require.Equal(t, "李雷", FileName("李雷"))
+}
+
+var lab = check.Lab{Number: "05", Cases: []check.Case{{Name: "one", Points: 4}, {Name: "two", Points: 6}}}
+
+func TestTheTotalIsTheSuites(t *testing.T) {
+	r := New("ada", lab, "", GraderError, "not reached")
+	require.Equal(t, []int{0, 10}, []int{r.Points, r.Of})
+	require.True(t, r.Enter("two", check.Passed, "", ""))
+	require.False(t, r.Enter("three", check.Passed, "", ""), "a case that the suite does not have")
+	require.Equal(t, []int{6, 10}, []int{r.Points, r.Of})
+	r.Enter("two", check.Failed, "", "")
+	require.Equal(t, []int{0, 10}, []int{r.Points, r.Of})
+	r.Enter("one", check.Passed, "", "")
+	r.End(TimedOut, "too long")
+	require.Equal(t, []int{0, 10}, []int{r.Points, r.Of})
+}
+
+// Lines that a killed grader has left half-written are passed over, and rows that are graded again count.
+func TestIndex(t *testing.T) {
+	dir := t.TempDir()
+	journal := filepath.Join(dir, "j")
+	var b bytes.Buffer
+	rows := []Row{New("bob", lab, "", GraderError, ""), New("ada", lab, "", Graded, ""), New("ada", lab, "", Void, "x")}
+	require.NoError(t, Write(&b, rows))
+	b.WriteString(`{"v":1,"student":"eve","la` + "\n" + strings.Repeat("x", longestLine+10) + "\n\nnull\n[]\n")
+	require.NoError(t, os.WriteFile(journal, b.Bytes(), 0o644))
+	other := filepath.Join(dir, "o")
+	require.NoError(t, os.WriteFile(other, func() []byte {
+		var b bytes.Buffer
+		again := New("bob", lab, "", Graded, "")
+		again.Enter("one", check.Passed, "", "")
+		require.NoError(t, Write(&b, []Row{again}))
+		return b.Bytes()
+	}(), 0o644))
+	for _, order := range [][]string{{journal, other}, {other, journal}, {other, journal, other}} {
+		x := NewIndex()
+		for _, name := range order {
+			torn, err := x.Add(name, Better)
+			require.NoError(t, err)
+			require.Equal(t, name == journal, torn > 0)
+		}
+		var got []string
+		for rows, err := range x.Students() {
+			require.NoError(t, err)
+			require.Len(t, rows, 1)
+			got = append(got, rows[0].Student+" "+string(rows[0].Status))
+		}
+		require.Equal(t, "bob graded", got[1])
+		require.Len(t, got, 2)
+		x.Close()
+	}
+	x := NewIndex()
+	defer x.Close()
+	_, err := x.Add(journal, Newer)
+	require.NoError(t, err)
+	row, _ := x.Get(Key{"ada", "05"})
+	require.Equal(t, Void, row.Status)
+	require.NoError(t, os.WriteFile(other, []byte(`{"v":2,"student":"a","lab":"05"}`), 0o644))
+	_, err = x.Add(other, Newer)
+	require.ErrorContains(t, err, "is of version 2; this program reads version 1")
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"socketbook/tools/check"
+	"socketbook/tools/grade/internal/sandbox"
+	"socketbook/tools/grade/internal/score"
+	"socketbook/tools/internal/coursetest"
+	"socketbook/tools/internal/runner"
+)
+
+// Real answers, with everything that a class gets: the references of the labs; and to lab 05 answers that are
+// half right, not compiling, untouched, hostile. The failure texts are those that go test prints. To save time
+// the references are those of every third lab: grade selftest,
+// which CI runs, has all of them, the known answers, and the attacks.
+func TestRealAnswers(t *testing.T) {
+	root, err := runner.FindRoot(".")
+	require.NoError(t, err)
+	labs, err := findLabs(root, "")
+	require.NoError(t, err)
+	dir, out := t.TempDir(), t.TempDir()
+	write := func(id, name, text string) {
+		file := filepath.Join(dir, id, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+	write("split", "framing.go", coursetest.Split)
+	write("wrong", "framing.go", coursetest.Wrong)
+	write("starter", "framing.go", coursetest.Starter)
+	write("unsafe", "framing.go", strings.Replace(coursetest.Right, "import (", "import (\n\t_ \"unsafe\"\n", 1))
+	var sample []string
+	for i, l := range labs {
+		if i%3 == 1 { // 02, 05 …
+			sample = append(sample, l.Number)
+		}
+		text, err := os.ReadFile(filepath.Join(root, "solutions", l.Number, path.Base(l.File)))
+		require.NoError(t, err)
+		write("reference", l.File, string(text))
+	}
+	kind := namespacesSandbox
+	if err := sandbox.Probe(); err != nil {
+		require.Empty(t, os.Getenv("CI"), err)
+		t.Log("graded without a sandbox: ", err)
+		kind = noSandbox
+	}
+	var stdout, stderr bytes.Buffer
+	status := command(t.Context(), []string{"-sandbox", kind, "-out", out, "-j", "3", "-labs", strings.Join(sample, ","), dir}, &stdout, &stderr)
+	require.Equal(t, 0, status, stderr.String())
+	rows := map[score.Key]score.Row{}
+	for line := range strings.Lines(tree(t, out)["results.jsonl"]) {
+		var row score.Row
+		require.NoError(t, json.Unmarshal([]byte(line), &row))
+		rows[score.Key{Student: row.Student, Lab: row.Lab}] = row
+	}
+	require.Len(t, rows, 5*len(sample))
+	for _, number := range sample {
+		row := rows[score.Key{Student: "reference", Lab: number}]
+		require.Equal(t, score.Graded, row.Status, "%s: %s", number, row.Reason)
+		require.Equal(t, 10, row.Points, "%s: %v", number, row.Cases)
+		require.Equal(t, kind, row.Sandbox)
+	}
+	for id, want := range map[string]struct {
+		points int
+		status score.Status
+	}{
+		"split": {7, score.Graded}, "wrong": {0, score.DoesNotCompile}, "starter": {0, score.NotStarted},
+		"unsafe": {0, score.Void},
+	} {
+		row := rows[score.Key{Student: id, Lab: "05"}]
+		require.Equal(t, want.status, row.Status, "%s: %s", id, row.Reason)
+		require.Equal(t, want.points, row.Points, id)
+		require.Equal(t, score.Missing, rows[score.Key{Student: id, Lab: "02"}].Status)
+	}
+	files := tree(t, out)
+	require.Contains(t, rows[score.Key{Student: "wrong", Lab: "05"}].Output, "undefined: io.ReadFul")
+	require.Contains(t, files["feedback/split.md"], "rule       One Read may return fewer bytes than it was asked for")
+	require.Contains(t, files["feedback/unsafe.md"], `the import of "unsafe"`)
+	entries, err := filepath.Glob(filepath.Join(out, ".*"))
+	require.NoError(t, err)
+	require.Empty(t, entries, "nothing temporary is left")
+}
+
+// What a suite embeds is part of it: it is copied, and another file is another suite.
+func TestSuiteFiles(t *testing.T) {
+	for name, want := range map[string]bool{
+		"labs/11/statestest/testdata/ack.jsonl": true,
+		"labs/11/statestest/cases.go":           true,
+		"labs/11/statestest/testdata":           true,
+		"labs/11/testdata/ack.jsonl":            false,
+		"labs/11/states.go":                     false,
+		"labs/11/statestest":                    false,
+		"tools/check/testdata/x.go":             false,
+	} {
+		require.Equal(t, want, inSuite(filepath.FromSlash(name)), name)
+	}
+	root := t.TempDir()
+	file := filepath.Join(root, "labs/11/statestest/testdata/ack.jsonl")
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	sum := func(text string) string {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+		s, err := sumOf(root, "labs/11")
+		require.NoError(t, err)
+		return s
+	}
+	require.NotEqual(t, sum("one"), sum("two"))
+	copied := t.TempDir()
+	require.NoError(t, copyProject(root, copied, []string{"labs/11"}))
+	require.FileExists(t, filepath.Join(copied, "labs/11/statestest/testdata/ack.jsonl"))
+}
+
+// selftest reports a known answer that comes out otherwise, in either direction.
+func TestKnownAnswers(t *testing.T) {
+	verdicts := []check.Verdict{
+		{Result: check.Result{Case: "a", Outcome: check.Failed}}, {Result: check.Result{Case: "b", Outcome: check.Passed}},
+	}
+	require.Empty(t, answer{fails: []string{"a"}}.differs(verdicts))
+	require.Contains(t, answer{}.differs(verdicts), `"a" is failed`)
+	require.Contains(t, answer{fails: []string{"a", "b"}}.differs(verdicts), `"b" is passed`)
+	require.Empty(t, answer{fails: []string{"a", "b"}, elsewhere: "a reason"}.differs(verdicts))
+	require.Contains(t, answer{fails: []string{"b"}, elsewhere: "a reason"}.differs(verdicts), `"a" is failed`)
+	verdicts[1].Outcome = check.Error
+	require.Contains(t, answer{fails: []string{"a"}}.differs(verdicts), `"b" is error`)
+
+	all, err := readAnswers("\"the reference\" \"\"\n\"one Read\" \"no\\nreason\" \"a\" \"b\"\n")
+	require.NoError(t, err)
+	require.Equal(t, []answer{{"the reference", "", []string{}}, {"one Read", "no\nreason", []string{"a", "b"}}}, all)
+	_, err = readAnswers("\"the reference\"\n")
+	require.Error(t, err)
+
+	seen := map[int]bool{}
+	for seed := uint64(1); seed < 50; seed++ {
+		chosen := (&tester{oneIn: 3, options: options{seed: seed}}).choose(lab{}, 40)
+		require.Equal(t, 0, chosen[0], "the reference is always one of them")
+		require.Less(t, len(chosen), 35)
+		for _, i := range chosen {
+			seen[i] = true
+		}
+	}
+	require.Len(t, seen, 40)
+	require.Len(t, (&tester{oneIn: 1, options: options{seed: 1}}).choose(lab{}, 40), 40)
+}
