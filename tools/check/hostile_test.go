@@ -151,9 +151,9 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"deadlock", 2, read, waited + "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
 		{"hangs in Read", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
 		{"recovers everything", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
-		{"leaves a goroutine", 9, read, "left a goroutine behind: 5 still there after the case, " +
+		{"leaves a goroutine", 9, read, "left a goroutine behind: 6 still there after the case, " +
 			"one of them select (no cases) at framing.go:LINE"},
-		{"leaves a grandchild", 9, read, "left a goroutine behind: 5 still there after the case, " +
+		{"leaves a grandchild", 9, read, "left a goroutine behind: 6 still there after the case, " +
 			"one of them select (no cases) at framing.go:LINE"},
 		{"leaves a file", 9, read, "left 1 files or sockets open: BINARY"},
 		{"write not started", 7, write, "WriteMessage is not started: fill it in, in labs/05/framing.go"},
