@@ -174,6 +174,10 @@ func (c *C) checkFiles() {
 	}
 }
 
+// Elsewhere reports whether the code under test runs in another process: what its variables hold on to cannot
+// be seen then.
+func (c *C) Elsewhere() bool { return c.elsewhere != nil }
+
 // openFiles lists the open files of the process in which the code under test runs.
 func (c *C) openFiles() []string {
 	if c.elsewhere != nil {

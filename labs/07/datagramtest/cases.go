@@ -159,6 +159,9 @@ func (s suite) silence(c *check.C) {
 	answer, err = s.exchange(w, hello, roomy, math.MaxInt, ages)
 	want(c, answer, err, hello)
 
+	if c.Elsewhere() {
+		return
+	}
 	c.Variation("a new connection; the suite answers at once, and then nobody needs conn any more")
 	w = s.answering(c, hello)
 	lent := &failing{Conn: w.conn} // which does not fail
