@@ -106,8 +106,11 @@ var wrong = []check.Answer{
 		return fetch()
 	}, filestest.Kept),
 
-	reading("a bufio.Reader made anew in each call", func(conn net.Conn) io.Reader { return bufio.NewReader(conn) },
-		filestest.Pieces),
+	reading(
+		"a bufio.Reader made anew in each call",
+		func(conn net.Conn) io.Reader { return bufio.NewReader(conn) },
+		filestest.Pieces,
+	),
 	around("one call at a time", func(_ net.Conn, fetch func() error) error {
 		oneAtATime.Lock()
 		defer oneAtATime.Unlock()
@@ -226,7 +229,11 @@ var wrong = []check.Answer{
 		return err
 	}, filestest.Verified),
 
-	believing("an error of the server", func(answer, _ header) bool { return answer.Error != "" }, filestest.Refused),
+	believing(
+		"an error of the server",
+		func(answer, _ header) bool { return answer.Error != "" },
+		filestest.Refused,
+	),
 	but("the server's words lost", func(s *steps) {
 		s.believe = func(answer, request header) error {
 			if answer.Error != "" {
@@ -296,9 +303,13 @@ var wrong = []check.Answer{
 	naming("the name of a part allowed", func(name string) bool {
 		return onEverySystem(name) || onEverySystem(strings.TrimSuffix(name, ".part")) && name != ".part"
 	}, filestest.Names),
-	answer("the last element of the name taken", func(conn net.Conn, name, dir string, progress progressFunc) error {
-		return right14.fetch(conn, filepath.Base(name), dir, progress)
-	}, filestest.Names),
+	answer(
+		"the last element of the name taken",
+		func(conn net.Conn, name, dir string, progress progressFunc) error {
+			return right14.fetch(conn, filepath.Base(name), dir, progress)
+		},
+		filestest.Names,
+	),
 	but("JSON put together without quoting", func(s *steps) {
 		s.plain = func(name string) bool { return onEverySystem(strings.ReplaceAll(name, `"`, "_")) }
 		s.frame = func(r header) []byte {
@@ -384,8 +395,12 @@ var wrong = []check.Answer{
 	}, filestest.Progress),
 
 	// what several cases find
-	but("one Read for the length", func(s *steps) { s.readFrame = frameWith(oneRead, readAll) }, filestest.Pieces,
-		filestest.Cut),
+	but(
+		"one Read for the length",
+		func(s *steps) { s.readFrame = frameWith(oneRead, readAll) },
+		filestest.Pieces,
+		filestest.Cut,
+	),
 	but("one Read for the SHA-256", func(s *steps) {
 		s.readSum = func(r io.Reader) ([]byte, error) { return oneRead(r, 32) }
 	}, filestest.Pieces, filestest.Cut),
@@ -513,12 +528,17 @@ var wrong = []check.Answer{
 			}, err
 		}
 	}, filestest.Refused, filestest.Progress),
-	answer("progress told before the answer", func(conn net.Conn, name, dir string, progress progressFunc) error {
-		if info, err := os.Stat(filepath.Join(dir, name+".part")); err == nil {
-			progress(info.Size(), info.Size())
-		}
-		return right14.fetch(conn, name, dir, progress)
-	}, filestest.Refused, filestest.Progress),
+	answer(
+		"progress told before the answer",
+		func(conn net.Conn, name, dir string, progress progressFunc) error {
+			if info, err := os.Stat(filepath.Join(dir, name+".part")); err == nil {
+				progress(info.Size(), info.Size())
+			}
+			return right14.fetch(conn, name, dir, progress)
+		},
+		filestest.Refused,
+		filestest.Progress,
+	),
 }
 
 var errComplete = errors.New("nothing is missing")
@@ -848,7 +868,12 @@ func (s steps) complete(conn net.Conn, name string, folder *os.Root, part *os.Fi
 }
 
 // talk sends a request, and reads the answer.
-func (s steps) talk(conn io.ReadWriter, name string, here int64, sum []byte) (offset, total int64, err error) {
+func (s steps) talk(
+	conn io.ReadWriter,
+	name string,
+	here int64,
+	sum []byte,
+) (offset, total int64, err error) {
 	request := header{Command: "get", FileName: name, Offset: here, SHA256: hex.EncodeToString(sum)}
 	if _, err := conn.Write(s.frame(request)); err != nil {
 		return 0, 0, err

@@ -64,7 +64,12 @@ func watch(ctx context.Context, conn net.Conn) (done func()) {
 	}
 }
 
-func callWatched(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func callWatched(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -164,7 +169,12 @@ func dialInLoop(ctx context.Context, dial dialFunc, tries int, pause, most time.
 }
 
 // callInGoroutine lets a goroutine read and write without limits, and has all limits itself.
-func callInGoroutine(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func callInGoroutine(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -261,7 +271,12 @@ func writeAllInChunks(w io.Writer, data []byte) (n int, err error) {
 	return n, nil
 }
 
-func dialWithTimer(ctx context.Context, dial dialFunc, tries int, pause, most time.Duration) (net.Conn, error) {
+func dialWithTimer(
+	ctx context.Context,
+	dial dialFunc,
+	tries int,
+	pause, most time.Duration,
+) (net.Conn, error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var errs []error
@@ -291,7 +306,12 @@ func dialWithTimer(ctx context.Context, dial dialFunc, tries int, pause, most ti
 }
 
 // callNearest sets one deadline before each Read, and lets nobody set it meanwhile.
-func callNearest(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func callNearest(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("call: %w", ctx.Err())
 	}
@@ -390,7 +410,12 @@ func writeAllCopy(w io.Writer, data []byte) (int, error) {
 	return len(data), nil
 }
 
-func dialRecursive(ctx context.Context, dial dialFunc, tries int, pause, most time.Duration) (net.Conn, error) {
+func dialRecursive(
+	ctx context.Context,
+	dial dialFunc,
+	tries int,
+	pause, most time.Duration,
+) (net.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -416,7 +441,12 @@ func dialRecursive(ctx context.Context, dial dialFunc, tries int, pause, most ti
 var errIdle = fmt.Errorf("silence: %w", os.ErrDeadlineExceeded)
 
 // callTimers sets no deadline but one in the past: a timer ends a context for idle.
-func callTimers(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func callTimers(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -426,7 +456,11 @@ func callTimers(ctx context.Context, conn net.Conn, request []byte, idle, total 
 	defer cancel(nil)
 	if total > 0 {
 		var cancelTotal context.CancelFunc
-		ctx, cancelTotal = context.WithTimeoutCause(ctx, total, fmt.Errorf("too long: %w", context.DeadlineExceeded))
+		ctx, cancelTotal = context.WithTimeoutCause(
+			ctx,
+			total,
+			fmt.Errorf("too long: %w", context.DeadlineExceeded),
+		)
 		defer cancelTotal()
 	}
 	var ends sync.WaitGroup
@@ -482,7 +516,12 @@ func callTimers(ctx context.Context, conn net.Conn, request []byte, idle, total 
 }
 
 // dialInGoroutine pauses in a goroutine.
-func dialInGoroutine(ctx context.Context, dial dialFunc, tries int, pause, most time.Duration) (conn net.Conn, err error) {
+func dialInGoroutine(
+	ctx context.Context,
+	dial dialFunc,
+	tries int,
+	pause, most time.Duration,
+) (conn net.Conn, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -524,7 +563,12 @@ func (c *caller) fill(n int) ([]byte, error) {
 	return c.buf[start:], nil
 }
 
-func callObject(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) (response []byte, err error) {
+func callObject(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) (response []byte, err error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -586,7 +630,12 @@ func writeAllSwitch(w io.Writer, data []byte) (n int, err error) {
 }
 
 // dialWithContext gives each try a context of its own.
-func dialWithContext(ctx context.Context, dial dialFunc, tries int, pause, most time.Duration) (net.Conn, error) {
+func dialWithContext(
+	ctx context.Context,
+	dial dialFunc,
+	tries int,
+	pause, most time.Duration,
+) (net.Conn, error) {
 	for try := 0; ; try++ {
 		own, cancel := context.WithCancel(ctx)
 		if own.Err() != nil {
@@ -617,7 +666,12 @@ func dialWithContext(ctx context.Context, dial dialFunc, tries int, pause, most 
 }
 
 // callTwoDeadlines has a reader that asks, after each deadline that has passed, which one it was.
-func callTwoDeadlines(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func callTwoDeadlines(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -36,10 +36,14 @@ var wrong = []check.Answer{
 	calling("the header put in front in the caller's array", headerInPlace, patiencetest.Exchange),
 	calling("an empty response is an error", parts{least: 1}.call, patiencetest.Exchange),
 
-	calling("the context is not looked at", func(_ context.Context, conn net.Conn, request []byte, idle, total time.Duration,
-	) ([]byte, error) {
-		return patience.Call(context.Background(), conn, request, idle, total)
-	}, patiencetest.Cancel),
+	calling(
+		"the context is not looked at",
+		func(_ context.Context, conn net.Conn, request []byte, idle, total time.Duration,
+		) ([]byte, error) {
+			return patience.Call(context.Background(), conn, request, idle, total)
+		},
+		patiencetest.Cancel,
+	),
 
 	calling("no idle", parts{idle: func(time.Duration) time.Duration { return 0 }}.call,
 		patiencetest.Silence),
@@ -52,14 +56,22 @@ var wrong = []check.Answer{
 		}
 		return d
 	}}.call, patiencetest.Silence),
-	calling("the two limits mixed up", func(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration,
-	) ([]byte, error) {
-		return patience.Call(ctx, conn, request, total, idle)
-	}, patiencetest.Silence),
+	calling(
+		"the two limits mixed up",
+		func(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration,
+		) ([]byte, error) {
+			return patience.Call(ctx, conn, request, total, idle)
+		},
+		patiencetest.Silence,
+	),
 	calling("twice as long as idle", parts{idle: func(d time.Duration) time.Duration { return 2 * d }}.call,
 		patiencetest.Silence),
-	calling("total in the words of a Read", parts{why: func(_ context.Context, err error) error { return err }}.call,
-		patiencetest.Silence, patiencetest.Cancel),
+	calling(
+		"total in the words of a Read",
+		parts{why: func(_ context.Context, err error) error { return err }}.call,
+		patiencetest.Silence,
+		patiencetest.Cancel,
+	),
 	calling("idle as context.DeadlineExceeded", parts{why: func(ctx context.Context, err error) error {
 		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
 			return context.DeadlineExceeded
@@ -88,46 +100,62 @@ var wrong = []check.Answer{
 	calling("only Reads have a limit", parts{past: net.Conn.SetReadDeadline}.call,
 		patiencetest.Drip, patiencetest.Cancel),
 
-	calling("the context is looked at before the call only", func(ctx context.Context, conn net.Conn, request []byte,
-		idle, total time.Duration,
-	) ([]byte, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		return patience.Call(context.Background(), conn, request, idle, total)
-	}, patiencetest.Cancel),
-	calling("the request is sent although the context has ended", parts{sendsAnyway: true}.call, patiencetest.Cancel),
+	calling(
+		"the context is looked at before the call only",
+		func(ctx context.Context, conn net.Conn, request []byte,
+			idle, total time.Duration,
+		) ([]byte, error) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			return patience.Call(context.Background(), conn, request, idle, total)
+		},
+		patiencetest.Cancel,
+	),
+	calling(
+		"the request is sent although the context has ended",
+		parts{sendsAnyway: true}.call,
+		patiencetest.Cancel,
+	),
 	calling("only Writes are ended", parts{past: net.Conn.SetWriteDeadline}.call,
 		patiencetest.Silence, patiencetest.Cancel),
 	calling("the connection closed when the context ends", parts{past: func(conn net.Conn, _ time.Time) error {
 		return conn.Close()
 	}}.call, patiencetest.Silence, patiencetest.Cancel),
-	calling("the error of Read when the context has ended", parts{why: func(ctx context.Context, err error) error {
-		if errors.Is(err, os.ErrDeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return ctx.Err()
-		}
-		return err
-	}}.call, patiencetest.Cancel),
+	calling(
+		"the error of Read when the context has ended",
+		parts{why: func(ctx context.Context, err error) error {
+			if errors.Is(err, os.ErrDeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return ctx.Err()
+			}
+			return err
+		}}.call,
+		patiencetest.Cancel,
+	),
 	calling("always context.Canceled", parts{why: func(ctx context.Context, err error) error {
 		if !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() == nil {
 			return err
 		}
 		return context.Canceled
 	}}.call, patiencetest.Silence, patiencetest.Cancel),
-	calling("the deadline of the context, and not its end", func(ctx context.Context, conn net.Conn, request []byte,
-		idle, total time.Duration,
-	) ([]byte, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		own := context.Background()
-		if at, ok := ctx.Deadline(); ok {
-			var cancel context.CancelFunc
-			own, cancel = context.WithDeadline(own, at)
-			defer cancel()
-		}
-		return patience.Call(own, conn, request, idle, total)
-	}, patiencetest.Cancel),
+	calling(
+		"the deadline of the context, and not its end",
+		func(ctx context.Context, conn net.Conn, request []byte,
+			idle, total time.Duration,
+		) ([]byte, error) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			own := context.Background()
+			if at, ok := ctx.Deadline(); ok {
+				var cancel context.CancelFunc
+				own, cancel = context.WithDeadline(own, at)
+				defer cancel()
+			}
+			return patience.Call(own, conn, request, idle, total)
+		},
+		patiencetest.Cancel,
+	),
 
 	calling("a later deadline hides the end", parts{blind: true}.call, patiencetest.Lost),
 	calling("the end looked for before the deadline is set", parts{looksFirst: true}.call, patiencetest.Lost),
@@ -174,9 +202,17 @@ var wrong = []check.Answer{
 		return response, err
 	}, patiencetest.After),
 	calling("the caller's deadline stays", parts{trusts: true}.call, patiencetest.After),
-	calling("only the caller's deadline for Reads is taken back", parts{trustsWrites: true}.call, patiencetest.After),
+	calling(
+		"only the caller's deadline for Reads is taken back",
+		parts{trustsWrites: true}.call,
+		patiencetest.After,
+	),
 
-	calling("io.EOF when nothing has come", parts{end: func(err error) error { return err }}.call, patiencetest.Ends),
+	calling(
+		"io.EOF when nothing has come",
+		parts{end: func(err error) error { return err }}.call,
+		patiencetest.Ends,
+	),
 	calling("an end is a closed connection", parts{end: func(err error) error {
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 			return net.ErrClosed
@@ -298,9 +334,16 @@ var wrong = []check.Answer{
 	}),
 
 	dialling("one try", func(p *dialParts) { p.tries = func(int) int { return 1 } }, patiencetest.Tries),
-	dialling("one try more", func(p *dialParts) { p.tries = func(n int) int { return n + 1 } }, patiencetest.Tries),
-	dialling("always the same pause", func(p *dialParts) { p.next = func(d time.Duration) time.Duration { return d } },
-		patiencetest.Tries),
+	dialling(
+		"one try more",
+		func(p *dialParts) { p.tries = func(n int) int { return n + 1 } },
+		patiencetest.Tries,
+	),
+	dialling(
+		"always the same pause",
+		func(p *dialParts) { p.next = func(d time.Duration) time.Duration { return d } },
+		patiencetest.Tries,
+	),
 	dialling("pauses that grow by the same", func(p *dialParts) {
 		first := time.Duration(-1)
 		p.next = func(d time.Duration) time.Duration {
@@ -315,8 +358,11 @@ var wrong = []check.Answer{
 	}, patiencetest.Tries),
 	dialling("no pause", func(p *dialParts) { p.next = func(time.Duration) time.Duration { return 0 } },
 		patiencetest.Tries),
-	dialling("pauses without a bound", func(p *dialParts) { p.bound = func(d, _ time.Duration) time.Duration { return d } },
-		patiencetest.Tries),
+	dialling(
+		"pauses without a bound",
+		func(p *dialParts) { p.bound = func(d, _ time.Duration) time.Duration { return d } },
+		patiencetest.Tries,
+	),
 	dialling("the first pause is not bounded", func(p *dialParts) {
 		p.bound = func(d, _ time.Duration) time.Duration { return d }
 		p.after = func(d, most time.Duration) time.Duration { return min(d, most) }
@@ -349,7 +395,11 @@ var wrong = []check.Answer{
 	}, patiencetest.Tries),
 	dialling("a pause after the last try", func(p *dialParts) { p.late = true }, patiencetest.Tries),
 	dialling("a pause before the first try", func(p *dialParts) { p.early = true }, patiencetest.Tries),
-	dialling("a ticker from the beginning of a try", func(p *dialParts) { p.fromBegin = true }, patiencetest.Tries),
+	dialling(
+		"a ticker from the beginning of a try",
+		func(p *dialParts) { p.fromBegin = true },
+		patiencetest.Tries,
+	),
 	dialling("the error of the first try", func(p *dialParts) { p.first = true }, patiencetest.Tries),
 	dialling("an error of its own", func(p *dialParts) { p.own = true }, patiencetest.Tries),
 	dialling("a timeout of dial taken for the end of the context", func(p *dialParts) {
@@ -375,8 +425,16 @@ var wrong = []check.Answer{
 	dialling("dial without the context", func(p *dialParts) {
 		p.ctx = func(context.Context) context.Context { return context.Background() }
 	}, patiencetest.Gone),
-	dialling("the context not looked at before the first try", func(p *dialParts) { p.blind = true }, patiencetest.Gone),
-	dialling("the error of dial when the context has ended", func(p *dialParts) { p.dials = true }, patiencetest.Gone),
+	dialling(
+		"the context not looked at before the first try",
+		func(p *dialParts) { p.blind = true },
+		patiencetest.Gone,
+	),
+	dialling(
+		"the error of dial when the context has ended",
+		func(p *dialParts) { p.dials = true },
+		patiencetest.Gone,
+	),
 	dialling("a limit for each try", func(p *dialParts) {
 		p.ctx = func(ctx context.Context) context.Context {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -465,7 +523,12 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-func (p parts) call(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func (p parts) call(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	if err := ctx.Err(); err != nil && !p.sendsAnyway {
 		return nil, err
 	}
@@ -650,7 +713,12 @@ func oneAtATime() callFunc {
 	}
 }
 
-func headerInPlace(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func headerInPlace(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	request = append(request, "\r\n"...)
 	return patience.Call(ctx, conn, request[:len(request)-2], idle, total)
 }
@@ -684,7 +752,12 @@ func polling(ctx context.Context, conn net.Conn, request []byte, idle, total tim
 }
 
 // lockedApart sets both deadlines under a lock, and looks at nothing.
-func lockedApart(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+func lockedApart(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+) ([]byte, error) {
 	c := &lockedConn{Conn: conn}
 	return parts{blind: true, past: func(_ net.Conn, t time.Time) error { return c.SetDeadline(t) }}.
 		call(ctx, c, request, idle, total)
@@ -739,7 +812,12 @@ type dialParts struct {
 	forgets   bool
 }
 
-func (p *dialParts) dial(ctx context.Context, dial dialFunc, tries int, pause, most time.Duration) (net.Conn, error) {
+func (p *dialParts) dial(
+	ctx context.Context,
+	dial dialFunc,
+	tries int,
+	pause, most time.Duration,
+) (net.Conn, error) {
 	over := func() error {
 		if p.ownEnd {
 			return errors.New("cancelled")

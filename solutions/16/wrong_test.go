@@ -139,12 +139,16 @@ var wrong = []check.Answer{
 		}
 		return wrap(v, output, err)
 	}), fortresstest.Fails),
-	flawed("the line is written into the output of run", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
-		if len(output) <= v.f.limits.MaxOutput || err != nil {
-			return wrap(v, output, err)
-		}
-		return 1, append(output[:v.f.limits.MaxOutput], "error: \"the output is too long\"\n"...)
-	}), fortresstest.Fails),
+	flawed(
+		"the line is written into the output of run",
+		wraps(func(v *visitor, output []byte, err error) (int, []byte) {
+			if len(output) <= v.f.limits.MaxOutput || err != nil {
+				return wrap(v, output, err)
+			}
+			return 1, append(output[:v.f.limits.MaxOutput], "error: \"the output is too long\"\n"...)
+		}),
+		fortresstest.Fails,
+	),
 
 	flawed("refused without a word", func(f *fort) {
 		f.refuse = func(v *visitor, why error) {}
@@ -187,8 +191,11 @@ var wrong = []check.Answer{
 		}{-1}
 		return h.Size, errors.Join(json.NewDecoder(bytes.NewReader(text)).Decode(&h))
 	}), fortresstest.Refused),
-	flawed("control characters, and no others", printable(func(c rune) bool { return !unicode.IsControl(c) }, true),
-		fortresstest.Refused),
+	flawed(
+		"control characters, and no others",
+		printable(func(c rune) bool { return !unicode.IsControl(c) }, true),
+		fortresstest.Refused,
+	),
 	flawed("characters that are not UTF-8", printable(unicode.IsPrint, false), fortresstest.Refused),
 	flawed("a refusal says what was sent", func(f *fort) {
 		f.words = func(text []byte) ([]string, error) {

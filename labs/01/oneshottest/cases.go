@@ -335,8 +335,10 @@ func (s suite) askFor(
 	}
 	room := q.message[len(q.message):cap(q.message)]
 	if bytes.Count(room, []byte{behind}) < len(room) {
-		c.Rule("message belongs to the caller, and so does the rest of the array behind it, into which append writes.",
-			"Write message as it is. To change or lengthen it, make a copy first: bytes.Clone(message).")
+		c.Rule(
+			"message belongs to the caller, and so does the rest of the array behind it, into which append writes.",
+			"Write message as it is. To change or lengthen it, make a copy first: bytes.Clone(message).",
+		)
 		c.Fail("Ask has written into the array behind message, which belongs to the caller")
 	}
 	c.WantText("answer", string(q.answer), string(first[:min(len(first), most)]))

@@ -414,7 +414,10 @@ func (s suite) pause(c *check.C) {
 	}
 	long.nextClient()
 	r.nextClient()
-	c.Await("Serve to wait for clients", func() bool { return long.ln.Starved() && r.ln.Starved() && c.Resting() })
+	c.Await(
+		"Serve to wait for clients",
+		func() bool { return long.ln.Starved() && r.ln.Starved() && c.Resting() },
+	)
 	long.ln.failInRow() // its pauses go by while the other one is tested
 	defer long.ln.look(func() { long.ln.inRow = false })
 	r.shortRows()

@@ -533,10 +533,12 @@ func (s suite) names(c *check.C) {
 		"nullable.txt", "console", "com.txt", "com10", "lpt", "auxiliary.nul", strings.Repeat("x", 100),
 	} {
 		c.Variation("the next request on a connection; the name %q, which is a plain one", name)
-		c.Rule("At most 100 bytes of letters and digits of any language and _, with dots, hyphens and spaces between "+
-			"them, are a plain name, unless they are a device or end in .part.",
+		c.Rule(
+			"At most 100 bytes of letters and digits of any language and _, with dots, hyphens and spaces between "+
+				"them, are a plain name, unless they are a device or end in .part.",
 			"Refuse what the README's table refuses, and no more: unicode.IsLetter knows all languages, and only "+
-				"what is in front of the first dot can be a device.")
+				"what is in front of the first dot can be a device.",
+		)
 		s.fetchOver(c, conn, peer, dir, name, "hello", "")
 		wantFolder(c, dir, content{name: "hello"})
 		must(c, os.Remove(filepath.Join(dir, name)))

@@ -184,7 +184,9 @@ func (s suite) drip(c *check.C) {
 			return times[max(0, a.peer.Conn().Did().Taken-2)] // the last bytes may not have been noticed yet
 		})
 	var begun, reads *gate
-	s.patiently(c, "Write waits for longer than idle, because the peer does not read; then the response comes at once",
+	s.patiently(
+		c,
+		"Write waits for longer than idle, because the peer does not read; then the response comes at once",
 		"idle has not passed since the request was written",
 		func(l *line) { begun, reads = l.full() },
 		func(a *call, idle time.Duration) time.Time {
@@ -200,7 +202,8 @@ func (s suite) drip(c *check.C) {
 			}
 			a.Wait()
 			return written
-		})
+		},
+	)
 
 	for total := 45 * time.Millisecond; total < time.Second && !s.endless(c, total); total *= 2 {
 	}
@@ -409,7 +412,9 @@ func (s suite) lost(c *check.C) {
 		free.open()
 		c.Await("Call to return", a.or(still(c)))
 		if !a.Ended() {
-			c.Fail("this happened between two waits, and Call has not noticed it: it waits for the rest of the response")
+			c.Fail(
+				"this happened between two waits, and Call has not noticed it: it waits for the rest of the response",
+			)
 		}
 		if v.total == ages {
 			a.failsWith(context.Canceled, "ctx was cancelled")

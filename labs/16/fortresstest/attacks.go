@@ -146,8 +146,12 @@ func (s suite) slow(c *check.C) {
 	const limit = 500 * time.Millisecond
 	limits := with(func(l *Limits) { l.Request, l.Answer = limit, short })
 	slowly := message(`{"total_size":500}`, strings.Repeat("x", 500))
-	c.Variation("two clients have sent a request; Serve is called; Request is %v, Answer %v; other clients come, "+
-		"and all are silent or slow", limit, short)
+	c.Variation(
+		"two clients have sent a request; Serve is called; Request is %v, Answer %v; other clients come, "+
+			"and all are silent or slow",
+		limit,
+		short,
+	)
 	r := prepare(c)
 	all := []*client{r.dial(), r.dial()}
 	for _, p := range all {
@@ -197,8 +201,11 @@ func (s suite) slow(c *check.C) {
 
 	limits.Request = short
 	limits.Answer = time.Minute
-	c.Variation("two clients have sent a request, one of them another one behind it; Serve is called; Request is %v, "+
-		"and the command takes longer", short)
+	c.Variation(
+		"two clients have sent a request, one of them another one behind it; Serve is called; Request is %v, "+
+			"and the command takes longer",
+		short,
+	)
 	r = prepare(c)
 	w := r.waits("x")
 	defer w.release()
@@ -219,8 +226,11 @@ func (s suite) slow(c *check.C) {
 }
 
 func (s suite) context(c *check.C) {
-	c.Variation("Serve is running; Run is %v; two clients ask for a command that waits for the end of ctx, one of "+
-		"them twice; the other one has ended its stream", short)
+	c.Variation(
+		"Serve is running; Run is %v; two clients ask for a command that waits for the end of ctx, one of "+
+			"them twice; the other one has ended its stream",
+		short,
+	)
 	r := s.start(c, with(func(l *Limits) { l.Run = short }))
 	first, second, once := r.waits("first"), r.waits("second"), r.waits("once")
 	defer first.release()
@@ -324,8 +334,11 @@ func (p *client) stopsReading() (reads func()) {
 }
 
 func (s suite) unread(c *check.C) {
-	c.Variation("Serve is running; Answer is %v; three clients do not read: what they have asked for, or that they "+
-		"are refused", short)
+	c.Variation(
+		"Serve is running; Answer is %v; three clients do not read: what they have asked for, or that they "+
+			"are refused",
+		short,
+	)
 	r := s.start(c, with(func(l *Limits) { l.Answer = short }))
 	other := r.newcomer()
 	p, q, bad := r.newcomer(), r.dial(), r.dial()

@@ -392,7 +392,10 @@ func broken() []struct{ what, data string } {
 		{"a header of -2147483648 bytes", "\x00\x00\x00\x80"},
 		{"total_size -1", sized("-1") + noise},
 		{"a header of 2147483647 bytes", "\xff\xff\xff\x7f" + noise},
-		{"a header of MaxHeader + 1 bytes", message(`{"total_size":4}`+strings.Repeat(" ", generous.MaxHeader-15), "date")},
+		{
+			"a header of MaxHeader + 1 bytes",
+			message(`{"total_size":4}`+strings.Repeat(" ", generous.MaxHeader-15), "date"),
+		},
 		{"a header of 65540 bytes", "\x04\x00\x01\x00"},
 		{"a header of no bytes", message("", "")},
 		{"the request of a browser", "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\ndate\n"},

@@ -31,8 +31,10 @@ func (s suite) ends(c *check.C) {
 		io.EOF,
 		fmt.Errorf("accepting behind a proxy: %w", net.ErrClosed),
 	} {
-		c.Variation("Serve is running; clients are silent, in the middle of a request, wait for a command, do not " +
-			"read, and are refused")
+		c.Variation(
+			"Serve is running; clients are silent, in the middle of a request, wait for a command, do not " +
+				"read, and are refused",
+		)
 		r := s.start(c, generous)
 		w := r.waits("x")
 		defer w.release()
@@ -114,8 +116,10 @@ func (s suite) notPositive(c *check.C) {
 		for _, n := range []int{0, -1} {
 			name := []string{"MaxClients", "MaxHeader", "MaxCommand", "MaxOutput", "Request", "Run", "Answer"}[i]
 			c.Variation("Serve is called, and limits.%s is %d; a client waits in the queue", name, n)
-			c.Rule("Each limit is 1 or more. If one is not, Serve returns an error, at once and without a call of Accept.",
-				"Look at all of them before you accept anybody.")
+			c.Rule(
+				"Each limit is 1 or more. If one is not, Serve returns an error, at once and without a call of Accept.",
+				"Look at all of them before you accept anybody.",
+			)
 			r := prepare(c)
 			counted := &counting{Listener: r.ln}
 			r.ln = counted
@@ -167,9 +171,11 @@ func (s suite) passing(c *check.C) {
 		fmt.Errorf("accepting behind a proxy: %w", failed(syscall.EMFILE)),
 	}
 	c.Variation("Serve is running; a client is there; Accept fails for a moment, again and again")
-	c.Rule("EMFILE, ENFILE and ECONNABORTED pass. After such an error Serve waits for 1 to 100 ms, and calls Accept "+
-		"again, however often that happens. Its clients are served meanwhile.",
-		"Ask for these three with errors.Is, sleep, and go back to Accept.")
+	c.Rule(
+		"EMFILE, ENFILE and ECONNABORTED pass. After such an error Serve waits for 1 to 100 ms, and calls Accept "+
+			"again, however often that happens. Its clients are served meanwhile.",
+		"Ask for these three with errors.Is, sleep, and go back to Accept.",
+	)
 	r := prepare(c)
 	counted := &counting{Listener: r.ln}
 	r.ln = counted
