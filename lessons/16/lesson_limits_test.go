@@ -85,7 +85,10 @@ func TestPrintable(t *testing.T) {
 	for _, text := range []string{"", "echo hello", "你好 é 😀", "a b"} {
 		require.True(t, printable(text), "%q", text)
 	}
-	for _, text := range []string{"\x00", "a\nb", "\t", "\x1b[2J", "\x7f", "\u009b2J", "\xff", "\u202e", "\ufeff", "\u2028"} {
+	for _, text := range []string{
+		"\x00", "a\nb", "\t", "\x1b[2J", "\x7f", "\u009b2J", "\xff", "\u202e",
+		"\ufeff", "\u2028",
+	} {
 		require.False(t, printable(text), "%q", text)
 	}
 }

@@ -321,7 +321,8 @@ func (e *tabled) Receive(s segment) (out []segment) {
 	}
 	if s.RST {
 		if s.Seq == e.expected {
-			e.state = map[bool]string{true: states.Listen, false: states.Closed}[e.passive && e.state == states.SynRecv]
+			e.state = map[bool]string{true: states.Listen, false: states.Closed}[e.passive &&
+				e.state == states.SynRecv]
 		}
 		return nil
 	}

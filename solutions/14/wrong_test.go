@@ -501,7 +501,8 @@ var wrong = []check.Answer{
 			conn.Close()
 		}
 		return err
-	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused, filestest.Names),
+	}, filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused,
+		filestest.Names),
 	but("something behind the JSON", func(s *steps) {
 		s.parse = func(text []byte) (answer header, err error) {
 			answer.TotalSize = -1

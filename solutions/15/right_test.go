@@ -19,7 +19,8 @@ import (
 )
 
 type (
-	callFunc = func(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error)
+	callFunc = func(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte,
+		error)
 	dialFunc = func(ctx context.Context) (net.Conn, error)
 )
 

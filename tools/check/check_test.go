@@ -276,7 +276,8 @@ func TestErrorWithTheRightWords(t *testing.T) {
 want  "unexpected EOF", alone or wrapped with %w`, wantError(errors.New("reading: EOF")).Detail)
 	require.Equal(t, `got   "reading: unexpected EOF"
 want  "unexpected EOF", alone or wrapped with %w
-the words are there, but errors.Is does not find the error: %v, %s and errors.New make a new one`, wantError(errors.New("reading: unexpected EOF")).Detail)
+the words are there, but errors.Is does not find the error: %v, %s and errors.New make a new one`,
+		wantError(errors.New("reading: unexpected EOF")).Detail)
 }
 
 func TestPrintedKeepsWholeLines(t *testing.T) {
@@ -492,7 +493,9 @@ func TestAheadOneByOne(t *testing.T) {
 			{Name: "c", Needs: []string{"b"}},
 			{Name: "d", Needs: []string{"c"}},
 		}
-		outcomes := ahead(cases, casesAtOnce, &workers, func(int) outcome { return outcome{Outcome: Error, Message: "no"} })
+		outcomes := ahead(cases, casesAtOnce, &workers, func(int) outcome {
+			return outcome{Outcome: Error, Message: "no"}
+		})
 		for i := range cases {
 			require.Equal(t, outcome{Outcome: Error, Message: "no"}, outcomes(i))
 		}

@@ -62,8 +62,11 @@ func VerdictsElsewhere(table Lab, seed uint64, atOnce int, begin func() (*Sessio
 	run := func(i int) outcome {
 		s, err := begin()
 		if err != nil {
-			return outcome{Outcome: Error, Message: visible(cut("the program that runs the code could not be started: " +
-				err.Error()))}
+			return outcome{
+				Outcome: Error,
+				Message: visible(cut("the program that runs the code could not be started: " +
+					err.Error())),
+			}
 		}
 		return excused(s.run(i, options{seed: seed, alone: true, elsewhere: s.Elsewhere}))
 	}

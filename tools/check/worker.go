@@ -190,7 +190,8 @@ func work(lab Lab, number string) {
 		seed: *seedFlag, timeline: *timelineFlag, alone: true,
 		told: func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
 	})
-	if left := leftOpen(openFiles, before, func(string) bool { return true }); o.Outcome == Passed && len(left) > 0 {
+	if left := leftOpen(openFiles, before, func(string) bool { return true }); o.Outcome == Passed &&
+		len(left) > 0 {
 		o.leftOpen(left)
 	}
 	say(message{Outcome: &o})

@@ -75,7 +75,14 @@ func compare(_ context.Context, args []string, out, _ io.Writer) error {
 	for _, line := range lines {
 		fmt.Fprintln(out, line)
 	}
-	fmt.Fprintf(out, "%d answers have more points, %d fewer, %d differ otherwise, %d are the same\n", up, down, other, same)
+	fmt.Fprintf(
+		out,
+		"%d answers have more points, %d fewer, %d differ otherwise, %d are the same\n",
+		up,
+		down,
+		other,
+		same,
+	)
 	return nil
 }
 

@@ -67,8 +67,10 @@ func findSandbox(name string) (sandbox.Kind, error) {
 				return sandbox.None, nil
 			}
 		}
-		return "", wrongUse("-sandbox docker: this is not inside a container; README.md of tools/grade has the line that " +
-			"runs grade in one")
+		return "", wrongUse(
+			"-sandbox docker: this is not inside a container; README.md of tools/grade has the line that " +
+				"runs grade in one",
+		)
 	case autoSandbox, namespacesSandbox:
 		if err := sandbox.Probe(); err != nil {
 			return "", &failure{misuse, fmt.Errorf("%w; -sandbox none grades without a sandbox: "+
@@ -193,7 +195,8 @@ func (s *submission) grade(ctx context.Context) (err error) {
 // compile, the others are built without it.
 func (s *submission) build(ctx context.Context) error {
 	box, err := sandbox.Open(sandbox.Config{
-		Kind: s.kind, Folders: append(s.module.golang.Folders(), sandbox.Folder{Path: s.module.dir}, sandbox.Folder{Path: s.dir}),
+		Kind: s.kind, Folders: append(s.module.golang.Folders(), sandbox.Folder{Path: s.module.dir},
+			sandbox.Folder{Path: s.dir}),
 	})
 	if err != nil {
 		return err
@@ -239,7 +242,11 @@ var vetFlags = []string{
 }
 
 // compile builds the children's program and fetches it.
-func (s *submission) compile(ctx context.Context, box *sandbox.Box, overlay string) (output string, err error) {
+func (s *submission) compile(
+	ctx context.Context,
+	box *sandbox.Box,
+	overlay string,
+) (output string, err error) {
 	f, err := os.OpenFile(s.program(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
 	if err != nil {
 		return "", err
@@ -254,7 +261,12 @@ func (s *submission) compile(ctx context.Context, box *sandbox.Box, overlay stri
 func (s *submission) program() string { return filepath.Join(s.dir, "bin", "child"+exe) }
 
 // goCommand runs the go command, and returns what it says, or "" if it has nothing to say.
-func (s *submission) goCommand(ctx context.Context, box *sandbox.Box, verb string, args []string, fetch []sandbox.Fetch,
+func (s *submission) goCommand(
+	ctx context.Context,
+	box *sandbox.Box,
+	verb string,
+	args []string,
+	fetch []sandbox.Fetch,
 ) (output string, err error) {
 	env := s.module.golang.Env()
 	if s.kind == sandbox.None {
@@ -280,8 +292,8 @@ func (s *submission) goCommand(ctx context.Context, box *sandbox.Box, verb strin
 	return string(result.Stdout) + string(result.Stderr), nil
 }
 
-// blame gives the labs that the go command complains of their verdict. If it does not say which they are, each is
-// built alone next time, and what it says then is about that one.
+// blame gives the labs that the go command complains of their verdict. If it does not say which
+// they are, each is built alone next time, and what it says then is about that one.
 func (s *submission) blame(labs []int, output string) error {
 	byLab, rest := complaints(output)
 	blamed := false
@@ -350,8 +362,8 @@ func enter(row *score.Row, all []check.Verdict) {
 	}
 }
 
-// judges returns what lets a judge make a verdict, one at a time. The children's program is in the folder bin
-// of dir; in its folder shared are the files that judge and children both see.
+// judges returns what lets a judge make a verdict, one at a time. The children's program is in the
+// folder bin of dir; in its folder shared are the files that judge and children both see.
 func (e *engine) judges(ctx context.Context, dir string,
 ) (judge func(verdict.Task) ([]check.Verdict, error), end func(), err error) {
 	if e.kind == sandbox.None {

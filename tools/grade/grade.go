@@ -228,7 +228,11 @@ func (r *run) todo() ([]intake.Submission, error) {
 		return nil, err
 	}
 	if r.resume && err == nil && before.Seed != r.seed {
-		return nil, wrongUse("the results in %s were made with -seed %d: resume with the same", r.options.out, before.Seed)
+		return nil, wrongUse(
+			"the results in %s were made with -seed %d: resume with the same",
+			r.options.out,
+			before.Seed,
+		)
 	}
 	for _, name := range []string{results, journal} {
 		if _, err := r.index.Add(name, score.Newer); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -432,7 +436,14 @@ func (r *run) finish() error {
 }
 
 // publish writes the outputs of a batch and says how it went.
-func publish(dir string, b book.Batch, x *score.Index, began time.Time, out, errs io.Writer, asJSON bool) error {
+func publish(
+	dir string,
+	b book.Batch,
+	x *score.Index,
+	began time.Time,
+	out, errs io.Writer,
+	asJSON bool,
+) error {
 	if err := book.Write(dir, b, x); err != nil {
 		return fmt.Errorf("%w; when that is mended, go on with -resume", err)
 	}
@@ -463,7 +474,13 @@ func publish(dir string, b book.Batch, x *score.Index, began time.Time, out, err
 	if asJSON {
 		to = errs
 	}
-	fmt.Fprintf(to, "%d students, %d answers: %s\n", len(students), len(x.Keys()), cmp.Or(strings.Join(parts, ", "), "none"))
+	fmt.Fprintf(
+		to,
+		"%d students, %d answers: %s\n",
+		len(students),
+		len(x.Keys()),
+		cmp.Or(strings.Join(parts, ", "), "none"),
+	)
 	fmt.Fprintf(to, "%s: grades.csv, summary.html, feedback/ and more; README.md of tools/grade says what\n",
 		filepath.Join(dir, "results.jsonl"))
 	if len(unable) > 0 {

@@ -170,13 +170,28 @@ func TestStatuses(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "nothing"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "broken.zip"), []byte("x"), 0o644))
 	roster := filepath.Join(t.TempDir(), "roster.csv")
-	require.NoError(t, os.WriteFile(roster, []byte("id,name,email,hold\ns000,李雷,,\ns001,B,,\ns002,C,,yes\nabsent,D,,\nnothing,E,,\n"), 0o644))
+	require.NoError(
+		t,
+		os.WriteFile(
+			roster,
+			[]byte("id,name,email,hold\ns000,李雷,,\ns001,B,,\ns002,C,,yes\nabsent,D,,\nnothing,E,,\n"),
+			0o644,
+		),
+	)
 	out := t.TempDir()
 	status, stdout, stderr := grades(t, "-labs", "05,07", "-out", out, "-roster", roster, "-no-times", dir)
 	require.Equal(t, 1, status)
 	require.Contains(t, stdout, "6 students, 12 answers: 1 graded, 2 void, 6 missing, 2 held, 1 grader-error\n")
-	require.Contains(t, stderr, "grade: broken is not in the roster: graded, and left out of the gradebooks made from it\n")
-	require.Contains(t, stderr, "grade: 1 answers could not be graded (s001 lab 05): their points are left out of gradebooks; try them again with -resume\n")
+	require.Contains(
+		t,
+		stderr,
+		"grade: broken is not in the roster: graded, and left out of the gradebooks made from it\n",
+	)
+	require.Contains(
+		t,
+		stderr,
+		"grade: 1 answers could not be graded (s001 lab 05): their points are left out of gradebooks; try them again with -resume\n",
+	)
 	got := map[string]string{}
 	for line := range strings.Lines(tree(t, out)["results.jsonl"]) {
 		var row score.Row
@@ -188,7 +203,8 @@ func TestStatuses(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"absent 05": "0 missing ", "absent 07": "0 missing ", "broken 05": "0 void ", "broken 07": "0 void ",
 		"nothing 05": "0 missing ", "nothing 07": "0 missing ", "s000 05": "10 graded ", "s000 07": "0 missing ",
-		"s001 05": "0 grader-error ", "s001 07": "0 missing ", "s002 05": "4 held graded", "s002 07": "0 held missing",
+		"s001 05": "0 grader-error ", "s001 07": "0 missing ", "s002 05": "4 held graded",
+		"s002 07": "0 held missing",
 	}, got)
 	require.NotContains(t, tree(t, out)["grades.csv"], "s002")
 	require.Contains(t, tree(t, out)["grades.csv"], "\r\ns001,B,,,0,,20,lab 05 grader-error; lab 07 missing\r\n")
@@ -324,7 +340,9 @@ func TestResumeOnlyFailed(t *testing.T) {
 	dir := class(t, 4, func(i int) string { return []string{"points 10", "error", "points 4", "points 10"}[i] })
 	out := t.TempDir()
 	graded := func(args ...string) (int, string) {
-		status, stdout, stderr := grades(t, append([]string{"-labs", "05", "-out", out, "-no-times", dir}, args...)...)
+		status, stdout, stderr := grades(
+			t,
+			append([]string{"-labs", "05", "-out", out, "-no-times", dir}, args...)...)
 		var who []string
 		for _, m := range regexp.MustCompile(`(?m)^\d/\d  (s\d+)`).FindAllStringSubmatch(stdout, -1) {
 			who = append(who, m[1])
@@ -364,8 +382,12 @@ func TestCompare(t *testing.T) {
 	grades(t, "-labs", "05", "-out", after, dir)
 	status, stdout, _ := grades(t, "compare", before, after)
 	require.Equal(t, 0, status)
-	require.Equal(t, "s001 lab 05: 1 → 2\n    failed → passed: a message is read back\n    another file was handed in\n"+
-		"1 answers have more points, 0 fewer, 0 differ otherwise, 2 are the same\n", stdout)
+	require.Equal(
+		t,
+		"s001 lab 05: 1 → 2\n    failed → passed: a message is read back\n    another file was handed in\n"+
+			"1 answers have more points, 0 fewer, 0 differ otherwise, 2 are the same\n",
+		stdout,
+	)
 	status, _, stderr := grades(t, "compare", before)
 	require.Equal(t, 2, status)
 	require.Contains(t, stderr, "grade compare OLD NEW")
@@ -474,8 +496,10 @@ func TestParts(t *testing.T) {
 		require.Equal(t, test.want, got, test.vars)
 	}
 	for _, vars := range []string{
-		"", "STRATEGY_JOB_INDEX=0", "STRATEGY_JOB_TOTAL=3", "CI_NODE_INDEX=0 CI_NODE_TOTAL=3", "CI_NODE_INDEX=4 CI_NODE_TOTAL=3",
-		"JOB_COMPLETION_INDEX=1", "SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_COUNT=3", "CIRCLE_NODE_INDEX=x CIRCLE_NODE_TOTAL=3",
+		"", "STRATEGY_JOB_INDEX=0", "STRATEGY_JOB_TOTAL=3", "CI_NODE_INDEX=0 CI_NODE_TOTAL=3",
+		"CI_NODE_INDEX=4 CI_NODE_TOTAL=3",
+		"JOB_COMPLETION_INDEX=1", "SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_COUNT=3",
+		"CIRCLE_NODE_INDEX=x CIRCLE_NODE_TOTAL=3",
 	} {
 		_, err := findPart("auto", of(strings.Fields(vars)...))
 		require.Error(t, err, vars)

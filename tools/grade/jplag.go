@@ -27,7 +27,19 @@ import (
 // somebody else's machine: the folder jplag has no name in it, and the key to the pseudonyms lies beside it.
 func exportJPlag(_ context.Context, args []string, out, errs io.Writer) error {
 	f := flag.NewFlagSet("export-jplag", flag.ContinueOnError)
-	list, dir, rosterName := f.String("labs", "", ""), f.String("out", defaultOut, ""), f.String("roster", "", "")
+	list, dir, rosterName := f.String(
+		"labs",
+		"",
+		"",
+	), f.String(
+		"out",
+		defaultOut,
+		"",
+	), f.String(
+		"roster",
+		"",
+		"",
+	)
 	submissions, err := parse(f, args)
 	if err != nil {
 		return err
@@ -79,7 +91,8 @@ func exportJPlag(_ context.Context, args []string, out, errs io.Writer) error {
 			if file.Text == nil {
 				continue
 			}
-			if err := put(filepath.Join(to, l.Number, "submissions", keys[s.ID], path.Base(l.File)), file.Text); err != nil {
+			if err := put(filepath.Join(to, l.Number, "submissions", keys[s.ID], path.Base(l.File)),
+				file.Text); err != nil {
 				return err
 			}
 			written[l.Number]++

@@ -55,11 +55,12 @@ func (t *tester) known(ctx context.Context, e *engine) {
 	}
 }
 
-// knownAtOnce is how many known answers are graded in the place of one submission: most of the wrong ones hang,
-// which takes time and nothing else.
+// knownAtOnce is how many known answers are graded in the place of one submission: most of the
+// wrong ones hang, which takes time and nothing else.
 const knownAtOnce = 3
 
-// choose returns which of n answers are graded: the reference, which is the first, and one in oneIn of the others.
+// choose returns which of n answers are graded: the reference, which is the first, and one in oneIn
+// of the others.
 func (t *tester) choose(l lab, n int) (chosen []int) {
 	r := rand.New(rand.NewPCG(t.seed, uint64(n)))
 	for i := range n {

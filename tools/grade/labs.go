@@ -46,7 +46,15 @@ func findLabs(root, list string) ([]lab, error) {
 	if list == "" {
 		wanted = onDisk
 	}
-	engine, err := sumOf(root, "go.mod", "go.sum", "tools/check", "tools/fault", "tools/loopback", "tools/timeline")
+	engine, err := sumOf(
+		root,
+		"go.mod",
+		"go.sum",
+		"tools/check",
+		"tools/fault",
+		"tools/loopback",
+		"tools/timeline",
+	)
 	if err != nil {
 		return nil, err
 	}

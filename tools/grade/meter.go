@@ -75,7 +75,15 @@ func (p *meter) add(rows []score.Row) {
 			notes = append(notes, fmt.Sprintf("%s %s", row.Lab, row.Status))
 		}
 	}
-	line := fmt.Sprintf("%*d/%d  %s  %d/%d", len(fmt.Sprint(p.total)), p.done, p.total, score.Plain(id), points, of)
+	line := fmt.Sprintf(
+		"%*d/%d  %s  %d/%d",
+		len(fmt.Sprint(p.total)),
+		p.done,
+		p.total,
+		score.Plain(id),
+		points,
+		of,
+	)
 	if len(notes) > 0 {
 		line += "  " + strings.Join(notes, ", ")
 	}
@@ -105,8 +113,9 @@ func (p *meter) draw(last bool) {
 	fmt.Fprintf(p.to, "\r\x1b[K%s", cutToWidth(line, p.columns-1))
 }
 
-// cutToWidth shortens a line to so many columns. The course's library for that is not used: what it does when a
-// program starts takes longer than all else, and the sandbox starts this program again for every command.
+// cutToWidth shortens a line to so many columns. The course's library for that is not used: what it
+// does when a program starts takes longer than all else, and the sandbox starts this program again
+// for every command.
 func cutToWidth(line string, columns int) string {
 	for i, r := range line {
 		columns--

@@ -61,7 +61,8 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 	names := []string{
 		"go.mod", "go.sum", "tools/check", "tools/fault", "tools/loopback", "tools/timeline",
 		"tools/grade/internal/remote", "tools/grade/internal/judge", "tools/grade/internal/suites",
-		"tools/grade/internal/verdict", "tools/grade/internal/sandbox", "tools/grade/internal/score", "tools/internal/runner",
+		"tools/grade/internal/verdict", "tools/grade/internal/sandbox", "tools/grade/internal/score",
+		"tools/internal/runner",
 	}
 	for _, s := range suites.All { // the judge has all of them
 		names = append(names, "labs/"+s.Table().Number)
@@ -86,7 +87,8 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 		}
 	}
 	// The children are compiled with the flags of every student's, but not linked.
-	if err := golang.Warm(ctx, dir, append(slices.Clone(buildFlags), "./labs/...", "./tools/...")...); err != nil {
+	if err := golang.Warm(ctx, dir, append(slices.Clone(buildFlags), "./labs/...",
+		"./tools/...")...); err != nil {
 		return nil, m.explain(err)
 	}
 	judge := append(slices.Clone(buildFlags), "-o", m.judge, "./tools/grade/internal/judge")
@@ -186,7 +188,11 @@ func childOf(root, number string) ([]byte, error) {
 		}
 		b.WriteString(spec.Path.Value + "\n")
 	}
-	fmt.Fprintf(&b, "\"socketbook/tools/grade/internal/remote\"\n)\n\nfunc init() { labs[%q] = func() { remote.Serve(", number)
+	fmt.Fprintf(
+		&b,
+		"\"socketbook/tools/grade/internal/remote\"\n)\n\nfunc init() { labs[%q] = func() { remote.Serve(",
+		number,
+	)
 	if err := format.Node(&b, fset, lab); err != nil {
 		return nil, err
 	}
@@ -196,7 +202,11 @@ func childOf(root, number string) ([]byte, error) {
 
 // overlay writes what puts a student's files into the place of the starters, and leaves out the labs that are
 // not built, into a folder of theirs.
-func (m *module) overlay(dir string, all, built []lab, files map[string]intake.File) (name string, err error) {
+func (m *module) overlay(
+	dir string,
+	all, built []lab,
+	files map[string]intake.File,
+) (name string, err error) {
 	replace := map[string]string{}
 	for _, l := range all {
 		replace[filepath.Join(m.dir, filepath.FromSlash(childFile(l.Number)))] = "" // no file

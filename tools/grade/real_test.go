@@ -18,10 +18,10 @@ import (
 	"socketbook/tools/internal/runner"
 )
 
-// Real answers, with everything that a class gets: the references of the labs; and to lab 05 answers that are
-// half right, not compiling, untouched, hostile. The failure texts are those that go test prints. To save time
-// the references are those of every third lab: grade selftest,
-// which CI runs, has all of them, the known answers, and the attacks.
+// Real answers, with everything that a class gets: the references of the labs; and to lab 05
+// answers that are half right, not compiling, untouched, hostile. The failure texts are those that
+// go test prints. To save time the references are those of every third lab: grade selftest, which
+// CI runs, has all of them, the known answers, and the attacks.
 func TestRealAnswers(t *testing.T) {
 	root, err := runner.FindRoot(".")
 	require.NoError(t, err)
@@ -53,7 +53,12 @@ func TestRealAnswers(t *testing.T) {
 		kind = noSandbox
 	}
 	var stdout, stderr bytes.Buffer
-	status := command(t.Context(), []string{"-sandbox", kind, "-out", out, "-j", "3", "-labs", strings.Join(sample, ","), dir}, &stdout, &stderr)
+	status := command(
+		t.Context(),
+		[]string{"-sandbox", kind, "-out", out, "-j", "3", "-labs", strings.Join(sample, ","), dir},
+		&stdout,
+		&stderr,
+	)
 	require.Equal(t, 0, status, stderr.String())
 	rows := map[score.Key]score.Row{}
 	for line := range strings.Lines(tree(t, out)["results.jsonl"]) {
@@ -82,7 +87,11 @@ func TestRealAnswers(t *testing.T) {
 	}
 	files := tree(t, out)
 	require.Contains(t, rows[score.Key{Student: "wrong", Lab: "05"}].Output, "undefined: io.ReadFul")
-	require.Contains(t, files["feedback/split.md"], "rule       One Read may return fewer bytes than it was asked for")
+	require.Contains(
+		t,
+		files["feedback/split.md"],
+		"rule       One Read may return fewer bytes than it was asked for",
+	)
 	require.Contains(t, files["feedback/unsafe.md"], `the import of "unsafe"`)
 	entries, err := filepath.Glob(filepath.Join(out, ".*"))
 	require.NoError(t, err)
@@ -120,7 +129,9 @@ func TestSuiteFiles(t *testing.T) {
 // selftest reports a known answer that comes out otherwise, in either direction.
 func TestKnownAnswers(t *testing.T) {
 	verdicts := []check.Verdict{
-		{Result: check.Result{Case: "a", Outcome: check.Failed}}, {Result: check.Result{Case: "b", Outcome: check.Passed}},
+		{
+			Result: check.Result{Case: "a", Outcome: check.Failed},
+		}, {Result: check.Result{Case: "b", Outcome: check.Passed}},
 	}
 	require.Empty(t, answer{fails: []string{"a"}}.differs(verdicts))
 	require.Contains(t, answer{}.differs(verdicts), `"a" is failed`)
@@ -132,7 +143,11 @@ func TestKnownAnswers(t *testing.T) {
 
 	all, err := readAnswers("\"the reference\" \"\"\n\"one Read\" \"no\\nreason\" \"a\" \"b\"\n")
 	require.NoError(t, err)
-	require.Equal(t, []answer{{"the reference", "", []string{}}, {"one Read", "no\nreason", []string{"a", "b"}}}, all)
+	require.Equal(
+		t,
+		[]answer{{"the reference", "", []string{}}, {"one Read", "no\nreason", []string{"a", "b"}}},
+		all,
+	)
 	_, err = readAnswers("\"the reference\"\n")
 	require.Error(t, err)
 

@@ -159,7 +159,12 @@ func TestGradescopeScript(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(base, "submission", "framing.go"), []byte("points 6"), 0o644))
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	script(t, []string{"AUTOGRADER=" + base, "PROJECT=" + root, "GRADE_USER=root"}, "bash", "recipes/gradescope/run_autograder")
+	script(
+		t,
+		[]string{"AUTOGRADER=" + base, "PROJECT=" + root, "GRADE_USER=root"},
+		"bash",
+		"recipes/gradescope/run_autograder",
+	)
 	var result struct{ Tests []struct{ Score float64 } }
 	require.NoError(t, json.Unmarshal([]byte(tree(t, base)["results/results.json"]), &result))
 	total := 0.0
@@ -172,7 +177,10 @@ func TestGradescopeScript(t *testing.T) {
 
 // What a recipe says of itself: which sandbox it has, and what was not tried.
 func TestRecipesSayWhatTheyHave(t *testing.T) {
-	for _, name := range []string{"kubernetes.yaml", "github-actions.yml", "gitlab-ci.yml", "gnu-parallel.sh", "gradescope/run_autograder"} {
+	for _, name := range []string{
+		"kubernetes.yaml", "github-actions.yml", "gitlab-ci.yml",
+		"gnu-parallel.sh", "gradescope/run_autograder",
+	} {
 		text, err := os.ReadFile(filepath.Join("recipes", name))
 		require.NoError(t, err)
 		require.Regexp(t, regexp.MustCompile(`(?s)Sandbox here: .*[Uu]ntested`), string(text), name)

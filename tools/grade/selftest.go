@@ -71,7 +71,11 @@ func selftest(ctx context.Context, args []string, out, errs io.Writer) error {
 		return errors.New("interrupted")
 	}
 	if t.wrong > 0 {
-		return fmt.Errorf("%d of %d came out otherwise: do not grade with this machine before you know why", t.wrong, t.tried)
+		return fmt.Errorf(
+			"%d of %d came out otherwise: do not grade with this machine before you know why",
+			t.wrong,
+			t.tried,
+		)
 	}
 	fmt.Fprintf(out, "all %d came out as they must\n", t.tried)
 	return nil
@@ -108,7 +112,14 @@ func (t *tester) class(ctx context.Context) {
 	want := func(status score.Status, points int) func(score.Row) error {
 		return func(r score.Row) error {
 			if r.Status != status || r.Points != points {
-				return fmt.Errorf("%d points, %s, and must have %d, %s (%s)", r.Points, r.Status, points, status, r.Reason)
+				return fmt.Errorf(
+					"%d points, %s, and must have %d, %s (%s)",
+					r.Points,
+					r.Status,
+					points,
+					status,
+					r.Reason,
+				)
 			}
 			return nil
 		}

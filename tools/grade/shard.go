@@ -112,7 +112,13 @@ func autoPart(env func(string) string) (part, error) {
 		}
 		p := part{i - first + 1, n}
 		if err1 != nil || err2 != nil || p.i < 1 || p.i > p.n || p.n > mostParts {
-			return part{}, wrongUse("-shard auto: %s=%s and %s=%s is no part of a whole", s.index, index, s.total, total)
+			return part{}, wrongUse(
+				"-shard auto: %s=%s and %s=%s is no part of a whole",
+				s.index,
+				index,
+				s.total,
+				total,
+			)
 		}
 		return p, nil
 	}

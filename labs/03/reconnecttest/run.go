@@ -266,8 +266,8 @@ func (r *run) hungUp(p *client, handlerHas string) {
 	r.c.Step("the connection of %s has ended", p.name)
 }
 
-// untouched ends the case if anybody but the handler has read from the connection of p, or written to it. The
-// handler is done with it.
+// untouched ends the case if anybody but the handler has read from the connection of p, or written
+// to it. The handler is done with it.
 func (r *run) untouched(p *client) {
 	t, ok := r.handled.Load(p.Conn().RemoteAddr().String())
 	d := p.Conn().Did()
@@ -621,8 +621,8 @@ func (l *listener) tooSoon() (err error) {
 	return err
 }
 
-// failInRow makes Accept, in which Serve waits, fail again and again before it hands out clients: more often
-// than anybody may think enough, or, where the pauses are long, at least ten times.
+// failInRow makes Accept, in which Serve waits, fail again and again before it hands out clients:
+// more often than anybody may think enough, or, where the pauses are long, at least ten times.
 func (l *listener) failInRow() {
 	l.look(func() { l.inRow, l.failures = true, 1 })
 	l.Fail(temporaryErrors[0])
@@ -643,8 +643,8 @@ func (l *listener) nextInRow() (err error) {
 	return err
 }
 
-// row tells how far such a row has come: the errors so far, the first of them after which the pause was, or is,
-// too long, 0 for none, and whether the row is over.
+// row tells how far such a row has come: the errors so far, the first of them after which the pause
+// was, or is, too long, 0 for none, and whether the row is over.
 func (l *listener) row() (n, tooLong int, over bool) {
 	l.look(func() {
 		n, over = l.failures, !l.inRow

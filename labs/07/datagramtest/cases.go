@@ -369,9 +369,9 @@ func (s suite) forged(c *check.C) {
 	s.random(c)
 }
 
-// random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte in
-// common, or two bytes of which one tells the other, once in 10^20 times; they rise, or fall no more than once, in
-// less than one of 10^16: in either byte order 2^24 of 24! orders do.
+// random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte
+// in common, or two bytes of which one tells the other, once in 10^20 times; they rise, or fall no
+// more than once, in less than one of 10^16: in either byte order 2^24 of 24! orders do.
 func (s suite) random(c *check.C) {
 	const calls = 24
 	c.Variation("a new connection; %d calls, one after the other, each of which is answered at once", calls)

@@ -251,8 +251,9 @@ func (s suite) long(c *check.C) {
 	s.wantSockets(c, iotest.HalfReader(strings.NewReader(text)), all)
 }
 
-// busy is the table of a machine with many sockets: more than any buffer of 64 KiB takes, and no more, because
-// code that reads it byte by byte is right, too, and may have to ask another process for each of them.
+// busy is the table of a machine with many sockets: more than any buffer of 64 KiB takes, and no
+// more, because code that reads it byte by byte is right, too, and may have to ask another process
+// for each of them.
 var busy = sync.OnceValues(func() (string, []Socket) {
 	sockets4, sockets6 := mixed(600)
 	text := table(header4, sockets4...) + table(header6, sockets6...)

@@ -407,7 +407,8 @@ var errUnplugged = errors.New("the cable is unplugged")
 
 // failures are errors that somebody could take for a timeout, for an end, or for nothing.
 var failures = []error{
-	errUnplugged, io.EOF, io.ErrClosedPipe, syscall.EINTR, syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EPERM,
+	errUnplugged, io.EOF, io.ErrClosedPipe, syscall.EINTR, syscall.ECONNREFUSED, syscall.ENETUNREACH,
+	syscall.EPERM,
 }
 
 func (s suite) sendFails(c *check.C) {

@@ -55,7 +55,8 @@ func (a answer) bytes() []byte {
 // at is where the file begins in the answer.
 func (a answer) at() int { return 4 + len(a.text) }
 
-// whole cuts the answer so that none of its parts comes in pieces; only a file over 16,000 bytes does, always.
+// whole cuts the answer so that none of its parts comes in pieces; only a file over 16,000 bytes
+// does, always.
 func (a answer) whole() fault.Cut {
 	cuts := []int{4, a.at()}
 	for n := 16_000; n < len(a.file); n += 16_000 {
@@ -274,8 +275,8 @@ func (t *try) send(a answer, cut fault.Cut) {
 	t.peer.Send(cut.Pieces(a.bytes())...)
 }
 
-// upTo sends the first n bytes of an answer, or what is missing of them. The length, the JSON, the file and the
-// SHA-256 come in one piece each.
+// upTo sends the first n bytes of an answer, or what is missing of them. The length, the JSON, the
+// file and the SHA-256 come in one piece each.
 func (t *try) upTo(a answer, n int) {
 	if t.sent == 0 {
 		t.c.Step("the answer is %s", a)
@@ -347,7 +348,8 @@ func (s suite) fetchOver(c *check.C, conn net.Conn, peer *fault.Peer, dir, name,
 // content is what a folder holds: name → content.
 type content map[string]string
 
-// folder makes an empty folder, which is the only thing in another one. Both are removed when the case is over.
+// folder makes an empty folder, which is the only thing in another one. Both are removed when the
+// case is over.
 func folder(c *check.C) (dir string) {
 	outer, err := os.MkdirTemp("", "socketbook-")
 	if err != nil {

@@ -78,8 +78,8 @@ func (g *gate) isOpen() bool {
 	}
 }
 
-// full makes every Write wait, as it does when the peer does not read and the buffers are full: until reads is
-// opened or the deadline of the Write has passed.
+// full makes every Write wait, as it does when the peer does not read and the buffers are full:
+// until reads is opened or the deadline of the Write has passed.
 func (l *line) full() (begun, reads *gate) {
 	begun, reads = newGate(), newGate()
 	under := l.peer.Conn().Conn
@@ -243,8 +243,8 @@ func (a *call) lasts(name string, limit time.Duration) {
 	}
 }
 
-// still returns a condition: that the code has rested for a fifth of a second. Time in which the suite itself
-// does not get on does not count.
+// still returns a condition: that the code has rested for a fifth of a second. Time in which the
+// suite itself does not get on does not count.
 func still(c *check.C) func() bool {
 	var rested time.Duration
 	last := time.Now()

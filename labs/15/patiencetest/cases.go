@@ -22,8 +22,8 @@ import (
 // always stands for a context that does not end, see unended.
 var always = context.Background()
 
-// unended returns ctx, or a context of its own instead of always: one that might end, as those of callers do,
-// and that no other case shares.
+// unended returns ctx, or a context of its own instead of always: one that might end, as those of
+// callers do, and that no other case shares.
 func unended(c *check.C, ctx context.Context) context.Context {
 	if ctx == always {
 		var cancel context.CancelFunc
@@ -152,8 +152,8 @@ func (s suite) silence(c *check.C) {
 	}
 }
 
-// wantNoPolling ends the case if a deadline was set that no limit has asked for, when each of them is an hour or
-// none.
+// wantNoPolling ends the case if a deadline was set that no limit has asked for, when each of them
+// is an hour or none.
 func (l *line) wantNoPolling() {
 	if nearest := l.peer.Conn().Did().Patience; nearest > 0 && nearest < ages-time.Minute {
 		l.c.Rule("A Read waits until bytes come, a limit has passed or ctx has ended: no other deadline is set.",
@@ -262,9 +262,9 @@ func (s suite) endless(c *check.C, total time.Duration) (proof bool) {
 	return true
 }
 
-// patiently makes a call that has to succeed, although it lasts longer than idle. during tells when idle
-// began the last time, at the earliest. If idle has passed since then, the machine was busy, and it is tried
-// again with a longer one.
+// patiently makes a call that has to succeed, although it lasts longer than idle. during tells when
+// idle began the last time, at the earliest. If idle has passed since then, the machine was busy,
+// and it is tried again with a longer one.
 func (s suite) patiently(c *check.C, says, complaint string, before func(l *line),
 	during func(a *call, idle time.Duration) time.Time,
 ) {

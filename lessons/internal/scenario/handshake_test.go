@@ -21,9 +21,15 @@ func TestInTime(t *testing.T) {
 		segments []segment
 		again    bool
 	}{
-		{"at once", []segment{{1, "client", "PSH ACK", 5}, {2, "server", "PSH ACK", 5}, {3, "client", "ACK", 0}}, false},
-		{"a pause before anything is sent", []segment{{1, "client", "ACK", 0}, {100, "client", "PSH ACK", 5}}, false},
-		{"a late answer", []segment{{1, "client", "PSH ACK", 5}, {2, "server", "ACK", 0}, {100, "server", "PSH ACK", 5}}, false},
+		{"at once", []segment{
+			{1, "client", "PSH ACK", 5}, {2, "server", "PSH ACK", 5}, {3, "client", "ACK", 0},
+		}, false},
+		{"a pause before anything is sent", []segment{
+			{1, "client", "ACK", 0}, {100, "client", "PSH ACK", 5},
+		}, false},
+		{"a late answer", []segment{
+			{1, "client", "PSH ACK", 5}, {2, "server", "ACK", 0}, {100, "server", "PSH ACK", 5},
+		}, false},
 		{"a late acknowledgement", []segment{{1, "client", "PSH ACK", 5}, {42, "server", "ACK", 0}}, true},
 		{"of a FIN", []segment{{1, "client", "FIN ACK", 0}, {42, "server", "ACK", 0}}, true},
 		{"with an answer", []segment{{1, "client", "FIN ACK", 0}, {42, "server", "FIN ACK", 0}}, false},

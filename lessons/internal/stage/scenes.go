@@ -99,7 +99,8 @@ func (s *session) scenes(ctx context.Context, args []string) int {
 		chosen = s.Scenes[i : i+1]
 	}
 	if *svg != "" {
-		if err := replaceable(*svg, "is no picture of a lesson's", timeline.SVGBegin); err != nil { // before anything is played
+		// Before anything is played.
+		if err := replaceable(*svg, "is no picture of a lesson's", timeline.SVGBegin); err != nil {
 			return s.fail("writing the picture: %v", err)
 		}
 	}

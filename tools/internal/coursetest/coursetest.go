@@ -142,7 +142,8 @@ var _ = flag.Uint64("seed", 0, "")
 
 func TestFraming(t *testing.T) {
 	t.Run("the case", func(t *testing.T) { answer() })
-	passed := []byte("{\"lab\":\"` + number + `\",\"case\":\"the case\",\"points\":1,\"of\":1,\"outcome\":\"passed\"}\n")
+	passed := []byte("{\"lab\":\"` + number +
+			`\",\"case\":\"the case\",\"points\":1,\"of\":1,\"outcome\":\"passed\"}\n")
 	if err := os.WriteFile(os.Getenv("` + check.ResultsVariable + `"), passed, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -245,7 +245,8 @@ func TestOutputOfATest(t *testing.T) {
 func TestStarters(t *testing.T) {
 	require.True(t, untouched([]byte(coursetest.Starter)))
 	for _, text := range []string{coursetest.Right, "", "package a", "package a\nfunc f() {}", `package a
-func f() { panic("started") }`, strings.Replace(coursetest.Starter, `panic("not started")`, "return nil", 1)} {
+func f() { panic("started") }`, strings.Replace(coursetest.Starter, `panic("not started")`,
+		"return nil", 1)} {
 		require.False(t, untouched([]byte(text)), text)
 	}
 

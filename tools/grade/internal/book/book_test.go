@@ -31,15 +31,21 @@ func suite(number string) check.Lab {
 	return check.Lab{Number: number, File: "framing.go", Cases: []check.Case{
 		{Name: "a message is read back", Points: 3},
 		{Name: "the end, between two messages, is io.EOF", Points: 5},
-		{Name: "a conversation of many messages comes through as it was sent, whatever the pieces, and the end of it is seen by both", Points: 2},
+		{
+			Name:   "a conversation of many messages comes through as it was sent, whatever the pieces, and the end of it is seen by both",
+			Points: 2,
+		},
 	}}
 }
 
 // nasty are ids, names and prints that somebody may have.
 var nasty = []string{
-	"ada", "李雷", `O'Neil "Quotes" <b>`, "=cmd|' /C calc'!A0", "+1", "-1", "@here", "a,b;c\td", "esc\x1b[31mred\x1b]0;x\a",
-	"nul\x00byte", "bidi\u202egpj.exe", "../../etc/passwd", "con", "]]>&lt;", "line\r\nbreak", "\ufeffbom", "…\u0301é",
-	"`code` **bold** | pipe", "::error::x", "</script><script>alert(1)</script>", "x.y.z", "%2e%2e", "A B", "\U0001f469\u200d\U0001f4bb",
+	"ada", "李雷", `O'Neil "Quotes" <b>`, "=cmd|' /C calc'!A0", "+1", "-1", "@here", "a,b;c\td",
+	"esc\x1b[31mred\x1b]0;x\a",
+	"nul\x00byte", "bidi\u202egpj.exe", "../../etc/passwd", "con", "]]>&lt;", "line\r\nbreak", "\ufeffbom",
+	"…\u0301é",
+	"`code` **bold** | pipe", "::error::x", "</script><script>alert(1)</script>", "x.y.z", "%2e%2e", "A B",
+	"\U0001f469\u200d\U0001f4bb",
 	strings.Repeat("很长", 100), "\u2028ls",
 }
 
@@ -66,7 +72,12 @@ func made(t testing.TB, roster string) (dir string, rows []score.Row) {
 			row.Notes = "1 other file is ignored: " + score.Plain(nasty[(i+3)%len(nasty)])
 			row.Source, row.Format = "s", fmt.Sprint("f", i/2)
 			row.Enter(lab.Cases[0].Name, check.Passed, "", "")
-			row.Enter(lab.Cases[1].Name, check.Failed, nasty[(i+1)%len(nasty)], "1. sent\n```\n"+nasty[(i+1)%len(nasty)])
+			row.Enter(
+				lab.Cases[1].Name,
+				check.Failed,
+				nasty[(i+1)%len(nasty)],
+				"1. sent\n```\n"+nasty[(i+1)%len(nasty)],
+			)
 			row.Enter(lab.Cases[2].Name, check.NotRun, "not run because it failed", "")
 			switch i {
 			case 1:
@@ -117,7 +128,12 @@ func read(t testing.TB, dir string, name ...string) []byte {
 func printable(t testing.TB, what string, text []byte) {
 	t.Helper()
 	require.True(t, utf8.Valid(text), what)
-	require.NotRegexp(t, "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f\u202a-\u202e\u2066-\u2069]", string(text), what)
+	require.NotRegexp(
+		t,
+		"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f\u202a-\u202e\u2066-\u2069]",
+		string(text),
+		what,
+	)
 }
 
 func TestResults(t *testing.T) {
@@ -129,7 +145,10 @@ func TestResults(t *testing.T) {
 	for lines.Scan() {
 		var keys map[string]any
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &keys))
-		for _, key := range []string{"v", "student", "lab", "points", "of", "status", "reason", "sandbox", "cases"} {
+		for _, key := range []string{
+			"v", "student", "lab", "points", "of", "status", "reason", "sandbox",
+			"cases",
+		} {
 			require.Contains(t, keys, key)
 		}
 		var row score.Row
@@ -255,15 +274,34 @@ func TestJUnit(t *testing.T) {
 		"testsuites": {[]string{""}, []string{"name", "time", "tests", "failures", "errors"}, nil},
 		"testsuite": {
 			[]string{"testsuites"},
-			[]string{"name", "tests", "failures", "errors", "group", "time", "skipped", "timestamp", "hostname", "id", "package", "file", "log", "url"},
+			[]string{
+				"name",
+				"tests",
+				"failures",
+				"errors",
+				"group",
+				"time",
+				"skipped",
+				"timestamp",
+				"hostname",
+				"id",
+				"package",
+				"file",
+				"log",
+				"url",
+			},
 			[]string{"name", "tests", "failures", "errors"},
 		},
 		"properties": {[]string{"testsuite"}, nil, nil},
 		"property":   {[]string{"properties"}, []string{"name", "value"}, []string{"name", "value"}},
-		"testcase":   {[]string{"testsuite"}, []string{"name", "time", "classname", "group"}, []string{"name", "classname"}},
-		"failure":    {[]string{"testcase"}, []string{"type", "message"}, []string{"message"}},
-		"error":      {[]string{"testcase"}, []string{"type", "message"}, []string{"message"}},
-		"skipped":    {[]string{"testcase"}, []string{"type", "message"}, []string{"message"}},
+		"testcase": {
+			[]string{"testsuite"},
+			[]string{"name", "time", "classname", "group"},
+			[]string{"name", "classname"},
+		},
+		"failure": {[]string{"testcase"}, []string{"type", "message"}, []string{"message"}},
+		"error":   {[]string{"testcase"}, []string{"type", "message"}, []string{"message"}},
+		"skipped": {[]string{"testcase"}, []string{"type", "message"}, []string{"message"}},
 	}
 	surefire := regexp.MustCompile(`^(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?$`)
 	d := xml.NewDecoder(bytes.NewReader(text))
@@ -375,7 +413,12 @@ func TestGradesCSV(t *testing.T) {
 		"lab 05 missing; lab 07 missing; the id begins like a formula and has an apostrophe in front here",
 	},
 		byID["'=cmd|' /C calc'!A0"])
-	require.Equal(t, []string{"'+1", "", "", "", "", "", "20"}, byID["'+1"][:7], "a grader's error is not 0 points")
+	require.Equal(
+		t,
+		[]string{"'+1", "", "", "", "", "", "20"},
+		byID["'+1"][:7],
+		"a grader's error is not 0 points",
+	)
 	require.Equal(t, []string{"ada", "", "", "3", "3", "6", "20", ""}, byID["ada"])
 	for _, row := range rows {
 		if row.Student == `a,b;c`+"\td" {
@@ -409,7 +452,15 @@ func TestMoodle(t *testing.T) {
 		"Ada,Lovelace,ada,7,ada@x.org,-\n雷,李,李雷,8,li@x.org,-\n"
 	dir, _ := made(t, roster)
 	require.Equal(t, [][]string{
-		{"First name", "Last name", "Username", "ID number", "Email address", "Assignment: Lab 05 (Real)", "Lab 07"},
+		{
+			"First name",
+			"Last name",
+			"Username",
+			"ID number",
+			"Email address",
+			"Assignment: Lab 05 (Real)",
+			"Lab 07",
+		},
 		{"Ada", "Lovelace", "ada", "7", "ada@x.org", "3", "3"},
 		{"雷", "李", "李雷", "8", "li@x.org", "0", "0"},
 	}, table(t, read(t, dir, "moodle.csv")))
@@ -425,7 +476,9 @@ func TestMarkdown(t *testing.T) {
 		return b.String()
 	}
 	tags := regexp.MustCompile(`<[^>]*>`)
-	allowed := regexp.MustCompile(`^</?(h1|h2|h3|p|ul|li|pre|strong|table|thead|tbody|tr|th|td|code)( class="language-text"| style="text-align:right"| align="right")?>$`)
+	allowed := regexp.MustCompile(
+		`^</?(h1|h2|h3|p|ul|li|pre|strong|table|thead|tbody|tr|th|td|code)( class="language-text"| style="text-align:right"| align="right")?>$`,
+	)
 	for _, id := range nasty {
 		text := read(t, dir, "feedback", score.FileName(id)+".md")
 		printable(t, id, text)
@@ -450,7 +503,10 @@ func TestSummaryPage(t *testing.T) {
 	matches := func(pattern string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 	require.False(t, matches(`<script>alert|ZgotmplZ`))
 	require.False(t, matches(`(?i)(src|href)="(https?:)?//`), "no network")
-	require.True(t, matches(`content="default-src &#39;none&#39;; style-src &#39;sha256-\S+; script-src &#39;sha256-`))
+	require.True(
+		t,
+		matches(`content="default-src &#39;none&#39;; style-src &#39;sha256-\S+; script-src &#39;sha256-`),
+	)
 	require.True(t, matches(`href="feedback/ada.md"`))
 }
 

@@ -98,8 +98,15 @@ func (j *junit) add(s student) error {
 			count[verdict(r, cs)]++
 		}
 		class := attribute(className(s.id, r.Lab))
-		j.f.printf("<testsuite name=\"%s\" tests=\"%d\" failures=\"%d\" errors=\"%d\" skipped=\"%d\" time=\"%.3f\">\n",
-			class, len(r.Cases), count["failure"], count["error"], count["skipped"], r.Seconds)
+		j.f.printf(
+			"<testsuite name=\"%s\" tests=\"%d\" failures=\"%d\" errors=\"%d\" skipped=\"%d\" time=\"%.3f\">\n",
+			class,
+			len(r.Cases),
+			count["failure"],
+			count["error"],
+			count["skipped"],
+			r.Seconds,
+		)
 		j.f.printf("<properties>\n")
 		property := func(name, value string) {
 			j.f.printf("<property name=\"%s\" value=\"%s\"/>\n", attribute(name), attribute(value))

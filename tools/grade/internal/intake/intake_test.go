@@ -125,24 +125,51 @@ func TestClass(t *testing.T) {
 		"dir/framing.go/x":                                "",
 		"zipped.zip":                                      zipOf(t, item{name: "framing.go", text: answer}),
 		"windows.zip":                                     zipOf(t, item{name: `labs\05\framing.go`, text: answer}),
-		"slip.zip":                                        zipOf(t, item{name: "../../framing.go", text: "package slip\n"}, item{name: "framing.go", text: answer}),
-		"absolute.zip":                                    zipOf(t, item{name: "/framing.go", text: answer}),
-		"link.zip":                                        zipOf(t, item{name: "framing.go", text: "/etc/passwd", mode: os.ModeSymlink}),
-		"twice.zip":                                       zipOf(t, item{name: "framing.go", text: answer}, item{name: "./framing.go", text: "package b\n"}),
-		"macos.zip":                                       zipOf(t, item{name: "hw/framing.go", text: answer}, item{name: "__MACOSX/hw/._framing.go"}),
-		"bomb.zip":                                        zipOf(t, item{name: "framing.go", text: strings.Repeat("\x00", 100<<20)}),
-		"broken.zip":                                      "PK\x03\x04 nothing",
-		"tarred.tar.gz":                                   gz(t, tarOf(t, item{name: "./framing.go", text: answer})),
-		"linked.tar":                                      tarOf(t, item{name: "framing.go", link: tar.TypeLink}),
-		"soft.tar":                                        tarOf(t, item{name: "framing.go", link: tar.TypeSymlink}),
-		"fifo.tgz":                                        gz(t, tarOf(t, item{name: "framing.go", link: tar.TypeFifo})),
-		"torn.tar.gz":                                     gz(t, tarOf(t, item{name: "framing.go", text: answer}))[:60],
-		"rar.rar":                                         "Rar!",
-		"readme.txt":                                      "hello",
-		".DS_Store":                                       "",
-		"吴 \x1b[31m/framing.go":                           answer,
-		"-labs/framing.go":                                answer,
-		"=cmd|' ' !A0/framing.go":                         answer,
+		"slip.zip": zipOf(
+			t,
+			item{name: "../../framing.go", text: "package slip\n"},
+			item{name: "framing.go", text: answer},
+		),
+		"absolute.zip": zipOf(t, item{name: "/framing.go", text: answer}),
+		"link.zip": zipOf(
+			t,
+			item{name: "framing.go", text: "/etc/passwd", mode: os.ModeSymlink},
+		),
+		"twice.zip": zipOf(
+			t,
+			item{name: "framing.go", text: answer},
+			item{name: "./framing.go", text: "package b\n"},
+		),
+		"macos.zip": zipOf(
+			t,
+			item{name: "hw/framing.go", text: answer},
+			item{name: "__MACOSX/hw/._framing.go"},
+		),
+		"bomb.zip": zipOf(
+			t,
+			item{name: "framing.go", text: strings.Repeat("\x00", 100<<20)},
+		),
+		"broken.zip": "PK\x03\x04 nothing",
+		"tarred.tar.gz": gz(
+			t,
+			tarOf(t, item{name: "./framing.go", text: answer}),
+		),
+		"linked.tar": tarOf(t, item{name: "framing.go", link: tar.TypeLink}),
+		"soft.tar": tarOf(
+			t,
+			item{name: "framing.go", link: tar.TypeSymlink},
+		),
+		"fifo.tgz": gz(
+			t,
+			tarOf(t, item{name: "framing.go", link: tar.TypeFifo}),
+		),
+		"torn.tar.gz":             gz(t, tarOf(t, item{name: "framing.go", text: answer}))[:60],
+		"rar.rar":                 "Rar!",
+		"readme.txt":              "hello",
+		".DS_Store":               "",
+		"吴 \x1b[31m/framing.go":   answer,
+		"-labs/framing.go":        answer,
+		"=cmd|' ' !A0/framing.go": answer,
 	})
 	got, class := collected(t, nil, dir)
 	require.Equal(t, map[string]string{
@@ -163,14 +190,21 @@ func TestClass(t *testing.T) {
 		"rar":        "rar.rar cannot be read: hand in a folder, .zip, .tar or .tar.gz",
 		"吴 \x1b[31m": answer, "-labs": answer, "=cmd|' ' !A0": answer,
 	}, got)
-	require.Equal(t, []string{"readme.txt is not a submission and is passed over: it is neither a folder nor an archive"},
-		class.Notices)
+	require.Equal(
+		t,
+		[]string{"readme.txt is not a submission and is passed over: it is neither a folder nor an archive"},
+		class.Notices,
+	)
 	notes := map[string]string{}
 	for _, s := range class.Students {
 		notes[s.ID] = strings.Join(s.Load(labs).Notes, "; ")
 	}
 	require.Equal(t, "2 other files are ignored: go.mod, labs/05/framing_test.go", notes["nested"])
-	require.Contains(t, notes["case"], "Framing.go is not taken for lab 05: the file has to be labs/05/framing.go or framing.go")
+	require.Contains(
+		t,
+		notes["case"],
+		"Framing.go is not taken for lab 05: the file has to be labs/05/framing.go or framing.go",
+	)
 	require.Equal(t, "1 names that lead out of it are ignored: ../../framing.go", notes["slip"])
 }
 
@@ -186,7 +220,10 @@ func TestBombs(t *testing.T) {
 	require.NoError(t, err)
 	w, _ := gzip.NewWriterLevel(f, gzip.BestSpeed)
 	z := tar.NewWriter(w)
-	require.NoError(t, z.WriteHeader(&tar.Header{Name: "a", Size: mostUnpacked + 1<<20, Mode: 0o644, Typeflag: tar.TypeReg}))
+	require.NoError(
+		t,
+		z.WriteHeader(&tar.Header{Name: "a", Size: mostUnpacked + 1<<20, Mode: 0o644, Typeflag: tar.TypeReg}),
+	)
 	_, err = io.CopyN(z, zeros{}, mostUnpacked+1<<20)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
@@ -234,7 +271,13 @@ func TestArchiveOfAClass(t *testing.T) {
 func TestNamesInGBK(t *testing.T) {
 	gbk, err := simplifiedchinese.GBK.NewEncoder().String("李雷/framing.go")
 	require.NoError(t, err)
-	dir := write(t, t.TempDir(), map[string]string{"class.zip": zipOf(t, item{name: gbk, text: answer}, item{name: "a/framing.go", text: answer})})
+	dir := write(
+		t,
+		t.TempDir(),
+		map[string]string{
+			"class.zip": zipOf(t, item{name: gbk, text: answer}, item{name: "a/framing.go", text: answer}),
+		},
+	)
 	got, _ := collected(t, nil, filepath.Join(dir, "class.zip"))
 	require.Equal(t, map[string]string{"李雷": answer, "a": answer}, got)
 }
@@ -242,23 +285,35 @@ func TestNamesInGBK(t *testing.T) {
 // Which of two counts is not for a program to say.
 func TestTheSameStudentTwice(t *testing.T) {
 	dir := write(t, t.TempDir(), map[string]string{
-		"ada/framing.go": answer, "Ada.zip": zipOf(t, item{name: "framing.go", text: answer}), "bob/framing.go": answer,
+		"ada/framing.go": answer, "Ada.zip": zipOf(t, item{name: "framing.go", text: answer}),
+		"bob/framing.go": answer,
 	})
 	got, class := collected(t, nil, dir)
 	require.Equal(t, map[string]string{
 		"Ada": "handed in more than once, as Ada.zip and as ada: keep one of them", "bob": answer,
 	}, got)
-	require.Equal(t, []string{"Ada was handed in more than once, as Ada.zip and as ada: keep one of them"}, class.Notices)
+	require.Equal(
+		t,
+		[]string{"Ada was handed in more than once, as Ada.zip and as ada: keep one of them"},
+		class.Notices,
+	)
 	roster, err := ParseRoster([]byte("id,name,email\nada,Ada,ada@x.org\n"))
 	require.NoError(t, err)
 	dir = write(t, t.TempDir(), map[string]string{"ada/framing.go": answer, "ada@x.org/framing.go": answer})
 	got, _ = collected(t, roster, dir)
-	require.Equal(t, map[string]string{"ada": "handed in more than once, as ada and as ada@x.org: keep one of them"}, got)
+	require.Equal(
+		t,
+		map[string]string{"ada": "handed in more than once, as ada and as ada@x.org: keep one of them"},
+		got,
+	)
 }
 
 func TestArguments(t *testing.T) {
 	dir := write(t, t.TempDir(), map[string]string{
-		"ada/framing.go": answer, "bob.zip": zipOf(t, item{name: "bob-main/labs/05/framing.go", text: answer}), "x.go": "",
+		"ada/framing.go": answer, "bob.zip": zipOf(t, item{
+			name: "bob-main/labs/05/framing.go",
+			text: answer,
+		}), "x.go": "",
 	})
 	got, _ := collected(t, nil, filepath.Join(dir, "ada"), filepath.Join(dir, "bob.zip"))
 	require.Equal(t, map[string]string{"ada": answer, "bob": answer}, got)

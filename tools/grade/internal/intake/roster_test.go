@@ -21,14 +21,27 @@ func TestRosters(t *testing.T) {
 		kind string
 		want []Person
 	}{
-		"plain":                 {"id,name,email\nada,Ada,a@x\n", Plain, []Person{{ID: "ada", Name: "Ada", Email: "a@x"}}},
-		"hold":                  {"id,hold\nada,yes\nbob,\neve,0\n", Plain, []Person{{ID: "ada", Hold: true}, {ID: "bob"}, {ID: "eve"}}},
+		"plain": {"id,name,email\nada,Ada,a@x\n", Plain, []Person{{
+			ID: "ada", Name: "Ada",
+			Email: "a@x",
+		}}},
+		"hold": {"id,hold\nada,yes\nbob,\neve,0\n", Plain, []Person{
+			{ID: "ada", Hold: true},
+			{ID: "bob"},
+			{ID: "eve"},
+		}},
 		"no header":             {"ada,Ada L,a@x\n", Plain, []Person{{ID: "ada", Name: "Ada L", Email: "a@x"}}},
 		"one column, no header": {"ada\nbob\n", Plain, []Person{{ID: "ada"}, {ID: "bob"}}},
-		"BOM":                   {"\ufeffid,name\r\nada,\"L, \"\"A\"\"\"\r\n", Plain, []Person{{ID: "ada", Name: `L, "A"`}}},
-		"GBK":                   {gbk("学号,姓名,邮箱\n2026001,李雷,l@x\n"), Plain, []Person{{ID: "2026001", Name: "李雷", Email: "l@x"}}},
-		"semicolons":            {"id;name\nada;A,B\n", Plain, []Person{{ID: "ada", Name: "A,B"}}},
-		"UTF-16, tabs":          {utf16, Plain, []Person{{ID: "u1", Name: "李雷"}}},
+		"BOM": {"\ufeffid,name\r\nada,\"L, \"\"A\"\"\"\r\n", Plain, []Person{{
+			ID:   "ada",
+			Name: `L, "A"`,
+		}}},
+		"GBK": {gbk("学号,姓名,邮箱\n2026001,李雷,l@x\n"), Plain, []Person{{
+			ID:   "2026001",
+			Name: "李雷", Email: "l@x",
+		}}},
+		"semicolons":   {"id;name\nada;A,B\n", Plain, []Person{{ID: "ada", Name: "A,B"}}},
+		"UTF-16, tabs": {utf16, Plain, []Person{{ID: "u1", Name: "李雷"}}},
 		"Canvas": {
 			"Student,ID,SIS User ID,SIS Login ID,Section,Lab 05 (7)\n,,,,,Manual Posting\n    Points Possible,,,,,10\n" +
 				"\"A, B\",1,s1,ab,S,\n\"Student, Test\",9,,,S,\n", Canvas,
@@ -38,8 +51,14 @@ func TestRosters(t *testing.T) {
 			"First name,Last name,Username,ID number,Email address\nAda,Lovelace,ada,77,a@x\nNo,Username,,78,n@x\n", Moodle,
 			[]Person{{ID: "ada", Name: "Ada Lovelace", Email: "a@x"}, {ID: "78", Name: "No Username", Email: "n@x"}},
 		},
-		"Moodle in Chinese": {"名,姓,学号,电子邮件地址\n雷,李,77,l@x\n", Moodle, []Person{{ID: "77", Name: "雷 李", Email: "l@x"}}},
-		"twice":             {"id,name\nada,A\nADA,B\n,C\nbob,\n", Plain, []Person{{ID: "ada", Name: "A"}, {ID: "bob"}}},
+		"Moodle in Chinese": {"名,姓,学号,电子邮件地址\n雷,李,77,l@x\n", Moodle, []Person{{
+			ID: "77", Name: "雷 李",
+			Email: "l@x",
+		}}},
+		"twice": {"id,name\nada,A\nADA,B\n,C\nbob,\n", Plain, []Person{
+			{ID: "ada", Name: "A"},
+			{ID: "bob"},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := ParseRoster([]byte(test.text))
@@ -55,7 +74,10 @@ func TestRosters(t *testing.T) {
 			require.Equal(t, test.want[0].Name, p.Name)
 		})
 	}
-	for _, text := range []string{"", "\n", "color,shape,size,weight,age\nred,round,1,2,3\n", "id,name\n", "\x00\x01"} {
+	for _, text := range []string{
+		"", "\n", "color,shape,size,weight,age\nred,round,1,2,3\n", "id,name\n",
+		"\x00\x01",
+	} {
 		_, err := ParseRoster([]byte(text))
 		if text != "\x00\x01" { // one student, with a strange id
 			require.Error(t, err, "%q", text)

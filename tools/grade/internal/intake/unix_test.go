@@ -13,7 +13,11 @@ import (
 
 // What is not a file is not opened, and a file without an end is not read.
 func TestWhatIsNotAFile(t *testing.T) {
-	dir := write(t, t.TempDir(), map[string]string{"ok/framing.go": answer, "linked/x": "", "sparse/x": "", "fifo/x": ""})
+	dir := write(
+		t,
+		t.TempDir(),
+		map[string]string{"ok/framing.go": answer, "linked/x": "", "sparse/x": "", "fifo/x": ""},
+	)
 	secret := write(t, t.TempDir(), map[string]string{"framing.go": "package secret\n"})
 	require.NoError(t, os.Symlink(filepath.Join(secret, "framing.go"), filepath.Join(dir, "linked/framing.go")))
 	require.NoError(t, os.Symlink(secret, filepath.Join(dir, "outside")))

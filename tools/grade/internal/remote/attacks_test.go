@@ -221,23 +221,29 @@ var attacks = map[string]attack{
 			runtime.Gosched()
 		}
 	}),
-	"an endless wait":               student(func() { select {} }),
-	"endless recursion":             student(func() { var f func(int) int; f = func(n int) int { return f(n+1) + 1 }; f(0) }),
+	"an endless wait": student(func() { select {} }),
+	"endless recursion": student(
+		func() { var f func(int) int; f = func(n int) int { return f(n+1) + 1 }; f(0) },
+	),
 	"noise on the stream":           student(func() { onStream(bytes.Repeat([]byte("noise"), 100_000)) }),
 	"a zero byte on the stream":     student(func() { onStream([]byte{0}) }),
 	"a forged header on the stream": student(func() { onStream(header(1<<31, 0)) }),
 	"a forged result on the stream": student(forgeResult),
 	"a forged answer on the stream": student(func() { onStream(frame(begin(nil, kindTell, 1, 0))) }),
-	"the stream is read":            student(func() { io.Copy(io.Discard, os.NewFile(uintptr(descriptor), "s")) }),
-	"all descriptors are closed":    student(closeAll),
-	"much is printed":               student(func() { printMuch(os.Stdout); printMuch(os.Stderr) }),
+	"the stream is read": student(
+		func() { io.Copy(io.Discard, os.NewFile(uintptr(descriptor), "s")) },
+	),
+	"all descriptors are closed": student(closeAll),
+	"much is printed":            student(func() { printMuch(os.Stdout); printMuch(os.Stderr) }),
 	"many goroutines": student(func() {
 		for range 50_000 {
 			go func() { select {} }()
 		}
 	}),
-	"the process stops":                student(stopSelf),
-	"the collector is off":             student(func() { debug.SetGCPercent(-1); debug.SetMemoryLimit(1 << 40); select {} }),
+	"the process stops": student(stopSelf),
+	"the collector is off": student(
+		func() { debug.SetGCPercent(-1); debug.SetMemoryLimit(1 << 40); select {} },
+	),
 	"an error that wraps itself":       returning(&self{"EOF"}),
 	"an error that panics":             returning(panics{}),
 	"an error with a long text":        returning(errors.New(strings.Repeat("EOF", 10<<20))),
@@ -355,14 +361,20 @@ var attacks = map[string]attack{
 	"a thread of another":        bytesNow(frame(begin(nil, kindCall, 7, 1))),
 	"an early call":              bytesNow(frame(callOf(3, 1, 1, mRead, 10))),
 	"object 0":                   whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 0, mRead, 1), nil) }),
-	"an object that is none":     whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 1<<40, mRead, 1), nil) }),
-	"a method that is none":      whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, 63, 1), nil) }),
-	"a method of a huge number":  whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, 1<<40, 1), nil) }),
-	"an object as a function":    whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, mCall, 1), nil) }),
-	"room for 4 EiB":             whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, mRead, 1<<62), nil) }),
-	"arguments too many":         whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, mClose, 1), nil) }),
-	"a result without anything":  whenCalled(func(m raw) { m.reply(kindReturn, nil) }),
-	"a result with more":         whenCalled(func(m raw) { m.reply(kindReturn, func(e *encoder) { noRegions(e); e.bytes(make([]byte, 100)) }) }),
+	"an object that is none": whenCalled(
+		func(m raw) { send(m.s, callOf(m.thread, 1, 1<<40, mRead, 1), nil) },
+	),
+	"a method that is none":     whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, 63, 1), nil) }),
+	"a method of a huge number": whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, 1<<40, 1), nil) }),
+	"an object as a function":   whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, mCall, 1), nil) }),
+	"room for 4 EiB": whenCalled(
+		func(m raw) { send(m.s, callOf(m.thread, 1, 3, mRead, 1<<62), nil) },
+	),
+	"arguments too many":        whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, mClose, 1), nil) }),
+	"a result without anything": whenCalled(func(m raw) { m.reply(kindReturn, nil) }),
+	"a result with more": whenCalled(
+		func(m raw) { m.reply(kindReturn, func(e *encoder) { noRegions(e); e.bytes(make([]byte, 100)) }) },
+	),
 	"two results": whenCalled(func(m raw) {
 		for range 2 {
 			m.reply(kindReturn, func(e *encoder) { noRegions(e); e.byte(errNil) })
@@ -413,7 +425,9 @@ var attacks = map[string]attack{
 			}
 		})
 	}),
-	"a panic without a value":    whenCalled(func(m raw) { m.reply(kindPanic, func(e *encoder) { e.bytes(nil); e.byte(anyNil) }) }),
+	"a panic without a value": whenCalled(
+		func(m raw) { m.reply(kindPanic, func(e *encoder) { e.bytes(nil); e.byte(anyNil) }) },
+	),
 	"a panic that is cut":        whenCalled(func(m raw) { m.reply(kindPanic, nil) }),
 	"a panic with a false stack": whenCalled(func(m raw) { m.reply(kindPanic, falsePanic) }),
 	"not started, it says": whenCalled(func(m raw) {
@@ -594,7 +608,8 @@ func TestMain(m *testing.M) {
 func every() bool { return os.Getenv("SOCKETBOOK_ATTACKS") != "" }
 
 var quick = []string{
-	"nothing is done", "the program ends with an error", "a goroutine panics", "Goexit", "a forged result on the stream",
+	"nothing is done", "the program ends with an error", "a goroutine panics", "Goexit",
+	"a forged result on the stream",
 	"a zero byte on the stream", "an error that wraps itself", "an error that panics", "a deep error",
 	"an end in a message", "a header of 8 GiB", "an unknown kind", "an exit for nobody", "arguments are changed",
 }

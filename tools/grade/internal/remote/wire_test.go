@@ -107,7 +107,10 @@ func TestErrorsCross(t *testing.T) {
 	} {
 		there := cross(t, judge, child, err)
 		require.Equal(t, fmt.Sprint(err), fmt.Sprint(there))
-		for _, target := range []error{io.EOF, syscall.ECONNRESET, syscall.EPIPE, os.ErrDeadlineExceeded, os.ErrNotExist} {
+		for _, target := range []error{
+			io.EOF, syscall.ECONNRESET, syscall.EPIPE, os.ErrDeadlineExceeded,
+			os.ErrNotExist,
+		} {
 			require.Equal(t, errors.Is(err, target), errors.Is(there, target), "%v %v", err, target)
 		}
 		var timeout, timeoutThere net.Error

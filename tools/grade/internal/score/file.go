@@ -41,7 +41,11 @@ func FileName(id string) string {
 		safe = false
 	}
 	if strings.Contains(name, "~") || !safe {
-		name = fmt.Sprintf("%s~%s", strings.ReplaceAll(strings.TrimRight(name, ". "), "~", "_"), Hash([]byte(id))[:8])
+		name = fmt.Sprintf(
+			"%s~%s",
+			strings.ReplaceAll(strings.TrimRight(name, ". "), "~", "_"),
+			Hash([]byte(id))[:8],
+		)
 		if stem == "con" || stem == "prn" || stem == "aux" || stem == "nul" || len(stem) == 4 {
 			name = "_" + name
 		}

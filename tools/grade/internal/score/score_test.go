@@ -15,8 +15,10 @@ import (
 func TestFileName(t *testing.T) {
 	names := map[string]string{}
 	for _, id := range []string{
-		"ada", "李雷", "a.b@x.org", "A B", "..", ".", "../x", ".hidden", "con", "CON", "nul.txt", "com1", "comet", "a/b", "a_b",
-		"a\\b", "a:b", "a\x00b", "a~b", "a ", " a", "a.", "", strings.Repeat("长", 100), strings.Repeat("长", 101), "é", "e\u0301",
+		"ada", "李雷", "a.b@x.org", "A B", "..", ".", "../x", ".hidden", "con", "CON", "nul.txt", "com1",
+		"comet", "a/b", "a_b",
+		"a\\b", "a:b", "a\x00b", "a~b", "a ", " a", "a.", "", strings.Repeat("长", 100), strings.Repeat("长",
+			101), "é", "e\u0301",
 	} {
 		name := FileName(id)
 		require.NotContains(t, names, name, "%q and %q", id, names[name])
@@ -48,7 +50,11 @@ func TestIndex(t *testing.T) {
 	dir := t.TempDir()
 	journal := filepath.Join(dir, "j")
 	var b bytes.Buffer
-	rows := []Row{New("bob", lab, "", GraderError, ""), New("ada", lab, "", Graded, ""), New("ada", lab, "", Void, "x")}
+	rows := []Row{
+		New("bob", lab, "", GraderError, ""),
+		New("ada", lab, "", Graded, ""),
+		New("ada", lab, "", Void, "x"),
+	}
 	require.NoError(t, Write(&b, rows))
 	b.WriteString(`{"v":1,"student":"eve","la` + "\n" + strings.Repeat("x", longestLine+10) + "\n\nnull\n[]\n")
 	require.NoError(t, os.WriteFile(journal, b.Bytes(), 0o644))

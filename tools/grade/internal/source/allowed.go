@@ -35,10 +35,14 @@ func Allowed(lab, path string) bool {
 // only are the packages of which some names are allowed, and no other.
 var only = map[string]*regexp.Regexp{
 	// the errors, and the numbers and types of socket options
-	"syscall": regexp.MustCompile(`^(WSA)?E[A-Z0-9]+$|^(Errno|Signal|Conn|RawConn|Handle|SetsockoptInt|GetsockoptInt)$|` +
-		`^(SO|SOL|TCP|IPPROTO|AF|SOCK|MSG|SIG|SHUT)_?[A-Z0-9_]+$`),
-	"runtime": regexp.MustCompile(`^(Gosched|Goexit|GC|GOOS|GOARCH|NumCPU|NumGoroutine|KeepAlive|Caller|Callers|` +
-		`CallersFrames|FuncForPC|Error|MemStats|ReadMemStats|Version|GOMAXPROCS|Stack)$`),
+	"syscall": regexp.MustCompile(
+		`^(WSA)?E[A-Z0-9]+$|^(Errno|Signal|Conn|RawConn|Handle|SetsockoptInt|GetsockoptInt)$|` +
+			`^(SO|SOL|TCP|IPPROTO|AF|SOCK|MSG|SIG|SHUT)_?[A-Z0-9_]+$`,
+	),
+	"runtime": regexp.MustCompile(
+		`^(Gosched|Goexit|GC|GOOS|GOARCH|NumCPU|NumGoroutine|KeepAlive|Caller|Callers|` +
+			`CallersFrames|FuncForPC|Error|MemStats|ReadMemStats|Version|GOMAXPROCS|Stack)$`,
+	),
 }
 
 // not are names that are not allowed, of packages of which all others are.

@@ -31,8 +31,8 @@ func TestStartersAndReferences(t *testing.T) {
 	}
 }
 
-// TestAnswersInOtherStyles: of the right answers in the solutions' tests, and the wrong ones, only the imports
-// of the suites are refused, and package-level variables that are tables of answers.
+// TestAnswersInOtherStyles: of the right answers in the solutions' tests, and the wrong ones, only
+// the imports of the suites are refused, and package-level variables that are tables of answers.
 func TestAnswersInOtherStyles(t *testing.T) {
 	names, err := filepath.Glob("../../../../solutions/*/right_test.go")
 	require.NoError(t, err)
@@ -95,7 +95,8 @@ func TestRefused(t *testing.T) {
 		{"a function called at once", file("var _ = func() int { return 1 }()"), 4, "calls a function"},
 		{"a method", file(`var x = t{}.f()` + "\ntype t struct{}\nfunc (t) f() int { return 1 }"), 4, "calls"},
 		{
-			"a call in an argument", file(`var x = errors.New(f())`+"\nfunc f() string { return \"\" }", `"errors"`), 5,
+			"a call in an argument", file(`var x = errors.New(f())`+"\nfunc f() string { return \"\" }",
+				`"errors"`), 5,
 			"calls a function",
 		},
 		{
@@ -109,7 +110,10 @@ func TestRefused(t *testing.T) {
 		{"assigned", file("func f() { io.EOF = nil }", `"io"`), 5, "io.EOF, a variable"},
 		{"assigned among others", file("func f() { _, io.EOF = 1, nil }", `"io"`), 5, "io.EOF, a variable"},
 		{"assigned in brackets", file("func f() { (io.EOF) = nil }", `"io"`), 5, "io.EOF, a variable"},
-		{"a field of it", file("func f() { net.DefaultResolver.PreferGo = true }", `"net"`), 5, "net.DefaultResolver"},
+		{
+			"a field of it", file("func f() { net.DefaultResolver.PreferGo = true }", `"net"`), 5,
+			"net.DefaultResolver",
+		},
 		{"what it points at", file("func f() { *os.Stdout = *os.Stderr }", `"os"`), 5, "os.Stdout, a variable"},
 		{"an element of it", file("func f() { os.Args[0] = `` }", `"os"`), 5, "os.Args, a variable"},
 		{"under another name", file("func f() { x.EOF = nil }", `x "io"`), 5, "x.EOF, a variable"},
@@ -117,7 +121,10 @@ func TestRefused(t *testing.T) {
 		{"its address", file("func f() { p := &io.EOF; *p = nil }", `"io"`), 5, "the address of io.EOF"},
 		{"counted", file("func f() { x.Y++ }", `x "math/rand"`), 5, "x.Y, a variable"},
 		{"kill", file("func f() { syscall.Kill(1, 9) }", `"syscall"`), 5, "syscall.Kill"},
-		{"a system call", file("func f() { syscall.RawSyscall(1, 2, 3, 4) }", `"syscall"`), 5, "syscall.RawSyscall"},
+		{
+			"a system call", file("func f() { syscall.RawSyscall(1, 2, 3, 4) }", `"syscall"`), 5,
+			"syscall.RawSyscall",
+		},
 		{"exec", file("func f() { s.Exec(``, nil, nil) }", `s "syscall"`), 5, "s.Exec"},
 		{"a process", file("func f() { os.StartProcess(``, nil, nil) }", `"os"`), 5, "os.StartProcess"},
 		{"a descriptor", file("func f() { os.NewFile(3, ``) }", `"os"`), 5, "os.NewFile"},
@@ -125,7 +132,10 @@ func TestRefused(t *testing.T) {
 		{"a thread", file("func f() { runtime.LockOSThread() }", `"runtime"`), 5, "runtime.LockOSThread"},
 		{"not UTF-8", "package framing\n\n// \xff\n", 3, "not UTF-8"},
 		{"too long", "package framing\n//" + strings.Repeat("x", source.MaxSize), 0, "bytes, and"},
-		{"nested", file("var x = " + strings.Repeat("(", 110_000) + "1" + strings.Repeat(")", 110_000)), 0, "nested"},
+		{
+			"nested", file("var x = " + strings.Repeat("(", 110_000) + "1" + strings.Repeat(")", 110_000)), 0,
+			"nested",
+		},
 		{"a broken file that imports", "package framing\n\nimport \"os/exec\"\n\nfunc (", 3, "the import of"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -140,7 +150,8 @@ func TestRefused(t *testing.T) {
 func TestNotRefused(t *testing.T) {
 	for _, text := range []string{
 		file("var (\n\ta = errors.New(`a`)\n\tb = fmt.Errorf(`b: %w`, a)\n)", `"errors"`, `"fmt"`),
-		file("var x = []byte(`abc`)\nvar y = make(map[string]int)\nvar z = time.Duration(3) * time.Second", `"time"`),
+		file("var x = []byte(`abc`)\nvar y = make(map[string]int)\nvar z = time.Duration(3) * time.Second",
+			`"time"`),
 		file("type kind int\nvar k = kind(3)\nvar f = func() int { return len(`a`) }"),
 		file("type t struct{ Err error }\nfunc f(x *t) { x.Err = nil; p := &net.OpError{}; p.Err = nil }", `"net"`),
 		file("func f(err error) bool { return errors.Is(err, syscall.ECONNRESET) }", `"errors"`, `"syscall"`),

@@ -83,7 +83,11 @@ func InBoxes(ctx context.Context, t Task, boxes chan *sandbox.Box, box *sandbox.
 	case result.End == sandbox.TimedOut:
 		return nil, ErrTooLong
 	case result.Sentence(limits) != "":
-		return nil, fmt.Errorf("the judge did not finish: %s: %s", result.Sentence(limits), lastLine(string(result.Stderr)))
+		return nil, fmt.Errorf(
+			"the judge did not finish: %s: %s",
+			result.Sentence(limits),
+			lastLine(string(result.Stderr)),
+		)
 	}
 	return verdicts, nil
 }
@@ -146,7 +150,8 @@ func (a *answering) run(box *sandbox.Box) (stream *os.File, p *sandbox.Process, 
 		return nil, nil, err
 	}
 	p, err = box.Start(a.ctx, sandbox.Command{
-		Path: a.task.Child, Args: []string{a.task.Arg}, Env: cmd.Env, Files: cmd.ExtraFiles, Limits: sandbox.RunLimits,
+		Path: a.task.Child, Args: []string{a.task.Arg}, Env: cmd.Env, Files: cmd.ExtraFiles,
+		Limits: sandbox.RunLimits,
 	})
 	ours, streamErr := started()
 	if err = errors.Join(err, streamErr); err != nil {
