@@ -149,6 +149,21 @@ func TestStarters(t *testing.T) {
 	}
 }
 
+// TestTableOfLabs: labs/README.md says of each lab the minutes that its own README says.
+func TestTableOfLabs(t *testing.T) {
+	table, err := os.ReadFile("../../labs/README.md")
+	require.NoError(t, err)
+	for _, n := range labNumbers(t) {
+		text, err := os.ReadFile("../../labs/" + n + "/README.md")
+		require.NoError(t, err)
+		minutes := regexp.MustCompile(`\*About (\d+) minutes\. Before it: `).FindSubmatch(text)
+		require.NotNil(t, minutes, n)
+		row := fmt.Sprintf(`\| \[%s\]\(%s/README\.md\) \| [^|]+ \| %s \| [^|]*lessons? [^|]+ \|\n`,
+			n, n, minutes[1])
+		require.Regexp(t, row, string(table), n)
+	}
+}
+
 // TestFailureInTheReadme: the failure that labs/README.md explains is one that the suite of lab 05 prints.
 func TestFailureInTheReadme(t *testing.T) {
 	readme, err := os.ReadFile("../../labs/README.md")
