@@ -86,7 +86,6 @@ func (c *DatagramConn) await() bool {
 		w.did.Passed = w.read
 		return false
 	default: // one more of the flood
-		w.flooded++
 		w.send(w.flood())
 		w.ready--
 		w.flooded++
