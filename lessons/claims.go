@@ -117,7 +117,8 @@ var Claims = []Chapter{
 		{
 			"004-C50", Partly, "Ports go from 0 to 65535; those up to 1024 are reserved by the " +
 				"system.", "",
-			"Those up to 1023. Reserved means privileged, on Unix, and assigned by IANA.",
+			"Those up to 1023. Reserved means privileged, on Unix (on macOS not for the wildcard " +
+				"address), and assigned by IANA.",
 			"10 privileged; RFC 6335 6; ip(7)", "",
 		},
 		{
@@ -353,8 +354,8 @@ var Claims = []Chapter{
 		},
 		{
 			"000-C14", Partly, "try … except ConnectionResetError avoids the crash.", "",
-			"A client that leaves without reading its answer makes BrokenPipeError, and the " +
-				"server crashes.",
+			"A client that leaves before its answer is sent is not always a reset: the server's next " +
+				"write raises BrokenPipeError, and the server crashes.",
 			"02 unread-answer", "",
 		},
 		{
@@ -392,7 +393,7 @@ var Claims = []Chapter{
 		{
 			"004-C25", Partly, "The port is released when the program ends.", "",
 			"If its side closed first, a connection stays behind in TIME-WAIT, a minute on " +
-				"Linux, and holds the port.",
+				"Linux. Without SO_REUSEADDR it holds the port, except on Windows.",
 			"10 restart; 10 at-exit; RFC 9293 3.6; socket(7)", "",
 		},
 	}},
@@ -407,8 +408,8 @@ var Claims = []Chapter{
 		},
 		{
 			"002-C64", Partly, "Short intervals and little data: TCP's optimisation sends them as one packet.", "",
-			"It may: with Nagle's algorithm, while something is not yet acknowledged, or when the " +
-				"sender's queue is full. Without either they stick just as well.",
+			"It may: with Nagle's algorithm, while something is not yet acknowledged, or while the " +
+				"receiver's window is full. Without either they stick just as well.",
 			"04 nagle-joins; 04 no-delay", "",
 		},
 		{
@@ -793,7 +794,8 @@ var Claims = []Chapter{
 		},
 		{
 			"002-C01", Partly, "TCP is used more than UDP.", "",
-			"For a long time it was. HTTP/3 runs over QUIC, and QUIC over UDP. Most DNS queries and calls use UDP.",
+			"It depends on what is counted. HTTP/3 runs over QUIC, and QUIC over UDP. Most DNS queries and " +
+				"calls use UDP.",
 			"RFC 9000; RFC 9114", "",
 		},
 		{
