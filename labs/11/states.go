@@ -2,7 +2,7 @@
 // in README.md.
 package states
 
-// The states of RFC 9293, section 3.3.2, as Linux names them.
+// The states of RFC 9293, section 3.3.2, as Linux names them, but for CLOSED, its CLOSE.
 const (
 	Closed      = "CLOSED"
 	Listen      = "LISTEN"

@@ -4,7 +4,7 @@ package states
 
 import "fmt"
 
-// The states of RFC 9293, section 3.3.2, as Linux names them.
+// The states of RFC 9293, section 3.3.2, as Linux names them, but for CLOSED, its CLOSE.
 const (
 	Closed      = "CLOSED"
 	Listen      = "LISTEN"
