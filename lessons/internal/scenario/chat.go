@@ -491,8 +491,10 @@ func (g *guest) hearUnless(held func() bool) (isHeld bool, err error) {
 		case <-time.After(5 * time.Millisecond):
 			if held() {
 				g.conn.SetReadDeadline(time.Now())
-				err := <-heard
-				return err != nil, nil
+				if err := <-heard; err != nil {
+					return true, nil
+				}
+				return false, g.conn.SetReadDeadline(time.Now().Add(loopback.Patience)) // a line came after all
 			}
 		}
 	}
