@@ -92,7 +92,7 @@ func TestRecord(t *testing.T) {
 	require.Empty(t, Case{Run: run}.run(options{}).Timeline)
 }
 
-// TestInside: a hang is told with the call that blocks, also when that is one of the suite's functions.
+// TestInside: the message about a hang names the call that blocks, also when that is one of the suite's functions.
 func TestInside(t *testing.T) {
 	for want, functions := range map[string][]string{
 		"Read": {

@@ -232,7 +232,7 @@ type lentWriter struct {
 	again   int         // bytes that were offered when so many were not left
 }
 
-// errAgain ends a loop that would send for ever.
+// errAgain ends a loop that would send without end.
 var errAgain = errors.New("more bytes than the message has")
 
 // Write notes what is wrong with the call.

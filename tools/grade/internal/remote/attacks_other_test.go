@@ -2,7 +2,7 @@
 
 package remote
 
-// keepDescriptor returns a descriptor that is none: here the stream has no number.
+// keepDescriptor returns no usable descriptor: here the stream has no number.
 func keepDescriptor(n int) int { return 1 << 20 }
 
 func closeAll() {}
