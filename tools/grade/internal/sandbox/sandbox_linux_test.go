@@ -160,6 +160,7 @@ func TestFolders(t *testing.T) {
 	text, err := os.ReadFile(mine + "/c")
 	require.NoError(t, err)
 	require.Equal(t, "handed in", string(text))
+	require.Equal(t, "", run(t, b, "move", mine+"/c", mine+"/below/c").Sentence(small), "between folders")
 	seen := run(t, b, "list", folder).Stdout
 	require.Equal(t, "out\n", string(seen), "nothing else of the folder is seen")
 	require.NoError(t, RemoveAll(mine))
