@@ -210,7 +210,7 @@ func (t *try) asks(name, here string) {
 	begun := time.Now()
 	c.Await("the request", func() bool {
 		stuck := func() bool { // with a part of it; to look takes time
-			return t.peer.Conn().Did().Written > 0 && time.Since(begun) > 5*time.Millisecond && c.Resting()
+			return t.peer.Conn().Did().Written > t.asked && time.Since(begun) > 5*time.Millisecond && c.Resting()
 		}
 		return t.call.Ended() || whole(received()) || stuck()
 	})
