@@ -355,7 +355,7 @@ var attacks = map[string]attack{
 	"a question to the judge":    bytesNow(frame(begin(nil, kindAsk, 1, 0))),
 	"an answer to no question":   bytesNow(frame(begin(nil, kindTell, 99, 0))),
 	"answer number 0":            bytesNow(frame(begin(nil, kindTell, 0, 0))),
-	"a cancel of nothing":        bytesNow(frame(cancelOf(5))),
+	"a cancel of nothing":        bytesNow(frame(begin(nil, kindCancel, 0, 0))),
 	"a rewrite of nothing":       bytesNow(frame(begin(nil, kindRewrite, 2, 1))),
 	"a thread of the judge's":    bytesNow(frame(begin(nil, kindCall, 1000, 1))),
 	"a thread of another":        bytesNow(frame(begin(nil, kindCall, 7, 1))),
@@ -521,13 +521,6 @@ func frame(e *encoder) []byte {
 	var b bytes.Buffer
 	(&writer{out: &b}).send(e, nil)
 	return b.Bytes()
-}
-
-func cancelOf(number uint64) *encoder {
-	e := begin(nil, kindCancel, 0, 0)
-	e.uint(number)
-	e.byte(errNil)
-	return e
 }
 
 // callOf is a call of a method; arg below 0 is none.

@@ -699,9 +699,10 @@ func (s *side) decodeContext(d *decoder) context.Context {
 		if timed {
 			ctx, cancel = context.WithDeadline(context.Background(), until)
 		}
-		if err != nil {
+		if err != nil || s.early[number] {
 			cancel()
 		}
+		delete(s.early, number)
 		s.theirs[number], s.numberOf[ctx] = ctx, number
 		s.cancels[number] = cancel
 		return ctx
@@ -710,7 +711,8 @@ func (s *side) decodeContext(d *decoder) context.Context {
 	return nil
 }
 
-// cancel carries out a message.
+// cancel carries out a message. It may overtake the one that brings the context, or come while that one
+// waits for its goroutine.
 func (s *side) cancel(d *decoder) error {
 	number, why := d.uint(), s.decodeError(d)
 	if err := d.end(); err != nil {
@@ -718,11 +720,16 @@ func (s *side) cancel(d *decoder) error {
 	}
 	s.mu.Lock()
 	cancel, ok := s.cancels[number]
-	s.mu.Unlock()
-	if !ok {
+	if !ok && len(s.early) >= mostObjects {
+		s.mu.Unlock()
 		return errMalformed
 	}
-	if why != context.DeadlineExceeded { // that is told by a timer of this side
+	deadline := why == context.DeadlineExceeded // that is told by a timer of this side
+	if !ok && !deadline {
+		s.early[number] = true
+	}
+	s.mu.Unlock()
+	if ok && !deadline {
 		cancel()
 	}
 	return nil

@@ -37,6 +37,7 @@ type side struct {
 	numberOf   map[any]uint64 // of proxies
 	contexts   map[uint64]context.Context
 	cancels    map[uint64]context.CancelFunc
+	early      map[uint64]bool // contexts that were done before they came
 	errors     errorTable
 	theirEpoch time.Time
 
@@ -74,6 +75,7 @@ func newSide(judge bool, out io.Writer, lab reflect.Type) (*side, error) {
 		numberOf:  map[any]uint64{},
 		contexts:  map[uint64]context.Context{},
 		cancels:   map[uint64]context.CancelFunc{},
+		early:     map[uint64]bool{},
 		errors:    errorTable{mine: map[uint64]error{}, numbers: map[error]uint64{}, theirs: map[error]uint64{}},
 		types:     []reflect.Type{byteType},
 		regions:   map[uint64]*region{},
@@ -176,8 +178,9 @@ func (s *side) remove(t *thread) {
 	}
 }
 
-// send sends a message of a thread.
+// send sends a message of a thread, and before it what its receiver could find out: which contexts are done.
 func (s *side) send(e *encoder, raw []byte) {
+	s.cancelled()
 	s.moves.Add(1)
 	s.post(e, raw)
 }

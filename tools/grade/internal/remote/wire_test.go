@@ -141,6 +141,38 @@ func TestTimesCross(t *testing.T) {
 	}
 }
 
+// TestCancelOvertakes: a context may be done before the message that brings it is read, and one is done for
+// the other side before that gets the next message of a thread.
+func TestCancelOvertakes(t *testing.T) {
+	judge, child := sides(t)
+	var sent bytes.Buffer
+	child.out = &writer{out: &sent}
+	ctx, cancel := context.WithCancel(t.Context())
+	e := &encoder{}
+	child.encodeContext(e, ctx)
+	cancel()
+	child.send(begin(nil, kindCall, 3, 1), nil)
+	in := reader{newReader(&sent), func(*message, int) []byte { return nil }}
+	m, err := in.next()
+	require.NoError(t, err)
+	require.Equal(t, kindCancel, m.kind, "before the call")
+	require.NoError(t, judge.dispatch(m, nil))
+	there := judge.decodeContext(newDecoder(e.b))
+	require.Equal(t, context.Canceled, there.Err())
+	require.Empty(t, judge.early)
+
+	cancelled := func(number uint64) error {
+		e := &encoder{}
+		e.uint(number)
+		e.byte(errNil)
+		return judge.cancel(newDecoder(e.b))
+	}
+	for number := range uint64(mostObjects) {
+		require.NoError(t, cancelled(1000+number))
+	}
+	require.Error(t, cancelled(1), "so many contexts there cannot be")
+}
+
 // TestSlicesShare: slices of one array are slices of one array on the other side, with what is behind them.
 func TestSlicesShare(t *testing.T) {
 	judge, child := sides(t)
