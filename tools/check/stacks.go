@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -204,15 +205,21 @@ func (g goroutine) inside() string {
 }
 
 // moves reports whether the goroutine has not yet done all that it does for now: wait for another one,
-// for a timer or for the network. The mutexes of the adversaries are held for a moment only, and so
-// are the runtime's semaphores: one that allocates may wait for the garbage collector.
+// for a timer or for the network. The mutexes of the adversaries are held for a moment only; so are those
+// of the standard library (a sync.Pool's while it allocates) but for a pipe's, and the runtime's semaphores:
+// one that allocates may wait for the garbage collector.
 func (g goroutine) moves() bool {
 	switch frames := g.frames(); g.state {
 	case "sync.Mutex.Lock":
-		ours := func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") }
-		i := slices.IndexFunc(frames, ours)
-		return i >= 0 && (strings.HasPrefix(frames[i].function, "socketbook/tools/fault.") ||
-			strings.HasPrefix(frames[i].function, "socketbook/tools/timeline."))
+		i := slices.IndexFunc(frames, func(f frame) bool { return !locks.MatchString(f.function) })
+		if i < 0 {
+			return false
+		}
+		if owner := frames[i].function; strings.HasPrefix(owner, "socketbook/") {
+			return strings.HasPrefix(owner, "socketbook/tools/fault.") ||
+				strings.HasPrefix(owner, "socketbook/tools/timeline.")
+		}
+		return !strings.Contains(frames[i].function, "(*pipe)")
 	case "semacquire":
 		return len(frames) == 0 || !strings.HasPrefix(frames[0].function, "sync.")
 	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
@@ -222,3 +229,6 @@ func (g goroutine) moves() bool {
 	}
 	return true
 }
+
+// locks are the functions that wait for a mutex of their caller's.
+var locks = regexp.MustCompile(`^(internal/)?sync\.(runtime_|\(\*(Mutex|RWMutex|Once|Cond)\)|Once)`)
