@@ -194,6 +194,9 @@ func requireCommand(t *testing.T, name string, c []string) {
 			continue
 		}
 		packages++
+		if _, err := os.Stat("../solutions"); err != nil && strings.HasPrefix(word, "./solutions/") {
+			continue // this copy of the project was given out without them: labs/README.md
+		}
 		folder := strings.TrimSuffix(word, "...")
 		_, err := os.Stat(filepath.Join("..", folder))
 		require.NoError(t, err, "%s: %s", name, command)

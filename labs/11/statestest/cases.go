@@ -96,7 +96,7 @@ var closesSecond = []string{
 
 var crosses = []string{
 	both,
-	both + "; < SYN ACK 300 101", // RFC 9293, figure 8
+	both + "; < SYN ACK 300 101", // RFC 9293, figure 7
 	both + "; < ACK 301 101",
 	both + "; < SYN ACK 300 101; send 5; < ACK 301 106 3",
 	both + "; < ACK 301 101 6; close; < ACK 307 102",

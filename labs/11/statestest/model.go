@@ -116,7 +116,7 @@ func (m *model) receive(s Segment) *Segment {
 		}
 		return nil
 	case synRecv:
-		if s.SYN && s.ACK && s.Seq == m.rcvNxt-1 { // figure 8, line 6
+		if s.SYN && s.ACK && s.Seq == m.rcvNxt-1 { // figure 7, line 6
 			s.SYN = false
 			s.Seq++
 		}

@@ -158,7 +158,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A SYN without ACK in SYN_SENT is answered by SYN ACK and leads to SYN_RECV; there a SYN ACK " +
 				"counts as an ACK. A FIN in FIN_WAIT1 that does not acknowledge the own FIN leads to " +
 				"CLOSING, and the ACK of the own FIN from there to TIME_WAIT.",
-			Hint: "Draw both sides on paper, with the segments crossing, as in the README.",
+			Hint: "Draw both sides on paper, with the segments crossing, as in figures 7 and 13 of RFC 9293.",
 		},
 		{
 			Name:   Reset,
