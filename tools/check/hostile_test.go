@@ -18,19 +18,24 @@ import (
 	"socketbook/tools/check"
 )
 
-// scratch is a folder for the whole run of the tests.
-var scratch string
+// scratch makes a folder for the whole run of the tests, when the first one asks: the process of a case, which
+// the engine ends, makes none.
+var scratch = sync.OnceValue(func() string {
+	var err error
+	if scratchFolder, err = os.MkdirTemp("", "check"); err != nil {
+		panic(err)
+	}
+	return scratchFolder
+})
+
+var scratchFolder string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		var err error
-		if scratch, err = os.MkdirTemp("", "check"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(scratch)
-		return m.Run()
-	}())
+	status := m.Run()
+	if scratchFolder != "" {
+		os.RemoveAll(scratchFolder)
+	}
+	os.Exit(status)
 }
 
 // overlay writes an overlay file for the go command, with paths below the module's root.
@@ -47,7 +52,7 @@ func overlay(name string, replace map[string]string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(scratch, name)
+	file := filepath.Join(scratch(), name)
 	return file, os.WriteFile(file, text, 0o644)
 }
 
@@ -69,7 +74,7 @@ var hostileLab = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(scratch, "hostile.test")
+	binary := filepath.Join(scratch(), "hostile.test")
 	if out, err := goCommand(nil, "test", "-c", "-ldflags=-w", "-overlay", o, "-o", binary,
 		"./labs/05"); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
@@ -94,7 +99,7 @@ func run(t *testing.T, hostile string, args ...string) (string, []check.Result, 
 	cmd.Env = append(
 		os.Environ(),
 		"HOSTILE="+hostile,
-		"HOSTILE_PID="+filepath.Join(scratch, "pid"),
+		"HOSTILE_PID="+filepath.Join(scratch(), "pid"),
 		check.ResultsVariable+"="+results,
 	)
 	begin := time.Now()
@@ -199,7 +204,7 @@ func TestHarmfulAnswers(t *testing.T) {
 		})
 	}
 	all.Wait()
-	pid, err := os.ReadFile(filepath.Join(scratch, "pid"))
+	pid, err := os.ReadFile(filepath.Join(scratch(), "pid"))
 	require.NoError(t, err)
 	if runtime.GOOS == "linux" {
 		require.Eventually(t, func() bool {

@@ -54,7 +54,7 @@ type verdict struct {
 // tests run.
 func gradeAll(t *testing.T, name string, args ...string) verdict {
 	once, _ := verdicts.LoadOrStore(name, sync.OnceValues(func() (v verdict, err error) {
-		file := filepath.Join(scratch, name+".jsonl")
+		file := filepath.Join(scratch(), name+".jsonl")
 		v.out, v.failed = goCommand([]string{check.ResultsVariable + "=" + file}, args...)
 		f, err := os.Open(file)
 		if err != nil {

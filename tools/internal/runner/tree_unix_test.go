@@ -66,7 +66,7 @@ func TestTree(t *testing.T) {
 // When the tool itself is killed, the supervisor ends the program.
 func TestToolIsKilled(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "/bin/sh", "-c", "echo $$; exec sleep 1000")
-	cmd.Env = append(os.Environ(), roleVariable+"=nest")
+	cmd.Env = append(os.Environ(), roleVariable+"=nest", "TMPDIR="+t.TempDir()) // it cannot remove its own
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
