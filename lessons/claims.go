@@ -383,7 +383,7 @@ var Claims = []Chapter{
 			"002-C13", Partly, "After close the active side can still receive.", "",
 			"After shutdown(SHUT_WR) it can. After close nobody can read, and what still comes " +
 				"is answered with a reset.",
-			"03 never-closed; 02 unread-answer; RFC 9293 3.6.1", "",
+			"11 half-close; 02 unread-answer; RFC 9293 3.6.1", "",
 		},
 		{
 			"001-C27", Partly, "The client closes first, and then the server.", "",
