@@ -214,7 +214,8 @@ func (s suite) slow(c *check.C) {
 	p.requests("date")
 	q.requests(orderWait + " x")
 	r.serve(s.lab, limits)
-	begin := time.Now()
+	r.await("run to be called", func() bool { return w.began.Load() == 2 })
+	begin := time.Now() // the time of both requests has begun before
 	c.Await("the command to take its time", func() bool {
 		return r.call.Ended() || time.Since(begin) > short+short/4
 	})
