@@ -344,8 +344,7 @@ func TestPrograms(t *testing.T) {
 	require.Equal(t, help, out)
 }
 
-// What is taken for a message is one, and nothing beyond it is read; nothing is allocated that was only
-// announced.
+// What is taken for a message is one, and nothing beyond it is read.
 func FuzzDecodeMessage(f *testing.F) {
 	for _, seed := range []string{
 		"", scenario.Request("echo hi"), scenario.Request(""), "\xff\xff\xff\x7f", "\xff\xff\xff\xff",

@@ -64,7 +64,7 @@ u.settimeout(LIMIT)
 print("recvfrom:", outcome(lambda: u.recvfrom(10)))
 p = subprocess.Popen("sleep 60 & wait", shell=True, start_new_session=True)
 try:
-    p.wait(timeout=LIMIT)
+    p.communicate(timeout=LIMIT)
 except subprocess.TimeoutExpired:
     os.killpg(p.pid, signal.SIGKILL)
 print("a command:", "ended by signal %d" % -p.wait())
