@@ -503,7 +503,7 @@ func (r *run) failsOnce(err error, longest time.Duration) (again bool) {
 // shortRows lets Accept fail four times in a row. If a pause was long it does so again, to see whether it was
 // the machine: of the pauses at one place in the row the shortest says most about what Serve means.
 func (r *run) shortRows() {
-	const rows, most = 4, 150 * time.Millisecond
+	const rows, most = 6, 150 * time.Millisecond
 	shortest := []time.Duration{time.Hour, time.Hour, time.Hour, time.Hour}
 	upTo := len(shortest)
 	for row := 0; row < rows && upTo > 0; row++ {

@@ -628,12 +628,13 @@ func (l *listener) failInRow() {
 	l.Fail(temporaryErrors[0])
 }
 
-// nextInRow is the next error of such a row; nil when it is over.
+// nextInRow is the next error of such a row; nil when it is over. Whether the pauses have grown is told by
+// a watch, which never shows less than Serve has waited.
 func (l *listener) nextInRow() (err error) {
-	const atLeast, grown = 10, 10 * time.Millisecond
+	const atLeast, newest, grown = 10, 3, 25 * time.Millisecond
 	l.look(func() {
-		if l.inRow && l.failures >= atLeast && len(l.awake) >= atLeast/2 {
-			l.inRow = l.failures < many && slices.Min(l.awake[atLeast/2-1:]) <= grown
+		if l.inRow && l.failures >= atLeast && len(l.pauses) >= newest {
+			l.inRow = l.failures < many && slices.Min(l.pauses[len(l.pauses)-newest:]) <= grown
 		}
 		if l.inRow {
 			err = temporaryErrors[l.failures%len(temporaryErrors)]
