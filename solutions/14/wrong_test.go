@@ -132,7 +132,7 @@ var wrong = []check.Answer{
 				return n, err
 			}), w, size)
 		}
-	}, filestest.Cut),
+	}, filestest.Cut, filestest.Progress),
 	around("a closed connection is an unexpected end", func(_ net.Conn, fetch func() error) error {
 		err := fetch()
 		if errors.Is(err, net.ErrClosed) {
@@ -264,6 +264,35 @@ var wrong = []check.Answer{
 	believing("a smaller offset", func(answer, request header) bool {
 		return 0 < answer.Offset && answer.Offset < request.Offset && answer.Offset < answer.TotalSize
 	}, filestest.Refused),
+	but("null taken for 0", func(s *steps) {
+		s.parse = func(text []byte) (answer header, err error) {
+			var keys map[string]json.RawMessage
+			err = json.Unmarshal(text, &keys)
+			if _, here := keys["total_size"]; !here {
+				answer.TotalSize = -1
+			}
+			return answer, errors.Join(err, json.Unmarshal(text, &answer))
+		}
+	}, filestest.Refused),
+	answer(
+		"the part emptied as soon as the answer begins at 0",
+		func(conn net.Conn, name, dir string, progress progressFunc) error {
+			s := right14
+			var part *os.File
+			s.open = func(folder *os.Root, name string) (_ *os.File, err error) {
+				part, err = right14.open(folder, name)
+				return part, err
+			}
+			s.believe = func(answer, request header) error {
+				if answer.Error == "" && answer.Offset == 0 && answer.TotalSize >= 0 {
+					part.Truncate(0)
+				}
+				return right14.believe(answer, request)
+			}
+			return s.fetch(conn, name, dir, progress)
+		},
+		filestest.Refused,
+	),
 	but("an absent total_size taken for 0", func(s *steps) {
 		s.parse = func(text []byte) (answer header, err error) { return answer, json.Unmarshal(text, &answer) }
 	}, filestest.Refused),
@@ -289,6 +318,25 @@ var wrong = []check.Answer{
 	naming("everything that begins like a device refused", func(name string) bool {
 		return onEverySystem(name) && !strings.HasPrefix(strings.ToUpper(name), "CON")
 	}, filestest.Names),
+	naming("COM and any fourth letter refused", func(name string) bool {
+		stem, _, _ := strings.Cut(strings.ToUpper(name), ".")
+		return onEverySystem(name) && (len(stem) != 4 || !strings.HasPrefix(stem, "COM"))
+	}, filestest.Names),
+	naming("only the digits from 0 to 9", func(name string) bool {
+		return onEverySystem(name) &&
+			!strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII && unicode.IsDigit(r) })
+	}, filestest.Names),
+	answer(
+		"a name that is too long found out when the part is made",
+		func(conn net.Conn, name, dir string, progress progressFunc) error {
+			if len(name) > 150 {
+				_, _, err := right14.talk(conn, name, 0, nil)
+				return errors.Join(err, errors.New("file name too long"))
+			}
+			return right14.fetch(conn, name, dir, progress)
+		},
+		filestest.Names,
+	),
 	naming("a backslash allowed", func(name string) bool {
 		return onEverySystem(strings.ReplaceAll(name, `\`, "_"))
 	}, filestest.Names),
@@ -340,6 +388,16 @@ var wrong = []check.Answer{
 			return os.Rename(filepath.Join(folder.Name(), name+".part"), path)
 		}
 	}, filestest.InTheWay),
+	but("an empty folder at the part removed", func(s *steps) {
+		s.open = func(folder *os.Root, part string) (*os.File, error) {
+			if info, err := folder.Lstat(part); err == nil && !info.Mode().IsRegular() {
+				if err := folder.Remove(part); err != nil {
+					return nil, err
+				}
+			}
+			return right14.open(folder, part)
+		}
+	}, filestest.InTheWay),
 	but("a folder at the part removed", func(s *steps) {
 		s.open = func(folder *os.Root, part string) (*os.File, error) {
 			if info, err := folder.Lstat(part); err == nil && !info.Mode().IsRegular() {
@@ -365,6 +423,23 @@ var wrong = []check.Answer{
 		filestest.Progress),
 	but("progress told of the pieces", func(s *steps) { s.count = func(_, n int64) int64 { return n } },
 		filestest.Progress),
+	answer(
+		"progress not told of bytes that come with an error",
+		func(conn net.Conn, name, dir string, progress progressFunc) error {
+			failed := false
+			noting := mutated{conn, func(p []byte) (int, error) {
+				n, err := conn.Read(p)
+				failed = err != nil
+				return n, err
+			}, conn.Write}
+			return right14.fetch(noting, name, dir, func(done, total int64) {
+				if !failed {
+					progress(done, total)
+				}
+			})
+		},
+		filestest.Progress,
+	),
 	telling("progress in percent", func(progress progressFunc) progressFunc {
 		return func(done, total int64) { progress(done*100/max(total, 1), 100) }
 	}, filestest.Progress),
@@ -424,7 +499,7 @@ var wrong = []check.Answer{
 			os.Remove(strings.TrimSuffix(part.Name(), ".part"))
 			return right14.restart(part, sum)
 		}
-	}, filestest.Cut, filestest.Replaced, filestest.Verified),
+	}, filestest.Cut, filestest.Replaced, filestest.Verified, filestest.InTheWay),
 	but("pieces of 4 KiB, and an incomplete one thrown away", func(s *steps) {
 		s.receive = func(r io.Reader, w io.Writer, size int64) error {
 			for size > 0 {
@@ -473,6 +548,11 @@ var wrong = []check.Answer{
 	but("sha256 in capitals", asking(func(m map[string]any) {
 		m["sha256"] = strings.ToUpper(m["sha256"].(string))
 	}), filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
+	but("a part of at most 1 MiB", func(s *steps) {
+		s.size = func(part *os.File, sum hash.Hash) (int64, error) {
+			return io.Copy(sum, io.LimitReader(part, 1<<20))
+		}
+	}, filestest.Resumed),
 	but("the SHA-256 of the first 32 KiB of the part", func(s *steps) {
 		s.size = func(part *os.File, sum hash.Hash) (int64, error) {
 			io.CopyN(sum, part, 32<<10)

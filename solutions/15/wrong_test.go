@@ -367,6 +367,14 @@ var wrong = []check.Answer{
 		p.bound = func(d, _ time.Duration) time.Duration { return d }
 		p.after = func(d, most time.Duration) time.Duration { return min(d, most) }
 	}, patiencetest.Tries),
+	dialling("a bound of 0 taken for none", func(p *dialParts) {
+		p.bound = func(d, most time.Duration) time.Duration {
+			if most == 0 {
+				return d
+			}
+			return min(d, most)
+		}
+	}, patiencetest.Tries),
 	dialling("a pause grows as long as it is below the bound", func(p *dialParts) {
 		first := true
 		p.bound = func(d, most time.Duration) time.Duration {

@@ -185,6 +185,31 @@ var wrong = []check.Answer{
 		size, err := parse(text)
 		return int64(int32(size)), err
 	}), fortresstest.Refused),
+	flawed("the status of a request is looked at", parses(func(text []byte) (int64, error) {
+		h := struct {
+			Status int `json:"status"`
+		}{}
+		size, err := parse(text)
+		return size, errors.Join(err, json.Unmarshal(text, &h))
+	}), fortresstest.Answers),
+	flawed("U+FFFD taken for a mistake", func(f *fort) {
+		f.words = func(text []byte) ([]string, error) {
+			command, err := words(text)
+			if bytes.ContainsRune(text, utf8.RuneError) {
+				err = errors.New("not UTF-8")
+			}
+			return command, err
+		}
+	}, fortresstest.Answers),
+	flawed("bytes that come with io.EOF are lost", func(f *fort) {
+		f.read = func(v *visitor, p []byte) (int, error) {
+			n, err := v.conn.Read(p)
+			if err != nil {
+				n = 0
+			}
+			return n, err
+		}
+	}, fortresstest.Order),
 	flawed("what follows the object does not matter", parses(func(text []byte) (int64, error) {
 		h := struct {
 			Size int64 `json:"total_size"`
@@ -315,6 +340,17 @@ var wrong = []check.Answer{
 	}, fortresstest.Context),
 
 	flawed("a Write without a deadline", func(f *fort) { f.write = writePatiently }, fortresstest.Unread),
+	flawed("a deadline for each piece of an answer", func(f *fort) {
+		f.write = func(v *visitor, status int, payload []byte) error {
+			for piece := range slices.Chunk(encode(status, payload), 4096) {
+				v.conn.SetWriteDeadline(time.Now().Add(f.limits.Answer))
+				if _, err := v.conn.Write(piece); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}, fortresstest.Unread),
 	flawed("a refusal without a deadline", func(f *fort) {
 		f.refuse = func(v *visitor, why error) {
 			v.conn.SetWriteDeadline(time.Time{})
@@ -405,6 +441,26 @@ var wrong = []check.Answer{
 		}
 		f.leaves = func(err error) bool {
 			return err != io.EOF && !errors.Is(err, net.ErrClosed) && errors.Is(err, syscall.ECONNRESET)
+		}
+	}, fortresstest.Ends),
+	flawed("a Read left to a goroutine when Serve ends", func(f *fort) {
+		f.read = func(v *visitor, p []byte) (int, error) {
+			type result struct {
+				data []byte
+				err  error
+			}
+			got := make(chan result, 1)
+			go func() {
+				b := make([]byte, len(p))
+				n, err := v.conn.Read(b)
+				got <- result{b[:n], err}
+			}()
+			select {
+			case r := <-got:
+				return copy(p, r.data), r.err
+			case <-f.base.Done():
+				return 0, net.ErrClosed
+			}
 		}
 	}, fortresstest.Ends),
 	answer("nobody is waited for in the end", serveWaitsForNobody, fortresstest.Ends),

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -18,7 +21,10 @@ const (
 	old  = "what had the name before" // a file
 )
 
-var long = strings.Repeat("socket ", 14_000) // 98,000 bytes
+var (
+	long    = strings.Repeat("socket ", 14_000) // 98,000 bytes
+	longest = strings.Repeat(long, 11)          // over 1 MiB
+)
 
 func (s suite) kept(c *check.C) {
 	dir := folder(c)
@@ -35,6 +41,8 @@ func (s suite) kept(c *check.C) {
 		wantFolder(c, dir, content{v.name: v.file})
 	}
 	c.Variation("a new connection; other files are in the folder, and a longer one has the name")
+	c.Rule("The file replaces one of the same name. Other files stay as they are, also parts of other names.",
+		"Rename NAME.part to NAME: that replaces a file, on every system. Touch no other name.")
 	others := content{name: old, "b.txt": "b", "a.txt.part2": "c", "b.txt.part": "d", "a": "e"}
 	holds(c, dir, others)
 	s.fetch(c, dir, name, "hello", "")
@@ -46,6 +54,9 @@ func (s suite) kept(c *check.C) {
 		`{"file_name":"\u0061.txt","total_size":5,"offset":0,"sha256":"","error":"","command":""}`,
 	} {
 		c.Variation("a new connection; the answer is the same JSON in other words")
+		c.Rule("The keys of an answer may come in any order, with white space around them. Other keys mean "+
+			"nothing, and neither does an empty error.",
+			"Leave the JSON to json.Unmarshal, and look at the fields that the README names.")
 		s.answered(c, dir, answer{text, "hello", sumOf("hello")}, false)
 	}
 	c.Variation("a new connection; the answer is late")
@@ -131,11 +142,36 @@ func (s suite) together(c *check.C, dir string) {
 		t.upTo(a, a.at()+1000)
 		tries, answers = append(tries, t), append(answers, a)
 	}
+	s.inStep(tries)
 	for i, t := range slices.Backward(tries) {
 		t.upTo(answers[i], len(answers[i].bytes()))
+	}
+	for _, t := range slices.Backward(tries) {
 		c.WantNil("Fetch", t.ends())
 	}
 	wantFolder(c, dir, want)
+}
+
+// inStep has the next Read of each call return when all of them have their bytes: who shares the place
+// where they are has those of another call.
+func (s suite) inStep(tries []*try) {
+	all := make(chan struct{})
+	var reads atomic.Int64
+	for _, t := range tries {
+		var once sync.Once
+		t.peer.Conn().AfterRead(func(int) error {
+			once.Do(func() {
+				if reads.Add(1) == int64(len(tries)) {
+					close(all)
+				}
+				select {
+				case <-all:
+				case <-time.After(time.Second): // somebody waits for somebody else, and the case finds out
+				}
+			})
+			return nil
+		})
+	}
 }
 
 // came is what a part has when the first n bytes of an answer came that goes on behind here.
@@ -237,8 +273,18 @@ const brokenRule = "When Read or Write fails, wherever that is, the error is the
 
 // breaks has Read fail with byte n of an answer, or after it.
 func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err error) {
-	c.Variation("a connection whose Read fails %s byte %d of the answer: %v", when, n, err)
+	t := s.breaking(c, dir, a, n, when, err)
 	c.Rule(brokenRule, "Only io.EOF is an end. Return every other error, alone or wrapped with %w.")
+	c.WantError("Read failed", t.err, err)
+	if err != io.ErrUnexpectedEOF && check.Is(t.err, io.ErrUnexpectedEOF) {
+		c.Fail("the connection broke, but the error is an end of the stream, too: %s", check.Err(t.err))
+	}
+	wantPart(c, dir, came(a, "", n))
+}
+
+// breaking is a call of Fetch that has ended because Read fails with byte n of an answer, or after it.
+func (s suite) breaking(c *check.C, dir string, a answer, n int, when string, err error) *try {
+	c.Variation("a connection whose Read fails %s byte %d of the answer: %v", when, n, err)
 	prepare(c, dir, "")
 	conn, peer := c.Connect()
 	taken := 0
@@ -257,12 +303,8 @@ func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err 
 	t := s.begin(c, conn, peer, name, dir)
 	t.asks(name, "")
 	t.upTo(a, n)
-	got := t.ends()
-	c.WantError("Read failed", got, err)
-	if err != io.ErrUnexpectedEOF && check.Is(got, io.ErrUnexpectedEOF) {
-		c.Fail("the connection broke, but the error is an end of the stream, too: %s", check.Err(got))
-	}
-	wantPart(c, dir, came(a, "", n))
+	t.ends()
+	return t
 }
 
 // meanwhile looks into the folder in the middle of a file, and before the last byte of its SHA-256.
@@ -302,6 +344,7 @@ func (s suite) resumed(c *check.C) {
 		{"all of it is here", "hello", "hello"},
 		{"64 KiB of 98000 bytes are here", long, long[:64<<10]},
 		{"97999 of 98000 bytes are here", long, long[:97_999]},
+		{"1050000 of 1078000 bytes are here", longest, longest[:1_050_000]},
 	} {
 		c.Variation("a new connection; %s", v.says)
 		prepare(c, dir, v.here)
@@ -415,6 +458,7 @@ func (s suite) refused(c *check.C) {
 		{"null", `null`},
 		{"something behind the object", textOf(name, 12, 5) + "{}"},
 		{"no total_size", `{"file_name":"a.txt","offset":0}`},
+		{"a total_size of null", `{"file_name":"a.txt","total_size":null,"offset":0}`},
 		{"a total_size of -1", textOf(name, -1, 0)},
 		{"a total_size that is text", `{"file_name":"a.txt","total_size":"12","offset":5}`},
 		{"a total_size of 12.5", `{"file_name":"a.txt","total_size":12.5,"offset":5}`},
@@ -428,6 +472,7 @@ func (s suite) refused(c *check.C) {
 		{"an offset that is text", `{"file_name":"a.txt","total_size":12,"offset":"5"}`},
 		{"an offset behind the end of the file", textOf(name, 4, 5)},
 		{"another file_name", textOf("b.txt", 12, 5)},
+		{"another file_name, and an offset of 0", textOf("b.txt", 12, 0)},
 		{"a file_name that leads out of the folder", textOf("../a.txt", 12, 5)},
 		{"a file_name in capitals", textOf("A.TXT", 12, 5)},
 		{"no file_name", `{"total_size":12,"offset":5}`},
@@ -448,6 +493,7 @@ func (s suite) refused(c *check.C) {
 		s.refuse(c, dir, here, append(length(n), textOf(name, 12, 5)+", world"...), 4)
 	}
 	c.Variation("a new connection; a JSON of 65536 bytes, which is allowed")
+	c.Rule("A JSON may have up to 65536 bytes, and no more.", "Refuse a length only if it is above 65536.")
 	padding := `{"x":"` + strings.Repeat("x", 1<<16)
 	text = textOf(name, 5, 0)
 	text = padding[:1<<16-len(text)-1] + `",` + text[1:]
@@ -530,7 +576,8 @@ func (s suite) names(c *check.C) {
 	holds(c, dir, nil)
 	for _, name := range []string{
 		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "_x_", "a.part.txt", "part",
-		"nullable.txt", "console", "com.txt", "com10", "lpt", "auxiliary.nul", strings.Repeat("x", 100),
+		"nullable.txt", "console", "com.txt", "com10", "comb.txt", "lpt", "auxiliary.nul", "第٣章.txt",
+		strings.Repeat("x", 100),
 	} {
 		c.Variation("the next request on a connection; the name %q, which is a plain one", name)
 		c.Rule(
@@ -545,6 +592,7 @@ func (s suite) names(c *check.C) {
 	}
 	for _, name := range []string{
 		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME",
+		strings.Repeat("x", 251), strings.Repeat("最", 100), // with .part, too long for most systems
 	} {
 		s.upToYou(c, dir, name)
 	}
@@ -585,9 +633,8 @@ func (s suite) upToYou(c *check.C, dir, name string) {
 	t.asks(name, "")
 	a := answerOf(name, "hello", "")
 	t.send(a, a.whole())
-	if t.ends() == nil {
-		wantFolder(c, dir, content{name: "hello"})
-	}
+	c.WantNil("Fetch, which has asked for it,", t.ends())
+	wantFolder(c, dir, content{name: "hello"})
 }
 
 func (s suite) inTheWay(c *check.C) {
@@ -642,18 +689,29 @@ func (s suite) inTheWay(c *check.C) {
 // folders puts a folder where a file is to be, before the call and in the middle of it.
 func (s suite) folders(c *check.C, dir string) {
 	for _, v := range []struct {
-		at   string
-		late bool
-	}{{name + partial, false}, {name, false}, {name, true}} {
-		when := "before the call"
+		at     string
+		late   bool
+		inside content
+	}{
+		{name + partial, false, content{"inside.txt": "inside"}},
+		{name + partial, false, nil},
+		{name, false, content{"inside.txt": "inside"}},
+		{name, false, nil},
+		{name, true, content{"inside.txt": "inside"}},
+		{name, true, nil},
+	} {
+		when, what := "before the call", "an empty folder"
 		if v.late {
 			when = "while the file comes"
 		}
-		c.Variation("a new connection; in the folder, %s is a folder with a file in it, made %s", v.at, when)
+		if v.inside != nil {
+			what = "a folder with a file in it"
+		}
+		c.Variation("a new connection; in the folder, %s is %s, made %s", v.at, what, when)
 		holds(c, dir, nil)
 		make := func() {
 			must(c, os.Mkdir(filepath.Join(dir, v.at), 0o755))
-			put(c, filepath.Join(dir, v.at), content{"inside.txt": "inside"})
+			put(c, filepath.Join(dir, v.at), v.inside)
 		}
 		if !v.late {
 			make()
@@ -671,12 +729,13 @@ func (s suite) folders(c *check.C, dir string) {
 			}
 			t.upTo(a, len(a.bytes()))
 		}
-		if t.ends() == nil {
-			c.Fail("Fetch returned no error, and there is no file %s", name)
+		err := t.ends()
+		if info, gone := os.Lstat(filepath.Join(dir, v.at)); gone != nil || !info.IsDir() {
+			c.Fail("Fetch has removed the folder %s", v.at)
 		}
-		got, err := os.ReadFile(filepath.Join(dir, v.at, "inside.txt"))
-		if err != nil || string(got) != "inside" {
-			c.Fail("Fetch has removed what was in the folder %s", v.at)
+		wantFolder(c, filepath.Join(dir, v.at), v.inside)
+		if err == nil {
+			c.Fail("a folder is in the way at %s, and Fetch returned no error", v.at)
 		}
 	}
 }
@@ -711,6 +770,11 @@ func (s suite) progress(c *check.C) {
 		c.WantNil("Fetch", t.ends())
 		t.wantTold(offset, int64(len(v.file)), int64(len(v.file)))
 		wantFolder(c, dir, content{name: v.file})
+	}
+	a := answerOf(name, "hello, world", "")
+	for _, when := range []string{"with", "after"} {
+		t := s.breaking(c, dir, a, a.at()+3, when, fault.Failures("read")[0])
+		t.wantTold(0, 3, 12)
 	}
 	s.long(c, dir, 256*mib, 0, 3*mib)
 	s.long(c, dir, 5<<30, mib, 100)

@@ -53,6 +53,8 @@ func (s suite) exchange(c *check.C) {
 		s.good(connect(c), v.request, v.response, fault.Whole)
 	}
 	c.Variation("a new connection; the largest response that is allowed")
+	c.Rule("A response may have up to 4194304 bytes, and no more. Byte by byte is too slow for the largest.",
+		"Refuse a length only if it is above 4194304, and let each Read bring what it can.")
 	s.good(connect(c), "hello", strings.Repeat("x", largest), fault.Whole)
 
 	c.Variation("a new connection; the responses of two calls are sent at once, after the first request")
@@ -65,6 +67,7 @@ func (s suite) exchange(c *check.C) {
 		c.Fail("the first response has %d bytes, and Call has taken %d from the connection",
 			len(frame("first")), taken)
 	}
+	c.WantOpen("Call", l.peer.Conn())
 	first := a.response
 	b := s.call(l, always, "two", ages, ages)
 	b.asked()
@@ -72,6 +75,8 @@ func (s suite) exchange(c *check.C) {
 	c.WantBytes("the slice of the first call, looked at later", first, []byte("first"))
 
 	c.Variation("two new connections, with a call on each; the second one is answered first")
+	c.Rule("Calls on different connections do not wait for each other, and share nothing.",
+		"Give every call variables of its own, and hold no lock while it reads or writes.")
 	a, b = s.call(connect(c), always, "one", ages, ages), s.call(connect(c), always, "two", ages, ages)
 	a.asked()
 	b.asked()
@@ -408,7 +413,11 @@ func (s suite) lost(c *check.C) {
 		if !at.isOpen() && v.total == ages {
 			cancel()
 		}
-		c.Await("the end of ctx to be noticed", a.or(past.isOpen, still(c)))
+		closed := func() bool { return l.peer.Conn().Did().Closed != "" }
+		c.Await("the end of ctx to be noticed", a.or(past.isOpen, closed, still(c)))
+		if !past.isOpen() && !a.Ended() { // to close is not to end a call
+			c.WantOpen("Call", l.peer.Conn())
+		}
 		free.open()
 		c.Await("Call to return", a.or(still(c)))
 		if !a.Ended() {
@@ -454,6 +463,7 @@ func (s suite) after(c *check.C) {
 			cancel()
 		}},
 		{"a length of -1 comes", ages, ages, func(a *call, _ func()) {
+			c.Rule(badLength, "Look at the length before you make a slice of it, or read any further.")
 			a.asked()
 			a.answers(header(-1))
 		}},
@@ -475,6 +485,7 @@ func (s suite) after(c *check.C) {
 		a := s.call(l, ctx, "hello", v.idle, v.total)
 		v.play(a, cancel)
 		a.returns()
+		c.Rule("", "")
 		l.peer.Conn().Before("Read", func() error { return nil })
 		c.Settle()
 		l.heard = len(l.peer.Received())
@@ -573,6 +584,8 @@ func (s suite) after(c *check.C) {
 		a.free()
 	}
 }
+
+const badLength = "A length below 0 or over 4194304 is an error of your own, at once. Nothing after it is read."
 
 // pass lets d pass. Time in which the machine stood still does not count: what was due then comes first.
 func pass(d time.Duration) {

@@ -181,7 +181,7 @@ func (s suite) tries(c *check.C) {
 		{2, moment, ages},
 		{2, ages, time.Millisecond},
 		{4, 0, moment},
-		{4, moment, 0},
+		{4, ages, 0},
 		{80, time.Millisecond, time.Millisecond},
 	} {
 		c.Variation("a dial that fails each time")

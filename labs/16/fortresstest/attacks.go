@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"socketbook/tools/check"
@@ -370,6 +372,22 @@ func (s suite) unread(c *check.C) {
 	r.newcomer()
 	r.stop()
 
+	c.Variation("Serve is running; the first Write of an answer takes %v", 2*early)
+	c.Rule("limits.Answer is the time for all of an answer, however many Writes it takes.",
+		"Set the deadline once, before the first Write of the answer.")
+	r = prepare(c)
+	slow := &slowly{Listener: r.ln}
+	r.ln = slow
+	r.kept = big(generous.MaxOutput)
+	r.serve(s.lab, generous)
+	p = r.dial()
+	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
+	p.hears(answer(0, string(r.kept)))
+	if slow.renewed.Load() {
+		c.Fail("for a later Write of the same answer, Serve has set a deadline that is further ahead")
+	}
+	r.stop()
+
 	c.Variation("Serve is running; a client does not read for a while, and then reads again")
 	r = s.start(c, generous)
 	r.kept = big(generous.MaxOutput)
@@ -385,6 +403,63 @@ func (s suite) unread(c *check.C) {
 	p.asks("date")
 	p.leaves()
 	r.stop()
+}
+
+// slowly is a listener for one client, to which the first Write takes a while. It looks whether the
+// deadline is another one at a later Write.
+type slowly struct {
+	net.Listener
+	renewed atomic.Bool
+}
+
+func (s *slowly) Accept() (net.Conn, error) {
+	conn, err := s.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &slowConn{Conn: conn, renewed: &s.renewed}, nil
+}
+
+type slowConn struct {
+	net.Conn
+	renewed *atomic.Bool
+
+	mu        sync.Mutex
+	at, first time.Time // the deadline for Writes, and what it was at the first one
+	wrote     bool
+}
+
+func (s *slowConn) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	again := s.wrote
+	if !again {
+		s.wrote, s.first = true, s.at
+	}
+	later := s.at.Sub(s.first) > early
+	s.mu.Unlock()
+	switch {
+	case !again:
+		<-time.After(2 * early)
+	case later:
+		s.renewed.Store(true)
+	}
+	return s.Conn.Write(p)
+}
+
+func (s *slowConn) ends(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = t
+}
+
+func (s *slowConn) SetDeadline(t time.Time) error {
+	s.ends(t)
+	return s.Conn.SetDeadline(t)
+}
+
+func (s *slowConn) SetWriteDeadline(t time.Time) error {
+	s.ends(t)
+	return s.Conn.SetWriteDeadline(t)
 }
 
 // tooMany connects a client for which there is no place.

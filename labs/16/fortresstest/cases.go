@@ -39,7 +39,7 @@ func (s suite) answers(c *check.C) {
 	p, q := r.dial(), r.dial()
 	for _, command := range []string{
 		"date", "echo hello world", "  two   spaces ", "你好 naïve 😀", "100%d %s", `"quoted" \n 'x'`,
-		"rm -rf / ; ls > x && y | z", "a", strings.Repeat("long ", 200),
+		"rm -rf / ; ls > x && y | z", "a", "echo \ufffd", strings.Repeat("long ", 200),
 	} {
 		p.asks(command)
 		q.asks(command)
@@ -60,6 +60,7 @@ func (s suite) answers(c *check.C) {
 	for _, header := range []string{
 		`{"total_size": 4}`, `{"total_size":4,"status":0}`, ` { "total_size" : 4 } `, "{\n\t\"total_size\": 4\r\n}",
 		`{"status": 0, "total_size": 4, "name": "你好", "more": {"total_size": [1, null]}}`,
+		`{"status": "ok", "total_size": 4}`,
 	} {
 		c.Variation("Serve is running; a client sends a request with the header %s", strconv.Quote(header))
 		r = s.start(c, generous)
@@ -73,6 +74,8 @@ func (s suite) answers(c *check.C) {
 	c.Variation(
 		"Serve is running; a request has a header of MaxHeader bytes and a command of MaxCommand bytes",
 	)
+	c.Rule("A header may have MaxHeader bytes, and a command MaxCommand bytes: more is refused, and no less.",
+		"Refuse a number only if it is above its limit.")
 	r = s.start(c, generous)
 	p = r.dial()
 	command := strings.Repeat("x", generous.MaxCommand)
@@ -85,6 +88,8 @@ func (s suite) answers(c *check.C) {
 	r.stop()
 
 	c.Variation("Serve is running, with the largest limits; a command is large, and so is an output")
+	c.Rule("Each limit may be the largest number of its type.",
+		"Compare numbers in the larger of their two types, and add nothing to a limit: it may overflow.")
 	r = s.start(c, largest)
 	r.kept = big(3 << 19)
 	p = r.dial()
@@ -96,6 +101,8 @@ func (s suite) answers(c *check.C) {
 	r.stop()
 
 	c.Variation("Serve is running; the commands of %d clients take long; others come and go", crowd/2)
+	c.Rule("Each client is served beside the others. A command may take as long as Run, and its client waits.",
+		"No lock around run, and no limit but Run while it runs: take back the deadline of Request.")
 	r = s.start(c, generous)
 	silent := r.dial()
 	w := r.waits("x")
@@ -133,6 +140,7 @@ func (s suite) answers(c *check.C) {
 	r.stop()
 
 	c.Variation("Serve was called twice; a client connects to each")
+	c.Rule("Calls of Serve know nothing of each other.", "Keep nothing in a variable of the package.")
 	one := with(func(l *Limits) { l.MaxClients = 1 })
 	r, other := s.start(c, one), s.start(c, one)
 	p, q = r.newcomer(), other.newcomer()
@@ -191,6 +199,24 @@ func (s suite) order(c *check.C) {
 	p.sends(fault.Random(c.Seed(), 400), all)
 	p.CloseWrite()
 	p.hears(want)
+	p.isClosed(r.await, "the stream of client 1 has ended")
+	r.stop()
+
+	c.Variation("Serve is running; Read brings the last of two requests together with io.EOF")
+	c.Rule("Bytes that Read returns together with io.EOF count: what they ask for is answered.",
+		"Use the n bytes of Read first, and then look at its error. bufio.Reader and io.ReadFull do so.")
+	both := request("echo hello") + request("date")
+	r = s.start(c, generous)
+	p = r.dial()
+	p.Conn().AfterRead(func(n int) error {
+		if p.Conn().Did().Taken+n == len(both) {
+			return io.EOF
+		}
+		return nil
+	})
+	p.sends(fault.After(len(request("echo hello"))), both)
+	p.CloseWrite()
+	p.hears(answer(0, "echo\nhello\n") + answer(0, "date\n"))
 	p.isClosed(r.await, "the stream of client 1 has ended")
 	r.stop()
 

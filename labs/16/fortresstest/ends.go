@@ -100,6 +100,23 @@ func (s suite) ends(c *check.C) {
 	}
 	release()
 	r.returns(nil)
+
+	c.Variation("Serve is running; a client is there; the listener is closed, and the Read that waits takes a " +
+		"while to return")
+	r = prepare(c)
+	onward := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(onward) })
+	defer goOn()
+	r.ln = lingering{r.ln, onward}
+	r.serve(s.lab, generous)
+	p = r.newcomer()
+	r.end(nil)
+	c.Await("the connection to be closed", func() bool { return (p.closed() || r.call.Ended()) && c.Resting() })
+	if r.call.Ended() {
+		c.Fail("Serve has returned, and a Read that it has started has not")
+	}
+	goOn()
+	r.returns(nil)
 }
 
 // notPositive calls Serve with limits that are none.
@@ -159,6 +176,34 @@ func (l *counting) Accept() (net.Conn, error) {
 		l.failed.Store(&now)
 	}
 	return conn, err
+}
+
+// lingering is a listener with connections of which a Read that is ended by Close returns when onward is
+// closed.
+type lingering struct {
+	net.Listener
+	onward <-chan struct{}
+}
+
+func (l lingering) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return lingerer{conn, l.onward}, nil
+}
+
+type lingerer struct {
+	net.Conn
+	onward <-chan struct{}
+}
+
+func (l lingerer) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if errors.Is(err, net.ErrClosed) {
+		<-l.onward
+	}
+	return n, err
 }
 
 // passing lets Accept fail with errors that pass.
