@@ -430,15 +430,15 @@ func (s suite) stuck(c *check.C) {
 	ended := make(chan struct{})
 	end := sync.OnceFunc(func() { close(ended) })
 	defer end()
-	fails = make(chan struct{})
+	breaks := make(chan struct{})
 	r.a.Conn().Before("Read", func() error {
-		<-fails
+		<-breaks
 		return errUnplugged
 	})
 	r.begin(s, full{connA.(both), ended, end}, connB)
 	r.send(r.b, []byte(hello), fault.Whole)
 	c.Await("Relay to write to a", func() bool { return r.call.Ended() || c.Resting() })
-	close(fails)
+	close(breaks)
 	r.returns()
 	c.WantError("what Relay returned", r.err, errUnplugged)
 }
