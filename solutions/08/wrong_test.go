@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"socketbook/labs/08/crowdtest"
+	crowd "socketbook/solutions/08"
 	"socketbook/tools/check"
 )
 
@@ -24,7 +25,7 @@ var wrong = []check.Answer{
 	serves("a byte is read to see whether the client is there", serveProbes, crowdtest.Crowd),
 	serves("the connection is handed over in a wrapping", serveWraps, crowdtest.Crowd),
 	serves("places of one byte each", serveBools, crowdtest.Crowd),
-	serves("never more than 16 clients", serveAtMost(16), crowdtest.Crowd),
+	serves("never more than 128 clients", serveAtMost(128), crowdtest.Crowd),
 	serves("no limit", serveUnlimited, crowdtest.Limit),
 	serves("one client too many", serveOneMore, crowdtest.Limit),
 	serves("ten may wait, and no more", serveTenWait, crowdtest.Limit),
@@ -69,6 +70,12 @@ var wrong = []check.Answer{
 		}
 		return closed(err)
 	}), crowdtest.End),
+	serves("a timeout of Accept is nothing", ends(func(err error) error {
+		if os.IsTimeout(err) {
+			return nil
+		}
+		return closed(err)
+	}), crowdtest.End),
 	serves("the error is told, not passed on", ends(func(err error) error {
 		if closed(err) == nil {
 			return nil
@@ -94,6 +101,7 @@ var wrong = []check.Answer{
 	relays("all of the buffer is written", relayWith(copyWholeBuffer), crowdtest.Both),
 	relays("what is not UTF-8 is repaired", relayRepairs, crowdtest.Both),
 	relays("a MiB at most", relayWith(copyAtMost), crowdtest.Both),
+	relays("0 bytes are the end", relayWith(copyUntilEmpty), crowdtest.Both),
 	relays("a silent side is given up", relayTimes(100*time.Millisecond), crowdtest.Both),
 	relays("a deadline of an hour", relayTimes(time.Hour), crowdtest.Both),
 	relays("both are closed at the first end", relayFirstEnd, crowdtest.Half),
@@ -126,7 +134,16 @@ var wrong = []check.Answer{
 	relays("the error of its own Close is returned", relayLastError, crowdtest.Broken),
 	relays("the result of the second way is forgotten", relayFirstResult, crowdtest.Broken),
 	relays("a reset counts as leaving", relayWith(copyEndsWith(syscall.ECONNRESET)), crowdtest.Broken),
-	relays("only the broken connection is closed", relayClosesBroken, crowdtest.Broken),
+	relays("only the broken connection is closed", relayClosesOne(1), crowdtest.Broken),
+	relays("only the connection behind the broken one is closed", relayClosesOne(0), crowdtest.Broken),
+	relays("net.ErrClosed is always of its own making", func(a, b net.Conn) error {
+		if err := crowd.Relay(a, b); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}, crowdtest.Broken),
+	relays("a Write that fails does not matter at the end", relayWith(copyNoLastError), crowdtest.Broken),
+	relays("a reader waits for a writer that has gone", relayWith(copyQueued), crowdtest.Broken),
 	relays("one goroutine is not waited for", relayLeavesGoroutine, crowdtest.Broken),
 	relays("errors of Write are ignored", relayWith(copyIgnoringWrites), crowdtest.Broken),
 	relays("the error is told, not passed on", relayTells, crowdtest.Broken),
@@ -914,7 +931,12 @@ func relayFirstResult(a, b net.Conn) error {
 	return err
 }
 
-func relayClosesBroken(a, b net.Conn) error {
+// relayClosesOne closes one connection of the pair that bytes go to and come from, when something has failed.
+func relayClosesOne(which int) relay {
+	return func(a, b net.Conn) error { return relayCloses(a, b, which) }
+}
+
+func relayCloses(a, b net.Conn, which int) error {
 	results := make(chan error, 2)
 	for _, pair := range [][2]net.Conn{{a, b}, {b, a}} {
 		go func() {
@@ -922,7 +944,7 @@ func relayClosesBroken(a, b net.Conn) error {
 			if err == nil {
 				closeWrite(pair[0])
 			} else {
-				pair[1].Close()
+				pair[which].Close()
 			}
 			results <- err
 		}()
@@ -974,6 +996,72 @@ func copyEndsWith(end error) func(to io.Writer, from io.Reader) error {
 		}
 		return nil
 	}
+}
+
+func copyUntilEmpty(to io.Writer, from io.Reader) error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF || n == 0 && err == nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func copyNoLastError(to io.Writer, from io.Reader) error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, failed := to.Write(buf[:n]); failed != nil && err == nil {
+				return failed
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// copyQueued reads a little ahead, in a goroutine that may be at its queue when nobody takes anything from it.
+func copyQueued(to io.Writer, from io.Reader) error {
+	queue, end := make(chan []byte, 4), make(chan error, 1)
+	go func() {
+		defer close(queue)
+		for {
+			buf := make([]byte, 16<<10)
+			n, err := from.Read(buf)
+			if n > 0 {
+				queue <- buf[:n]
+			}
+			if err != nil {
+				end <- err
+				return
+			}
+		}
+	}()
+	for chunk := range queue {
+		if _, err := to.Write(chunk); err != nil {
+			from.(io.Closer).Close()
+			<-end
+			return err
+		}
+	}
+	if err := <-end; err != io.EOF {
+		return err
+	}
+	return nil
 }
 
 // relayLocks writes to one side at a time.

@@ -104,7 +104,7 @@ func (s *conditional) Shutdown(ctx context.Context) error {
 	for len(s.clients) > 0 {
 		if ctx.Err() != nil {
 			s.cut()
-			return context.Cause(ctx)
+			return ctx.Err()
 		}
 		s.left.Wait()
 	}

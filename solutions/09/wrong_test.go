@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ var wrong = []check.Answer{
 	talks("closed while the handler works", talkClosesAtOnce, servingtest.Clients),
 	talks("the handler is called once more", talkTwice, servingtest.Clients),
 	talks("a deadline of an hour", talkTimes, servingtest.Clients),
-	talks("no more than 16 clients at a time", talkSixteen, servingtest.Clients),
+	talks("no more than 128 clients at a time", talkBounded, servingtest.Clients),
 	serves("one Serve at a time", serveLocked, servingtest.Clients),
 	talks("never closed", talkNeverCloses, servingtest.Clients),
 	talks("only the writing half is closed", talkHalfCloses, servingtest.Clients),
@@ -48,6 +49,12 @@ var wrong = []check.Answer{
 			return serving.ErrServerClosed
 		}
 		return fmt.Errorf("accept: %v", err)
+	}), servingtest.Accept),
+	serves("a timeout of Accept is a closed server", ends(func(s *base, err error) error {
+		if s.hasEnded() || os.IsTimeout(err) {
+			return serving.ErrServerClosed
+		}
+		return err
 	}), servingtest.Accept),
 	serves("an error of Accept ends the server", ends(func(s *base, err error) error {
 		if s.hasEnded() {
@@ -115,6 +122,25 @@ var wrong = []check.Answer{
 		}
 		return nil
 	}, servingtest.Context),
+	shuts("every ctx was cancelled", func(s *base, ctx context.Context) error {
+		if s.Shutdown(ctx) != nil {
+			return context.Canceled
+		}
+		return nil
+	}, servingtest.Context),
+	shuts("the cause of ctx", func(s *base, ctx context.Context) error {
+		if s.Shutdown(ctx) != nil {
+			return context.Cause(ctx)
+		}
+		return nil
+	}, servingtest.Context).MayPassElsewhere("the cause of a ctx stays behind there"),
+	shuts("cut with a word", shutdownCutsWith(func(conn net.Conn) { io.WriteString(conn, "bye\n") }),
+		servingtest.Context),
+	shuts("cut with a reset", shutdownCutsWith(func(conn net.Conn) {
+		if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
+			tcp.SetLinger(0)
+		}
+	}), servingtest.Context),
 	shuts("only the writing half is cut", shutdownHalfCuts, servingtest.Context),
 	shuts("cut with a deadline", shutdownTimes, servingtest.Context),
 	shuts("the end of ctx reopens nothing and closes one", shutdownCutsOne, servingtest.Context),
@@ -138,6 +164,18 @@ var wrong = []check.Answer{
 		return serving.ErrServerClosed
 	}, servingtest.Close),
 	closes("Close does not say that the server has ended", closeForgets, servingtest.Close),
+	closes("Close returns what closing the listeners has returned", func(s *base) (err error) {
+		s.mu.Lock()
+		for _, ln := range s.listeners {
+			err = errors.Join(err, ln.Close())
+		}
+		s.mu.Unlock()
+		s.Close()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		return err
+	}, servingtest.Close),
 	closes("Close sets a deadline first", func(s *base) error {
 		s.each(func(conn net.Conn) { conn.SetDeadline(time.Unix(1, 0)) })
 		return s.Close()
@@ -149,6 +187,16 @@ var wrong = []check.Answer{
 	serves("Serve begins again", serveBeginsAgain, servingtest.Nobody),
 	serves("a late Serve leaves its listener open", serveLateOpen, servingtest.Nobody),
 	serves("a late Serve accepts first", serveLateAccepts, servingtest.Nobody),
+	closes("Close returns what closing the connections has returned", func(s *base) (err error) {
+		s.end()
+		s.each(func(conn net.Conn) { err = errors.Join(err, conn.Close()) })
+		return err
+	}, servingtest.Again),
+	shuts("one Shutdown at a time", func(s *base, ctx context.Context) error {
+		s.locked.Lock()
+		defer s.locked.Unlock()
+		return s.Shutdown(ctx)
+	}, servingtest.Again),
 	closes("a channel is closed twice", closeTwice, servingtest.Again),
 	closes("the second Close is an error", closeOnce, servingtest.Again),
 	answer(
@@ -188,7 +236,7 @@ func newBase(handle func(net.Conn)) *base {
 	talk := func(s *base, conn net.Conn) { go s.serve(conn) }
 	return &base{
 		handle: handle, talk: talk,
-		clients: map[net.Conn]bool{}, closing: make(chan struct{}), places: make(chan struct{}, 16),
+		clients: map[net.Conn]bool{}, closing: make(chan struct{}), places: make(chan struct{}, 128),
 	}
 }
 
@@ -471,7 +519,7 @@ func ends(result func(s *base, err error) error) func(s *base, ln net.Listener) 
 	}
 }
 
-func talkSixteen(s *base, conn net.Conn) {
+func talkBounded(s *base, conn net.Conn) {
 	s.places <- struct{}{}
 	go func() {
 		defer func() { <-s.places }()
@@ -623,6 +671,21 @@ func shutdownTimes(s *base, ctx context.Context) error {
 		s.each(func(conn net.Conn) { conn.SetDeadline(time.Unix(1, 0)) })
 	}
 	return err
+}
+
+// shutdownCutsWith does something to each connection before it closes it.
+func shutdownCutsWith(farewell func(net.Conn)) func(s *base, ctx context.Context) error {
+	return func(s *base, ctx context.Context) error {
+		s.end()
+		err := s.wait(ctx)
+		if err != nil {
+			s.each(func(conn net.Conn) {
+				farewell(conn)
+				conn.Close()
+			})
+		}
+		return err
+	}
 }
 
 func shutdownCutsOne(s *base, ctx context.Context) error {

@@ -72,7 +72,7 @@ func columns(f []string) (s socket, err error) {
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return s, err
 	}
-	if state < 1 || int(state) >= len(names) {
+	if len(f[3]) != 2 || state < 1 || int(state) >= len(names) {
 		return s, fmt.Errorf("state %d", state)
 	}
 	return socket{local, remote, names[state], uint32(uid), inode}, nil
@@ -100,13 +100,13 @@ func byHand(text string) (a netip.AddrPort, err error) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
 }
 
-var line = regexp.MustCompile(`^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ` +
-	`([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) (0[1-9AB]) \S+ \S+ \S+ +(\d+) +\d+ (\d+)\b`)
+var line = regexp.MustCompile(`^ *\S+ +([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) +` +
+	`([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) +(0[1-9AB]) +\S+ +\S+ +\S+ +(\d+) +\S+ +(\d+)( |$)`)
 
 func parseRegexp(table io.Reader) (all []socket, err error) {
 	scanner := bufio.NewScanner(table)
 	for scanner.Scan() {
-		if strings.HasPrefix(strings.TrimSpace(scanner.Text()), "sl") {
+		if strings.HasPrefix(strings.TrimSpace(scanner.Text())+" ", "sl ") {
 			continue
 		}
 		m := line.FindStringSubmatch(scanner.Text())

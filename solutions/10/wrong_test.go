@@ -3,9 +3,12 @@ package ports_test
 import (
 	"bufio"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +34,14 @@ var wrong = []check.Answer{
 		s.Local, s.Remote = mappedAgain(f[1], s.Local), mappedAgain(f[2], s.Remote)
 		return s, err
 	}), portstest.IPv6),
+	parsing("every address with ffff before its last four bytes is mapped", rowByRow(
+		func(f []string) (socket, error) {
+			s, err := columns(f)
+			if b := s.Local.Addr().As16(); b[10] == 0xff && b[11] == 0xff {
+				s.Local = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:])), s.Local.Port())
+			}
+			return s, err
+		}), portstest.IPv6),
 	parsing("the port turned round as well", changed(func(s *socket) {
 		s.Local = netip.AddrPortFrom(s.Local.Addr(), s.Local.Port()<<8|s.Local.Port()>>8)
 	}), portstest.Rows),
@@ -56,6 +67,13 @@ var wrong = []check.Answer{
 	}), portstest.Rows),
 	parsing("an inode of 32 bits", changed(func(s *socket) { s.Inode = uint64(uint32(s.Inode)) }),
 		portstest.Rows),
+	parsing("an inode of 63 bits, and no sign", rowByRow(func(f []string) (socket, error) {
+		s, err := columns(f)
+		if s.Inode > math.MaxInt64 {
+			err = errors.New("the inode is too large")
+		}
+		return s, err
+	}), portstest.Rows),
 	parsing("every row has seventeen columns", rowByRow(func(f []string) (socket, error) {
 		if len(f) < 17 {
 			return socket{}, fmt.Errorf("%d columns", len(f))
@@ -77,6 +95,26 @@ var wrong = []check.Answer{
 			s.State = ports.FinWait1
 		}
 	}), portstest.IPv6, portstest.States),
+	parsing("the first line passed over, header or not", parseFirstLost, portstest.Long),
+	parsing("a header is a line that begins with sl", parseSlot, portstest.Long, portstest.Malformed),
+	parsing("a header has its usual words", parseHeaderWords, portstest.Long),
+	parsing("equal rows are one socket", func(table io.Reader) ([]socket, error) {
+		all, err := ports.Parse(table)
+		return slices.Compact(all), err
+	}, portstest.Long),
+	parsing("every row has twelve columns", rowByRow(func(f []string) (socket, error) {
+		if len(f) < 12 {
+			return socket{}, fmt.Errorf("%d columns", len(f))
+		}
+		return columns(f)
+	}), portstest.Long),
+	parsing("the number of the row checked", rowByRow(func(f []string) (socket, error) {
+		if _, err := strconv.Atoi(strings.TrimSuffix(f[0], ":")); err != nil {
+			return socket{}, err
+		}
+		return columns(f)
+	}), portstest.Long),
+	parsing("ReadLine, which cuts a line at 4,096 bytes", parseReadLine, portstest.Long),
 	parsing("one Read of 64 KiB", parseOneRead, portstest.Long, portstest.Malformed),
 	parsing("a thousand rows at most", func(table io.Reader) ([]socket, error) {
 		all, err := ports.Parse(table)
@@ -114,6 +152,37 @@ var wrong = []check.Answer{
 	parsing("an unknown state keeps its number", parseUnknown, portstest.Malformed),
 	parsing("Sscanf, which does not look behind the port", parseSscanf, portstest.Malformed),
 	parsing("a uid cut to 32 bits", parseUIDCut, portstest.Malformed),
+	parsing("an address of any number of groups", rowByRow(func(f []string) (socket, error) {
+		if len(f[1])%8 == 5 && len(f[1]) > 37 {
+			f[1] = f[1][:32] + f[1][len(f[1])-5:]
+		}
+		return columns(f)
+	}), portstest.Malformed),
+	parsing("a state of any length", rowByRow(func(f []string) (socket, error) {
+		f[3] = fmt.Sprintf("%02s", strings.TrimLeft(f[3], "0"))
+		return columns(f)
+	}), portstest.Malformed),
+	parsing("noughts before a port of four digits", rowByRow(func(f []string) (socket, error) {
+		if addr, port, _ := strings.Cut(f[1], ":"); len(port) == 5 && port[0] == '0' {
+			f[1] = addr + ":" + port[1:]
+		}
+		return columns(f)
+	}), portstest.Malformed),
+	parsing("a uid in any notation of Go", rowByRow(func(f []string) (socket, error) {
+		if uid, err := strconv.ParseUint(f[7], 0, 32); err == nil {
+			f[7] = strconv.FormatUint(uid, 10)
+		}
+		return columns(f)
+	}), portstest.Malformed),
+	parsing("a whole row makes up for a failed Read behind it", parseUnfinished, portstest.Malformed),
+	parsing("os.ErrClosed taken for the end", func(table io.Reader) ([]socket, error) {
+		return ports.Parse(seen{table, func(n int, err error) (int, error) {
+			if err == os.ErrClosed {
+				err = io.EOF
+			}
+			return n, err
+		}})
+	}, portstest.Malformed),
 	parsing("io.ErrUnexpectedEOF taken for the end", func(table io.Reader) ([]socket, error) {
 		return ports.Parse(seen{table, func(n int, err error) (int, error) {
 			if err == io.ErrUnexpectedEOF {
@@ -131,6 +200,23 @@ var wrong = []check.Answer{
 	blocking("with SO_REUSEADDR nothing is in the way", judged(overlap, func(_ string, reuse bool) bool {
 		return !reuse
 	}), portstest.Same),
+	blocking("ports compared as the ends of texts", func(all []socket, want netip.AddrPort, reuse bool) (
+		socket, bool,
+	) {
+		for _, s := range all {
+			if strings.HasSuffix(s.Local.String(), fmt.Sprint(want.Port())) &&
+				meet(netip.AddrPortFrom(s.Local.Addr(), want.Port()), want) && linux(s.State, reuse) {
+				return ports.Blocks(append([]socket{s}, all...), netip.AddrPortFrom(want.Addr(), s.Local.Port()), reuse)
+			}
+		}
+		return socket{}, false
+	}, portstest.Same),
+	blocking("a sentinel appended to the caller's slice", func(all []socket, want netip.AddrPort, reuse bool) (
+		socket, bool,
+	) {
+		all = append(all, socket{Local: want})
+		return ports.Blocks(all[:len(all)-1], want, reuse)
+	}, portstest.Same),
 	blocking("the socket that is returned is empty", func(all []socket, want netip.AddrPort, reuse bool) (
 		socket, bool,
 	) {
@@ -187,6 +273,13 @@ var wrong = []check.Answer{
 	blocking("SYN_RECV is in the way", judged(overlap, func(state string, reuse bool) bool {
 		return state == ports.Listen || !reuse
 	}), portstest.Reuse),
+	blocking("a socket without a program is in the way in TIME_WAIT only", func(all []socket,
+		want netip.AddrPort, reuse bool,
+	) (socket, bool) {
+		return ports.Blocks(slices.DeleteFunc(slices.Clone(all), func(s socket) bool {
+			return s.Inode == 0 && s.State != ports.TimeWait
+		}), want, reuse)
+	}, portstest.Reuse),
 	blocking("a closed socket is in nobody's way", judged(overlap, func(state string, reuse bool) bool {
 		return state != ports.Close && linux(state, reuse)
 	}), portstest.Reuse),
@@ -297,6 +390,72 @@ func parseOneHeader(table io.Reader) ([]socket, error) {
 		return nil, err
 	}
 	return parseHeader(lines)
+}
+
+func parseFirstLost(table io.Reader) ([]socket, error) {
+	lines := bufio.NewReader(table)
+	if _, err := lines.ReadString('\n'); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return ports.Parse(lines)
+}
+
+func parseSlot(table io.Reader) ([]socket, error) {
+	return parseWith(table, func(line string) string {
+		if strings.HasPrefix(strings.TrimSpace(line), "sl") {
+			return "sl"
+		}
+		return line
+	})
+}
+
+func parseHeaderWords(table io.Reader) ([]socket, error) {
+	return parseWith(table, func(line string) string {
+		if !strings.Contains(line, "local_address") {
+			return strings.Replace(line, "sl", "0", 1)
+		}
+		return line
+	})
+}
+
+// parseWith is a right Parse of lines that change has changed.
+func parseWith(table io.Reader, change func(line string) string) ([]socket, error) {
+	lines, text := bufio.NewScanner(table), ""
+	for lines.Scan() {
+		text += change(lines.Text()) + "\n"
+	}
+	if lines.Err() != nil {
+		return nil, lines.Err()
+	}
+	return ports.Parse(strings.NewReader(text))
+}
+
+func parseReadLine(table io.Reader) ([]socket, error) {
+	lines, text := bufio.NewReader(table), ""
+	for {
+		line, _, err := lines.ReadLine()
+		if err == io.EOF {
+			return ports.Parse(strings.NewReader(text))
+		}
+		if err != nil {
+			return nil, err
+		}
+		text += string(line) + "\n"
+	}
+}
+
+func parseUnfinished(table io.Reader) ([]socket, error) {
+	lines, text := bufio.NewReader(table), ""
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil && err != io.EOF && line == "" {
+			return nil, err
+		}
+		text += line
+		if err != nil {
+			return ports.Parse(strings.NewReader(text))
+		}
+	}
 }
 
 func parseUnique(table io.Reader) (unique []socket, err error) {

@@ -46,7 +46,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "second-waits",
 			Rule: "Serve calls handle once for each client, with the connection that Accept " +
 				"returned, and at once: a client that is being served, or says nothing, holds up nobody. " +
-				"Serve itself neither reads from a connection nor writes to it.",
+				"With the largest limit, math.MaxInt, there is a place for each. Serve itself neither reads " +
+				"from a connection nor writes to it.",
 			Hint: "Start a goroutine for each client that Accept returns, and go back to Accept.",
 		},
 		{
@@ -90,7 +91,7 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Crowd, Closed},
 			Rule: "When Accept fails, Serve waits until every client that Accept has returned has been " +
 				"served to its end, and its connection is closed. Then it returns nil if the listener " +
-				"was closed, and the error of Accept otherwise.",
+				"was closed, and the error of Accept otherwise. Each call of Serve has its own clients.",
 			Hint: "Count the clients with a sync.WaitGroup, before the goroutine is started (its method " +
 				"Go does), with Done coming after Close, and wait before every return. Look for " +
 				"net.ErrClosed with errors.Is.",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -192,8 +193,16 @@ func (s suite) bothWays(c *check.C) {
 		r.untimed()
 		r.stop()
 	}
-	c.Variation("a and b have both sent something before Relay is called")
+	c.Variation("Relay is running; every second Read returns 0 bytes and no error")
 	r, connA, connB := sides(c)
+	r.begin(s, &hesitant{both: connA.(both)}, &hesitant{both: connB.(both)})
+	r.pass(r.a, r.b, awkward, fault.Whole)
+	r.pass(r.b, r.a, awkward, fault.Whole)
+	r.pass(r.a, r.b, []byte("again"), fault.Whole)
+	r.stop()
+
+	c.Variation("a and b have both sent something before Relay is called")
+	r, connA, connB = sides(c)
 	r.send(r.a, []byte("from a"), fault.Whole)
 	r.send(r.b, []byte("from b!"), fault.Whole)
 	r.begin(s, connA, connB)
@@ -224,6 +233,24 @@ func (s suite) bothWays(c *check.C) {
 	r.pass(r.a, r.b, []byte("still there?"), fault.Whole)
 	r.untimed()
 	r.stop()
+}
+
+// hesitant is a connection that has nothing yet each time that it is asked for the first time.
+type hesitant struct {
+	both
+	asked bool
+}
+
+type both interface {
+	net.Conn
+	CloseWrite() error
+}
+
+func (h *hesitant) Read(p []byte) (int, error) {
+	if h.asked = !h.asked; h.asked {
+		return 0, nil
+	}
+	return h.both.Read(p)
 }
 
 // overTCP is for code that treats a *net.TCPConn in a way of its own.
@@ -336,18 +363,12 @@ var errUnplugged = errors.New("the cable is unplugged")
 
 func (s suite) broken(c *check.C) {
 	for _, err := range fault.Failures("read") {
-		if check.Is(err, net.ErrClosed) {
-			continue
-		}
 		c.Variation("Relay is running; a sends something, and the next Read from a fails: %v", err)
 		s.breaks(c, err, func(r *bridge) { endsAfter(r.a, len(hello), err) }, true)
 		c.Variation("Relay is running; a Read from a brings bytes together with an error: %v", err)
 		s.breaks(c, err, func(r *bridge) { endsWith(r.a, len(hello), err) }, true)
 	}
 	for _, err := range fault.Failures("write") {
-		if check.Is(err, net.ErrClosed) {
-			continue
-		}
 		for _, room := range []int{0, 4, len(hello)} {
 			c.Variation("Relay is running; a Write to b takes %d bytes, and fails: %v", room, err)
 			s.breaks(c, err, func(r *bridge) { r.b.Conn().Break(room, err) }, false)
@@ -379,6 +400,74 @@ func (s suite) broken(c *check.C) {
 	r.returns()
 	r.met(r.b)
 	s.stays(c)
+	s.stuck(c)
+
+	c.Variation("Relay is running; the last bytes of a come together with io.EOF, and the Write to b fails")
+	s.breaks(c, errUnplugged, func(r *bridge) {
+		endsWith(r.a, len(hello), io.EOF)
+		r.b.Conn().Break(0, errUnplugged)
+	}, false)
+}
+
+// stuck lets one end of Relay wait in a Write, when something fails.
+func (s suite) stuck(c *check.C) {
+	c.Variation("Relay is running; a sends 300,000 bytes, and a Write to b takes its time, and fails")
+	r, connA, connB := sides(c)
+	fails := make(chan struct{})
+	r.b.Conn().Before("Write", func() error {
+		<-fails
+		return errUnplugged
+	})
+	r.begin(s, connA, connB)
+	r.send(r.a, long(300_000, 8), fault.Whole)
+	c.Await("Relay to read what it will", func() bool { return r.call.Ended() || c.Resting() })
+	close(fails)
+	r.returns()
+	c.WantError("what Relay returned", r.err, errUnplugged)
+
+	c.Variation("Relay is running; a does not read, so that a Write to a waits; a Read from a fails")
+	r, connA, connB = sides(c)
+	ended := make(chan struct{})
+	end := sync.OnceFunc(func() { close(ended) })
+	defer end()
+	breaks := make(chan struct{})
+	r.a.Conn().Before("Read", func() error {
+		<-breaks
+		return errUnplugged
+	})
+	r.begin(s, full{connA.(both), ended, end}, connB)
+	r.send(r.b, []byte(hello), fault.Whole)
+	c.Await("Relay to write to a", func() bool { return r.call.Ended() || c.Resting() })
+	close(breaks)
+	r.returns()
+	c.WantError("what Relay returned", r.err, errUnplugged)
+}
+
+// full is a connection with no room for another byte: a Write waits until it is closed, or its time is over.
+type full struct {
+	both
+	ended <-chan struct{}
+	end   func()
+}
+
+func (f full) Write([]byte) (int, error) {
+	<-f.ended
+	return 0, net.ErrClosed
+}
+
+func (f full) Close() error {
+	f.end()
+	return f.both.Close()
+}
+
+func (f full) SetDeadline(t time.Time) error {
+	f.end()
+	return f.both.SetDeadline(t)
+}
+
+func (f full) SetWriteDeadline(t time.Time) error {
+	f.end()
+	return f.both.SetWriteDeadline(t)
 }
 
 // met ends the case unless Relay has returned what a call on the side that was reset has, and not
@@ -427,12 +516,18 @@ func (s suite) breaks(c *check.C, err error, prepare func(*bridge), arrives bool
 	r.begin(s, connA, connB)
 	r.send(r.a, []byte(hello), fault.Whole)
 	r.returns()
+	if check.Is(err, net.ErrClosed) { // this is what the other way returns, too
+		err = net.ErrClosed
+	}
 	c.WantError("what Relay returned", r.err, err)
 	if arrives {
 		r.arrives(r.a, r.b, []byte(hello))
 	}
 	c.Await("the end of both streams", func() bool { return r.a.Over() != nil && r.b.Over() != nil })
 }
+
+// relays is how many more Relays run at the same time when this side does not read.
+var relays = map[string]int{"b": 8}
 
 func (s suite) slow(c *check.C) {
 	const piece, ahead = 32 << 10, 1 << 20
@@ -446,7 +541,10 @@ func (s suite) slow(c *check.C) {
 		reads := r.holds(slow)
 		defer reads()
 		r.begin(s, connA, connB)
-		other := s.relay(c)
+		others := []*bridge{s.relay(c)}
+		for range relays[name] {
+			others = append(others, s.relay(c))
+		}
 		var sent []byte
 		for fast.Conn().Did().Taken == len(sent) && len(sent) <= ahead+piece {
 			data := long(piece, byte(len(sent)/piece))
@@ -479,14 +577,16 @@ func (s suite) slow(c *check.C) {
 		}
 		r.arrives(slow, fast, []byte(hello))
 		r.pass(slow, fast, long(100_000, 6), fault.Random(c.Seed(), 10_000))
-		other.both(
-			func(from, to *end) { other.pass(from, to, long(100_000, 7), fault.Random(c.Seed(), 10_000)) },
-		)
+		for _, other := range others {
+			other.both(func(from, to *end) { other.pass(from, to, long(10_000, 7), fault.Whole) })
+		}
 		c.Say("%s reads again", slow.name)
 		reads()
 		r.arrives(fast, slow, sent)
 		r.stop()
-		other.stop()
+		for _, other := range others {
+			other.stop()
+		}
 	}
 }
 

@@ -144,6 +144,8 @@ func (r *run) answer(p *client, want string) {
 	came := func() bool { return len(p.Received())-p.heard >= len(want) }
 	switch {
 	case r.await("the answer to "+p.name, func() bool { return came() || p.Over() != nil }) && came():
+	case p.Over() != nil && p.Conn().Did().Closed != "":
+		r.c.Fail("Serve has closed the connection of %s, and its handle has not returned yet", p.name)
 	case p.Over() != nil:
 		r.c.Fail("the connection of %s ended before the answer came: %v", p.name, p.Over())
 	case r.call.Ended():
@@ -203,6 +205,7 @@ func (r *run) ended(p *client, handlerHas string) {
 		"the end of the connection of "+p.name,
 		func() bool { return p.Conn().Did().Closed == "Close" },
 	) {
+		r.calledWell()
 		switch {
 		case r.call.Ended():
 			r.c.Fail("Serve has returned (%s), and the listener is still open", check.Err(r.err))

@@ -19,6 +19,7 @@ import (
 const (
 	many  = 105 // clients, after which somebody might think it enough
 	crowd = 30  // at the same time
+	horde = 130 // at the same time, without descriptors
 )
 
 func (s suite) clients(c *check.C) {
@@ -50,6 +51,11 @@ func (s suite) clients(c *check.C) {
 	}
 	r.calledWell()
 	r.stop()
+
+	c.Variation("Serve is running; %d clients are there, and stay", horde)
+	_, ln := s.crowded(c)
+	ln.leave()
+	c.Await("the server to end", func() bool { return ln.call.Ended() || c.Resting() })
 
 	c.Variation("Serve is running; %d clients come one after the other", many)
 	r = s.begin(c, 1)
@@ -115,6 +121,7 @@ func (s suite) accept(c *check.C) {
 	for _, err := range []error{
 		errors.New("the network card is on fire"),
 		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EBADF)},
+		&net.OpError{Op: "accept", Net: "tcp", Err: os.ErrDeadlineExceeded},
 		io.EOF,
 		net.ErrClosed,
 	} {
@@ -133,7 +140,7 @@ func (s suite) accept(c *check.C) {
 			failed.ln.Fail(err)
 		}
 		if !r.await("Serve 1 to return", failed.call.Ended) {
-			c.Fail("Serve 1 does not return: it is not to wait for its clients")
+			c.Fail("Accept has failed, and Serve 1 does not return: it neither tries again nor waits for its clients")
 		}
 		c.Step("Serve 1 returned %s", check.Err(failed.err))
 		c.WantError("what Serve 1 returned", failed.err, err)
@@ -299,25 +306,33 @@ func (s suite) context(c *check.C) {
 	cancel()
 	r.returns(e, context.Canceled, "ctx has ended, and handlers are not waited for")
 	for _, p := range append(all[1:], deaf) {
-		r.ended(p, "ctx has ended")
-		c.WantNoDeadline("the server", p.Conn())
+		r.isCut(p, "ctx has ended")
 	}
 	r.served()
 	r.hear()
 
-	c.Variation("Serve is running; a client is there; the ctx of Shutdown has ended before")
-	r = s.begin(c, 1)
-	p := r.newcomer(r.serves[0])
-	e = r.shutdown(ctx)
-	r.returns(e, context.Canceled, "ctx has ended")
-	r.ended(p, "ctx has ended")
-	r.served()
+	late, cancel := context.WithDeadline(context.Background(), time.Unix(1, 0))
+	defer cancel()
+	caused, because := context.WithCancelCause(context.Background())
+	because(errors.New("the operator has gone home"))
+	for _, v := range []struct {
+		how string
+		ctx context.Context
+	}{{"was cancelled", ctx}, {"had a deadline, which has passed,", late}, {"was cancelled, for a cause,", caused}} {
+		c.Variation("Serve is running; a client is there; the ctx of Shutdown %s before", v.how)
+		r = s.begin(c, 1)
+		p := r.newcomer(r.serves[0])
+		e = r.shutdown(v.ctx)
+		r.returns(e, v.ctx.Err(), "ctx has ended")
+		r.ended(p, "ctx has ended")
+		r.served()
+	}
 
 	c.Variation("Serve is running; a client leaves, Shutdown returns, and ctx ends then")
 	r = s.begin(c, 1)
 	ctx, cancel = context.WithCancel(context.Background())
 	defer cancel()
-	p = r.newcomer(r.serves[0])
+	p := r.newcomer(r.serves[0])
 	r.closeWrite(p)
 	r.ended(p, "Handle has returned")
 	r.returns(r.shutdown(ctx), nil, "nobody is there")
@@ -338,11 +353,28 @@ func (s suite) close(c *check.C) {
 	r.rests()
 	r.returns(r.closes(), nil, "it is not to wait for handlers")
 	for _, p := range all {
-		r.ended(p, "Close was called")
-		c.WantNoDeadline("the server", p.Conn())
+		r.isCut(p, "Close was called")
 	}
 	r.served()
 	r.hear()
+
+	c.Variation("Serve is running; %d clients are there; Close is called", horde)
+	server, ln := s.crowded(c)
+	closing := c.Start("Close()", func() { server.Close() })
+	c.Await("the clients to be cut", func() bool {
+		return ln.cut.Load() == horde || closing.Ended() && c.Resting()
+	})
+	if n := ln.cut.Load(); n < horde {
+		c.Fail("Close was called, and of %d connections %d are closed", horde, n)
+	}
+
+	c.Variation("Serve is running; a client is there; closing the listener returns an error")
+	r = s.begin(c, 0)
+	bad := r.listen()
+	bad.fails = errors.New("the listener was closed, and something else has failed")
+	r.newcomer(r.serveOn(bad))
+	r.returns(r.closes(), nil, "it is not to wait for handlers")
+	r.served()
 
 	c.Variation("Serve is running; one client is there; the handler of another one calls Close")
 	r = s.begin(c, 1)
@@ -462,11 +494,12 @@ func (s suite) again(c *check.C) {
 	r.rests()
 	r.returns(r.closes(), nil, "it is not to wait for handlers")
 	r.ended(p, "Close was called")
+	r.returns(r.closes(), nil, "it is not to wait for handlers")
 	first = r.shutdown(context.Background())
+	r.waiting(first, "the handler has not returned")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	second = r.shutdown(ctx)
-	r.waiting(first, "the handler has not returned")
 	r.waiting(second, "the handler has not returned")
 	c.Say("the suite has cancelled the ctx of the second Shutdown")
 	cancel()

@@ -205,9 +205,21 @@ func isClosed(p *client) bool { return p.Conn().Did().Closed == "Close" }
 // ended waits for the connection of p to be closed. why is what should have ended it.
 func (r *run) ended(p *client, why string) {
 	if !r.await("the end of the connection of "+p.name, func() bool { return isClosed(p) }) {
+		r.calledWell()
 		r.c.Fail("%s, and the server has not called Close on the connection of %s", why, p.name)
 	}
 	r.c.Step("the connection of %s has ended", p.name)
+}
+
+// isCut waits for the connection of p to be closed, and looks that nothing else was done to it.
+func (r *run) isCut(p *client, why string) {
+	r.ended(p, why)
+	r.c.WantNoDeadline("the server", p.Conn())
+	r.c.Await("the end to arrive", func() bool { return p.Over() != nil })
+	if len(p.Received()) > p.heard {
+		r.c.Fail("the server has written to the connection of %s before it closed it", p.name)
+	}
+	r.c.WantError("the end of the connection of "+p.name, p.Over(), io.EOF)
 }
 
 // open ends the case if the connection of p is closed.
@@ -305,6 +317,7 @@ type listener struct {
 	r     *run
 	enter func(calls int) // called at the beginning of Accept; may be nil
 	leave func()          // called when Accept has got a client; may be nil
+	fails error           // what Close returns, though the listener is closed
 
 	mu     sync.Mutex
 	calls  int
@@ -333,7 +346,11 @@ func (l *listener) Accept() (net.Conn, error) {
 // Close is called by the server.
 func (l *listener) Close() error {
 	l.look(func() { l.closed = true })
-	return l.Listener.Close()
+	err := l.Listener.Close()
+	if l.fails != nil {
+		err = l.fails
+	}
+	return err
 }
 
 func (l *listener) look(f func()) {
@@ -351,3 +368,75 @@ func (l *listener) asked() (calls int) {
 	l.look(func() { calls = l.calls })
 	return calls
 }
+
+// crowded is a listener with a horde of clients, which say nothing; each has a handler that waits for the
+// end of its connection.
+type crowded struct {
+	call     *check.Call // of Serve
+	left     atomic.Int32
+	now, cut atomic.Int32
+	once     sync.Once
+	closed   chan struct{}
+	peers    sync.Map // the clients' ends
+}
+
+// leave closes the listener and the clients' ends.
+func (l *crowded) leave() {
+	l.Close()
+	l.peers.Range(func(peer, _ any) bool {
+		peer.(net.Conn).Close()
+		return true
+	})
+}
+
+// crowded makes a server and waits until the whole horde is being served.
+func (s suite) crowded(c *check.C) (Server, *crowded) {
+	ln := &crowded{closed: make(chan struct{})}
+	ln.left.Store(horde)
+	server := s.lab.New(func(conn net.Conn) {
+		ln.now.Add(1)
+		conn.Read(make([]byte, 1))
+	})
+	c.Cleanup(ln.leave)
+	ln.call = c.Start("Serve(ln)", func() { server.Serve(ln) })
+	still := patience()
+	c.Await("Handle to be called for each", func() bool { return ln.now.Load() == horde || still(c) })
+	if n := ln.now.Load(); n < horde {
+		c.Fail("of %d clients, Handle is running for %d", horde, n)
+	}
+	return server, ln
+}
+
+func (l *crowded) Accept() (net.Conn, error) {
+	if l.left.Add(-1) >= 0 {
+		conn, peer := net.Pipe()
+		l.peers.Store(peer, true)
+		return &mute{Conn: conn, ln: l}, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *crowded) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *crowded) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8888} }
+
+// mute is a client of the horde.
+type mute struct {
+	net.Conn
+	ln   *crowded
+	once sync.Once
+}
+
+// Close counts those that are cut.
+func (m *mute) Close() error {
+	m.once.Do(func() { m.ln.cut.Add(1) })
+	return m.Conn.Close()
+}
+
+// What a connection over TCP has besides.
+func (m *mute) CloseWrite() error   { return nil }
+func (m *mute) SetLinger(int) error { return nil }

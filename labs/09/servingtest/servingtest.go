@@ -159,7 +159,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.again,
 			Needs:  []string{Waits, Context, Close, Nobody},
 			Rule: "All methods may be called at any time and any number of times. A second Shutdown waits " +
-				"as well. Close does not wait for a Shutdown that waits: it ends what that waits for.",
+				"as well. Close does not wait for a Shutdown that waits: it ends what that waits for. It returns " +
+				"nil, whatever closing something has returned.",
 			Hint: "Never wait for clients with a lock held. A channel can be closed only once: use sync.Once, " +
 				"or look first.",
 		},

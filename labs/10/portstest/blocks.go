@@ -9,10 +9,14 @@ import (
 	"socketbook/tools/check"
 )
 
+// behind is what the array of the caller's slice holds behind it.
+var behind = Socket{"192.0.2.1:9", "192.0.2.2:9", "ESTABLISHED", 9, 9}
+
 // blocks calls Blocks on the sockets and ends the case unless it names socket number want, counted from 0;
 // -1 means that none is in the way.
 func (s suite) blocks(c *check.C, sockets []Socket, address string, reuse bool, want int) {
 	c.Variation("sockets: %s", several(sockets))
+	sockets = append(slices.Clone(sockets), behind)
 	before := slices.Clone(sockets)
 	var got Socket
 	var blocked bool
@@ -27,7 +31,11 @@ func (s suite) blocks(c *check.C, sockets []Socket, address string, reuse bool, 
 		c.Step("%s returned false", call)
 	}
 	for i := range before {
-		if sockets[i] != before[i] {
+		switch {
+		case sockets[i] == before[i]:
+		case i == len(before)-1:
+			c.Fail("Blocks has written behind the caller's slice, into its array: append to a copy of it")
+		default:
 			c.Fail("Blocks has changed the caller's slice: sockets[%d] was %s, and is now %s", i, before[i],
 				sockets[i])
 		}
@@ -74,6 +82,7 @@ func (s suite) same(c *check.C) {
 		{"127.0.0.1:8080", "127.0.0.1:8081", false},
 		{"127.0.0.1:8080", "127.0.0.2:8080", false},
 		{"127.0.0.1:80", "127.0.0.1:8080", false},
+		{"127.0.0.1:18080", "127.0.0.1:8080", false},
 		{"127.0.0.1:8080", "127.0.0.1:36895", false}, // 901F, the bytes of 1F90 turned round
 		{"1.2.3.4:8080", "4.3.2.1:8080", false},
 		{"[::1]:8080", "[::1]:8080", true},
@@ -139,6 +148,9 @@ func (s suite) reuse(c *check.C) {
 			wanted := "127.0.0.1:8080"
 			s.blocks(c, []Socket{socket}, wanted, reuse, blocker([]Socket{socket}, wanted, reuse))
 			s.blocks(c, []Socket{socket}, "127.0.0.1:50000", reuse, -1)
+			orphan := socket // its program has ended
+			orphan.Inode = 0
+			s.blocks(c, []Socket{orphan}, wanted, reuse, blocker([]Socket{orphan}, wanted, reuse))
 		}
 	}
 }

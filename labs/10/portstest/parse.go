@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -168,6 +170,7 @@ func (s suite) rows(c *check.C) {
 		{"192.168.1.20:443", "10.0.0.7:51234", "ESTABLISHED", 33, 70001},
 		{"1.2.3.4:258", "254.253.252.251:65535", "CLOSE_WAIT", 4294967294, 4294967297},
 		{"127.0.0.1:8080", "127.0.0.1:50001", "ESTABLISHED", 1000, 4712},
+		{"127.0.0.1:8080", "127.0.0.1:50002", "ESTABLISHED", 1000, math.MaxUint64},
 		{"127.0.0.1:1", "127.0.0.2:2", timeWait, 0, 0},
 	}
 	for _, one := range sockets {
@@ -192,6 +195,7 @@ func (s suite) ipv6(c *check.C) {
 		{"[::ffff:127.0.0.1]:8080", "[::ffff:10.1.2.3]:40000", "127.0.0.1:8080", "10.1.2.3:40000"},
 		{"[::ffff:0.0.0.0]:8080", "[::]:0", "0.0.0.0:8080", ""},
 		{"[::7f00:1]:8080", "[64:ff9b::7f00:1]:80", "", ""},
+		{"[2001:db8::ffff:7f00:1]:8080", "[::ffff:0:7f00:1]:80", "", ""},
 	} {
 		c.Variation("/proc/net/tcp6 with one row")
 		one := Socket{v.local, v.remote, "FIN_WAIT2", 1000, 99}
@@ -246,9 +250,34 @@ func (s suite) long(c *check.C) {
 	c.Variation("a table of which every second Read returns 0 bytes and no error")
 	s.wantSockets(c, &hesitant{r: strings.NewReader(text)}, both)
 
+	s.odd(c)
+
 	text, all := busy()
 	c.Variation("a table of %d rows, %d bytes", len(all), len(text))
 	s.wantSockets(c, iotest.HalfReader(strings.NewReader(text)), all)
+}
+
+// odd lets Parse read what the kernel might write another time: everything but the five columns is different.
+func (s suite) odd(c *check.C) {
+	one := Socket{"127.0.0.1:8080", "10.0.0.7:50000", "ESTABLISHED", 1000, 4711}
+	line := strings.TrimRight(row(0, one), " \n")
+	columns := strings.Fields(line)
+	for _, v := range []struct{ says, text string }{
+		{"without a header", line},
+		{"whose header is short", "sl\n" + line},
+		{"whose header has other words, and more spaces before them", "        sl  here there\n" + line},
+		{"with a row of ten columns", strings.Join(columns[:10], " ")},
+		{"with a row of eleven columns", strings.Join(columns[:11], "   ")},
+		{"with a row of 1,000 columns", line + strings.Repeat(" 0000", 1000-len(columns))},
+		{"with a row that says sl and address in its last columns", line + " sl local_address"},
+		{"with a row whose other columns are words", strings.Join(slices.Concat([]string{"slot"}, columns[1:4],
+			[]string{"in", "out", "no"}, columns[7:8], []string{"soon"}, columns[9:10]), " ")},
+	} {
+		text := v.text + "\n" + row(7, one) // the same socket twice: a row is a row
+		c.Variation("a table %s", v.says)
+		hanging(c, text)
+		s.wantSockets(c, strings.NewReader(text), []Socket{one, one})
+	}
 }
 
 // busy is the table of a machine with many sockets: more than any buffer of 64 KiB takes, and no
@@ -281,14 +310,19 @@ func (s suite) malformed(c *check.C) {
 		{"has no inode", "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0\n"},
 		{"is cut in the middle", line[:40] + "\n"},
 		{"is text", "permission denied\n"},
+		{"is text, and its first column begins with sl", "slab has no local_address\n"},
 		{"has a local address without a port", with("0100007F:1F90", "0100007F")},
 		{"has a local address of seven digits", with("0100007F:1F90", "100007F:1F90")},
 		{"has a local address of ten digits", with("0100007F:1F90", "000100007F:1F90")},
 		{"has a local address of 31 digits", with("0100007F:1F90", strings.Repeat("0", 31)+":1F90")},
+		{"has a local address of 16 digits", with("0100007F:1F90", "0100007F0100007F:1F90")},
+		{"has a local address of 24 digits", with("0100007F:1F90", strings.Repeat("0", 24)+":1F90")},
+		{"has a local address of 40 digits", with("0100007F:1F90", strings.Repeat("0", 40)+":1F90")},
 		{"has a local address with a G in it", with("0100007F:1F90", "0100G07F:1F90")},
 		{"has a local address in dots", with("0100007F:1F90", "127.0.0.1:1F90")},
 		{"has a local port of three digits", with("0100007F:1F90", "0100007F:1F9")},
 		{"has a local port of five digits", with("0100007F:1F90", "0100007F:11F90")},
+		{"has a local port of five digits", with("0100007F:1F90", "0100007F:01F90")},
 		{"has a local port with a sign", with("0100007F:1F90", "0100007F:+F90")},
 		{"has a local port that is not a number", with("0100007F:1F90", "0100007F:http")},
 		{"has two ports", with("0100007F:1F90", "0100007F:1F90:1F91")},
@@ -297,10 +331,16 @@ func (s suite) malformed(c *check.C) {
 		{"has the state 00", with(" 01 ", " 00 ")},
 		{"has the state 0C", with(" 01 ", " 0C ")},
 		{"has the state GG", with(" 01 ", " GG ")},
+		{"has a state of one digit", with(" 01 ", " 1 ")},
+		{"has a state of three digits", with(" 01 ", " 001 ")},
 		{"has a uid that is not a number", with(" 1000 ", " root ")},
+		{"has a uid in another notation", with(" 1000 ", " 0x3E8 ")},
+		{"has a uid with a sign", with(" 1000 ", " +1000 ")},
 		{"has a negative uid", with(" 1000 ", " -1 ")},
 		{"has a uid of more than 32 bits", with(" 1000 ", " 4294967296 ")},
 		{"has an inode that is not a number", with(" 4711 ", " 47x1 ")},
+		{"has an inode with a sign", with(" 4711 ", " +4711 ")},
+		{"has an inode of more than 64 bits", with(" 4711 ", " 18446744073709551616 ")},
 		{"has a negative inode", with(" 4711 ", " -4711 ")},
 	} {
 		for _, last := range []bool{true, false} {
@@ -315,8 +355,9 @@ func (s suite) malformed(c *check.C) {
 			}
 		}
 	}
-	for _, failure := range append(fault.Failures("read"), io.ErrUnexpectedEOF, errors.New("the disk is gone")) {
-		for _, came := range []string{"", header4, header4 + line, header4 + line[:30]} {
+	whole := strings.TrimRight(line, " \n")
+	for _, failure := range append(fault.Failures("read"), os.ErrClosed, errors.New("the disk is gone")) {
+		for _, came := range []string{"", header4, header4 + line, header4 + line[:30], header4 + whole} {
 			c.Variation("a reader that returns %d bytes of a table, and then fails: %v", len(came), failure)
 			r := io.MultiReader(bytes.NewReader([]byte(came)), iotest.ErrReader(failure))
 			_, err := s.parse(c, r)

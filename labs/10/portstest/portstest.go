@@ -13,7 +13,8 @@ import (
 // Lab is what a student hands in; Adapt makes it. Addresses are text in it, so that calls can be carried to
 // another process.
 type Lab struct {
-	Parse  func(table io.Reader) ([]Socket, error)
+	Parse func(table io.Reader) ([]Socket, error)
+	// The last of the sockets is not handed to the student: it lies behind the slice, in its array.
 	Blocks func(sockets []Socket, want string, reuse bool) (Socket, bool)
 }
 
@@ -60,7 +61,7 @@ func Adapt[S ~struct {
 				local, remote := netip.MustParseAddrPort(s.Local), netip.MustParseAddrPort(s.Remote)
 				all = append(all, S(handed{local, remote, s.State, s.UID, s.Inode}))
 			}
-			found, blocked := blocks(all, netip.MustParseAddrPort(want), reuse)
+			found, blocked := blocks(all[:len(all)-1], netip.MustParseAddrPort(want), reuse)
 			for i, s := range all { // the caller sees what has become of its slice
 				sockets[i] = text(s)
 			}
@@ -131,7 +132,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "who-has-it",
 			Needs:  []string{Rows, IPv6},
 			Rule: "All rows are read, in order, however many there are and however the Reads cut " +
-				"them. Columns behind the inode do not count: some rows have more of them than others.",
+				"them. Only the five columns count: the others, and whatever is behind the inode, may be anything. " +
+				"A line is a header if its first column is sl, and only then.",
 			Hint: "Read to the end before you judge, or line by line with a bufio.Scanner. One Read " +
 				"brings what it likes. Look at the first ten columns only.",
 		},
