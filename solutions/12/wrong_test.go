@@ -319,7 +319,6 @@ var wrong = []check.Answer{
 	),
 	flawed("who speaks waits for room", putWaiting, roomtest.Dropped),
 
-	answer("nobody is waited for in the end", serveWaitsForNobody, roomtest.Ends),
 	flawed("the writing is not waited for in the end", func(h *hall) {
 		h.write = func(h *hall, g *guest) {
 			ended := make(chan struct{})
@@ -337,6 +336,7 @@ var wrong = []check.Answer{
 			h.closeAll()
 		}
 	}, roomtest.Ends),
+	answer("nobody is waited for in the end", serveWaitsForNobody, roomtest.Ends),
 	flawed("only who waits in Read is woken in the end", func(h *hall) {
 		h.cut = func(h *hall) {
 			h.mu.Lock()
