@@ -66,6 +66,7 @@ var wrong = []check.Answer{
 	mistake("every SYN_RECV listens again", statestest.Conversation),
 	mistake("a reset ends LISTEN", statestest.Reset),
 	mistake("a reset does not end TIME_WAIT", statestest.Reset),
+	mistake("a reset with SYN is a SYN", statestest.Reset),
 
 	mistake("CLOSED says nothing", statestest.Nobody),
 	mistake("LISTEN passes over an ACK", statestest.Nobody),
@@ -75,6 +76,7 @@ var wrong = []check.Answer{
 	mistake("any ACK opens SYN_SENT", statestest.Nobody),
 	mistake("any ACK opens SYN_RECV", statestest.Nobody),
 	mistake("the FIN does not count in a reset", statestest.Nobody),
+	mistake("an Ack counts without ACK", statestest.Nobody),
 	mistake("a wrong ACK ends SYN_SENT", statestest.Reset, statestest.Nobody),
 
 	mistake("what is not expected is dropped", statestest.Unexpected),
@@ -94,6 +96,7 @@ var wrong = []check.Answer{
 	mistake("Send before ESTABLISHED", statestest.Calls),
 	mistake("a wrong call resets", statestest.Calls),
 	mistake("Close in CLOSED is no error", statestest.Calls),
+	mistake("a wrong Connect begins the numbers anew", statestest.Calls),
 
 	mistake("ten segments at most", statestest.Conversation),
 	mistake("an iss beyond 2^31 is made smaller", statestest.Unexpected),
@@ -159,6 +162,9 @@ func (m *machine) refuses(call string) error {
 	err := fmt.Errorf("%s is not allowed in %s", call, m.state)
 	if m.is("a wrong call resets") {
 		m.state = states.Closed
+	}
+	if m.is("a wrong Connect begins the numbers anew") && call == "Connect" {
+		m.nxt = m.iss + 1
 	}
 	return err
 }
@@ -272,7 +278,11 @@ func (m *machine) reset(s segment) []segment {
 	if m.is("the reset acknowledges Seq alone") {
 		end = s.Seq
 	}
-	return []segment{{RST: true, ACK: true, Ack: end}}
+	r := segment{RST: true, ACK: true, Ack: end}
+	if m.is("an Ack counts without ACK") {
+		r.Seq = s.Ack
+	}
+	return []segment{r}
 }
 
 // synNumber is what a SYN of the other side's counts.
@@ -303,7 +313,7 @@ func (m *machine) Receive(s segment) []segment {
 
 func (m *machine) listening(s segment) []segment {
 	switch {
-	case s.RST:
+	case s.RST && !(s.SYN && m.is("a reset with SYN is a SYN")):
 		if m.is("a reset ends LISTEN") {
 			m.state = states.Closed
 		}
@@ -335,7 +345,7 @@ func (m *machine) dialling(s segment) []segment {
 			m.state = states.Closed
 		}
 		return m.reset(s)
-	case s.RST:
+	case s.RST && !(s.SYN && m.is("a reset with SYN is a SYN")):
 		if (acceptable || m.is("a reset without ACK ends SYN_SENT")) && !m.is("a reset never ends SYN_SENT") {
 			m.state = states.Closed
 		}

@@ -193,7 +193,9 @@ type hall struct {
 	write  func(h *hall, g *guest)
 	cut    func(h *hall) // when Accept has failed
 	end    func(err error) error
-	tries  int      // before a client is sent away; 0 for any number
+	tries  int // before a client is sent away; 0 for any number
+	asked  int // lookups of a name that two want
+	over   chan struct{}
 	asks   []string // the question, and what is said about a name that is bad, or taken
 }
 
@@ -207,7 +209,7 @@ type guest struct {
 
 func newHall() *hall {
 	return &hall{
-		here: map[string]*guest{}, conns: map[net.Conn]bool{},
+		here: map[string]*guest{}, conns: map[net.Conn]bool{}, over: make(chan struct{}),
 		read: next, good: good, end: end,
 		taken:  func(h *hall, name string) bool { return h.here[name] != nil },
 		told:   func(h *hall, g *guest) { h.tell(nil, "* "+g.name+" is here") },
@@ -438,7 +440,9 @@ func servePolling(ln net.Listener) error {
 		lines := bufio.NewReaderSize(conn, 1025)
 		name, q := "", place{make(chan string, 900), conn}
 		for question := "your name?"; name == ""; {
-			fmt.Fprintln(conn, question)
+			if _, err := fmt.Fprintln(conn, question); err != nil {
+				return
+			}
 			line, ok := next(lines)
 			if !ok {
 				return

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"socketbook/labs/12/roomtest"
@@ -63,6 +65,11 @@ var wrong = []check.Answer{
 	}), roomtest.Says),
 	flawed("no space behind the name", says(func(h *hall, g *guest, line string) {
 		h.tell(g, g.name+":"+line)
+	}), roomtest.Says),
+	flawed("what begins with / is a command", says(func(h *hall, g *guest, line string) {
+		if !strings.HasPrefix(line, "/") {
+			h.tell(g, g.name+": "+line)
+		}
 	}), roomtest.Says),
 	flawed("what looks like the room's own is not said", says(func(h *hall, g *guest, line string) {
 		if !strings.HasPrefix(line, "* ") {
@@ -137,6 +144,27 @@ var wrong = []check.Answer{
 		func(h *hall) { h.asks[1] = h.asks[0] },
 		roomtest.Names,
 	),
+	flawed("looked up first, and entered later", func(h *hall) {
+		h.taken = func(h *hall, name string) bool {
+			taken := h.here[name] != nil
+			if name == "zoe" {
+				h.asked++
+			}
+			for i := 0; name == "zoe" && h.asked < 2 && i < 200; i++ { // so that it is seen each time
+				h.mu.Unlock()
+				time.Sleep(time.Millisecond)
+				h.mu.Lock()
+			}
+			return taken
+		}
+	}, roomtest.Names),
+	flawed("a half is a digit", func(h *hall) {
+		h.good = func(name string) bool {
+			return good(name) || name != "" && strings.IndexFunc(name, func(c rune) bool {
+				return !unicode.IsLetter(c) && !unicode.IsNumber(c)
+			}) < 0 && utf8.RuneCountInString(name) <= 20
+		}
+	}, roomtest.Names),
 	flawed("ten tries", func(h *hall) { h.tries = 10 }, roomtest.Names),
 
 	flawed("the nameless hear what is said", tellNameless, roomtest.Nameless),
@@ -223,6 +251,23 @@ var wrong = []check.Answer{
 		roomtest.Leaves,
 	),
 
+	over("what comes with an error is lost", func(conn net.Conn) net.Conn {
+		return &reading{conn, func(n int, err error) (int, error, bool) {
+			if err != nil {
+				n = 0
+			}
+			return n, err, false
+		}}
+	}, roomtest.Leaves),
+	over("a Read that has timed out is called again", func(conn net.Conn) net.Conn {
+		return &reading{conn, func(n int, err error) (int, error, bool) {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return n, nil, n == 0
+			}
+			return n, err, false
+		}}
+	}, roomtest.Leaves),
+
 	flawed("written with the lock held", func(h *hall) {
 		h.put = func(_ *hall, g *guest, line string) {
 			if _, err := io.WriteString(g.conn, line+"\n"); err != nil {
@@ -231,11 +276,22 @@ var wrong = []check.Answer{
 		}
 	}, roomtest.Slow),
 	flawed(
-		"written with the lock held, for 50 ms",
+		"written with the lock held, for a second",
 		func(h *hall) { h.put = putWithDeadline },
 		roomtest.Slow,
 	),
 	flawed("eight lines are kept", atMost(8), roomtest.Slow),
+	flawed("who does not read for a minute has to go", func(h *hall) {
+		h.write = func(h *hall, g *guest) {
+			g.conn.SetWriteDeadline(time.Now().Add(time.Minute))
+			h.writeAll(g)
+		}
+	}, roomtest.Slow),
+	answer("asked where Accept is called", func(ln net.Listener) error {
+		h := newHall()
+		h.asks[0] = ""
+		return h.serve(asking{ln})
+	}, roomtest.Slow),
 	flawed("the last lines are waited for", func(h *hall) {
 		h.closes = func(_ *hall, g *guest) {
 			if !g.gone {
@@ -263,7 +319,36 @@ var wrong = []check.Answer{
 	),
 	flawed("who speaks waits for room", putWaiting, roomtest.Dropped),
 
+	flawed("the writing is not waited for in the end", func(h *hall) {
+		h.write = func(h *hall, g *guest) {
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				h.writeAll(g)
+			}()
+			select {
+			case <-ended:
+			case <-h.over:
+			}
+		}
+		h.cut = func(h *hall) {
+			close(h.over)
+			h.closeAll()
+		}
+	}, roomtest.Ends),
 	answer("nobody is waited for in the end", serveWaitsForNobody, roomtest.Ends),
+	flawed("only who waits in Read is woken in the end", func(h *hall) {
+		h.cut = func(h *hall) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			for conn := range h.conns {
+				conn.SetReadDeadline(time.Now())
+			}
+		}
+	}, roomtest.Ends),
+	answer("a timeout of Accept is no end", func(ln net.Listener) error {
+		return newHall().serve(insisting{ln})
+	}, roomtest.Ends),
 	flawed("connections stay open in the end", func(h *hall) { h.cut = func(*hall) {} }, roomtest.Ends),
 	flawed("only members are closed in the end", func(h *hall) {
 		h.cut = func(h *hall) {
@@ -323,6 +408,62 @@ func serveInTurn(ln net.Listener) error {
 			return end(err)
 		}
 		h.visit(conn)
+	}
+}
+
+// over is a hall whose connections are wrapped.
+func over(name string, wrap func(net.Conn) net.Conn, fails ...string) check.Answer {
+	return answer(name, func(ln net.Listener) error { return newHall().serve(wrapping{ln, wrap}) }, fails...)
+}
+
+type wrapping struct {
+	net.Listener
+	wrap func(net.Conn) net.Conn
+}
+
+func (w wrapping) Accept() (net.Conn, error) {
+	conn, err := w.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return w.wrap(conn), nil
+}
+
+// reading has another opinion of what Read returns, and of whether to call it again.
+type reading struct {
+	net.Conn
+	look func(n int, err error) (int, error, bool)
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	for {
+		n, err, again := r.look(r.Conn.Read(p))
+		if !again {
+			return n, err
+		}
+	}
+}
+
+// asking writes the question before the client has a goroutine of its own.
+type asking struct{ net.Listener }
+
+func (a asking) Accept() (net.Conn, error) {
+	conn, err := a.Listener.Accept()
+	if err == nil {
+		io.WriteString(conn, "your name?\n")
+	}
+	return conn, err
+}
+
+// insisting calls Accept again after a timeout.
+type insisting struct{ net.Listener }
+
+func (i insisting) Accept() (net.Conn, error) {
+	for {
+		conn, err := i.Listener.Accept()
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return conn, err
+		}
 	}
 }
 
@@ -599,7 +740,7 @@ func (h *hall) writeWith(g *guest, goOn func(err error) bool) {
 }
 
 func putWithDeadline(h *hall, g *guest, line string) {
-	g.conn.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	g.conn.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(g.conn, line+"\n"); err != nil {
 		g.conn.Close()
 	}

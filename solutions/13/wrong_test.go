@@ -95,6 +95,7 @@ var wrong = []check.Answer{
 		binary.BigEndian.PutUint32(d[9:], binary.BigEndian.Uint32(d[9:])+1)
 	}}), reliabletest.Lost, reliabletest.Silence),
 	sending("the tries of all messages counted together", sendTriesTogether, reliabletest.Lost),
+	sending("the queue emptied before the next try", sendWith(sendParts{empties: true}), reliabletest.Lost),
 	sending("one long wait instead of several tries", func(conn net.Conn, messages [][]byte, wait time.Duration,
 		tries int,
 	) error {
@@ -156,6 +157,12 @@ var wrong = []check.Answer{
 
 	sending("an error of Write ignored", sendWith(sendParts{wrote: func(error) error { return nil }}),
 		reliabletest.SendFails),
+	sending("a timeout of Write taken for one of the try", sendWith(sendParts{wrote: func(err error) error {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		return err
+	}}), reliabletest.SendFails),
 	sending("an error of Read taken for a timeout", sendWith(sendParts{read: func(error) error {
 		return os.ErrDeadlineExceeded
 	}}), reliabletest.SendFails),
@@ -308,6 +315,8 @@ var wrong = []check.Answer{
 	}, reliabletest.ReceiveEnd),
 
 	keeping("one lock for Send and Receive", oneLock, reliabletest.Together),
+	keeping("the run in a variable of the package", runOfAll, reliabletest.Together),
+	keeping("one buffer in the package", bufferOfAll, reliabletest.Together),
 	keeping("Receive is told by Send which run is right", oneRunOfBoth, reliabletest.Delivers),
 }
 
@@ -323,6 +332,7 @@ type sendParts struct {
 	keepsDeadline func(err error) bool
 	impatient     bool // another datagram ends a try
 	renews        bool // another datagram begins the wait anew
+	empties       bool // one more Read before a message is sent again
 }
 
 func sendWith(p sendParts) sendFunc {
@@ -359,6 +369,10 @@ func (p sendParts) deliver(conn net.Conn, datagram, ack []byte, wait time.Durati
 		if try > 0 && p.again != nil {
 			p.again(datagram)
 			copy(ack[1:], datagram[1:])
+		}
+		if try > 0 && p.empties {
+			conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+			conn.Read(buf)
 		}
 		_, err := conn.Write(datagram)
 		if p.wrote != nil {
@@ -455,6 +469,22 @@ func oneRun() reliabletest.Lab {
 }
 
 // sendShifting makes room for the header in the caller's array, if there is some.
+func runOfAll() reliabletest.Lab {
+	run := make([]byte, 8)
+	return reliabletest.Lab{
+		Send: sendWith(sendParts{run: func() []byte {
+			rand.Read(run)
+			return run
+		}}),
+		Receive: reliable.Receive,
+	}
+}
+
+func bufferOfAll() reliabletest.Lab {
+	buf := make([]byte, 65507)
+	return reliabletest.Lab{Send: reliable.Send, Receive: receiveWith(receiveParts{buf: buf})}
+}
+
 func sendShifting(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
 	for i, m := range messages {
 		if cap(m) > len(m) {
@@ -592,6 +622,7 @@ type receiveParts struct {
 	ack          func(datagram []byte) []byte
 	skips        func(message []byte) bool
 	ends         func(err error) error
+	buf          []byte
 	size         int  // of the buffer
 	most         int  // runs that are remembered
 	early        bool // acknowledged first
@@ -625,7 +656,10 @@ func receiveWith(p receiveParts) receiveFunc {
 		p.size = 65507
 	}
 	return func(conn net.Conn, deliver func([]byte)) error {
-		buf, next := make([]byte, p.size), map[string]uint32{}
+		buf, next := p.buf, map[string]uint32{}
+		if buf == nil {
+			buf = make([]byte, p.size)
+		}
 		for {
 			n, err := conn.Read(buf)
 			if err != nil {

@@ -38,6 +38,8 @@ func (s Segment) String() string {
 	words = append(words, fmt.Sprintf("seq %d", s.Seq))
 	if s.ACK {
 		words = append(words, fmt.Sprintf("ack %d", s.Ack))
+	} else if s.Ack != 0 {
+		words = append(words, fmt.Sprintf("(Ack %d, without ACK)", s.Ack))
 	}
 	if s.Len > 0 {
 		words = append(words, fmt.Sprintf("len %d", s.Len))
@@ -221,7 +223,7 @@ func (p *player) compare(what string, got, want []Segment) {
 			g.Ack = 0 // does not count
 		}
 		if g != w {
-			p.fail("%s%s: sent [%s], and should have sent [%s]", p.name, what, got[i], w)
+			p.fail("%s%s: sent [%s], and should have sent [%s]", p.name, what, g, w)
 		}
 	}
 	if state != p.want.state {
@@ -247,7 +249,8 @@ var shifts = []shift{
 
 // scripts plays each script on an endpoint of its own. A script is a list of calls, and of segments
 // of the other side, with their flags, their number, their Ack if they have one, and their length
-// if they have data: "connect; < SYN ACK 300 101; < ACK 301 101 5; close".
+// if they have data: "connect; < SYN ACK 300 101; < ACK 301 101 5; close". With "ack" for ACK there is
+// an Ack that does not count.
 func (s suite) scripts(c *check.C, shifts []shift, all ...string) {
 	for _, script := range all {
 		for _, shift := range shifts {
@@ -279,6 +282,7 @@ func (s suite) scripts(c *check.C, shifts []shift, all ...string) {
 
 // parse makes a segment of a script's words.
 func parse(words []string, mine, peers uint32) (s Segment) {
+	var idle bool // an Ack without ACK
 	for len(words) > 0 && words[0] >= "A" {
 		switch words[0] {
 		case "SYN":
@@ -289,13 +293,15 @@ func parse(words []string, mine, peers uint32) (s Segment) {
 			s.FIN = true
 		case "RST":
 			s.RST = true
+		case "ack":
+			idle = true
 		default:
 			panic("a flag in a script: " + words[0])
 		}
 		words = words[1:]
 	}
 	s.Seq = number(words[0]) + peers
-	if words = words[1:]; s.ACK {
+	if words = words[1:]; s.ACK || idle {
 		s.Ack = number(words[0]) + mine
 		words = words[1:]
 	}

@@ -112,9 +112,10 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.active,
 			Scene:  "three-way",
 			Rule: "Connect sends a SYN, whose number is iss, and goes to SYN_SENT. The SYN ACK that " +
-				"acknowledges iss+1 leads to ESTABLISHED, and is acknowledged. A SYN counts as one number.",
+				"acknowledges iss+1 leads to ESTABLISHED, and is acknowledged. A SYN counts as one number, and " +
+				"each byte that Send sends, however many. An ACK of all that was sent is not answered.",
 			Hint: "Keep two numbers: the one that you send next, and the one that you expect next. " +
-				"Every segment but the first carries both.",
+				"Every segment but the first carries both. Only data, SYN and FIN count.",
 		},
 		{
 			Name:   Passive,
@@ -122,7 +123,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.passive,
 			Scene:  "three-way",
 			Rule: "In LISTEN a SYN is answered by SYN ACK, with number iss, and leads to SYN_RECV. The " +
-				"ACK of iss+1 leads to ESTABLISHED; it may bring data.",
+				"ACK of iss+1 leads to ESTABLISHED; it may bring data. A FIN in LISTEN does nothing, and " +
+				"Connect opens as from CLOSED.",
 			Hint: "When the ACK has opened the connection, go on with the same segment, as if it had " +
 				"come in ESTABLISHED.",
 		},

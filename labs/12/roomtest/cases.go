@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -19,9 +20,12 @@ import (
 const (
 	maxLine = 1024 // bytes before the end of a line
 	maxName = 20   // characters
-	crowd   = 20   // members
+	crowd   = 22   // members
+	talkers = 10   // members who all say something
+	silent  = 40   // clients without a name, too
 	kept    = 16   // lines that are kept for a member that does not read
 	most    = 1000 // lines, after which it has left
+	flood   = 90   // lines
 )
 
 func quote(text string) string { return strconv.Quote(text) }
@@ -49,8 +53,11 @@ func (s suite) name(c *check.C) {
 	late.isHere("ben")
 	r.close()
 
-	c.Variation("Serve is running; %d members come one after the other", crowd)
+	c.Variation("Serve is running; %d clients come that say nothing, and %d members one after the other", silent, crowd)
 	r, _ = s.open(c)
+	for range silent {
+		r.dial()
+	}
 	for i := range crowd {
 		r.enters(fmt.Sprintf("member%d", i))
 	}
@@ -62,7 +69,7 @@ func (s suite) says(c *check.C) {
 	r, members := s.open(c, "anna", "ben", "carl")
 	for _, line := range []string{
 		"hello", "", " ", "你好, \xff\xfe and \x00", "100%d %s %!", "* ben has left", "your name?", "exit now",
-		"Exit", "anna: I am not anna", `\n`, "\tx\v",
+		"Exit", "anna: I am not anna", `\n`, "\tx\v", "/quit", "\ufeffBOM\ufeff", "a\rb",
 	} {
 		c.Variation("Serve is running; anna, ben and carl are there; each says %s", quote(line))
 		for _, p := range members {
@@ -75,9 +82,9 @@ func (s suite) says(c *check.C) {
 	r.quiet(members...)
 	r.close()
 
-	c.Variation("Serve is running; %d members are there, and each says something", crowd)
+	c.Variation("Serve is running; %d members are there, and each says something", talkers)
 	r, _ = s.open(c)
-	for i := range crowd {
+	for i := range talkers {
 		r.enters(fmt.Sprintf("member%d", i))
 	}
 	for _, p := range r.members {
@@ -86,10 +93,15 @@ func (s suite) says(c *check.C) {
 	r.quiet(r.members...)
 	r.close()
 
-	c.Variation("Serve is running; anna and ben are there, and say 150 lines in turn")
+	c.Variation("Serve is running; anna and ben are there, and both say 60 lines, at the same time")
 	r, members = s.open(c, "anna", "ben")
-	for i := range 150 {
-		members[i%2].says(fmt.Sprintf("line %d", i))
+	for i := range 60 {
+		line := fmt.Sprintf("line %d", i)
+		for _, p := range members {
+			p.sends(line)
+		}
+		members[0].hears("ben: " + line)
+		members[1].hears("anna: " + line)
 	}
 	r.close()
 
@@ -109,7 +121,7 @@ func (s suite) names(c *check.C) {
 	p := r.dial()
 	for _, name := range []string{
 		"", " ", "anna maria", "*", "a-b", "_", "anna!", "anna:", "\xff", "x\x00", "😀", " anna", "anna ", "\tanna",
-		"carl\r\r", strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1),
+		"carl\r\r", "½", "Ⅷ", "e\u0301", strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1),
 	} {
 		c.Variation(
 			"Serve is running; anna is there; a client, which was asked for its name, sends %s",
@@ -151,22 +163,60 @@ func (s suite) names(c *check.C) {
 	p.sends("carl")
 	p.isHere("carl")
 	r.close()
+
+	c.Variation("Serve is running; anna is there; five clients, which were asked for their names, all send zoe")
+	r, members = s.open(c, "anna")
+	var five []*client
+	for range 5 {
+		five = append(five, r.dial())
+	}
+	for _, p := range five {
+		p.sends("zoe")
+	}
+	for _, p := range five {
+		switch line := p.line(); line {
+		case "* zoe is here":
+			r.members = append(r.members, p)
+		case "zoe is taken; your name?":
+		default:
+			c.Fail("a client has sent the name zoe, as others have, and got %s", quoted(line))
+		}
+	}
+	if n := len(r.members) - 1; n != 1 {
+		c.Fail("%d members have the name zoe: look whether a name is free, and enter it, under one lock", n)
+	}
+	members[0].hears("* zoe is here")
+	r.members[1].name = "zoe"
+	r.quiet(append(five, members[0])...)
+	r.close()
 }
 
 func (s suite) nameless(c *check.C) {
 	ways := []struct {
-		what string
-		do   func(p *client)
+		what, hint string
+		do         func(p *client)
 	}{
-		{"sends exit", func(p *client) { p.sends("exit") }},
-		{"ends its stream", func(p *client) { p.CloseWrite() }},
-		{"resets its connection", func(p *client) { p.Reset() }},
-		{"ends its stream in the middle of its name", func(p *client) {
-			p.sendsBytes(fault.Whole, "carl")
-			p.CloseWrite()
-		}},
+		{"sends exit", "Look for exit before you look whether it is a name.", func(p *client) { p.sends("exit") }},
 		{
-			"sends a line that is too long",
+			"ends its stream", "An error of Read, and io.EOF is one, is the end of the visit: close the connection.",
+			func(p *client) { p.CloseWrite() },
+		},
+		{
+			"resets its connection", "Every error of Read is the end of the visit: close the connection.",
+			func(p *client) { p.Reset() },
+		},
+		{
+			"ends its stream in the middle of its name",
+			"What the end of the stream has cut off is no line, and so no name. bufio.Scanner returns it all the same.",
+			func(p *client) {
+				p.sendsBytes(fault.Whole, "carl")
+				p.CloseWrite()
+			},
+		},
+		{
+			"sends 1025 bytes without an end",
+			"The limit of 1024 bytes holds for names, too, and is looked at before the line has an end: " +
+				"bufio.NewReaderSize(conn, 1025) and ReadSlice('\n').",
 			func(p *client) { p.sendsBytes(fault.Whole, strings.Repeat("x", maxLine+1)) },
 		},
 	}
@@ -183,6 +233,8 @@ func (s suite) nameless(c *check.C) {
 		q.hears("ben is taken; your name?")
 		members[0].says("how are you?")
 		r.quiet(append(members, p, q)...)
+		c.Rule("A client leaves without a name as with one, by exit, the end of its stream, an error, or more than "+
+			"1024 bytes without an end. Then its connection is closed, and nobody hears of it.", way.hint)
 		way.do(p)
 		p.isClosed()
 		r.quiet(append(members, q)...)
@@ -309,9 +361,32 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
+	for _, i := range []int{0, 5, 8} {
+		err := fault.Failures("read")[i]
+		c.Variation("Serve is running; anna, ben and carl are there; a Read from ben brings a line and fails: %v", err)
+		r, members := s.open(c, "anna", "ben", "carl")
+		const line = "the last thing that you hear of me"
+		left := len(line + "\n")
+		members[1].Conn().AfterRead(func(n int) error {
+			if left -= n; left > 0 {
+				return nil // a small buffer; the error comes with the end of the line
+			}
+			return err
+		})
+		members[1].says(line)
+		members[1].left()
+		members[0].says("he has gone")
+		r.enters("ben")
+		r.quiet(r.members...)
+		r.close()
+	}
 	c.Variation("Serve is running; all leave, and others come")
 	r, _ := s.open(c)
-	for range 3 {
+	for round := range 3 {
+		if round > 0 { // nobody is there who hears that the last one has left
+			still := patienceOf(30 * time.Millisecond)
+			c.Await("the room to be quiet", func() bool { return r.call.Ended() || still(c) })
+		}
 		for _, name := range []string{"anna", "ben", "carl"} {
 			r.enters(name)
 		}
@@ -369,26 +444,35 @@ func (s suite) slow(c *check.C) {
 	members[0].says("he has gone")
 	r.quiet(r.members...)
 	r.close()
+
+	c.Variation("a client that does not read has connected, and Serve is called; anna and ben come")
+	r = &room{c: c, ln: c.Listen()}
+	r.silent().stopsReading()
+	r.call = c.Start("Serve(ln)", func() { r.err = s.lab.Serve(r.ln) })
+	r.enters("anna")
+	r.enters("ben")
+	r.quiet(r.members...)
+	r.close()
 }
 
 func (s suite) dropped(c *check.C) {
 	c.Variation(
 		"Serve is running; anna, ben and carl are there; ben does not read; anna says %d lines",
-		most+40,
+		most+2,
 	)
 	r, members := s.open(c, "anna", "ben", "carl")
 	anna, ben, carl := members[0], members[1], members[2]
 	defer ben.stopsReading()()
-	const batch = 10
-	gone := 0 // how often carl was told
-	for said := 0; said < most+40; said += batch {
+	const batch = 15 // of which a right answer drops none
+	gone := 0        // how often carl was told
+	for said := 0; said < most+2; said += batch {
 		var lines, want []string
-		for i := range batch {
+		for i := range min(batch, most+2-said) {
 			lines = append(lines, fmt.Sprintf("line %d", said+i))
 			want = append(want, "anna: "+lines[i])
 		}
 		anna.Send([]byte(strings.Join(lines, "\n") + "\n"))
-		c.Say("anna has sent lines %d to %d", said, said+batch-1)
+		c.Say("anna has sent lines %d to %d", said, said+len(lines)-1)
 		gone += carl.hearsWithout(want, "* ben has left")
 	}
 	r.members = []*client{anna, carl}
@@ -441,6 +525,7 @@ func (s suite) ends(c *check.C) {
 		nil,
 		errors.New("the network card is on fire"),
 		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EBADF)},
+		&net.OpError{Op: "accept", Net: "tcp", Err: os.ErrDeadlineExceeded},
 		io.EOF,
 	} {
 		c.Variation(
@@ -480,6 +565,54 @@ func (s suite) ends(c *check.C) {
 	}
 	release()
 	r.returns(nil)
+
+	c.Variation("Serve is running; anna and ben are there; the listener is closed, and a Write to ben takes a while")
+	r, members = s.open(c, "anna", "ben")
+	var writing atomic.Bool
+	written := make(chan struct{})
+	write := sync.OnceFunc(func() { close(written) })
+	c.Cleanup(write)
+	members[1].Conn().Before("Write", func() error {
+		writing.Store(true)
+		<-written
+		return nil
+	})
+	members[0].sends("hello")
+	c.Await("the line to be written", func() bool { return writing.Load() || r.call.Ended() || c.Resting() })
+	r.end(nil)
+	c.Await("Serve to wait", func() bool { return r.call.Ended() || c.Resting() })
+	if writing.Load() && r.call.Ended() {
+		c.Fail("Serve has returned, and the goroutine that writes to ben is still running")
+	}
+	write()
+	r.returns(nil)
+
+	for _, breaks := range []bool{false, true} {
+		what := "does not read"
+		if breaks {
+			what = "cannot be written to any more"
+		}
+		c.Variation(
+			"Serve is running; a client without a name %s, and sends %d bad names; the listener is closed", what, flood,
+		)
+		r, _ = s.open(c)
+		p := r.dial()
+		if breaks {
+			p.Conn().Break(3, fault.Failures("write")[0])
+		} else {
+			p.stopsReading()
+		}
+		name := strings.Repeat("- ", 300) // few of them fit into a buffer
+		r.step("a client has sent %s, %d times", quoted(name+"\n"), flood)
+		p.Send([]byte(strings.Repeat(name+"\n", flood)))
+		r.quiet()
+		if breaks {
+			p.isClosed()
+		}
+		r.end(nil)
+		r.returns(nil)
+		p.isClosed()
+	}
 
 	c.Variation("Serve is running; a client has connected and gone; the listener is closed")
 	r, members = s.open(c, "anna")

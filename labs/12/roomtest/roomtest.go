@@ -123,8 +123,8 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Says, Leaves},
 			Rule: "A Write to a member that does not read waits. Meanwhile the others talk, come and go as " +
 				"ever. At least 16 lines are kept for such a member.",
-			Hint: "A channel of lines for each member, and a goroutine that writes what is in it. Never " +
-				"call Write with the lock of the room held.",
+			Hint: "A channel of lines for each member, and a goroutine that writes what is in it, without a " +
+				"deadline. Never call Write with the lock of the room held, nor where you call Accept.",
 		},
 		{
 			Name:   Dropped,

@@ -1,6 +1,8 @@
 package roomtest
 
 import (
+	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -162,6 +164,25 @@ func (r *room) quiet(clients ...*client) {
 	}
 }
 
+// line waits for a line, and returns it.
+func (p *client) line() string {
+	whole := func() (string, bool) {
+		line, _, ok := strings.Cut(string(p.Received()[p.heard:]), "\n")
+		return line, ok
+	}
+	p.r.await("what "+p.name+" is to get", func() bool {
+		_, ok := whole()
+		return ok || p.Over() != nil
+	})
+	line, ok := whole()
+	if !ok {
+		p.r.c.Fail("%s waits for a line, has got %s, and nothing happens", p.name, quoted(line))
+	}
+	p.heard += len(line + "\n")
+	p.r.step("%s got %s", p.name, quoted(line+"\n"))
+	return line
+}
+
 // left waits until a member is out: its connection is closed, and the others are told.
 func (p *client) left() {
 	r := p.r
@@ -197,14 +218,16 @@ func (r *room) await(what string, cond func() bool) bool {
 
 // patience returns a function that reports whether nothing has moved for as long as code may pause
 // that looks around from time to time. Only the time counts that the suite itself was awake.
-func patience() func(c *check.C) bool {
+func patience() func(c *check.C) bool { return patienceOf(200 * time.Millisecond) }
+
+func patienceOf(most time.Duration) func(c *check.C) bool {
 	var total time.Duration
 	last := time.Now()
 	return func(c *check.C) bool {
 		now := time.Now()
 		total += min(now.Sub(last), 25*time.Millisecond)
 		last = now
-		return total > 200*time.Millisecond && c.Resting() && c.Resting()
+		return total > most && c.Resting() && c.Resting()
 	}
 }
 
@@ -218,14 +241,13 @@ func (p *client) stopsReading() (reads func()) {
 	p.Conn().Before("Write", func() error {
 		clock := time.NewTicker(time.Millisecond)
 		defer clock.Stop()
-		var timed time.Time // since when there is a deadline
 		for {
 			d := p.Conn().Did()
-			if d.Timed && timed.IsZero() {
-				timed = time.Now()
-			}
-			if d.Closed == "Close" || d.Timed && time.Since(timed) > d.Patience {
+			if d.Closed == "Close" {
 				return nil // and the Write itself fails
+			}
+			if d.Timed && d.Deadline != "SetReadDeadline" { // it passes before p reads again, however late it is
+				return &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
 			}
 			select {
 			case <-again:

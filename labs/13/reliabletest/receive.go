@@ -51,6 +51,11 @@ func (s suite) delivers(c *check.C) {
 	s.play(c, message(two, 0, strings.Repeat("x", largest)).bytes(), message(two, 1, "y").bytes())
 
 	c.Variation("a new connection; deliver takes its time")
+	s.delivering(c, func() {})
+}
+
+// delivering does something while deliver, which was given a message, has not returned.
+func (s suite) delivering(c *check.C, meanwhile func()) {
 	w := connect(c, nil)
 	r := s.receive(w)
 	free := make(chan struct{})
@@ -69,6 +74,7 @@ func (s suite) delivers(c *check.C) {
 		c.Fail("your code acknowledged a message before deliver had returned: a message is acknowledged when it " +
 			"has been delivered")
 	}
+	meanwhile()
 	free <- struct{}{}
 	c.Await("the acknowledgement, now that deliver has returned", func() bool {
 		return r.call.Ended() || len(w.peer.Requests()) > 0
@@ -293,6 +299,16 @@ func (s suite) together(c *check.C) {
 		c.Variation("two new connections, and between them %s", v.says)
 		s.converse(c, v.there, v.back)
 	}
+
+	s.sendsApart(c)
+	c.Variation("two new connections; deliver takes its time, and Receive is called on the second one meanwhile")
+	c.Rule(
+		"Calls on different connections may run at the same time: each has its own runs and its own buffer.",
+		"Keep the buffer and the map in variables of the function, and nothing in the package.",
+	)
+	s.delivering(c, func() {
+		s.play(c, message(two, 0, "meanwhile").bytes(), message(two, 1, "on the second one").bytes())
+	})
 }
 
 // converse has Send and Receive of the student's talk to each other, in three calls of Send.

@@ -109,6 +109,44 @@ func (s suite) sends(c *check.C) {
 	s.runsDiffer(c, w)
 }
 
+// sendsApart makes a call of Send while another one waits, on another connection.
+func (s suite) sendsApart(c *check.C) {
+	c.Variation("two new connections; on the first one Send waits, and on the second one it is called meanwhile")
+	c.Rule(
+		"Calls on different connections may run at the same time: each has a run and messages of its own.",
+		"Keep the run, the datagram and the buffer in variables of the function, and nothing in the package.",
+	)
+	first := connect(c, func(i int, f frame) [][]byte {
+		if i == 0 {
+			return nil // it is acknowledged later
+		}
+		return acknowledged(i, f)
+	})
+	second := connect(c, acknowledged)
+	var lent [][]byte
+	for _, m := range hello {
+		lent = append(lent, []byte(m))
+	}
+	var err error
+	call := c.Start("Send on the first connection", func() { err = s.lab.Send(first.conn, lent, ages, 3) })
+	c.Await("the first message on the first connection", func() bool {
+		return call.Ended() || len(first.peer.Requests()) > 0 && c.Resting()
+	})
+	first.tell()
+	c.WantNil("Send on the second connection", s.send(second, hello, ages, 3))
+	second.wantMessages(hello, len(hello), 1)
+	first.wantMessages(hello, 1, 1)
+	ack := first.frames('M')[0].ack().bytes()
+	c.Say("the suite sent %s, on the first connection", first.words(ack))
+	first.peer.Send(ack)
+	call.Wait()
+	c.Await("what was sent to arrive", first.peer.Rested)
+	first.tell()
+	c.Step("Send on the first connection returned %s", check.Err(err))
+	first.wantMessages(hello, len(hello), 1)
+	c.WantNil("Send on the first connection", err)
+}
+
 // sendMany sends messages over a prompt connection: hundreds of round trips take long on a busy machine.
 func (s suite) sendMany(c *check.C, messages []string) {
 	conn, _ := c.Datagrams()
@@ -221,6 +259,15 @@ func (s suite) runsDiffer(c *check.C, w *wire) {
 				"for copies", run)
 		}
 	}
+	vary := 0 // bytes that are not the same in all runs
+	for shift := 0; shift < 64; shift += 8 {
+		if slices.ContainsFunc(runs, func(run uint64) bool { return (run^runs[0])>>shift&0xff != 0 }) {
+			vary++
+		}
+	}
+	if vary < 2 {
+		c.Fail("of the 8 bytes of the run only one changes from call to call: soon a run comes again")
+	}
 	for _, order := range []func(uint64) uint64{func(n uint64) uint64 { return n }, swapped} {
 		counts := true
 		for i := 1; i < len(runs); i++ {
@@ -258,6 +305,31 @@ func (s suite) lost(c *check.C) {
 		w.wantMessages(v.messages, len(v.messages), v.tries)
 		c.WantNil("Send", err)
 	}
+
+	c.Variation("a new connection; an acknowledgement comes when its try has just ended, and no other one comes")
+	c.Rule(
+		"An acknowledgement of an earlier try counts, too: it only came late.",
+		"Begin a try with its Write. Do not empty the queue before: what is in there may be what you wait for.",
+	)
+	var given atomic.Bool
+	w := connect(c, func(i int, f frame) [][]byte {
+		if f.number == 0 && (i == 0 || given.Load()) {
+			return nil
+		}
+		return acknowledged(i, f)
+	})
+	conn := w.peer.Conn()
+	conn.Before("Read", func() error { // the first one behind the Read that has ended the try
+		if !conn.Did().Passed.IsZero() && given.CompareAndSwap(false, true) {
+			f, _ := parse(w.peer.Requests()[0])
+			w.note("the first try is over; now the suite sent " + w.words(f.ack().bytes()))
+			w.peer.Send(f.ack().bytes())
+		}
+		return nil
+	})
+	err := s.send(w, hello, short, 4)
+	c.WantNil("Send", err)
+	w.wantMessages(hello, len(hello), 4)
 }
 
 func (s suite) silence(c *check.C) {
@@ -412,7 +484,7 @@ var failures = []error{
 }
 
 func (s suite) sendFails(c *check.C) {
-	for _, failure := range append(failures, net.ErrClosed) {
+	for _, failure := range append(failures, net.ErrClosed, os.ErrDeadlineExceeded) {
 		for at := 1; at <= 2; at++ {
 			c.Variation("a new connection; Write number %d fails: %v", at, failure)
 			w := connect(c, acknowledged)
@@ -430,6 +502,9 @@ func (s suite) sendFails(c *check.C) {
 			}
 			c.WantUntimed("Send", w.peer.Conn())
 			c.WantOpen("Send", w.peer.Conn())
+		}
+		if failure == os.ErrDeadlineExceeded {
+			continue // of a Read it is the end of the try
 		}
 		c.Variation("a new connection; every Read behind the first Write fails: %v", failure)
 		w := connect(c, acknowledged)

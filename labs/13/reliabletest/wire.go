@@ -77,12 +77,17 @@ func connect(c *check.C, script func(i int, f frame) [][]byte) *wire {
 			answers = script(i, f)
 			text += w.answer(answers)
 		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.log = append(w.log, text)
+		w.note(text)
 		return answers
 	})
 	return w
+}
+
+// note records what happens while the code under test runs.
+func (w *wire) note(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log = append(w.log, text)
 }
 
 // answer tells what is sent back.
