@@ -479,8 +479,8 @@ func (s suite) receive(c *check.C) {
 			fmt.Sprintf(`{"weight":1e400,"file_name":"a.txt","total_size":5,"md5":%q}`, sumOf("hello")), "hello",
 		},
 		{
-			"a file_name and an md5 with escapes, two for one character among them", "\U0001F600 ü.txt",
-			fmt.Sprintf(`{"file_name":"\ud83d\ude00 \u00fc.txt","total_size":5,"md5":"\u00%x%s"}`,
+			"a file_name and an md5 with escapes, two for one character among them", "\U0001F600 报.txt",
+			fmt.Sprintf(`{"file_name":"\ud83d\ude00 \u62a5.txt","total_size":5,"md5":"\u00%x%s"}`,
 				sumOf("hello")[0], sumOf("hello")[1:]), "hello",
 		},
 		{
