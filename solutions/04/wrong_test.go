@@ -131,6 +131,15 @@ var wrong = []check.Answer{
 		deafTo(func(n, size int, err error) bool { return err != nil && n > 0 && n < size }),
 		stickytest.Refuses,
 	),
+	diagnosing("compared character by character", diagnoseAsText, stickytest.SeesForeign),
+	diagnosing("foreign characters are counted", diagnoseForeignCharacters, stickytest.SeesForeign),
+	diagnosing("no more foreign bytes than lost ones", diagnoseForeignAsLost, stickytest.SeesForeign),
+	diagnosing("equal ones of the same number are whole", diagnosePairs, stickytest.SeesForeign),
+	diagnosing("an empty received message makes forget what glued", diagnoseForgets, stickytest.SeesBoth),
+	keeping("the same slices give the same report", sameSlices, stickytest.SeesAll),
+	provoking("white space counts as empty", provokeBlank, stickytest.Sticks),
+	keeping("an error is remembered", rememberedError, stickytest.Refuses),
+	keeping("all results lie in one array", resultsInOneArray, stickytest.Sticks),
 }
 
 // span is a range of bytes of a stream.
@@ -1000,4 +1009,143 @@ func provokeTrims(
 ) ([]byte, error) {
 	got, err := sticky.Provoke(client, server, queued, first, second)
 	return bytes.TrimSpace(got), err
+}
+
+// diagnoseAsText turns what is not UTF-8 into the same character.
+func diagnoseAsText(sent, received [][]byte) stickytest.Report {
+	text := func(messages [][]byte) (all [][]byte) {
+		for _, m := range messages {
+			m = bytes.Clone(m)
+			for i, b := range m {
+				if b >= 0xfe { // never a byte of UTF-8
+					m[i] = 0xff
+				}
+			}
+			all = append(all, m)
+		}
+		return all
+	}
+	return diagnoseReference(text(sent), text(received))
+}
+
+func diagnoseForeignCharacters(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	in := bytes.Join(received, nil)
+	report.Foreign = utf8.RuneCount(in[len(in)-report.Foreign:])
+	return report
+}
+
+func diagnoseForeignAsLost(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	if report.Lost > 0 {
+		report.Foreign = min(report.Foreign, report.Lost)
+	}
+	return report
+}
+
+// diagnosePairs trusts what looks alike, when there are as many received messages as sent ones.
+func diagnosePairs(sent, received [][]byte) stickytest.Report {
+	report := diagnoseReference(sent, received)
+	for i, m := range sent {
+		if len(sent) == len(received) && len(m) > 0 && bytes.Equal(m, received[i]) &&
+			report.Fates[i] == stickytest.Missing {
+			report.Fates[i] = stickytest.Whole
+		}
+	}
+	return report
+}
+
+func diagnoseForgets(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (glued, cut bool) {
+		for i, p := range pieces {
+			if p.from == p.to && m.from < p.from && p.from < m.to {
+				glued, _ := judge(m, arrived, pieces[i+1:])
+				return glued, true
+			}
+		}
+		return judge(m, arrived, pieces)
+	})
+}
+
+func sameSlices() stickytest.Lab {
+	type call struct{ sent, received *[]byte }
+	var mu sync.Mutex
+	known := map[call]stickytest.Report{}
+	return stickytest.Lab{
+		Diagnose: func(sent, received [][]byte) stickytest.Report {
+			report := diagnoseReference(sent, received)
+			if len(sent) == 0 || len(received) == 0 {
+				return report
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			key := call{&sent[0], &received[0]}
+			if before, ok := known[key]; ok && len(before.Fates) == len(sent) {
+				before.Fates = slices.Clone(before.Fates)
+				return before
+			}
+			known[key] = stickytest.Report{
+				Fates:   slices.Clone(report.Fates),
+				Lost:    report.Lost,
+				Foreign: report.Foreign,
+			}
+			return report
+		},
+		Provoke: sticky.Provoke,
+	}
+}
+
+func provokeBlank(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	if len(bytes.TrimSpace(first)) == 0 || len(bytes.TrimSpace(second)) == 0 {
+		return nil, errors.New("nothing in it")
+	}
+	return sticky.Provoke(client, server, queued, first, second)
+}
+
+func rememberedError() stickytest.Lab {
+	var mu sync.Mutex
+	var broken error
+	return stickytest.Lab{
+		Diagnose: diagnoseReference,
+		Provoke: func(
+			client, server net.Conn,
+			queued func(n int) error,
+			first, second []byte,
+		) ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if broken != nil {
+				return nil, broken
+			}
+			return sticky.Provoke(client, server, func(n int) error {
+				broken = queued(n)
+				return broken
+			}, first, second)
+		},
+	}
+}
+
+// resultsInOneArray has the next result in the room behind each one.
+func resultsInOneArray() stickytest.Lab {
+	var mu sync.Mutex
+	room := make([]byte, 0, 1<<20)
+	return stickytest.Lab{
+		Diagnose: diagnoseReference,
+		Provoke: func(
+			client, server net.Conn,
+			queued func(n int) error,
+			first, second []byte,
+		) ([]byte, error) {
+			got, err := sticky.Provoke(client, server, queued, first, second)
+			mu.Lock()
+			defer mu.Unlock()
+			from := len(room)
+			room = append(room, got...)
+			return room[from:], err
+		},
+	}
 }

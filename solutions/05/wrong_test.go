@@ -2,6 +2,7 @@ package framing_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -88,7 +89,12 @@ var wrong = []check.Answer{
 	reading("a reset in the payload told in other words", readOwnWordsInside, framingtest.EndInside),
 	reading("a limit besides limit", readOwnLimit, framingtest.EndInside, framingtest.Conversation),
 	reading("a buffer of 1 MiB for every message", readIntoArray, framingtest.EndInside),
-	reading("bytes that come with the end are lost", readErrorFirst, framingtest.Conversation),
+	reading(
+		"bytes that come with the end are lost",
+		readErrorFirst,
+		framingtest.EndInside,
+		framingtest.Conversation,
+	),
 	reading("0 bytes taken for the end", readZeroIsEnd, framingtest.Conversation),
 	reading(
 		"an error that says yes to everything",
@@ -150,7 +156,12 @@ var wrong = []check.Answer{
 	reading("the limit as an unsigned number of 32 bits", readLimitUnsigned, framingtest.Refused),
 	reading("the limit as a floating number", readLimitFloat, framingtest.Refused),
 	reading("4 MiB for a short message", readRoomy, framingtest.Refused),
-	keeping("nothing is read after a length was refused", nothingAfterRefusal, framingtest.Refused),
+	keeping(
+		"nothing is read after a length was refused",
+		nothingAfterRefusal,
+		framingtest.Refused,
+		framingtest.Conversation,
+	),
 	keeping("equal payloads share a slice", sharedPayloads, framingtest.Conversation),
 	keeping("at most a thousand messages", atMostThousand, framingtest.Conversation),
 	keeping("ten readers at a time", tenAtATime, framingtest.Conversation),
@@ -177,7 +188,13 @@ var wrong = []check.Answer{
 		framingtest.EndBetween,
 		framingtest.Refused,
 		framingtest.BadWrite,
+		framingtest.Conversation,
 	),
+	reading("pieces of which only the first is missed", readInPieces, framingtest.EndInside),
+	reading("bytes of a header that come with the end are lost", readEndFirst, framingtest.EndInside),
+	reading("a buffered reader for long payloads", readLongBuffered, framingtest.Conversation),
+	reading("one more Read of the payload after a timeout", readTwice, framingtest.EndInside),
+	keeping("a map of writers", writersKnown, framingtest.Conversation),
 	writing("the payload is given up after 300 ms", writeImpatiently, framingtest.Conversation),
 	writing("the payload turned round while it is written", writeTurning, framingtest.Write),
 	writing("all sent again after a short Write", writeFromTheStart, framingtest.BadWrite),
@@ -1234,5 +1251,77 @@ func writeFromTheStart(w io.Writer, payload []byte) error {
 		if n, err := w.Write(whole); n == len(whole) || err != nil {
 			return err
 		}
+	}
+}
+
+// readInPieces takes io.EOF between two pieces of a payload for the end of the stream.
+func readInPieces(r io.Reader, limit int) ([]byte, error) {
+	var n int32
+	if err := binary.Read(r, binary.LittleEndian, &n); err != nil {
+		return nil, err
+	}
+	if n < 0 || int(n) > limit {
+		return nil, errors.New("a length that is not allowed")
+	}
+	var payload []byte
+	for left := int(n); left > 0; {
+		piece := make([]byte, min(left, 1000))
+		if _, err := io.ReadFull(r, piece); err != nil {
+			if err == io.EOF && len(payload) == 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		payload = append(payload, piece...)
+		left -= len(piece)
+	}
+	return payload, nil
+}
+
+// readEndFirst looks at io.EOF before it has counted what came with it, unless that was all.
+func readEndFirst(r io.Reader, limit int) ([]byte, error) {
+	return framing.ReadMessage(endFirst{r}, limit)
+}
+
+type endFirst struct{ io.Reader }
+
+func (e endFirst) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if err == io.EOF && n < len(p) {
+		n = 0
+	}
+	return n, err
+}
+
+func readLongBuffered(r io.Reader, limit int) ([]byte, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	if binary.LittleEndian.Uint32(head[:]) > 65536 {
+		r = bufio.NewReader(r)
+	}
+	return framing.ReadMessage(io.MultiReader(bytes.NewReader(head[:]), r), limit)
+}
+
+// readTwice is patient with a timeout, once, when the payload has begun.
+func readTwice(r io.Reader, limit int) ([]byte, error) {
+	read, again := 0, false
+	return readThrough(func(n int, err error) (int, error) {
+		if read += n; read > 4 && !again && errors.Is(err, os.ErrDeadlineExceeded) {
+			again, err = true, nil
+		}
+		return n, err
+	})(r, limit)
+}
+
+func writersKnown() framingtest.Lab {
+	var known sync.Map
+	return framingtest.Lab{
+		WriteMessage: func(w io.Writer, payload []byte) error {
+			known.Store(w, true)
+			return framing.WriteMessage(w, payload)
+		},
+		ReadMessage: framing.ReadMessage,
 	}
 }

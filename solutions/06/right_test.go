@@ -78,7 +78,11 @@ func sendInLoops(w io.Writer, name string, size int64, sum string, payload io.Re
 		return err
 	}
 	quoted := strings.TrimSuffix(strings.TrimPrefix(string(text), "{\n  \"name\": "), "\n}")
-	text = fmt.Appendf(nil, "{\"file_name\": %s, \"total_size\": %d, \"md5\": \"%s\"}", quoted, size, sum)
+	md5Quoted, err := json.Marshal(sum)
+	if err != nil {
+		return err
+	}
+	text = fmt.Appendf(nil, "{\"file_name\": %s, \"total_size\": %d, \"md5\": %s}", quoted, size, md5Quoted)
 	if len(text) > 65536 {
 		return errors.New("too long")
 	}

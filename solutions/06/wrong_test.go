@@ -16,8 +16,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -223,6 +227,34 @@ var wrong = []check.Answer{
 	receiving("a folder of that name removed", receiveRemovesFolder, transfertest.Names),
 	receiving("a name that ends with .. refused after the payload", receiveUpLate, transfertest.Names),
 	receiving("the file read back whole for its sum", storing(copyReadBack), transfertest.Long),
+	describing("the error of one Seek of two ignored", describeHalfLooked, transfertest.Describe),
+	describing("an unexpected end of the payload taken for its end", describeUnexpected, transfertest.Describe),
+	sending("the sum not quoted", sendSumUnquoted, transfertest.Send),
+	sending("no name at all refused", sendNamed, transfertest.Send),
+	sending("a size of 0 taken for all there is", sendAllForNone, transfertest.Send),
+	sending("a size of -1 let pass", sendMinusOne, transfertest.BadSend),
+	receiving("all keys decoded", looking(decodesAll), transfertest.Receive),
+	receiving("escapes undone as in Go", looking(unquotesName), transfertest.Receive),
+	receiving("total_size searched in the text", receiveSearched, transfertest.Receive),
+	receiving("a file of the same size taken for the same", receiveSameSize, transfertest.Receive),
+	receiving("a path that is not the shortest refused", receiveCleanOnly, transfertest.Receive),
+	receiving("40 Reads of nothing are enough", receiveImpatient, transfertest.Pieces),
+	receiving(
+		"zeros behind the object cut off",
+		changing(func(text []byte) []byte { return bytes.TrimRight(text, "\x00") }),
+		transfertest.Refused,
+	),
+	receiving("white space of Unicode cut off", changing(bytes.TrimSpace), transfertest.Refused),
+	receiving("fields of the header before kept", receiveKeepsFields(), transfertest.Refused, transfertest.Verified),
+	receiving(
+		"0x cut off an md5",
+		changing(func(text []byte) []byte { return bytes.ReplaceAll(text, []byte(`"0x`), []byte(`"`)) }),
+		transfertest.Verified,
+	),
+	receiving("wide digits taken for hexadecimal ones", looking(refusesWide), transfertest.Verified),
+	receiving("a temporary name that is longer than the name", receiveLonger, transfertest.Names),
+	receiving("a folder of the name left when the payload is cut", receiveBelow, transfertest.Names),
+	receiving("2 MiB in front of the disk", storing(copyBuffered), transfertest.Long),
 }
 
 type header struct {
@@ -1592,4 +1624,230 @@ func receiveUpLate(r io.Reader, dir string) (string, bool, error) {
 		return "", false, errors.New("a bad name")
 	}
 	return name, verified, err
+}
+
+// describeHalfLooked seeks twice, and looks at one error of the two.
+func describeHalfLooked(payload io.ReadSeeker) (int64, string, error) {
+	size, _ := payload.Seek(0, io.SeekEnd)
+	if _, err := payload.Seek(0, io.SeekStart); err != nil {
+		return 0, "", err
+	}
+	_, sum, err := transfer.Describe(payload)
+	return size, sum, err
+}
+
+func describeUnexpected(payload io.ReadSeeker) (int64, string, error) {
+	hash := md5.New()
+	size, err := io.Copy(hash, payload)
+	if err != nil && err != io.ErrUnexpectedEOF {
+		return 0, "", err
+	}
+	_, err = payload.Seek(0, io.SeekStart)
+	return size, hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// sendSumUnquoted quotes the name alone.
+func sendSumUnquoted(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		return err
+	}
+	text := fmt.Appendf(nil, `{"file_name":%s,"total_size":%d,"md5":"%s"}`, quoted, size, sum)
+	if size < 0 || len(text) > 65536 {
+		return errors.New("bad header")
+	}
+	return sendAs(w, little(len(text)), text, size, payload)
+}
+
+func sendNamed(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if name == "" {
+		return errors.New("no name")
+	}
+	return transfer.Send(w, name, size, sum, payload)
+}
+
+func sendAllForNone(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	err := transfer.Send(w, name, size, sum, payload)
+	if err == nil && size == 0 {
+		_, err = io.Copy(w, payload)
+	}
+	return err
+}
+
+// sendMinusOne takes -1 for "not known", as other functions do.
+func sendMinusOne(w io.Writer, name string, size int64, sum string, payload io.Reader) error {
+	if size != -1 {
+		return transfer.Send(w, name, size, sum, payload)
+	}
+	text, err := json.Marshal(header{name, size, sum})
+	if err != nil {
+		return err
+	}
+	return sendAs(w, little(len(text)), text, 0, payload)
+}
+
+// looking refuses a header that look does not like.
+func looking(look func(text []byte) error) receiveFunc {
+	return func(r io.Reader, dir string) (string, bool, error) {
+		text, err := readText(r)
+		if err == nil {
+			err = look(text)
+		}
+		if err != nil {
+			return "", false, err
+		}
+		return transfer.Receive(
+			io.MultiReader(bytes.NewReader(little(len(text))), bytes.NewReader(text), r),
+			dir,
+		)
+	}
+}
+
+func decodesAll(text []byte) error {
+	var all map[string]any
+	return json.Unmarshal(text, &all)
+}
+
+func unquotesName(text []byte) error {
+	var h struct {
+		Name json.RawMessage `json:"file_name"`
+	}
+	if json.Unmarshal(text, &h) != nil || len(h.Name) == 0 || h.Name[0] != '"' {
+		return errors.New("no file_name")
+	}
+	_, err := strconv.Unquote(string(h.Name))
+	return err
+}
+
+// refusesWide compares what has 32 digits of any kind.
+func refusesWide(text []byte) error {
+	h, err := parse(text)
+	if err != nil {
+		return err
+	}
+	for _, r := range h.MD5 {
+		if !unicode.Is(unicode.Hex_Digit, r) {
+			return nil
+		}
+	}
+	if _, err := hex.DecodeString(h.MD5); err != nil && utf8.RuneCountInString(h.MD5) == 32 {
+		return errors.New("the md5 is wrong")
+	}
+	return nil
+}
+
+// receiveSearched finds the number behind the first total_size, wherever that is.
+func receiveSearched(r io.Reader, dir string) (string, bool, error) {
+	text, err := readText(r)
+	if err != nil {
+		return "", false, err
+	}
+	h, err := parse(text)
+	if err != nil {
+		return "", false, err
+	}
+	if found := regexp.MustCompile(`"total_size"\s*:\s*([0-9]+)`).FindSubmatch(text); found != nil {
+		h.TotalSize, _ = strconv.ParseInt(string(found[1]), 10, 64)
+	}
+	return again(h, r, dir)
+}
+
+func receiveSameSize(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	info, err := os.Stat(filepath.Join(dir, h.FileName))
+	if err != nil || !info.Mode().IsRegular() || info.Size() != h.TotalSize {
+		return again(h, r, dir)
+	}
+	verified, err := copyTo(io.Discard, r, h)
+	return h.FileName, verified, err
+}
+
+func receiveCleanOnly(r io.Reader, dir string) (string, bool, error) {
+	if filepath.Clean(dir) != dir {
+		return "", false, errors.New("this is no path of a folder")
+	}
+	return transfer.Receive(r, dir)
+}
+
+func receiveImpatient(r io.Reader, dir string) (string, bool, error) {
+	nothing := 0
+	return transfer.Receive(seen{r, func(n int, err error) (int, error) {
+		if n > 0 {
+			nothing = 0
+		} else if nothing++; nothing == 40 && err == nil {
+			err = io.ErrNoProgress
+		}
+		return n, err
+	}}, dir)
+}
+
+// receiveKeepsFields decodes every header into the same variable.
+func receiveKeepsFields() receiveFunc {
+	var mu sync.Mutex
+	h := header{TotalSize: -1}
+	return func(r io.Reader, dir string) (string, bool, error) {
+		text, err := readText(r)
+		if err != nil {
+			return "", false, err
+		}
+		mu.Lock()
+		err = json.Unmarshal(text, &h)
+		mine := h
+		mu.Unlock()
+		if err != nil {
+			return "", false, err
+		}
+		return again(mine, r, dir)
+	}
+}
+
+func receiveLonger(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	file, err := os.CreateTemp(dir, h.FileName+".*")
+	if err != nil {
+		return "", false, err
+	}
+	defer os.Remove(file.Name())
+	name, verified, err := into(file, r, h)
+	if err == nil {
+		err = os.Rename(file.Name(), filepath.Join(dir, name))
+	}
+	return name, verified, err
+}
+
+// receiveBelow makes the folders of a name, and removes the file alone.
+func receiveBelow(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", false, err
+	}
+	defer folder.Close()
+	if below := filepath.Dir(h.FileName); filepath.IsLocal(h.FileName) && !strings.Contains(below, "..") {
+		if err := folder.MkdirAll(below, 0o755); err != nil {
+			return "", false, err
+		}
+	}
+	return again(h, r, dir)
+}
+
+func copyBuffered(file *os.File, r io.Reader, h header) (bool, error) {
+	buffered := bufio.NewWriterSize(file, 2<<20)
+	verified, err := copyTo(buffered, r, h)
+	if err == nil {
+		err = buffered.Flush()
+	}
+	return verified, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	oldrand "math/rand"
 	mathrand "math/rand/v2"
 	"net"
 	"os"
@@ -102,6 +103,20 @@ var wrong = []check.Answer{
 	answer("four random bytes and their complement as an id", identified(complement), datagramtest.Forged),
 	answer("equal requests asked only once", remembering(), datagramtest.Forged),
 	answer("the last try never refused", lastNotRefused, datagramtest.Broken),
+	answer("half of the id kept for the next call", identified(sliding()), datagramtest.Forged),
+	answer("one byte of the id made anew in each call", identified(patched()), datagramtest.Forged),
+	answer("the last byte of the id a checksum", identified(checksummed), datagramtest.Forged),
+	answer("bytes from a generator with a fixed seed", identified(seededBytes()), datagramtest.Forged),
+	answer("short datagrams put together", listening(readAtLeast), datagramtest.Forged),
+	answer("a thousand other datagrams are enough", atMostThousand, datagramtest.Flood),
+	answer("tries times wait as the end of the call", multiplied, datagramtest.Lost),
+	answer("tries in a byte", triesInByte, datagramtest.Silence),
+	answer("a limit of 16 bits", limit16, datagramtest.Limit),
+	answer("room for 65000 bytes", listening(read65000), datagramtest.Limit),
+	answer("64 buffers in turn", buffersInTurn(), datagramtest.Conversation),
+	answer("the room behind the request read into", readsBehind, datagramtest.Answer),
+	answer("a timer left behind when nobody answers", timerLeftSilent, datagramtest.Silence).
+		MayPassElsewhere("what its variables hold on to cannot be seen there"),
 }
 
 type readFunc = func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error)
@@ -728,13 +743,18 @@ func seeded() func() []byte {
 	return func() []byte {
 		seedMu.Lock()
 		defer seedMu.Unlock()
+		if seedCalls%fresh == 0 {
+			seedGen = mathrand.NewPCG(1, 2)
+		}
+		seedCalls++
 		return binary.LittleEndian.AppendUint64(nil, seedGen.Uint64())
 	}
 }
 
 var (
-	seedMu  sync.Mutex
-	seedGen = mathrand.NewPCG(1, 2)
+	seedMu    sync.Mutex
+	seedGen   *mathrand.PCG
+	seedCalls int
 )
 
 func startSeeded() {
@@ -881,4 +901,187 @@ func lastNotRefused(conn net.Conn, request []byte, limit, tries int, wait time.D
 		}
 		return answer, err
 	})(conn, request, limit, tries, wait)
+}
+
+// sliding makes half an id in each call, and has the other half of the call before.
+func sliding() func() []byte {
+	var mu sync.Mutex
+	last := make([]byte, 8)
+	rand.Read(last)
+	return func() []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		copy(last, last[4:])
+		rand.Read(last[4:])
+		return bytes.Clone(last)
+	}
+}
+
+// patched makes one byte anew in each call.
+func patched() func() []byte {
+	var mu sync.Mutex
+	last, calls := make([]byte, 8), 0
+	rand.Read(last)
+	return func() []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		calls++
+		last[calls%8] += 1 + byte(mathrand.IntN(255)) // it is never the same id
+		return bytes.Clone(last)
+	}
+}
+
+func checksummed() []byte {
+	id := make([]byte, 8)
+	rand.Read(id[:7])
+	for _, b := range id[:7] {
+		id[7] += b
+	}
+	return id
+}
+
+// fresh is how many ids a seeded generator makes in a process that is new, which cases here share: more than
+// one case needs, and no more than the suite knows.
+const fresh = 80
+
+// seededBytes is what seeded is, byte by byte and with the older package.
+func seededBytes() func() []byte {
+	var mu sync.Mutex
+	var generator *oldrand.Rand
+	calls := 0
+	return func() []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		if calls%fresh == 0 {
+			generator = oldrand.New(oldrand.NewSource(42))
+		}
+		calls++
+		id := make([]byte, 8)
+		for i := range id {
+			id[i] = byte(generator.Intn(256))
+		}
+		return id
+	}
+}
+
+// readAtLeast reads as if a datagram were a part of a stream.
+func readAtLeast(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	for buf := make([]byte, 65507); ; {
+		n, err := io.ReadAtLeast(conn, buf, 8)
+		if err != nil {
+			return nil, err
+		}
+		answer, ours := bytes.CutPrefix(buf[:n], id)
+		if ours && len(answer) > limit {
+			return nil, errTooLong
+		}
+		if ours {
+			return bytes.Clone(answer), nil
+		}
+	}
+}
+
+var errFlooded = errors.New("too many other datagrams")
+
+func atMostThousand(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	others := 0
+	read := func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		conn.SetReadDeadline(time.Now().Add(wait))
+		for buf := make([]byte, 65507); ; {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return nil, err
+			}
+			answer, ours := bytes.CutPrefix(buf[:n], id)
+			if ours && len(answer) > limit {
+				return nil, errTooLong
+			}
+			if ours {
+				return bytes.Clone(answer), nil
+			}
+			if others++; others > 1000 && wait > time.Second {
+				return nil, errFlooded
+			}
+		}
+	}
+	return listening(read)(conn, request, limit, tries, wait)
+}
+
+// multiplied lets no try last longer than the whole call may.
+func multiplied(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	end := time.Now().Add(time.Duration(tries) * wait)
+	read := func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		deadline := time.Now().Add(wait)
+		if end.Before(deadline) && time.Until(end) < 0 {
+			deadline = end
+		}
+		conn.SetReadDeadline(deadline)
+		return readOn(conn, id, limit)
+	}
+	return listening(read)(conn, request, limit, tries, wait)
+}
+
+func triesInByte(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	if tries < 1<<30 {
+		tries = int(uint8(tries))
+	}
+	return datagram.Exchange(conn, request, limit, tries, wait)
+}
+
+func limit16(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return datagram.Exchange(conn, request, int(uint16(limit)), tries, wait)
+}
+
+func read65000(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	for buf := make([]byte, 65000); ; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		answer, ours := bytes.CutPrefix(buf[:n], id)
+		if ours && len(answer) > limit {
+			return nil, errTooLong
+		}
+		if ours {
+			return bytes.Clone(answer), nil
+		}
+	}
+}
+
+func buffersInTurn() exchangeFunc {
+	var mu sync.Mutex
+	var buffers [64][]byte
+	for i := range buffers {
+		buffers[i] = make([]byte, 0, 70_000)
+	}
+	turn := 0
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+		mu.Lock()
+		defer mu.Unlock()
+		turn++
+		buffers[turn%64] = append(buffers[turn%64][:0], answer...)
+		return buffers[turn%64], err
+	}
+}
+
+// readsBehind takes the room behind the request for its own.
+func readsBehind(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+	if room := request[len(request):cap(request)]; len(room) >= 65507 {
+		copy(room, answer)
+	}
+	return answer, err
+}
+
+// timerLeftSilent stops its timer when there is an answer.
+func timerLeftSilent(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	timer := time.AfterFunc(time.Hour, func() { conn.Close() })
+	answer, err := datagram.Exchange(conn, request, limit, tries, wait)
+	if err == nil {
+		timer.Stop()
+	}
+	return answer, err
 }

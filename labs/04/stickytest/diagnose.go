@@ -235,6 +235,11 @@ func (s suite) both(c *check.C) {
 		},
 		{[]string{"aa", "aa"}, []string{"aaa", "a"}, Report{[]string{Glued, GluedAndCut}, 0, 0}},
 		{
+			[]string{"hello", "world"},
+			[]string{"hellowo", "", "rld"},
+			Report{[]string{Glued, GluedAndCut}, 0, 0},
+		},
+		{
 			[]string{"one", "two", "three"},
 			[]string{"on", "etwoth", "r", "ee"},
 			Report{[]string{GluedAndCut, Glued, GluedAndCut}, 0, 0},
@@ -295,6 +300,14 @@ func (s suite) foreign(c *check.C) {
 		},
 		{[]string{"hello"}, []string{"he", "lXX"}, Report{[]string{GluedAndCut}, 2, 2}},
 		{[]string{"hello"}, []string{"hel", "XX"}, Report{[]string{Cut}, 2, 2}},
+		{
+			[]string{"one", "two", "three"},
+			[]string{"one", "TWO", "three"},
+			Report{[]string{Whole, Missing, Missing}, 8, 8},
+		},
+		{[]string{"abc"}, []string{"abXYZ"}, Report{[]string{GluedAndCut}, 1, 3}},
+		{[]string{"hi"}, []string{"hi", "你"}, Report{[]string{Whole}, 0, 3}},
+		{[]string{"a\xffb"}, []string{"a\xfeb"}, Report{[]string{GluedAndCut}, 2, 2}}, // neither is UTF-8
 		{nil, []string{"hi"}, Report{nil, 0, 2}},
 		{[]string{""}, []string{"", "hi"}, Report{[]string{Missing}, 0, 2}},
 	})
@@ -353,6 +366,17 @@ func (s suite) all(c *check.C) {
 	clear(mine.Fates)
 	keeps()
 	compare(last, last)
+
+	reused := messages([]string{"one", "two"})
+	received := messages([]string{"one"})
+	s.diagnose(c, reused, received, Report{[]string{Whole, Missing}, 3, 0})
+	copy(received[0], "onX")
+	c.Variation("the same slices once more, with other bytes in them: %s", quoted(received))
+	c.Rule(
+		"A report is about the bytes of this call.",
+		"Compare anew in each call; keep nothing between calls.",
+	)
+	s.report(c, reused, received, Report{[]string{GluedAndCut, Missing}, 4, 1})
 }
 
 // random returns that many messages of fewer than most bytes.

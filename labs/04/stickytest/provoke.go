@@ -25,6 +25,8 @@ func pairsToStick() [][2][]byte {
 		{bytes.Repeat([]byte{0}, 1500), []byte("!")},
 		{[]byte("\x00 \r\n\xff"), []byte("\xfe\n \x00")}, // is neither text nor to be trimmed
 		{[]byte(" one line\r\n"), []byte("\tand one more\r\n")},
+		{[]byte(" "), []byte("\r\n")},
+		{[]byte{0}, []byte{0}},
 		{pattern(1), pattern(atMost - 1)},
 		{pattern(atMost - 1), pattern(1)},
 	}
@@ -80,28 +82,37 @@ func (s suite) sticksSlow(c *check.C) {
 	s.stick(c, n, []byte("hello"), []byte("world"))
 }
 
+// appended is what the caller appends to what Provoke has returned.
+const appended = "!"
+
 // sticksOn makes all pairs stick on one connection, the first of them twice.
 func (s suite) sticksOn(c *check.C, d delivery) {
 	n := newNetwork(c, d)
 	pairs := pairsToStick()
-	var got [][]byte
+	var results, got [][]byte
 	for i := 0; i < len(pairs); i++ {
 		c.Variation("%s; call %d of Provoke on this connection", d.name, i+1)
-		got = append(got, s.stick(c, n, pairs[i][0], pairs[i][1]))
+		results = append(results, s.stick(c, n, pairs[i][0], pairs[i][1]))
+		got = append(got, append(results[i], appended...))
 		if n.calls["queued"] == 0 { // what it does instead takes long, and is not enough on a slow network
 			pairs = [][2][]byte{pairs[0], pairs[len(pairs)-1]}
 		}
 	}
 	for i, pair := range pairs {
 		c.WantBytes(
-			fmt.Sprintf("what call %d of Provoke has returned, looked at after the last call", i+1),
+			fmt.Sprintf(
+				"what call %d of Provoke has returned, with a %q that its caller has appended, looked at after "+
+					"the last call",
+				i+1,
+				appended,
+			),
 			got[i],
-			bytes.Join(pair[:], nil),
+			append(bytes.Join(pair[:], nil), appended...),
 		)
 	}
 	c.Variation("%s; the messages of the first call once more, after the suite has overwritten what "+
 		"that call returned", d.name)
-	clear(got[0])
+	clear(results[0])
 	s.stick(c, n, pairs[0][0], pairs[0][1])
 }
 
@@ -267,6 +278,12 @@ func (s suite) refuses(c *check.C) {
 			c.Fail("after the error Provoke has called %s", n.tooLate)
 		}
 	}
+	c.Variation("a new connection, on which nothing fails")
+	c.Rule(
+		"A call that failed changes nothing for the next one.",
+		"Keep nothing between calls. Behind mu.Lock() write defer mu.Unlock().",
+	)
+	s.stick(c, newNetwork(c, promptly), []byte("hello"), []byte("world"))
 }
 
 // failingWith are all errors that somebody could take for something else.

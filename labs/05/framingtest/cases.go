@@ -128,6 +128,22 @@ func (s suite) longPayloads(c *check.C) {
 			c.WantBytes("payload", got, payload)
 		}
 	}
+	c.Variation("a reader that returns at most 1000 bytes each time; behind a message of 70000 bytes is one of 3")
+	c.Rule(
+		"What lies behind the message belongs to the next call, however long the message is.",
+		"Ask for no more than what the message still lacks: a bufio.Reader made inside ReadMessage takes "+
+			"bytes that the next call will miss.",
+	)
+	long := vast[:70_000]
+	rest := &script{}
+	for piece := range slices.Chunk(append(frame(long), frame([]byte("hi!"))...), 1000) {
+		rest.reads = append(rest.reads, result{string(piece), nil})
+	}
+	rest.reads = append(rest.reads, result{"", io.EOF})
+	got, err := s.readMessage(c, rest, roomy)
+	c.WantNil("ReadMessage", err)
+	c.WantBytes("payload", got, long)
+	s.wantMessage(c, rest, []byte("hi!"))
 }
 
 // manyMessages come one behind the other, with every byte at their ends.
@@ -179,6 +195,13 @@ type script struct {
 type result struct {
 	data string
 	err  error
+}
+
+// unkeyed cannot be compared.
+type unkeyed struct {
+	io.Reader
+	io.Writer
+	_ []byte
 }
 
 var errLater = errors.New("the connection broke before")
@@ -253,6 +276,15 @@ func (s suite) oddReads(c *check.C) {
 		)
 		s.wantMessage(c, &script{reads: v.reads}, []byte(v.payload))
 	}
+	c.Variation("a reader and a writer that cannot be keys of a map")
+	c.Rule(
+		"r and w may be anything that has Read or Write.",
+		"Keep nothing between calls: then no map needs r or w for a key.",
+	)
+	s.wantMessage(c, unkeyed{Reader: bytes.NewReader(frame([]byte("hi!")))}, []byte("hi!"))
+	w := c.Writer(&fault.Writer{})
+	c.WantNil("WriteMessage", s.writeMessage(c, unkeyed{Writer: w}, []byte("hi!")))
+	c.WantBytes("written", w.Taken(), frame([]byte("hi!")))
 }
 
 // breaks are errors of a connection that somebody could take for something else.
@@ -370,11 +402,7 @@ func (s suite) endInside(c *check.C) {
 			peer.CloseWrite()
 			c.Step("the suite closed its side")
 			_, err := s.readMessage(c, conn, roomy)
-			c.WantError("inside a message", err, io.ErrUnexpectedEOF)
-			if check.Is(err, io.EOF) {
-				c.Fail("inside a message: the error is io.ErrUnexpectedEOF, and io.EOF too; it " +
-					"cannot be both")
-			}
+			s.wantCut(c, err)
 			wantUntouched(c, "ReadMessage", peer.Conn())
 		}
 		c.Variation("a new connection, reset after %d of %d bytes", at, len(message))
@@ -402,6 +430,28 @@ func (s suite) endInside(c *check.C) {
 	c.WantError("inside a message, whose length is below limit", err, io.ErrUnexpectedEOF)
 	for _, came := range []string{"\x03", "\x03\x00\x00\x00", "\x03\x00\x00\x00h"} {
 		s.broken(c, came)
+		c.Variation("a reader that returns %s together with io.EOF", check.Bytes([]byte(came)))
+		_, err := s.readMessage(c, &script{reads: []result{{came, io.EOF}}}, roomy)
+		s.wantCut(c, err)
+	}
+	for _, came := range []int{1_000_000, 1 << 20} { // where the pieces of somebody's loop end
+		c.Variation("a reader that ends after %d of %d bytes of the payload", came, 2<<20)
+		r := io.MultiReader(bytes.NewReader(header(2<<20)), bytes.NewReader(vast[:came]))
+		_, err := s.readMessage(c, r, 4<<20)
+		s.wantCut(c, err)
+	}
+	c.Variation("a reader of which one Read fails inside the payload; then it has the rest")
+	brokenIsNoEnd(c)
+	r := &script{reads: []result{{"\x03\x00\x00\x00h", nil}, {"", os.ErrDeadlineExceeded}, {"i!", nil}}}
+	_, err = s.readMessage(c, r, roomy)
+	c.WantError("ReadMessage", err, os.ErrDeadlineExceeded)
+}
+
+// wantCut ends the case unless err says that a message was cut.
+func (s suite) wantCut(c *check.C, err error) {
+	c.WantError("inside a message", err, io.ErrUnexpectedEOF)
+	if check.Is(err, io.EOF) {
+		c.Fail("inside a message: the error is io.ErrUnexpectedEOF, and io.EOF too; it cannot be both")
 	}
 }
 

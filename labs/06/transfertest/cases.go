@@ -47,7 +47,7 @@ func (s suite) describe(c *check.C) {
 		{"of 98000 bytes, at most 1000 in each Read", &source{data: long, most: 1000, endsLate: true}},
 		{"of 98000 bytes, the last of which come together with io.EOF", &source{data: long}},
 		{
-			"of 98000 bytes; every second Read returns 0 bytes and no error",
+			"of 98000 bytes; before each Read that returns some, 50 return 0 bytes and no error",
 			&source{data: long, hesitates: true, endsLate: true},
 		},
 	} {
@@ -65,14 +65,23 @@ func (s suite) describe(c *check.C) {
 			c.Fail("the payload now stands at byte %d: what is sent begins there", v.src.at)
 		}
 	}
-	c.Variation("a payload that fails after 5 of 98000 bytes")
-	_, _, err := s.callDescribe(c, &source{data: long, fails: errBroken, failsAt: 5})
-	c.WantError("Describe", err, errBroken)
-
+	for _, broken := range []error{errBroken, io.ErrUnexpectedEOF, io.ErrNoProgress, os.ErrDeadlineExceeded} {
+		c.Variation("a payload that fails after 5 of 98000 bytes: %v", broken)
+		_, _, err := s.callDescribe(c, &source{data: long, fails: broken, failsAt: 5})
+		c.WantError("Describe", err, broken)
+	}
 	c.Variation("a payload that cannot go back, such as a pipe")
 	cannot := errors.New("illegal seek")
-	_, _, err = s.callDescribe(c, &source{data: "hello", seekErr: cannot})
+	_, _, err := s.callDescribe(c, &source{data: "hello", seekErr: cannot})
 	c.WantError("Describe", err, cannot)
+	for call := 1; call <= 3; call++ {
+		c.Variation("a payload of which only call %d of Seek fails", call)
+		src := &source{data: "hello", seekErr: cannot, seekFails: call}
+		_, _, err := s.callDescribe(c, src)
+		if src.seeks >= call {
+			c.WantError("Describe", err, cannot)
+		}
+	}
 }
 
 // zeroFirst is a payload whose md5 begins with a zero.
@@ -155,6 +164,9 @@ func (s suite) send(c *check.C) {
 		// a header that is just short enough, however it is written
 		{strings.Repeat("x", maxHeader-300), "hello", sumOf("hello"), ""},
 		{"empty", "", "", ""},
+		{"", "hello", sumOf("hello"), ""},
+		{`zero ` + "\x00" + ` <b>&amp; 100%20 %s`, "hello", ` the "sum" \ of ` + "\x01hello\n", ""},
+		{"growing.log", "", sumOf(""), ", and more that was not there when it was described"},
 		{"long.txt", long, "MD5 unknown", ""},
 		{"./a//b/../c.txt", "hello", "md5", ""},
 		{"growing.log", "hello", sumOf("hello"), ", and more that was not there when it was described"},
@@ -182,7 +194,7 @@ func (s suite) send(c *check.C) {
 	}{
 		{"the last of which come together with io.EOF", &source{data: "hello", most: 3}},
 		{
-			"of which every second Read returns none, and no error",
+			"before each Read that returns some, 50 return none, and no error",
 			&source{data: "hello", most: 3, hesitates: true, endsLate: true},
 		},
 	} {
@@ -395,6 +407,8 @@ func (s suite) badSend(c *check.C) {
 		size       int64
 	}{
 		{"a size of -5", name, -5},
+		{"a size of -1", name, -1},
+		{"a size of -9223372036854775808", name, math.MinInt64},
 		{"a name of 22000 Chinese characters", strings.Repeat("文", 22_000), 5},
 		{"a name of 40000 quotation marks, which JSON writes as two bytes each", strings.Repeat(`"`, 40_000), 5},
 	} {
@@ -456,6 +470,20 @@ func (s suite) receive(c *check.C) {
 				sumOf("hello")), "hello",
 		},
 		{
+			"keys that Receive knows inside a key that it does not know, and in a text", "a.txt",
+			fmt.Sprintf(`{"old":{"file_name":"b.txt","total_size":7,"md5":"md5"},"say":"\"total_size\": 7",`+
+				`"file_name":"a.txt","total_size":5,"md5":%q}`, sumOf("hello")), "hello",
+		},
+		{
+			"a number that is too large for a float64, in a key that Receive does not know", "a.txt",
+			fmt.Sprintf(`{"weight":1e400,"file_name":"a.txt","total_size":5,"md5":%q}`, sumOf("hello")), "hello",
+		},
+		{
+			"a file_name and an md5 with escapes, two for one character among them", "\U0001F600 报.txt",
+			fmt.Sprintf(`{"file_name":"\ud83d\ude00 \u62a5.txt","total_size":5,"md5":"\u00%x%s"}`,
+				sumOf("hello")[0], sumOf("hello")[1:]), "hello",
+		},
+		{
 			"a file_name with an escape of JSON's", "a.txt",
 			fmt.Sprintf(`{"file_name":"\u0061.txt","total_size":5,"md5":%q}`, sumOf("hello")), "hello",
 		},
@@ -473,15 +501,16 @@ func (s suite) receive(c *check.C) {
 		send(c, peer, fault.Whole, frame(v.text, v.payload))
 		s.wantReceived(c, conn, dir, v.name, v.payload, peer)
 	}
-	c.Variation("a new connection; a file where a longer one has this name already")
-	conn, peer := c.Connect()
-	place(c, filepath.Join(dir, "a.txt"), "what was there before")
 	data, _ := transfer("a.txt", "hello")
-	send(c, peer, fault.Whole, data)
-	s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
-
+	for _, before := range []string{"what was there before", "HELLO"} {
+		c.Variation("a new connection; a file where one of %d bytes has this name already", len(before))
+		conn, peer := c.Connect()
+		place(c, filepath.Join(dir, "a.txt"), before)
+		send(c, peer, fault.Whole, data)
+		s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
+	}
 	c.Variation("a new connection; the folder does not exist")
-	conn, peer = c.Connect()
+	conn, peer := c.Connect()
 	send(c, peer, fault.Whole, data)
 	if _, _, err := s.callReceive(c, conn, filepath.Join(outer, "nowhere"), nil); err == nil {
 		c.Fail("there is no folder to store the file in, and Receive returned no error")
@@ -510,6 +539,7 @@ func (s suite) relative(c *check.C) {
 		"A relative path begins at the working directory, which is that of the whole program and stays.",
 		"Leave out os.Chdir: join dir and the name, or open dir with os.OpenRoot.",
 	)
+	relative = "." + string(filepath.Separator) + relative + string(filepath.Separator)
 	conn, peer := c.Connect()
 	for _, name := range []string{"one.txt", "two.txt"} {
 		data, _ := transfer(name, "hello")
@@ -563,7 +593,7 @@ func (s suite) odd(c *check.C, dir string) {
 			io.MultiReader(bytes.NewReader(data[:at]), &source{data: long[:300]}),
 		},
 		{
-			"returns 0 bytes and no error before each byte",
+			"returns 0 bytes and no error 50 times before each byte",
 			&source{data: string(data), most: 1, hesitates: true, endsLate: true},
 		},
 	} {
@@ -659,11 +689,30 @@ const much = 64 << 20 // bytes
 
 func (s suite) refused(c *check.C) {
 	_, dir := folder(c)
+	c.Variation("a new connection; a transfer that is good, and then another one, without total_size")
+	c.Rule(
+		"Each transfer has a header of its own: what it lacks is not taken from the one before.",
+		"Decode every header into a variable that is made in the same call.",
+	)
+	conn, peer := c.Connect()
+	data, _ := transfer("a.txt", "hello")
+	send(c, peer, fault.Whole, append(data, frame(`{"file_name": "a.txt"}`, "hello")...))
+	s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
+	if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
+		c.Fail("Receive returned no error")
+	}
+	wantFiles(c, dir)
 	for _, v := range []struct{ says, text string }{
 		{"JSON that ends too early", `{"file_name": "a.txt", "total_`},
 		{"no JSON at all", ""},
 		{"a word behind the object", `{"file_name": "a.txt", "total_size": 5} x`},
 		{"a brace too many behind the object", `{"file_name": "a.txt", "total_size": 5}}`},
+		{"zero bytes behind the object", `{"file_name": "a.txt", "total_size": 5}` + "\x00\x00\x00"},
+		{"a form feed behind the object", `{"file_name": "a.txt", "total_size": 5}` + "\f"},
+		{
+			"a word far behind the object",
+			`{"file_name": "a.txt", "total_size": 5}` + strings.Repeat(" ", 5000) + "x" + strings.Repeat(" ", 5000),
+		},
 		{"JSON that is not an object", `["a.txt", 5]`},
 		{"the word null instead of an object", `null`},
 		{"an object inside a list", `[{"file_name": "a.txt", "total_size": 5}]`},
@@ -687,7 +736,8 @@ func (s suite) refused(c *check.C) {
 		c.Variation("a new connection; a header with %s", v.says)
 		if strings.Contains(v.says, "behind") {
 			c.Rule(
-				"All bytes of the header together are one JSON object, with nothing but white space around it.",
+				"All bytes of the header together are one JSON object, with nothing but white space around it: "+
+					"blanks, tabs and ends of lines.",
 				"A json.Decoder stops behind the first value. json.Unmarshal looks at everything, and so does "+
 					"json.Valid.",
 			)
@@ -765,6 +815,9 @@ func (s suite) verified(c *check.C) {
 			"an md5 that is right, in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`,
 			"transfer 100 to you", true, false,
 		},
+		{"no md5, behind a transfer that had one", "", "transfer 900 to you", false, false},
+		{"an md5 that is right", `, "md5": "` + sum + `"`, "transfer 100 to you", true, false},
+		{"no md5, behind a transfer that had the right one for it", "", "transfer 100 to you", false, false},
 		{"the word md5 instead of one", `, "md5": "md5"`, "transfer 100 to you", false, false},
 		{"an md5 of no characters", `, "md5": ""`, "transfer 100 to you", false, false},
 		{"an md5 that lacks a digit", `, "md5": "` + sum[1:] + `"`, "transfer 100 to you", false, false},
@@ -774,6 +827,12 @@ func (s suite) verified(c *check.C) {
 			"transfer 100 to you", false, false,
 		},
 		{"an md5 with a space in front", `, "md5": " ` + sum + `"`, "transfer 100 to you", false, false},
+		{"an md5 with 0x in front", `, "md5": "0x` + sum + `"`, "transfer 100 to you", false, false},
+		{"an md5 with colons", `, "md5": "` + sum[:16] + ":" + sum[16:] + `"`, "transfer 100 to you", false, false},
+		{
+			"an md5 of 32 digits that are wide, as Chinese keyboards write them",
+			`, "md5": "` + strings.Repeat("１", 32) + `"`, "transfer 100 to you", false, false,
+		},
 		{"no md5", "", "transfer 100 to you", false, false},
 	} {
 		c.Variation("a new connection; %s", v.says)
@@ -830,14 +889,17 @@ func (s suite) names(c *check.C) {
 	c.WantNil("removing the file", os.Remove(kept))
 	s.folderOfThatName(c, dir)
 
-	for _, name := range []string{"a..b.txt", "..hidden", ".profile", strings.Repeat("x", 200)} {
+	for _, name := range []string{
+		"a..b.txt", "..hidden", ".profile", "-rf", "~a.txt", "100%20.txt", longName(dir),
+	} {
 		c.Variation("a new connection; a file_name of %q, which stays in the folder", name)
 		conn, peer := c.Connect()
 		data, _ := transfer(name, "hello")
 		send(c, peer, fault.Whole, data)
 		s.wantReceived(c, conn, dir, name, "hello", peer)
 	}
-	s.backslash(c, dir)
+	s.kept(c, dir)
+	s.below(c, dir)
 	s.link(c, outer, dir)
 	s.beside(c)
 }
@@ -865,24 +927,52 @@ func (s suite) folderOfThatName(c *check.C, dir string) {
 	c.WantNil("removing the folder", os.RemoveAll(below))
 }
 
-// backslash sends a name that is one on Unix and leads into a folder on Windows. It may be refused, and not
-// be changed.
-func (s suite) backslash(c *check.C, dir string) {
-	const name = `a\b.txt`
+// longName is as long as a name may be here, so that nothing can be added to it.
+func longName(dir string) string {
+	name := strings.Repeat("x", 255)
+	if path := filepath.Join(dir, name); os.WriteFile(path, nil, 0o644) != nil || os.Remove(path) != nil {
+		return name[:200]
+	}
+	return name
+}
+
+// kept sends names that are fine on Unix, and on Windows lead into a folder or are not allowed. They may be
+// refused, and not be changed.
+func (s suite) kept(c *check.C, dir string) {
 	if filepath.Separator == '\\' {
 		return
 	}
-	c.Variation("a new connection; a file_name of %q, which may be refused", name)
+	for _, name := range []string{`a\b.txt`, "a:b*?.txt", "con", "a\nb.txt"} {
+		c.Variation("a new connection; a file_name of %q, which may be refused", name)
+		c.Rule(
+			"A name is refused, or the file has exactly this name.",
+			"Do not repair names: another name may be somebody else's file.",
+		)
+		conn, peer := c.Connect()
+		data, _ := transfer(name, "hello")
+		send(c, peer, fault.Whole, data)
+		if got, _, err := s.callReceive(c, conn, dir, peer); err == nil {
+			c.WantText("the name", got, name)
+			wantStored(c, dir, name, "hello")
+		}
+		wantFiles(c, dir)
+	}
+}
+
+// below sends a name with a folder, which may be refused or stored there. A transfer that fails leaves
+// nothing of it.
+func (s suite) below(c *check.C, dir string) {
+	c.Variation("a new connection; a file_name of \"below/x.txt\", which may be refused; the payload is cut")
 	c.Rule(
-		"A name is refused, or the file has exactly this name.",
-		"Do not repair names: another name may be somebody else's file.",
+		"When Receive returns an error, the folder holds nothing of the transfer, not even an empty folder.",
+		"Make the folder of such a name when the payload is complete, or remove it again; or refuse the name.",
 	)
 	conn, peer := c.Connect()
-	data, _ := transfer(name, "hello")
-	send(c, peer, fault.Whole, data)
-	if got, _, err := s.callReceive(c, conn, dir, peer); err == nil {
-		c.WantText("the name", got, name)
-		wantStored(c, dir, name, "hello")
+	data, _ := transfer("below/x.txt", "hello")
+	send(c, peer, fault.Whole, data[:len(data)-1])
+	peer.CloseWrite()
+	if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
+		c.Fail("Receive returned no error")
 	}
 	wantFiles(c, dir)
 }
@@ -1114,9 +1204,9 @@ func wantPoured(c *check.C, held int64) {
 }
 
 const (
-	announced = 256 << 20   // bytes; a payload that is not worth storing
-	comes     = 3 << 20     // bytes of it
-	pending   = 2 * allowed // bytes; because something is always under way
+	announced = 256 << 20       // bytes; a payload that is not worth storing
+	comes     = 3 << 20         // bytes of it
+	pending   = allowed * 3 / 2 // bytes; because something is always under way
 )
 
 // passing returns the beginning of a payload that watches how much of it has got through.

@@ -106,15 +106,17 @@ type source struct {
 	size      int64 // if it is more than data has
 	most      int   // bytes that one Read returns; 0 means as many as fit
 	endsLate  bool  // io.EOF comes with a Read of its own, as bytes.Reader does it, and not with the last bytes
-	hesitates bool  // the first Read, and every second one, returns 0 bytes and no error
+	hesitates bool  // before each Read that returns some bytes, 50 return none, and no error
 	fails     error // instead of the byte at failsAt
 	failsAt   int64
 	seekErr   error
+	seekFails int                  // the call of Seek that fails; 0 means all
 	look      func(at int64) error // called by each Read that reaches this place
 
 	mu      sync.Mutex
 	at      int64
 	reads   int
+	seeks   int
 	largest int  // bytes that one Read has returned at most
 	broken  bool // errBroken was returned
 	closed  bool
@@ -164,7 +166,7 @@ func (s *source) Read(p []byte) (int, error) {
 	if s.fails != nil {
 		end = s.failsAt
 	}
-	if s.reads++; s.hesitates && s.reads%2 == 1 {
+	if s.reads++; s.hesitates && s.reads%51 != 0 {
 		return 0, nil
 	}
 	if s.most > 0 {
@@ -202,7 +204,7 @@ func (s *source) Read(p []byte) (int, error) {
 func (s *source) Seek(offset int64, whence int) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seekErr != nil {
+	if s.seeks++; s.seekErr != nil && (s.seekFails == 0 || s.seekFails == s.seeks) {
 		return 0, s.seekErr
 	}
 	switch whence {

@@ -154,21 +154,40 @@ func (s suite) silence(c *check.C) {
 		ages,
 	) // half: the machine may stand still between time.Now and SetReadDeadline
 
-	c.Variation("a new connection; the suite answers at once; there might be more tries than in any array")
-	w = s.answering(c, hello)
-	answer, err = s.exchange(w, hello, roomy, math.MaxInt, ages)
-	want(c, answer, err, hello)
-
+	for _, tries := range []int{1 << 8, 1 << 16, math.MaxInt} {
+		c.Variation("a new connection; the suite answers at once; there might be %d tries", tries)
+		w = s.answering(c, hello)
+		answer, err = s.exchange(w, hello, roomy, tries, ages)
+		want(c, answer, err, hello)
+	}
 	if c.Elsewhere() {
 		return
 	}
 	c.Variation("a new connection; the suite answers at once, and then nobody needs conn any more")
 	w = s.answering(c, hello)
-	lent := &failing{Conn: w.conn} // which does not fail
-	kept := weak.Make(lent)
-	w.conn, lent = lent, nil
+	lent := lend(w)
 	answer, err = s.exchange(w, hello, roomy, 3, ages)
 	want(c, answer, err, hello)
+	s.wantLetGo(w, lent)
+
+	c.Variation("a new connection; the suite answers nothing, and then nobody needs conn any more")
+	w = s.connect(c, func(int, request) []datagram { return nil })
+	lent = lend(w)
+	_, err = s.exchange(w, hello, roomy, 1, short)
+	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+	s.wantLetGo(w, lent)
+}
+
+// lend puts something around the connection of w that nothing but the code under test can hold on to.
+func lend(w *wire) weak.Pointer[failing] {
+	lent := &failing{Conn: w.conn} // which does not fail
+	w.conn = lent
+	return weak.Make(lent)
+}
+
+// wantLetGo ends the case unless the code under test has let go of what it was lent.
+func (s suite) wantLetGo(w *wire, kept weak.Pointer[failing]) {
+	c := w.c
 	w.conn = nil
 	for pause := time.Millisecond; kept.Value() != nil; pause *= 2 {
 		if pause > time.Second {
@@ -212,6 +231,7 @@ func (s suite) lost(c *check.C) {
 		{0, 1, ages, 1},
 		{2, plenty, short, 1},
 		{1, plenty, short, 2},
+		{1, math.MaxInt, 3 * short, 1},
 	} {
 		c.Variation("a new connection")
 		w := s.connect(c, func(i int, r request) (sent []datagram) {
@@ -222,8 +242,17 @@ func (s suite) lost(c *check.C) {
 		})
 		c.Say("the suite loses the first %d and answers those that follow", v.lost)
 		asks := []byte("Hello, World ")
+		begin := time.Now()
 		answer, err := s.exchange(w, asks, roomy, v.tries, v.wait)
+		took := time.Since(begin)
 		want(c, answer, err, []byte("HELLO"))
+		if least := time.Duration(v.lost) * v.wait; took < least {
+			c.Rule(
+				"A try lasts as long as wait says, however many tries there may be.",
+				"tries times wait may be more than a time.Duration can be: do not multiply, add wait once a try.",
+			)
+			c.Fail("your code asked again too early: %v after the first time, and %v had to pass", took, least)
+		}
 		for _, r := range w.requests() {
 			c.WantBytes("behind the id", r.body, asks)
 			if r.id != w.requests()[0].id {
@@ -356,6 +385,7 @@ func (s suite) forged(c *check.C) {
 				sent = append(sent, junk([]byte(r.id[:i]), "a byte of the id"))
 			}
 			sent = append(sent, closeTo(r.id)...)
+			sent = append(sent, junk([]byte(r.id[:5]), "5 bytes of the id"))
 		}
 		return append(sent, reply(r, []byte("HELLO")))
 	})
@@ -394,9 +424,35 @@ func (s suite) random(c *check.C) {
 	all := func(same func(id string) bool) bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return !same(id) })
 	}
+	stay := 0 // bytes that are what they were in the call before
 	for i := range idSize {
+		for k := 1; k < calls; k++ {
+			if ids[k][i] == ids[k-1][i] {
+				stay++
+			}
+		}
+		for k := range idSize {
+			moves := true
+			for n := 1; n < calls; n++ {
+				moves = moves && ids[n][i] == ids[n-1][k]
+			}
+			if moves && i != k {
+				c.Fail("byte %d of an id is byte %d of the id of the call before, in all %d calls", i+1, k+1, calls)
+			}
+		}
+		others := func(id string) (sum byte) {
+			for k := range idSize {
+				if k != i {
+					sum += id[k]
+				}
+			}
+			return sum
+		}
 		if all(func(id string) bool { return id[i] == ids[0][i] }) {
 			c.Fail("byte %d of the id is %02x in all %d calls: it is not random", i+1, ids[0][i], calls)
+		}
+		if all(func(id string) bool { return id[i]-others(id) == ids[0][i]-others(ids[0]) }) {
+			c.Fail("byte %d of the id is the sum of the others in all %d calls: it is not random", i+1, calls)
 		}
 		for k := range i {
 			if all(func(id string) bool { return id[i]^id[k] == ids[0][i]^ids[0][k] }) {
@@ -408,6 +464,13 @@ func (s suite) random(c *check.C) {
 				)
 			}
 		}
+	}
+	if stay > idSize*calls/2 {
+		c.Fail(
+			"from one call to the next most bytes of the id stay: %d of %d; each byte has to be random in each call",
+			stay,
+			idSize*(calls-1),
+		)
 	}
 	for _, order := range []binary.ByteOrder{binary.BigEndian, binary.LittleEndian} {
 		falls := 0
@@ -445,6 +508,22 @@ func fixedSeeds() map[string]bool {
 		}
 	}
 	sources = append(sources, func() rand.Source { return rand.NewChaCha8([32]byte{}) })
+	for _, seed := range append(seeds, 4, 5, 8, 9, 10, 99, 100, 1000, 2024, 2025, 2026) {
+		made := func() *oldrand.Rand { return oldrand.New(oldrand.NewSource(int64(seed))) }
+		read, intn, int63 := made(), made(), made()
+		for range 100 {
+			id := make([]byte, idSize)
+			read.Read(id)
+			ids[string(id)] = true
+			for i := range id {
+				id[i] = byte(intn.Intn(256))
+			}
+			ids[string(id)] = true
+			n := uint64(int63.Int63())
+			ids[string(binary.LittleEndian.AppendUint64(nil, n))] = true
+			ids[string(binary.BigEndian.AppendUint64(nil, n))] = true
+		}
+	}
 	for _, source := range sources {
 		gen := source()
 		bytewise := rand.New(source())
@@ -484,14 +563,26 @@ func (s suite) limit(c *check.C) {
 			}
 		}
 	}
+	for _, limit := range []int{1 << 8, 1 << 16, 1 << 17, math.MaxInt32} {
+		c.Variation("a new connection; the limit is %d", limit)
+		w := s.answering(c, hello)
+		answer, err := s.exchange(w, hello, limit, 3, ages)
+		want(c, answer, err, hello)
+	}
+	c.Variation("a new connection; the largest answer that fits into a datagram")
+	w := s.connect(c, func(_ int, r request) []datagram { return []datagram{reply(r, long[:largest])} })
+	answer, err := s.exchange(w, long[:largest], largest, 1, short)
+	if len(w.requests()) > 0 && !check.Is(err, os.ErrDeadlineExceeded) { // as on systems that carry less
+		want(c, answer, err, long[:largest])
+	}
 	c.Variation("a new connection; the limit is the largest int")
 	c.Rule(
 		"limit may be as large as an int can be. No datagram is, so that no answer is over this limit.",
 		"limit+8 is negative then, and make([]byte, limit) panics. Compare n-8 with limit, and make room for "+
 			"65507 bytes, whatever limit says.",
 	)
-	w := s.answering(c, hello)
-	answer, err := s.exchange(w, hello, math.MaxInt, 3, ages)
+	w = s.answering(c, hello)
+	answer, err = s.exchange(w, hello, math.MaxInt, 3, ages)
 	want(c, answer, err, hello)
 
 	c.Variation("a new connection; a datagram over the limit that is not the answer comes before it")
@@ -521,6 +612,26 @@ func (s suite) flood(c *check.C) {
 	}
 	w.wantRequests(tries, hello)
 	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+
+	const many = 1100
+	c.Variation("a new connection")
+	w = s.connect(c, func(int, request) []datagram { return nil })
+	c.Say("the suite sends %d other datagrams, one after the other, and then the answer", many)
+	begin, sent := time.Now(), 0
+	w.peer.Flood(func() []byte {
+		if sent++; sent <= many && time.Since(begin) < time.Second/2 { // a flood ends by itself later
+			return []byte("nobody asked")
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return reply(w.last, []byte("HELLO")).data
+	})
+	answer, err := s.exchange(w, hello, roomy, tries, ages)
+	c.Rule(
+		"Other datagrams are ignored, however many they are.",
+		"Count no datagrams. What ends a try is its answer, an error of Read, or the deadline.",
+	)
+	want(c, answer, err, []byte("HELLO"))
 }
 
 func (s suite) broken(c *check.C) {
@@ -707,7 +818,7 @@ func (s suite) conversation(c *check.C) {
 		return sent
 	})
 	var asked, answers [][]byte
-	for call := range 20 {
+	for call := range 70 {
 		request := fmt.Appendf(nil, "%d %s", call, long[:rng.IntN(20)])
 		answer, err := s.exchange(w, request, roomy, plenty, short)
 		c.WantNil("Exchange", err)

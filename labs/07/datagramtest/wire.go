@@ -1,6 +1,7 @@
 package datagramtest
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"slices"
@@ -146,6 +147,9 @@ func (w *wire) requests() (all []request) {
 	return all
 }
 
+// behind is what follows a request in the caller's array: more than a datagram has room for.
+var behind = bytes.Repeat([]byte("the caller's "), 6000)
+
 // exchange calls the student's function, and records what went back and forth and what it returned.
 func (s suite) exchange(
 	w *wire,
@@ -160,7 +164,6 @@ func (s suite) exchange(
 		tries,
 		wait,
 	)
-	const behind = "the caller's"
 	lent := append(slices.Clone(request), behind...)
 	w.c.Do(what, func() { answer, err = s.lab.Exchange(w.conn, lent[:len(request)], limit, tries, wait) })
 	w.c.Await("what was sent to arrive", w.peer.Rested)
