@@ -260,6 +260,8 @@ var wrong = []check.Answer{
 		}
 		return line
 	}), talklooptest.Quit),
+	answering("a thousand messages are enough", answerThousand, talklooptest.Talk),
+	conversing("a hundred lines are enough", converseHundred, talklooptest.Lines),
 	conversing("one conversation at a time", converseWaitsItsTurn(), talklooptest.Quit),
 	conversing("one buffer for all calls of Converse", converseSharesBuffer, talklooptest.Quit),
 }
@@ -1489,4 +1491,33 @@ var replyBuffer [1024]byte
 func (r receiving) Read(p []byte) (int, error) {
 	n, err := r.Conn.Read(replyBuffer[:])
 	return copy(p, replyBuffer[:n]), err
+}
+
+func answerThousand(conn net.Conn) error { return talkloop.Answer(&counting{conn, 1000}) }
+
+// counting is a connection that pretends to be at its end after some Reads.
+type counting struct {
+	net.Conn
+	left int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	if c.left--; c.left < 0 {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(p)
+}
+
+func converseHundred(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for n := 0; n < 100 && lines.Scan() && lines.Text() != "quit"; {
+		if lines.Text() == "" {
+			continue
+		}
+		n++
+		if err := talkloop.Converse(conn, strings.NewReader(lines.Text()), out); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }

@@ -260,6 +260,16 @@ func (s suite) lines(c *check.C) {
 	v.ends()
 	v.returns()
 
+	const many = 105 // more than somebody might think enough
+	c.Variation("a new connection; %d lines are typed at once", many)
+	v = s.startConverse(c, &fault.Writer{})
+	v.types(strings.Repeat("more\n", many), fault.Whole)
+	for range many {
+		v.exchanges("more", "MORE")
+	}
+	v.ends()
+	v.returns()
+
 	var last lastOnly
 	for i, cut := range c.Cuts(3) {
 		lines, lineEnd := []string{"one", "two and a half", "three"}, []string{"\n", "\r\n"}[i%2]
