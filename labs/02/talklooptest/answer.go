@@ -351,6 +351,7 @@ func strangers(op string) []error {
 	failed := func(err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
 	return []error{
 		failed(os.NewSyscallError(op, syscall.ENOTCONN)),
+		failed(os.NewSyscallError(op, syscall.ESHUTDOWN)),
 		failed(os.NewSyscallError(op, syscall.EBADF)),
 		failed(os.NewSyscallError(op, syscall.ECONNREFUSED)),
 		failed(context.Canceled),
