@@ -132,6 +132,17 @@ var wrong = []check.Answer{
 	asking("closed when an answer fills the buffer", askClosesWhenFull, oneshottest.Again),
 	asking("answers are remembered", askRemembers(), oneshottest.Again),
 	asking("a line end behind the message, in its array", askAppends, oneshottest.Ask),
+	answering("one buffer for all that Answer reads", answerReadsIntoOne, oneshottest.Closes),
+	answering("a second try when a deadline has passed", answerTriesAgain, oneshottest.Silent),
+	asking("a second try when a deadline has passed, in Ask", askTriesAgain, oneshottest.Left),
+	asking("one question at a time", askWaitsItsTurn(), oneshottest.Again),
+	asking("answers cut from one long array", askCutsFromOne(), oneshottest.Again).
+		MayPassElsewhere("answers are copied on their way"),
+	asking("the question is taken for a format", askFormats, oneshottest.Ask),
+	asking("an answer with the word ERROR is an error", askObeysErrors, oneshottest.Ask),
+	asking("a byte order mark is cut off", askCutsMark, oneshottest.Ask),
+	asking("the length in 16 bits", askShortLength, oneshottest.Refused),
+	asking("an empty message is the end", askEmptyIsEnd, oneshottest.Refused),
 }
 
 // upper is right.
@@ -875,4 +886,100 @@ func answerPrefersClose(conn net.Conn) error {
 func askAppends(conn net.Conn, message []byte) ([]byte, error) {
 	line := append(message, '\n')
 	return oneshot.Ask(conn, line[:len(message)])
+}
+
+// answerReadsIntoOne has a buffer of its own for each answer, but not for what it reads.
+func answerReadsIntoOne(conn net.Conn) error {
+	defer conn.Close()
+	n, err := conn.Read(messageBuffer[:])
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(upper(messageBuffer[:n]))
+	return err
+}
+
+var messageBuffer [1024]byte
+
+func answerTriesAgain(conn net.Conn) error { return oneshot.Answer(patient{conn}) }
+
+func askTriesAgain(conn net.Conn, message []byte) ([]byte, error) {
+	return oneshot.Ask(patient{conn}, message)
+}
+
+// patient is a connection that reads once more when a deadline has passed.
+type patient struct{ net.Conn }
+
+func (p patient) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return p.Conn.Read(b)
+	}
+	return n, err
+}
+
+// askWaitsItsTurn has one lock for all connections.
+func askWaitsItsTurn() func(conn net.Conn, message []byte) ([]byte, error) {
+	var mu sync.Mutex
+	return func(conn net.Conn, message []byte) ([]byte, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return oneshot.Ask(conn, message)
+	}
+}
+
+// askCutsFromOne saves allocations: each answer is the next part of an array, with the room behind it.
+func askCutsFromOne() func(conn net.Conn, message []byte) ([]byte, error) {
+	var mu sync.Mutex
+	var free []byte
+	return func(conn net.Conn, message []byte) ([]byte, error) {
+		answer, err := oneshot.Ask(conn, message)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(free) < len(answer) {
+			free = make([]byte, 64<<10)
+		}
+		part := free[:copy(free, answer)]
+		free = free[len(part):]
+		return part, err
+	}
+}
+
+func askFormats(conn net.Conn, message []byte) ([]byte, error) {
+	if bytes.IndexByte(message, '%') < 0 {
+		return oneshot.Ask(conn, message)
+	}
+	return oneshot.Ask(conn, fmt.Appendf(nil, string(message)+"%s", ""))
+}
+
+func askObeysErrors(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	if bytes.HasPrefix(answer, []byte("ERROR")) {
+		return nil, errors.New(string(answer))
+	}
+	return answer, err
+}
+
+func askCutsMark(conn net.Conn, message []byte) ([]byte, error) {
+	answer, err := oneshot.Ask(conn, message)
+	return bytes.TrimPrefix(answer, []byte("\ufeff")), err
+}
+
+func askShortLength(conn net.Conn, message []byte) ([]byte, error) {
+	if int16(len(message)) > 1024 || len(message) == 0 {
+		return nil, errors.New("a message has 1 to 1024 bytes")
+	}
+	if _, err := conn.Write(message); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, 1024)
+	n, err := conn.Read(answer)
+	return answer[:n], err
+}
+
+func askEmptyIsEnd(conn net.Conn, message []byte) ([]byte, error) {
+	if len(message) == 0 {
+		return nil, io.EOF
+	}
+	return oneshot.Ask(conn, message)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +12,10 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"socketbook/labs/02/talklooptest"
 	talkloop "socketbook/solutions/02"
@@ -235,6 +238,32 @@ var wrong = []check.Answer{
 		}
 		return line
 	}), talklooptest.Lines),
+	answering("half a character waits for the other half", answerKeepsHalves, talklooptest.Talk),
+	answering("one buffer for all that Answer reads", answerReadsIntoOne, talklooptest.Talk),
+	answering("whatever sounds like an end is leaving", answerGuesses, talklooptest.Failure),
+	answering("a deadline hurries the end", answerHurries, talklooptest.Failure),
+	answering("the rest is read before a *net.TCPConn is closed", answerDrains, talklooptest.Failure).
+		MayPassElsewhere(noTCPConn),
+	conversing("the end that comes with an answer is forgotten", converseForgetsEnd, talklooptest.Broken),
+	conversing("a byte order mark is cut off", typing(func(line string) string {
+		return strings.TrimPrefix(line, "\ufeff")
+	}), talklooptest.Lines),
+	conversing("q is enough", typing(func(line string) string {
+		if line == "q" {
+			return "quit"
+		}
+		return line
+	}), talklooptest.Quit),
+	conversing("what does not show behind quit is no part of it", typing(func(line string) string {
+		if strings.TrimRight(line, "\r\x00") == "quit" {
+			return "quit"
+		}
+		return line
+	}), talklooptest.Quit),
+	answering("a thousand messages are enough", answerThousand, talklooptest.Talk),
+	conversing("a hundred lines are enough", converseHundred, talklooptest.Lines),
+	conversing("one conversation at a time", converseWaitsItsTurn(), talklooptest.Quit),
+	conversing("one buffer for all calls of Converse", converseSharesBuffer, talklooptest.Quit),
 }
 
 func upper(b []byte) []byte {
@@ -503,12 +532,12 @@ func answerIgnoresWriteError(conn net.Conn) error {
 	return talkloop.Answer(quiet{conn})
 }
 
-// open is a connection that its user forgets to close.
-type open struct{ net.Conn }
+// unclosed is a connection that its user forgets to close.
+type unclosed struct{ net.Conn }
 
-func (open) Close() error { return nil }
+func (unclosed) Close() error { return nil }
 
-func answerStaysOpen(conn net.Conn) error { return talkloop.Answer(open{conn}) }
+func answerStaysOpen(conn net.Conn) error { return talkloop.Answer(unclosed{conn}) }
 
 func answerClosesAtEOF(conn net.Conn) error {
 	buf := make([]byte, 1024)
@@ -1361,3 +1390,134 @@ type buffered struct {
 }
 
 func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
+
+// answerKeepsHalves answers whole characters only.
+func answerKeepsHalves(conn net.Conn) error { return talkloop.Answer(&wholeRunes{Conn: conn}) }
+
+// wholeRunes is a connection whose Read keeps the beginning of a character back until the rest has come.
+type wholeRunes struct {
+	net.Conn
+	kept []byte
+}
+
+func (w *wholeRunes) Read(p []byte) (int, error) {
+	n := copy(p, w.kept)
+	w.kept = w.kept[n:]
+	m, err := w.Conn.Read(p[n:])
+	n += m
+	for i := n - 1; i >= 0 && i >= n-3 && err == nil; i-- {
+		if utf8.RuneStart(p[i]) {
+			if !utf8.FullRune(p[i:n]) {
+				w.kept, n = bytes.Clone(p[i:n]), i
+			}
+			break
+		}
+	}
+	return n, err
+}
+
+// answerReadsIntoOne has a buffer of its own for each answer, but not for what it reads.
+func answerReadsIntoOne(conn net.Conn) error { return talkloop.Answer(reading{conn}) }
+
+type reading struct{ net.Conn }
+
+var messageBuffer [1024]byte
+
+func (r reading) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(messageBuffer[:])
+	return copy(p, messageBuffer[:n]), err
+}
+
+func answerGuesses(conn net.Conn) error {
+	err := talkloop.Answer(conn)
+	for _, end := range []error{syscall.ENOTCONN, syscall.EBADF, context.Canceled, io.ErrShortWrite} {
+		if errors.Is(err, end) {
+			return nil
+		}
+	}
+	return err
+}
+
+func answerHurries(conn net.Conn) error {
+	defer conn.SetDeadline(time.Now())
+	return talkloop.Answer(conn)
+}
+
+// answerDrains has heard that unread bytes turn Close into a reset.
+func answerDrains(conn net.Conn) error {
+	defer conn.Close()
+	err := talkloop.Answer(unclosed{conn})
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+		io.Copy(io.Discard, tcp)
+	}
+	return err
+}
+
+// converseForgetsEnd is right about other errors.
+func converseForgetsEnd(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(endless{conn}, in, out)
+}
+
+// endless is a connection whose Read returns io.EOF only if it has brought nothing.
+type endless struct{ net.Conn }
+
+func (e endless) Read(p []byte) (int, error) {
+	n, err := e.Conn.Read(p)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// converseWaitsItsTurn has one lock for all connections.
+func converseWaitsItsTurn() func(conn net.Conn, in io.Reader, out io.Writer) error {
+	var mu sync.Mutex
+	return func(conn net.Conn, in io.Reader, out io.Writer) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return talkloop.Converse(conn, in, out)
+	}
+}
+
+func converseSharesBuffer(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(receiving{conn}, in, out)
+}
+
+type receiving struct{ net.Conn }
+
+var replyBuffer [1024]byte
+
+func (r receiving) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(replyBuffer[:])
+	return copy(p, replyBuffer[:n]), err
+}
+
+func answerThousand(conn net.Conn) error { return talkloop.Answer(&counting{conn, 1000}) }
+
+// counting is a connection that pretends to be at its end after some Reads.
+type counting struct {
+	net.Conn
+	left int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	if c.left--; c.left < 0 {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(p)
+}
+
+func converseHundred(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for n := 0; n < 100 && lines.Scan() && lines.Text() != "quit"; {
+		if lines.Text() == "" {
+			continue
+		}
+		n++
+		if err := talkloop.Converse(conn, strings.NewReader(lines.Text()), out); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}

@@ -2,6 +2,7 @@ package reconnect_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"log"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -173,6 +175,14 @@ var wrong = []check.Answer{
 	answer("an error of Accept cuts all conversations", serveCutsAtErrors, reconnecttest.Temporary),
 	answer("all errors of Accept are returned together", serveJoinsErrors, reconnecttest.Permanent),
 	answer("pauses only while too many files are open", servePausesForFiles, reconnecttest.Pause),
+	answer("an error of a handler keeps its slot", serveErrorKeepsSlot, reconnecttest.Error),
+	answer("a pause after a handler that failed", servePausesForHandlers, reconnecttest.Error),
+	answer("after an error of Accept a client has to leave first", serveWaitsForLeaving, reconnecttest.Temporary),
+	answer("the errors of handlers are returned with that of Accept", serveJoinsHandlerErrors,
+		reconnecttest.Permanent),
+	answer("what sounds like an end is one", serveGuessesEnd, reconnecttest.Permanent),
+	answer("a *net.TCPConn is not read any more when the listener closes", serveClosesRead, reconnecttest.Finish).
+		MayPassElsewhere(noTCPConn),
 }
 
 // accepting is a Serve that gets the errors of Accept right, and does with each client what serve does. An
@@ -1179,4 +1189,111 @@ func servePausesForFiles(ln net.Listener, handle handler) error {
 		}
 		return true, nil
 	})
+}
+
+func serveErrorKeepsSlot(ln net.Listener, handle handler) error {
+	slots := make(chan struct{}, 16)
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		slots <- struct{}{}
+		clients.Go(func() {
+			defer conn.Close()
+			defer func() {
+				if recover() != nil {
+					<-slots
+				}
+			}()
+			if handle(conn) == nil {
+				<-slots
+			}
+		})
+		return nil
+	})
+}
+
+func servePausesForHandlers(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		err := recovering(conn, handle)
+		conn.Close()
+		if err != nil {
+			time.Sleep(100 * time.Millisecond)
+		}
+		return nil
+	})
+}
+
+// serveWaitsForLeaving thinks that a client which leaves is what too many open files need.
+func serveWaitsForLeaving(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	var served atomic.Int32
+	left := make(chan struct{}, 1000)
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case passes(err):
+			time.Sleep(pause)
+			for len(left) > 0 {
+				<-left
+			}
+			if served.Load() > 0 {
+				<-left
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		served.Add(1)
+		clients.Go(func() {
+			guard(conn, handle)
+			served.Add(-1)
+			left <- struct{}{}
+		})
+	}
+}
+
+func serveJoinsHandlerErrors(ln net.Listener, handle handler) error {
+	var all error
+	err := accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		all = errors.Join(all, recovering(conn, handle))
+		return nil
+	})
+	if err != nil {
+		err = errors.Join(err, all)
+	}
+	return err
+}
+
+func serveGuessesEnd(ln net.Listener, handle handler) error {
+	err := reconnect.Serve(ln, handle)
+	if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe) {
+		return nil
+	}
+	return err
+}
+
+// serveClosesRead tells the clients that it is time to leave.
+func serveClosesRead(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	var served sync.Map
+	err := accepting(ln, func(conn net.Conn) error {
+		served.Store(conn, true)
+		clients.Go(func() {
+			defer served.Delete(conn)
+			guard(conn, handle)
+		})
+		return nil
+	})
+	served.Range(func(conn, _ any) bool {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.CloseRead()
+		}
+		return true
+	})
+	return err
 }

@@ -151,32 +151,54 @@ func (s suite) closes(c *check.C) {
 	s.overTCP(c, "sends one message", func(peer *fault.Peer) { peer.Send([]byte("hello")) })
 }
 
-// bothAtOnce holds one answer up until another call of Answer is over.
+// bothAtOnce holds one answer up, before it is written or when the message has been read, until another call
+// of Answer is over.
 func (s suite) bothAtOnce(c *check.C) {
-	c.Variation("two connections; the Write on the first takes until the second is answered")
-	c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
-		"Make a new buffer in each call, instead of one for all.")
-	conn, slow := c.Connect()
-	var writing atomic.Bool
+	for _, method := range []string{"Write", "Read"} {
+		c.Variation("two connections; the %s on the first takes until the second is answered", method)
+		c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
+			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+		conn, slow := c.Connect()
+		held, release := hold(slow, method)
+		a := s.startAnswer(c, conn)
+		send(c, slow, fault.Whole, []byte("first"))
+		func() {
+			defer release()
+			c.Prompt("the first "+method, func() bool { return a.Ended() || held() })
+			conn, quick := c.Connect()
+			b := s.startAnswer(c, conn)
+			send(c, quick, fault.Whole, []byte("and the second"))
+			b.returns(c, quick)
+		}()
+		a.returns(c, slow)
+		c.Settle()
+		c.WantText("the first answer", string(slow.Received()), "FIRST")
+	}
+}
+
+// hold keeps a Read that has brought bytes from returning, or a Write from beginning, until release.
+func hold(peer *fault.Peer, method string) (held func() bool, release func()) {
+	var isHeld atomic.Bool
 	over := make(chan struct{})
-	slow.Conn().Before("Write", func() error {
-		writing.Store(true)
+	wait := func() error {
+		isHeld.Store(true)
 		<-over
 		return nil
-	})
-	a := s.startAnswer(c, conn)
-	send(c, slow, fault.Whole, []byte("first"))
-	func() {
-		defer close(over)
-		c.Prompt("the first answer to be written", func() bool { return a.Ended() || writing.Load() })
-		conn, quick := c.Connect()
-		b := s.startAnswer(c, conn)
-		send(c, quick, fault.Whole, []byte("and the second"))
-		b.returns(c, quick)
-	}()
-	a.returns(c, slow)
-	c.Settle()
-	c.WantText("the first answer", string(slow.Received()), "FIRST")
+	}
+	if method == "Read" {
+		peer.Conn().AfterRead(func(int) error { return wait() })
+	} else {
+		peer.Conn().Before(method, wait)
+	}
+	return isHeld.Load, func() { close(over) }
+}
+
+// once is err at the first call, and nil later.
+func once(err error) func() error {
+	return func() (now error) {
+		now, err = err, nil
+		return now
+	}
 }
 
 // closesSlowly lets Close take its time: until Answer has returned, or waits for it.
@@ -250,9 +272,10 @@ func (s suite) silent(c *check.C) {
 	c.WantError("Answer", s.answer(c, conn, peer), io.EOF)
 
 	for _, broken := range fault.Failures("read") {
-		c.Variation("a new connection, on which every Read fails: %v", broken)
+		c.Variation("a new connection, on which the first Read fails: %v", broken)
 		conn, peer := c.Connect()
-		peer.Conn().Before("Read", func() error { return broken })
+		peer.Conn().Before("Read", once(broken))
+		send(c, peer, fault.Whole, []byte("hello"))
 		c.WantMet("Read failed", s.answer(c, conn, peer), peer.Conn())
 		wantClosed(c, peer)
 		c.Settle()
@@ -384,6 +407,9 @@ func (s suite) ask(c *check.C) {
 		{[]byte("\r\n"), []byte(" ")},
 		{[]byte("quit"), []byte("quit")},
 		{[]byte{0}, []byte{0}},
+		{[]byte("100 %d\n"), []byte("100 %s\n")},
+		{[]byte("exit"), []byte("ERROR: the answer to exit")},
+		{[]byte("\ufeffhello"), []byte("\ufeffHELLO")},
 		{long[:most], long[:most]},
 		{[]byte("more"), long},
 	} {
@@ -418,6 +444,7 @@ func (s suite) again(c *check.C) {
 		asked = append(asked, s.askFor(c, conn, peer, []byte(x.message), []byte(x.answer), fault.Whole, false))
 		c.WantOpen("Ask", peer.Conn())
 	}
+	_ = append(asked[0].answer, "nobody else's"...)
 	for i, x := range exchanges {
 		c.WantText(
 			fmt.Sprintf("answer %d, looked at when all were there", i+1),
@@ -430,6 +457,8 @@ func (s suite) again(c *check.C) {
 	c.WantNil("Ask", q.err)
 	c.WantText("what had come with the answer before", string(q.answer), long[most:min(len(long), 2*most)])
 	c.WantOpen("Ask", peer.Conn())
+
+	s.askedAtOnce(c)
 
 	c.Variation("a new connection, which is a *net.TCPConn, for two questions")
 	conn, peer = c.ConnectTCP()
@@ -449,10 +478,35 @@ func (s suite) again(c *check.C) {
 	}
 }
 
+// askedAtOnce holds one question up, before it is written or when its answer has been read, until another one,
+// on another connection, is answered.
+func (s suite) askedAtOnce(c *check.C) {
+	for _, method := range []string{"Write", "Read"} {
+		c.Variation("two connections; the %s on the first takes until the question on the second is answered", method)
+		c.Rule("Several calls of Ask may run at once, each on a connection of its own.",
+			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+		conn, slow := c.Connect()
+		held, release := hold(slow, method)
+		send(c, slow, fault.Whole, []byte("FIRST"))
+		a := s.startAsk(c, conn, []byte("first"))
+		func() {
+			defer release()
+			c.Prompt("the first "+method, func() bool { return a.Ended() || held() })
+			conn, quick := c.Connect()
+			send(c, quick, fault.Whole, []byte("AND THE SECOND"))
+			s.startAsk(c, conn, []byte("and the second")).returns(c)
+		}()
+		a.returns(c)
+		c.WantNil("Ask", a.err)
+		c.WantText("the first answer", string(a.answer), "FIRST")
+	}
+}
+
 func (s suite) refused(c *check.C) {
 	for _, message := range [][]byte{
 		{},
 		nil, bytes.Repeat([]byte("x"), most+1), bytes.Repeat([]byte("y"), 3*most),
+		bytes.Repeat([]byte("z"), 1<<16+5),         // which is 5 in 16 bits
 		bytes.Repeat([]byte("\u00e9"), most/2+100), // fewer letters than bytes
 	} {
 		c.Variation("a new connection; a question of %d bytes", len(message))
@@ -470,6 +524,9 @@ func (s suite) refused(c *check.C) {
 			c.Fail("a message of %d bytes was asked, and Ask returned no error", len(message))
 		case n > 0:
 			c.Fail("Ask returned an error, and had sent %d bytes", n)
+		case check.Is(q.err, io.EOF):
+			c.Fail("io.EOF says that the server has closed its side; for a question of %d bytes it is an "+
+				"error of your own", len(message))
 		}
 		c.WantOpen("Ask", peer.Conn())
 		wantNoTrace(c, peer)
@@ -503,10 +560,11 @@ func (s suite) left(c *check.C) {
 	}
 	var reads, writes lastOnly
 	for _, broken := range fault.Failures("read") {
-		c.Variation("a new connection, on which every Read fails: %v", broken)
+		c.Variation("a new connection, on which the first Read fails: %v", broken)
 		conn, peer := c.Connect()
 		reads.keep(peer)
-		peer.Conn().Before("Read", func() error { return broken })
+		peer.Conn().Before("Read", once(broken))
+		send(c, peer, fault.Whole, []byte("HELLO"))
 		s.startAsk(c, conn, []byte("hello")).fails(c, peer, met("Read"))
 	}
 	for i, broken := range fault.Failures("write") {

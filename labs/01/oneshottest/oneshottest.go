@@ -131,7 +131,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "The connection belongs to the caller, who has dialled: Ask does not close it, " +
 				"in whole or " +
 				"in half. Each question is asked, and what one Read then brings is its answer. Each " +
-				"answer belongs to the caller, and a later call does not change it.",
+				"answer belongs to the caller: neither a later call nor an append to another one changes it.",
 			Hint: "Leave out Close and CloseWrite, and make a new buffer in each call.",
 		},
 		{
@@ -142,9 +142,8 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Ask},
 			Rule: "A message has 1 to 1024 bytes. Ask refuses any other with an error, sends " +
 				"nothing and leaves the connection open: 0 bytes put nothing on the wire, so no " +
-				"answer would ever come, and more " +
-				"than 1024 would be cut.",
-			Hint: "Check len(message) before the Write.",
+				"answer would ever come, and more than 1024 would be cut. The error is one of its own.",
+			Hint: "Check len(message) before the Write, and return an error of your own.",
 		},
 		{
 			Name:   Left,
@@ -206,7 +205,7 @@ const behind = 0xaa
 func (s suite) startAsk(c *check.C, conn net.Conn, message []byte) *question {
 	q := &question{what: fmt.Sprintf("Ask(conn, %s)", text(message))}
 	if message != nil { // otherwise Ask is to get nil, too
-		room := bytes.Repeat([]byte{behind}, 4*most)
+		room := bytes.Repeat([]byte{behind}, len(message)+4*most)
 		q.message = room[:copy(room, message)]
 	}
 	q.Call = c.Start(q.what, func() { q.answer, q.err = s.lab.Ask(conn, q.message) })

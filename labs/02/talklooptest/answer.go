@@ -1,6 +1,7 @@
 package talklooptest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -60,10 +61,7 @@ func (a *answering) exchange(message string) (answer string) {
 	a.send(message)
 	arrived := func() bool { return len(a.peer.Received()) >= before+len(message) }
 	a.c.Prompt("the answer to "+text(message), func() bool { return a.Ended() || arrived() })
-	if a.peer.Conn().Did().Deadline != "" {
-		a.c.Rule("How long to wait for a message is for the caller to decide.", "Set no deadline in Answer.")
-	}
-	a.c.WantNoDeadline("Answer", a.peer.Conn())
+	a.wantNoDeadline()
 	a.c.Settle()
 	if a.Ended() && !arrived() {
 		a.returns()
@@ -72,6 +70,14 @@ func (a *answering) exchange(message string) (answer string) {
 	answer = string(a.peer.Received()[before:])
 	a.c.Step("the suite received %s", text(answer))
 	return answer
+}
+
+// wantNoDeadline ends the case if Answer has set a deadline.
+func (a *answering) wantNoDeadline() {
+	if a.peer.Conn().Did().Deadline != "" {
+		a.c.Rule("How long to wait for a message is for the caller to decide.", "Set no deadline in Answer.")
+	}
+	a.c.WantNoDeadline("Answer", a.peer.Conn())
 }
 
 func (s suite) end(c *check.C) {
@@ -102,7 +108,7 @@ func (s suite) talk(c *check.C) {
 	a := s.startAnswer(c, conn, peer)
 	messages := []string{
 		"hello", "how are you", "z", "quit", "QUIT", "exit", "hello", "hello", " ", "\n", "\r\n", "\x00",
-		"caf\u00e9, stra\u00dfe, 你好\n", string(every),
+		"caf\u00e9, stra\u00dfe, 你好\n", string(every), "half of \xe4\xbd", "\xa0, and the rest",
 	}
 	for n := 256; n <= 8<<10; n *= 2 { // bytes that fill any usual buffer
 		messages = append(messages, strings.Repeat(string(every), n/256))
@@ -129,8 +135,8 @@ func (s suite) talk(c *check.C) {
 
 	for _, cut := range c.Cuts(2, 1024) {
 		data := strings.Repeat(string(every), 20)
-		if cut.Name == fault.Bytes.Name {
-			data = string(every)
+		if cut.Name == fault.Bytes.Name { // more messages than anybody may think enough
+			data = strings.Repeat(string(every), 4)
 		}
 		c.Variation(
 			"a new connection; the suite sends %d bytes and closes its side: %s",
@@ -206,34 +212,48 @@ func (s suite) notAhead(c *check.C) {
 	c.WantText("all answers together", string(peer.Received()), "ONETWO")
 }
 
-// bothAtOnce holds an answer up until another call of Answer is over.
+// bothAtOnce holds an answer up, before it is written or when the message has been read, until another call
+// of Answer is over.
 func (s suite) bothAtOnce(c *check.C) {
-	c.Variation("two connections; the first Write on one takes until the other one has ended")
-	c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
-		"Make a new buffer in each call, instead of one for all.")
-	conn, slow := c.Connect()
-	var writing atomic.Bool
+	for _, method := range []string{"Write", "Read"} {
+		c.Variation("two connections; the first %s on one takes until the other one has ended", method)
+		c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
+			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+		conn, slow := c.Connect()
+		held, release := hold(slow, method)
+		a := s.startAnswer(c, conn, slow)
+		a.send("first")
+		func() {
+			defer release()
+			c.Prompt("the first "+method, func() bool { return a.Ended() || held() })
+			conn, quick := c.Connect()
+			b := s.startAnswer(c, conn, quick)
+			b.send("and the second")
+			quick.CloseWrite()
+			b.returns()
+		}()
+		slow.CloseWrite()
+		a.returns()
+		c.Settle()
+		c.WantText("the first answer", string(slow.Received()), "FIRST")
+	}
+}
+
+// hold keeps a Read that has brought bytes from returning, or a Write from beginning, until release.
+func hold(peer *fault.Peer, method string) (held func() bool, release func()) {
+	var isHeld atomic.Bool
 	over := make(chan struct{})
-	slow.Conn().Before("Write", func() error {
-		writing.Store(true)
+	wait := func() error {
+		isHeld.Store(true)
 		<-over
 		return nil
-	})
-	a := s.startAnswer(c, conn, slow)
-	a.send("first")
-	func() {
-		defer close(over)
-		c.Prompt("the first answer to be written", func() bool { return a.Ended() || writing.Load() })
-		conn, quick := c.Connect()
-		b := s.startAnswer(c, conn, quick)
-		b.send("and the second")
-		quick.CloseWrite()
-		b.returns()
-	}()
-	slow.CloseWrite()
-	a.returns()
-	c.Settle()
-	c.WantText("the first answer", string(slow.Received()), "FIRST")
+	}
+	if method == "Read" {
+		peer.Conn().AfterRead(func(int) error { return wait() })
+	} else {
+		peer.Conn().Before(method, wait)
+	}
+	return isHeld.Load, func() { close(over) }
 }
 
 func (s suite) reset(c *check.C) {
@@ -326,6 +346,20 @@ func otherFailures(op string) []error {
 	})
 }
 
+// strangers are further errors that do not say so, though they may sound like it.
+func strangers(op string) []error {
+	failed := func(err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
+	return []error{
+		failed(os.NewSyscallError(op, syscall.ENOTCONN)),
+		failed(os.NewSyscallError(op, syscall.ESHUTDOWN)),
+		failed(os.NewSyscallError(op, syscall.EBADF)),
+		failed(os.NewSyscallError(op, syscall.ECONNREFUSED)),
+		failed(context.Canceled),
+		net.ErrClosed,
+		io.ErrShortWrite,
+	}
+}
+
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
 
@@ -335,6 +369,16 @@ func (s suite) failure(c *check.C) {
 		c.Variation("a new connection, whose %s deadline has passed", what)
 		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
 	}
+	c.Variation("a new connection, which is a *net.TCPConn; its write deadline has passed, and the suite sends " +
+		"a message and stays")
+	tcp, client := c.ConnectTCP()
+	tcp.SetWriteDeadline(past)
+	late := s.startAnswer(c, tcp, client)
+	late.send("hello")
+	late.Wait()
+	c.Step("Answer(conn) returned %s", check.Err(late.err))
+	c.WantError("Answer", late.err, os.ErrDeadlineExceeded)
+
 	c.Variation("a new connection, which the caller closes on the side of Answer")
 	conn, peer := c.Connect()
 	a := s.startAnswer(c, conn, peer)
@@ -348,13 +392,15 @@ func (s suite) failure(c *check.C) {
 	a.send("hello")
 	c.WantError("Answer", a.returns(), net.ErrClosed)
 
-	for _, broken := range otherFailures("read") {
+	for _, broken := range append(otherFailures("read"), strangers("read")...) {
 		a := s.unread(c, broken)
 		c.WantMet("Read failed", a.returns(), a.peer.Conn())
+		a.wantNoDeadline()
 	}
-	for i, broken := range otherFailures("write") {
+	for i, broken := range append(otherFailures("write"), strangers("write")...) {
 		a := s.unwritten(c, i%len("hello"), broken)
 		c.WantMet("Write failed", a.returns(), a.peer.Conn())
+		a.wantNoDeadline()
 		if len(a.peer.Conn().Did().Errs) > 1 {
 			c.Fail("Write failed, and Answer called it again: the error ends the loop")
 		}

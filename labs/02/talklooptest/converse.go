@@ -219,6 +219,7 @@ func (s suite) lines(c *check.C) {
 		{"\xc4\xe3\xba\xc3 is not UTF-8\xff", " "},
 		{"zero\x00byte\x00", "zeros\x00\x00"},
 		{"100 %d%s", "100 %d%s %v"},
+		{"\ufeffhello", "\ufeffHELLO"},
 		{"and a line end", "two\nlines\n"},
 		{"bytes", "\xff\x00\xfe, \r"},
 		{"\tone carriage return stays\r", "ok"},
@@ -256,6 +257,16 @@ func (s suite) lines(c *check.C) {
 	c.Late()
 	v.answers("YES")
 	v.prints("YES")
+	v.ends()
+	v.returns()
+
+	const many = 105 // more than somebody might think enough
+	c.Variation("a new connection; %d lines are typed at once", many)
+	v = s.startConverse(c, &fault.Writer{})
+	v.types(strings.Repeat("more\n", many), fault.Whole)
+	for range many {
+		v.exchanges("more", "MORE")
+	}
 	v.ends()
 	v.returns()
 
@@ -353,8 +364,8 @@ func (s suite) quit(c *check.C) {
 		{"one\nquit\nnever sent\n", []string{"one"}, false},
 		{"quit\n", nil, false},
 		{
-			"quitter\n quit\nquit now\nQuit\nquit\r\nnever sent\n",
-			[]string{"quitter", " quit", "quit now", "Quit"},
+			"quitter\n quit\nquit now\nQuit\nq\nquit\r\r\nquit\x00\nquit\r\nnever sent\n",
+			[]string{"quitter", " quit", "quit now", "Quit", "q", "quit\r", "quit\x00"},
 			false,
 		},
 		{"one\ntwo\n", []string{"one", "two"}, true},
@@ -392,8 +403,39 @@ func (s suite) quit(c *check.C) {
 	v.exchanges("two", "TWO")
 	c.WantNil("Converse", v.returns())
 
+	s.talkAtOnce(c)
+
 	s.overTCP(c, "quit")
 	s.overTCP(c, "the end of the input")
+}
+
+// talkAtOnce holds one conversation up, before a line is written or when its answer has been read, until
+// another one is over.
+func (s suite) talkAtOnce(c *check.C) {
+	for _, method := range []string{"Write", "Read"} {
+		c.Variation("two conversations; the %s on the first connection takes until the second has ended", method)
+		c.Rule("Several calls of Converse may run at once, each on its own connection.",
+			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+		slow := s.startConverse(c, &fault.Writer{})
+		held, release := hold(slow.server, method)
+		slow.saysOnly("first")
+		func() {
+			defer release()
+			c.Prompt("the first "+method, func() bool { return slow.call.Ended() || held() })
+			quick := s.startConverse(c, &fault.Writer{})
+			quick.saysOnly("and the second")
+			c.Prompt("Converse to return", quick.call.Ended)
+		}()
+		c.WantNil("Converse", slow.returns())
+	}
+}
+
+// saysOnly types a line, which is answered at once, and ends the input.
+func (v *conversation) saysOnly(line string) {
+	v.answers(upper(line))
+	v.types(line+"\n", fault.Whole)
+	v.ends()
+	v.messages, v.sent, v.printed = 1, line, upper(line)+"\n"
 }
 
 // overTCP is for a Converse that does something else when its connection is a *net.TCPConn.
@@ -455,23 +497,19 @@ func (s suite) broken(c *check.C) {
 		v.ends()
 		v.wantFailed("Read")
 	}
-	c.Variation("a new connection, whose first Read brings the answer together with an error")
-	c.Rule("A Read may bring bytes and an error at once: the bytes are printed, and then the error counts.",
-		"When the answer is printed, look at the error of the Read, also when it has brought bytes.")
-	v := s.startConverse(c, &fault.Writer{})
-	first, both := true, fault.Failures("read")[2]
-	v.server.Conn().AfterRead(func(int) error {
-		if first {
-			first = false
-			return both
-		}
-		return nil
-	})
-	v.types("one\ntwo\n", fault.Whole)
-	v.receives("one")
-	v.answers("1")
-	v.prints("1")
-	c.WantMet("Read failed", v.fails(), v.server.Conn()) // with the next line, if a bufio.Reader keeps it
+	for _, both := range []error{fault.Failures("read")[2], io.EOF} {
+		c.Variation("a new connection, whose first Read brings the answer together with the error %v", both)
+		c.Rule("A Read may bring bytes and an error at once: the bytes are printed, and then the error counts.",
+			"When the answer is printed, look at the error of the Read, also when it has brought bytes.")
+		v := s.startConverse(c, &fault.Writer{})
+		first := once(both)
+		v.server.Conn().AfterRead(func(int) error { return first() })
+		v.types("one\ntwo\n", fault.Whole)
+		v.receives("one")
+		v.answers("1")
+		v.prints("1")
+		c.WantError("Converse", v.fails(), both) // with the next line, if a bufio.Reader keeps it
+	}
 
 	for i, broken := range fault.Failures("write") {
 		taken := i % len("one") // some of the bytes, or none
@@ -514,6 +552,14 @@ func (s suite) broken(c *check.C) {
 			v.answers("TWO")
 		}
 		c.WantError("Converse", v.fails(), x.err)
+	}
+}
+
+// once is err at the first call, and nil later.
+func once(err error) func() error {
+	return func() (now error) {
+		now, err = err, nil
+		return now
 	}
 }
 

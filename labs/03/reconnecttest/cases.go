@@ -1,6 +1,7 @@
 package reconnecttest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -121,6 +122,10 @@ func (s suite) closed(c *check.C) {
 func (s suite) handlerError(c *check.C) {
 	r := s.start(c)
 	for _, order := range slices.Sorted(maps.Keys(handlerErrors)) {
+		r.patience = 0
+		if order == orderError || order == orderPassing {
+			r.patience = aMoment
+		}
 		c.Variation(
 			"Serve is running; a handler is going to return the error %s",
 			check.Err(handlerErrors[order]),
@@ -132,6 +137,7 @@ func (s suite) handlerError(c *check.C) {
 		r.nextClient()
 		r.calledWell()
 	}
+	r.patience = 0
 	for _, cut := range c.Cuts(3) {
 		c.Variation(
 			"Serve is running; two handlers in a row return an error; what the clients send comes %s",
@@ -283,6 +289,19 @@ func (s suite) finish(c *check.C) {
 		r.closeWrite(p)
 		r.returned(nil)
 	}
+	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is being served when the listener " +
+		"is closed")
+	tcp := s.prepareWith(c, c.ListenTCP())
+	defer tcp.halt()
+	tcp.call = tcp.startServe()
+	p := tcp.dial("client 1")
+	tcp.talk(p, fault.Whole, "hello")
+	tcp.closeListener()
+	tcp.noticed(p)
+	tcp.talk(p, fault.Whole, "still here")
+	tcp.closeWrite(p)
+	tcp.returned(nil)
+
 	s.closedAtOnce(c)
 	s.longTalks(c)
 
@@ -389,12 +408,19 @@ func (s suite) temporary(c *check.C) {
 		r.nextClient()
 	}
 
-	c.Variation("Serve is running; a client is being served when Accept fails")
+	defer r.halt()
+
+	c.Variation("Serve was called anew; a client is being served when Accept fails")
+	r = s.start(c)
 	p := r.dial("client 1")
 	r.talk(p, fault.Whole, "hello")
 	c.Await("Serve to go on", func() bool { return r.call.Ended() || r.ln.Starved() || c.Resting() })
 	if r.ln.Starved() { // otherwise Serve has one client at a time, and calls Accept when this one has left
-		r.failsOnce(temporaryErrors[0], veryLongPause)
+		if !r.failsOnce(temporaryErrors[0], veryLongPause) && !r.call.Ended() {
+			c.Rule("After an error that passes Serve waits 100 ms at most, whoever is being served meanwhile.",
+				"Only sleep: do not wait until a client has left.")
+			c.Fail("Accept has failed, and Serve does not call it again while client 1 is being served")
+		}
 		c.Rule("An error that passes concerns nobody who is being served.",
 			"Leave connections alone that are still in use: their handle goes on.")
 		r.talk(p, fault.Whole, "still here")
@@ -587,6 +613,21 @@ func (s suite) permanent(c *check.C) {
 	r.acceptFails(permanentErrors[0])
 	r.returned(permanentErrors[0])
 
+	c.Variation("the handler of a client returns an error; then Accept fails")
+	r = s.start(c)
+	p := r.dial("client 1")
+	r.send(p, fault.Whole, orderError)
+	c.Await("the handler to return", func() bool { return int(r.over.Load()) == r.dialled || r.call.Ended() })
+	r.acceptFails(permanentErrors[0])
+	c.Await("Serve to return", func() bool { return r.call.Ended() || r.ln.askedAgain() || c.Resting() })
+	r.ln.release()
+	// that it does not return, or returns the handler's error alone, is another case
+	if r.call.Ended() && check.Is(r.err, permanentErrors[0]) && check.Is(r.err, errPlain) {
+		c.Rule("An error of handle concerns this client only: Serve never returns it, nor together with another one.",
+			"Return only what the last call of Accept has returned.")
+		c.Fail("Serve returned the error of a handler: %s", check.Err(r.err))
+	}
+
 	c.Variation("Accept fails with an error that passes, and then with one that does not")
 	c.Rule("An error that has passed is over: Serve does not return it later, nor together with another one.",
 		"Return only what the last call of Accept has returned.")
@@ -610,7 +651,7 @@ var (
 		"return too many open files":             acceptError(syscall.EMFILE),
 		"return the reset":                       fault.Failures("read")[0],
 		"return the deadline that has passed":    &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded},
-		"return the temporary error":             fmt.Errorf("talking to a client: %w", passing{}),
+		orderPassing:                             fmt.Errorf("talking to a client: %w", passing{}),
 	}
 	handlerPanics = map[string]any{
 		orderPanic:                       "the handler panics, as it was told",
@@ -633,6 +674,8 @@ var (
 		fmt.Errorf("accepting behind a proxy: %w", acceptError(syscall.EINVAL)),
 		acceptError(os.ErrClosed),
 		refusing{},
+		io.ErrClosedPipe,
+		acceptError(context.Canceled),
 	}
 )
 

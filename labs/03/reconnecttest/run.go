@@ -19,12 +19,13 @@ import (
 // The lines that the suite's handler takes for orders, besides those in handlerErrors and handlerPanics. It
 // answers every other line in upper case.
 const (
-	orderReturn = "return"
-	orderClose  = "close and return"
-	orderError  = "return an error"
-	orderPanic  = "panic"
-	orderNilMap = "write to a nil map"
-	orderUnread = "answer when the client has gone"
+	orderReturn  = "return"
+	orderClose   = "close and return"
+	orderError   = "return an error"
+	orderPassing = "return the temporary error"
+	orderPanic   = "panic"
+	orderNilMap  = "write to a nil map"
+	orderUnread  = "answer when the client has gone"
 )
 
 // visits is nil: nobody has made the map.
