@@ -355,7 +355,7 @@ var Claims = []Chapter{
 		{
 			"000-C14", Partly, "try … except ConnectionResetError avoids the crash.", "",
 			"A client that leaves before its answer is sent is not always a reset: the server's next " +
-				"write raises BrokenPipeError, and the server crashes.",
+				"write succeeds, the one after it raises BrokenPipeError, and the server crashes.",
 			"02 unread-answer", "",
 		},
 		{

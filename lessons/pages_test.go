@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -36,10 +37,11 @@ func readLength(r io.Reader, limit uint32) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes announced, at most %d are believed", size, limit)
 	}
 	message := make([]byte, size)
-	if _, err := io.ReadFull(r, message); err != nil {
-		return nil, io.ErrUnexpectedEOF
+	_, err := io.ReadFull(r, message)
+	if err == io.EOF { // nothing came after the header
+		err = io.ErrUnexpectedEOF
 	}
-	return message, nil
+	return message, err
 }
 
 func writeLine(w io.Writer, message string) error {
@@ -206,6 +208,9 @@ func TestFraming(t *testing.T) {
 	}
 	_, err := readLength(strings.NewReader("\x41\x00\x00\x00"), 64)
 	require.ErrorContains(t, err, "65 bytes announced")
+	late := iotest.ErrReader(os.ErrDeadlineExceeded)
+	_, err = readLength(io.MultiReader(strings.NewReader("\x05\x00\x00\x00he"), late), 64)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "that is no end of the stream")
 	_, err = lines(strings.NewReader(strings.Repeat("a", 65) + "\n"))()
 	require.ErrorIs(t, err, bufio.ErrBufferFull)
 	require.Error(t, writeLine(io.Discard, "a\nb"))

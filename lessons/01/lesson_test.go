@@ -96,7 +96,8 @@ func TestFixBothListen(t *testing.T) {
 func TestBugSecondMessage(t *testing.T) {
 	got := stagetest.Play(t, lesson, "second-message")
 	require.Equal(t, []string{"ONE"}, got.Got)
-	require.ErrorIs(t, got.Met, io.EOF)
+	reset := loopback.Is(got.Met, syscall.ECONNRESET) // by the late bytes; Linux hands out the end first
+	require.True(t, reset || errors.Is(got.Met, io.EOF), got.Met)
 }
 
 func TestBugSecondClient(t *testing.T) {
