@@ -37,7 +37,10 @@ type side struct {
 	numberOf   map[any]uint64 // of proxies
 	contexts   map[uint64]context.Context
 	cancels    map[uint64]context.CancelFunc
-	early      map[uint64]bool // contexts that were done before they came
+	early      map[uint64]bool            // contexts that were done before they came
+	timed      map[uint64]context.Context // of the other side, with a deadline that it has not been told of
+	due        map[dueKey]context.Context // whose deadline has passed on the other side
+	telling    sync.Mutex                 // held while the other side is told of those that are done
 	errors     errorTable
 	theirEpoch time.Time
 
@@ -76,6 +79,8 @@ func newSide(judge bool, out io.Writer, lab reflect.Type) (*side, error) {
 		contexts:  map[uint64]context.Context{},
 		cancels:   map[uint64]context.CancelFunc{},
 		early:     map[uint64]bool{},
+		timed:     map[uint64]context.Context{},
+		due:       map[dueKey]context.Context{},
 		errors:    errorTable{mine: map[uint64]error{}, numbers: map[error]uint64{}, theirs: map[error]uint64{}},
 		types:     []reflect.Type{byteType},
 		regions:   map[uint64]*region{},
@@ -308,6 +313,7 @@ func (s *side) reap(gone func(t *thread) bool) {
 // receive waits for the next message of a thread. It is false when the stream has ended.
 func (s *side) receive(t *thread) (m message, ok bool) {
 	m, ok = <-t.inbox
+	s.settle()
 	if ok && m.kind != kindCall {
 		s.hold(-m.size())
 	}

@@ -163,14 +163,73 @@ func TestCancelOvertakes(t *testing.T) {
 
 	cancelled := func(number uint64) error {
 		e := &encoder{}
+		e.bool(false)
 		e.uint(number)
-		e.byte(errNil)
+		e.bool(false)
 		return judge.cancel(newDecoder(e.b))
 	}
 	for number := range uint64(mostObjects) {
 		require.NoError(t, cancelled(1000+number))
 	}
 	require.Error(t, cancelled(1), "so many contexts there cannot be")
+}
+
+// TestCancelledTogether: whoever sends waits for a context that somebody else is about to tell of.
+func TestCancelledTogether(t *testing.T) {
+	for range 50 {
+		judge, child := sides(t)
+		var sent bytes.Buffer
+		judge.out = &writer{out: &sent}
+		ctx, cancel := context.WithCancel(t.Context())
+		e := &encoder{}
+		judge.encodeContext(e, ctx) // cancelled is called when ctx ends
+		there := child.decodeContext(newDecoder(e.b))
+		cancel()
+		judge.send(begin(nil, kindReturn, 3, 1), nil)
+		in := reader{newReader(&sent), func(*message, int) []byte { return nil }}
+		m, err := in.next()
+		require.NoError(t, err)
+		require.Equal(t, kindCancel, m.kind, "before the return")
+		require.NoError(t, child.dispatch(m, nil))
+		require.Error(t, there.Err())
+	}
+}
+
+// TestDeadlinesTogether: a deadline that has passed on one side has passed on the other one, too, before that takes the
+// next message of a thread.
+func TestDeadlinesTogether(t *testing.T) {
+	for _, first := range []string{"the side that made it", "the other side"} {
+		judge, child := sides(t)
+		var sent, answered bytes.Buffer
+		judge.out, child.out = &writer{out: &sent}, &writer{out: &answered}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		e := &encoder{}
+		judge.encodeContext(e, ctx)
+		there := child.decodeContext(newDecoder(e.b))
+		tells, told, hears, late := judge, &sent, child, there
+		if first == "the other side" {
+			tells, told, hears, late = child, &answered, judge, ctx
+		}
+		e = &encoder{}
+		e.bool(first == "the other side")
+		e.uint(judge.lastObject)
+		e.bool(true)
+		require.NoError(t, hears.cancel(newDecoder(e.b)))
+		hears.settle()
+		require.Equal(t, context.DeadlineExceeded, late.Err(), first)
+		require.Empty(t, hears.due)
+
+		<-ctx.Done()
+		<-there.Done()
+		tells.cancelled()
+		in := reader{newReader(told), func(*message, int) []byte { return nil }}
+		m, err := in.next()
+		require.NoError(t, err)
+		require.Equal(t, kindCancel, m.kind)
+		require.NoError(t, hears.dispatch(m, nil))
+		require.Len(t, hears.due, 1)
+	}
 }
 
 // TestSlicesShare: slices of one array are slices of one array on the other side, with what is behind them.
