@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -176,16 +178,22 @@ func TestCancelOvertakes(t *testing.T) {
 
 // TestCancelledTogether: whoever sends waits for a context that somebody else is about to tell of.
 func TestCancelledTogether(t *testing.T) {
-	for range 50 {
+	for range 1000 {
 		judge, child := sides(t)
 		var sent bytes.Buffer
 		judge.out = &writer{out: &sent}
 		ctx, cancel := context.WithCancel(t.Context())
 		e := &encoder{}
-		judge.encodeContext(e, ctx) // cancelled is called when ctx ends
+		judge.encodeContext(e, ctx)
 		there := child.decodeContext(newDecoder(e.b))
+		var others sync.WaitGroup
 		cancel()
+		for range 4 {
+			others.Go(judge.cancelled)
+		}
+		runtime.Gosched()
 		judge.send(begin(nil, kindReturn, 3, 1), nil)
+		others.Wait()
 		in := reader{newReader(&sent), func(*message, int) []byte { return nil }}
 		m, err := in.next()
 		require.NoError(t, err)
