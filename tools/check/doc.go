@@ -61,8 +61,9 @@
 //     to be told by the object what the other side waits for, and not by a clock of its own.
 //   - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their
 //     length) is asked through C only: Allocated, Largest, InUse, Resting, and what is left behind.
-//   - A slice is lent with what is behind it in its array, and what is written into it comes back. One of
-//     more than 16 MiB must be zeros, which are not sent. None is a package variable, which others see.
+//   - A slice is lent with what is behind it in its array, and what is written into it comes back: bytes
+//     with each call of an object, everything else when the call returns. What code returns comes with
+//     up to 4 KiB behind it. One of more than 16 MiB must be zeros, which are not sent. None is a package variable, which others see.
 //
 // Some mistakes do nothing there, those with a *net.TCPConn for example: [Answer].Elsewhere says why.
 //

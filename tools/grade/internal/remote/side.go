@@ -49,6 +49,8 @@ type side struct {
 	regions    map[uint64]*region
 	lastRegion uint64
 	looked     []*region // in which changes are looked for, the oldest first
+	lent       []*region // of the slices in the message that was decoded last
+	lastChange uint64
 	theirBytes int64
 	calling    int // calls that this side has made and that are not over
 
@@ -113,8 +115,9 @@ type thread struct {
 	here   int // goroutine of this side
 	there  int // that of the other side; 0 as long as it has not sent anything
 	inbox  chan message
-	out    []byte // for the next message
-	calls  int    // that this side has made, one inside the other
+	out    []byte    // for the next message
+	calls  int       // that this side has made, one inside the other
+	lent   []*region // to the call that is carried out
 
 	// under the side's lock
 	expects bool   // this side waits for a message
@@ -409,6 +412,9 @@ func (s *side) execute(t *thread, m message) (e *encoder, raw []byte, err error)
 		return nil, nil, fmt.Errorf("%w: object %d, method %d", errMalformed, number, what)
 	}
 	if what != mCall {
+		s.codec.Lock()
+		s.decodeChanges(d, false)
+		s.codec.Unlock()
 		e = begin(nil, kindReturn, t.number, t.here)
 		raw, err = s.carry(v.Interface(), what, d, m.raw, e)
 		return e, raw, err
@@ -419,6 +425,8 @@ func (s *side) execute(t *thread, m message) (e *encoder, raw []byte, err error)
 	for i := range v.Type().NumIn() {
 		args = append(args, s.decode(d, v.Type().In(i)))
 	}
+	defer func(lent []*region) { t.lent = lent }(t.lent)
+	t.lent = slices.DeleteFunc(s.lent, func(r *region) bool { return r.mem.Type().Elem() != byteType })
 	err = d.end()
 	s.codec.Unlock()
 	if err != nil {
@@ -453,6 +461,13 @@ func (s *side) callMethod(
 	e := begin(t.out, kindCall, t.number, t.here)
 	e.uint(number)
 	e.uint(uint64(m))
+	s.codec.Lock()
+	var changed []change
+	if !s.judge {
+		changed = s.changes(t.lent)
+	}
+	s.encodeChanges(e, changed)
+	s.codec.Unlock()
 	if args != nil {
 		args(e)
 	}

@@ -249,4 +249,63 @@ func TestSlicesShare(t *testing.T) {
 	require.Equal(t, "hello, world", string(got.Bytes[:len(array)]))
 	got.Bytes[4] = 'X'
 	require.Equal(t, "lX, ", string(got.Lists[0]))
+
+	judge, child = sides(t)
+	array = []byte("hello, world")
+	got = cross(t, child, judge, carried{Bytes: array[:5:8], Lists: [][]byte{array[5:7]}})
+	require.Equal(t, ", ", string(got.Lists[0]))
+	_ = append(got.Bytes, '!')
+	require.Equal(t, "! ", string(got.Lists[0]), "the child's are, too")
+	large := make([]byte, 5, 5+mostBehind+1)
+	require.Equal(t, 5, cap(cross(t, child, judge, carried{Bytes: large}).Bytes), "if it is not much")
+}
+
+// TestChangesOvertake: messages in which one array has changed may be read in another order than they were
+// written in, and somebody may be at work on the array while it is written.
+func TestChangesOvertake(t *testing.T) {
+	judge, child := sides(t)
+	array := []byte("0123456789")
+	there := cross(t, child, judge, carried{Bytes: array}).Bytes
+	write := func(what string, at int) []byte {
+		copy(array[at:], what)
+		e := &encoder{}
+		child.encodeChanges(e, child.changes(child.looked))
+		return e.b
+	}
+	read := func(message []byte) {
+		d := newDecoder(message)
+		judge.decodeChanges(d, false)
+		require.NoError(t, d.end())
+	}
+	first, second, third := write("abcdefgh", 1), write("XY", 3), write("Z", 6)
+	read(third)
+	read(second)
+	require.Equal(t, "012XY5Z789", string(there))
+	read(first)
+	require.Equal(t, "0abXYeZgh9", string(there))
+	require.Equal(t, string(array), string(there))
+	e := &encoder{}
+	judge.encodeChanges(e, judge.changes(judge.looked))
+	require.Equal(t, []byte{0}, e.b, "nothing goes back")
+
+	array[0] = '-'
+	changed := child.changes(child.looked)
+	array[0] = '0' // before it is encoded
+	e = &encoder{}
+	child.encodeChanges(e, changed)
+	read(e.b)
+	require.Equal(t, "-", string(there[:1]))
+	read(write("", 0))
+	require.Equal(t, string(array), string(there))
+
+	lists := cross(t, child, judge, carried{Lists: [][]byte{array}}).Lists
+	e = &encoder{}
+	e.uint(1)
+	for _, v := range []uint64{child.lastRegion, 100, 0, 1} {
+		e.uint(v)
+	}
+	d := newDecoder(e.b)
+	judge.decodeChanges(d, false)
+	require.Error(t, d.err, "slices change when a call returns only")
+	require.Equal(t, string(array), string(lists[0]))
 }
