@@ -632,7 +632,9 @@ func relayWith(way func(to io.Writer, from io.Reader) error) relay {
 		if err := <-results; err != nil && err != io.EOF {
 			a.Close()
 			b.Close()
-			<-results
+			if other := <-results; other == io.EOF {
+				return other
+			}
 			return err
 		} else if err == io.EOF {
 			<-results

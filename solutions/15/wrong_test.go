@@ -673,13 +673,23 @@ func (r *reader) Read(b []byte) (int, error) {
 	if r.looksFirst && r.ctx.Err() != nil {
 		return 0, os.ErrDeadlineExceeded
 	}
+	total := time.Time{} // when it ends, if that is nearer
 	if (r.idle > 0 || r.always) && r.idleBegins == 0 {
-		r.conn.SetReadDeadline(time.Now().Add(r.idle))
+		until := time.Now().Add(r.idle)
+		if r.blind || r.looksFirst { // of the two, only a cancellation is missed, and not by chance total
+			if end, limited := r.ctx.Deadline(); limited && end.Before(until) {
+				until, total = end, end
+			}
+		}
+		r.conn.SetReadDeadline(until)
 	}
 	if !r.blind && !r.looksFirst && r.ctx.Err() != nil {
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := r.conn.Read(b)
+	if !total.IsZero() && !time.Now().Before(total) && errors.Is(err, os.ErrDeadlineExceeded) {
+		<-r.ctx.Done() // which happens at the same time
+	}
 	if n > 0 && r.renews {
 		r.renew()
 	}

@@ -368,9 +368,9 @@ var wrong = []check.Answer{
 			return write(v, status, payload)
 		}
 	}, fortresstest.Unread),
-	flawed("an answer is taken in 100 ms", func(f *fort) {
+	flawed("an answer is taken in half of the time", func(f *fort) {
 		f.write = func(v *visitor, status int, payload []byte) error {
-			v.conn.SetWriteDeadline(time.Now().Add(min(f.limits.Answer, 100*time.Millisecond)))
+			v.conn.SetWriteDeadline(time.Now().Add(f.limits.Answer / 2))
 			_, err := v.conn.Write(encode(status, payload))
 			return err
 		}
@@ -567,27 +567,28 @@ func servePlaces(ln net.Listener, l limits, run runFunc) error {
 // sharing is an answer with a variable of the package. Each case gets one of its own, because cases of two
 // tests may run beside each other.
 func sharing(name string, fails ...string) check.Answer {
-	a := flawed(name, func(*fort) {}, fails...)
-	for i := range a.Lab.Cases {
-		a.Lab.Cases[i].Run = func(c *check.C) {
-			var mu sync.Mutex
-			n := 0
-			count := func(by int) int {
-				mu.Lock()
-				defer mu.Unlock()
-				n += by
-				return n
-			}
-			flawed(name, func(f *fort) {
-				f.admit = func(f *fort) bool { return count(0) < f.limits.MaxClients }
-				stay := f.stay
-				f.stay = func(v *visitor) {
-					count(1)
-					defer count(-1)
-					stay(v)
-				}
-			}).Lab.Cases[i].Run(c)
+	shared := func() check.Answer {
+		var mu sync.Mutex
+		n := 0
+		count := func(by int) int {
+			mu.Lock()
+			defer mu.Unlock()
+			n += by
+			return n
 		}
+		return flawed(name, func(f *fort) {
+			f.admit = func(f *fort) bool { return count(0) < f.limits.MaxClients }
+			stay := f.stay
+			f.stay = func(v *visitor) {
+				count(1)
+				defer count(-1)
+				stay(v)
+			}
+		}, fails...)
+	}
+	a := shared()
+	for i := range a.Lab.Cases {
+		a.Lab.Cases[i].Run = func(c *check.C) { shared().Lab.Cases[i].Run(c) }
 	}
 	return a
 }

@@ -60,9 +60,10 @@
 //   - Time is real. A deadline arrives as a point in time, some microseconds late; a suite that waits has
 //     to be told by the object what the other side waits for, and not by a clock of its own.
 //   - Whatever only the other process knows (allocated bytes, goroutines, slices changed behind their
-//     length) is asked through C only: Allocated, InUse, Resting, and what is left behind.
-//   - A slice is lent with what is behind it in its array, and what is written into it comes back. One of
-//     more than 16 MiB must be zeros, which are not sent. None is a package variable, which others see.
+//     length) is asked through C only: Allocated, Largest, InUse, Resting, and what is left behind.
+//   - A slice is lent with what is behind it in its array, and what is written into it comes back: bytes
+//     with each call of an object, everything else when the call returns. What code returns comes with
+//     up to 4 KiB behind it. One of more than 16 MiB must be zeros, which are not sent. None is a package variable, which others see.
 //
 // Some mistakes do nothing there, those with a *net.TCPConn for example: [Answer].Elsewhere says why.
 //
@@ -103,8 +104,8 @@
 // hint what to do next; neither repeats the message. Needs names earlier cases without which this
 // one says nothing new; a case is then reported as not run.
 //
-// C.Allocated and C.InUse measure memory. The runtime counts it for the whole process: a case that
-// measures sets Memory, and then it has a process of its own in proofs, too.
+// C.Allocated, C.Largest and C.InUse measure memory. The runtime counts it for the whole process: a case
+// that measures sets Memory, and then it has a process of its own in proofs, too.
 //
 // Sleeping is never needed. Send does not block; a Read on the student's side returns at most one
 // piece, so a pause is a cut; Settle waits until both sides have all that was sent.

@@ -21,6 +21,7 @@ type Elsewhere interface {
 	Heap() uint64      // bytes that are taken, garbage included
 	Allocated() uint64 // bytes, since it began
 	InUse() int64      // bytes that something still refers to
+	Largest() int64    // bytes that were allocated at once, at most, since this was last asked
 	Files() []string   // what its descriptors stand for
 	Moves() int64      // calls and answers that have gone back and forth
 	Stop()             // ends all calls, with runtime.Goexit

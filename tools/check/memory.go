@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"runtime"
+	"sync"
 )
 
 // Allocated is Do for a call that must not allocate much: it returns about how many bytes were
@@ -41,6 +42,50 @@ func (c *C) InUse() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// Largest calls f, which may use Do, and returns how many bytes of memory were allocated at once meanwhile. It
+// asks the profile of the heap, in which what is as large as a MiB is all but certain to be. The case has
+// to have its Memory field set.
+func (c *C) Largest(f func()) (bytes int64) {
+	c.measures()
+	largest := Largest
+	if c.elsewhere != nil {
+		largest = c.elsewhere.Largest
+	}
+	largest()
+	f()
+	return largest()
+}
+
+var profile struct {
+	sync.Mutex
+	last map[[32]uintptr]runtime.MemProfileRecord // by the lines that have allocated
+}
+
+// Largest returns how many bytes of memory this process has allocated at once since the last call. It is
+// for C.Largest, and for a process that carries out its calls.
+func Largest() (bytes int64) {
+	profile.Lock()
+	defer profile.Unlock()
+	runtime.GC()
+	runtime.GC() // the profile is one collection late
+	records := make([]runtime.MemProfileRecord, 1000)
+	n, ok := runtime.MemProfile(records, true)
+	for !ok {
+		records = make([]runtime.MemProfileRecord, n+n/2)
+		n, ok = runtime.MemProfile(records, true)
+	}
+	all := map[[32]uintptr]runtime.MemProfileRecord{}
+	for _, r := range records[:n] {
+		all[r.Stack0] = r
+		before := profile.last[r.Stack0]
+		if objects := r.AllocObjects - before.AllocObjects; objects > 0 {
+			bytes = max(bytes, (r.AllocBytes-before.AllocBytes)/objects)
+		}
+	}
+	profile.last = all
+	return bytes
 }
 
 // measures stops a suite that measures memory while other cases may run.

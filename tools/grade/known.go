@@ -34,6 +34,14 @@ func (t *tester) known(ctx context.Context, e *engine) {
 			continue
 		}
 		chosen := t.choose(l, len(answers))
+		if t.named != "" {
+			chosen = nil
+			for i, a := range answers {
+				if strings.Contains(a.name, t.named) {
+					chosen = append(chosen, i)
+				}
+			}
+		}
 		t.heading("lab %s: %d of %d right and known-wrong answers", l.Number, len(chosen), len(answers))
 		var all sync.WaitGroup
 		next := make(chan int)

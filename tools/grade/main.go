@@ -65,6 +65,7 @@ entry for each student.
   -json             the results as JSON lines on standard output
   -no-times         leave out everything that differs between two runs
   -one-in N         selftest: one in N of the known answers, chosen by -seed (all)
+  -answer TEXT      selftest: the known answers with TEXT in their names, and nothing else
 
 Status: 0 graded, 1 some submissions could not be graded, 2 wrong use or no sandbox, 3 the shards do not fit
 together. go run makes 1 of every other status, so build it first: go build -o grade ./tools/grade

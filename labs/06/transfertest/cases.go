@@ -1272,7 +1272,7 @@ func (s suite) longReceive(c *check.C, dir string) {
 	src, held := s.pouring(c)
 	text := header("film.mkv", size, zerosSum)
 	r = io.MultiReader(bytes.NewReader(frame(text, "")), src)
-	most := largest(func() { _, _, err = s.callReceive(c, r, dir, nil) })
+	most := c.Largest(func() { _, _, err = s.callReceive(c, r, dir, nil) })
 	c.WantNil("Receive", err)
 	wantPoured(c, *held)
 	if most > 2*allowed {

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -320,39 +319,6 @@ func stored(folder string) (total int64) {
 		return nil
 	})
 	return total
-}
-
-// largest calls f and returns how many bytes of memory it has allocated at once. It asks the profile of the
-// heap, in which what is as large as a MiB is all but certain to be.
-func largest(f func()) (bytes int64) {
-	before := allocated()
-	f()
-	for stack, a := range allocated() {
-		if a.AllocObjects > before[stack].AllocObjects {
-			bytes = max(bytes, (a.AllocBytes-before[stack].AllocBytes)/(a.AllocObjects-before[stack].AllocObjects))
-		}
-	}
-	return bytes
-}
-
-// allocated is the profile of the heap, by the lines that have allocated.
-func allocated() map[[32]uintptr]runtime.MemProfileRecord {
-	runtime.GC()
-	runtime.GC() // the profile is one collection late
-	records := make([]runtime.MemProfileRecord, 1000)
-	for {
-		n, ok := runtime.MemProfile(records, true)
-		if ok {
-			records = records[:n]
-			break
-		}
-		records = make([]runtime.MemProfileRecord, n+n/2)
-	}
-	all := map[[32]uintptr]runtime.MemProfileRecord{}
-	for _, r := range records {
-		all[r.Stack0] = r
-	}
-	return all
 }
 
 // place writes a file of the suite's.

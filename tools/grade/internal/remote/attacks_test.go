@@ -370,6 +370,12 @@ var attacks = map[string]attack{
 	"room for 4 EiB": whenCalled(
 		func(m raw) { send(m.s, callOf(m.thread, 1, 3, mRead, 1<<62), nil) },
 	),
+	"a change of no region": whenCalled(func(m raw) { send(m.s, changing(m.thread, 1<<40, 0, 1), nil) }),
+	"a change of a part that no region has": whenCalled(func(m raw) {
+		for number := range uint64(100) {
+			send(m.s, changing(m.thread, number, 1<<20, 1<<40), nil)
+		}
+	}),
 	"arguments too many":        whenCalled(func(m raw) { send(m.s, callOf(m.thread, 1, 3, mClose, 1), nil) }),
 	"a result without anything": whenCalled(func(m raw) { m.reply(kindReturn, nil) }),
 	"a result with more": whenCalled(
@@ -528,9 +534,25 @@ func callOf(thread uint64, goroutine int, object uint64, m method, arg int64) *e
 	e := begin(nil, kindCall, thread, goroutine)
 	e.uint(object)
 	e.uint(uint64(m))
+	if m != mCall {
+		e.uint(0) // nothing has changed
+	}
 	if arg >= 0 {
 		e.uint(uint64(arg))
 	}
+	return e
+}
+
+// changing is a call of a method, before which a region has changed.
+func changing(thread, region, from, n uint64) *encoder {
+	e := begin(nil, kindCall, thread, 1)
+	e.uint(3)
+	e.uint(uint64(mClose))
+	e.uint(1)
+	for _, v := range []uint64{region, 1, from, n} {
+		e.uint(v)
+	}
+	e.b = append(e.b, 'x')
 	return e
 }
 

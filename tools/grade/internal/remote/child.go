@@ -114,6 +114,8 @@ func (c *child) asked(m message) error {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		e.uint(m.HeapAlloc)
+	case askLargest:
+		e.uint(uint64(check.Largest()))
 	case askFiles:
 		names := openFiles()
 		e.uint(uint64(len(names)))

@@ -127,6 +127,7 @@ const (
 	askHeap
 	askAllocated
 	askInUse
+	askLargest
 	askFiles
 )
 
@@ -269,6 +270,9 @@ func (w *elsewhere) Allocated() uint64 { return w.number(askAllocated) }
 
 // InUse is how many bytes of the child's heap something still refers to.
 func (w *elsewhere) InUse() int64 { return int64(w.number(askInUse)) }
+
+// Largest is how many bytes the child has allocated at once, at most, since this was last asked.
+func (w *elsewhere) Largest() int64 { return int64(w.number(askLargest)) }
 
 const mostFiles = 100_000
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/bits"
 	"net"
 	"reflect"
@@ -643,8 +644,9 @@ func (s *side) encodeContext(e *encoder, ctx context.Context) {
 	until, timed := ctx.Deadline()
 	e.bool(timed)
 	s.encodeTime(e, until)
-	s.encodeError(e, ctx.Err())
-	if ctx.Err() == nil && ctx.Done() != nil {
+	err := ctx.Err()
+	s.encodeError(e, err)
+	if err == nil && ctx.Done() != nil {
 		s.mu.Lock()
 		s.contexts[number] = ctx
 		s.mu.Unlock()
@@ -652,24 +654,29 @@ func (s *side) encodeContext(e *encoder, ctx context.Context) {
 	}
 }
 
-// cancelled tells the other side of every context that is done.
+// cancelled tells the other side of every context that is done. When it returns they are told, also by
+// somebody else: what is sent next must not overtake them.
 func (s *side) cancelled() {
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	s.mu.Lock()
-	var done []uint64
-	for number, ctx := range s.contexts {
-		if ctx.Err() != nil {
-			done = append(done, number)
-			delete(s.contexts, number)
+	var done []*encoder
+	tell := func(contexts map[uint64]context.Context, yours bool) {
+		for number, ctx := range contexts {
+			if err := ctx.Err(); err != nil {
+				e := begin(nil, kindCancel, 0, 0)
+				e.bool(yours)
+				e.uint(number)
+				e.bool(err == context.DeadlineExceeded)
+				done = append(done, e)
+				delete(contexts, number)
+			}
 		}
 	}
+	tell(s.contexts, false)
+	tell(s.timed, true)
 	s.mu.Unlock()
-	for _, number := range done {
-		s.mu.Lock()
-		ctx := s.mine[number].Interface().(context.Context)
-		s.mu.Unlock()
-		e := begin(nil, kindCancel, 0, 0)
-		e.uint(number)
-		s.encodeError(e, ctx.Err())
+	for _, e := range done {
 		s.post(e, nil)
 	}
 }
@@ -698,6 +705,7 @@ func (s *side) decodeContext(d *decoder) context.Context {
 		ctx, cancel := context.WithCancel(context.Background())
 		if timed {
 			ctx, cancel = context.WithDeadline(context.Background(), until)
+			s.timed[number] = ctx
 		}
 		if err != nil || s.early[number] {
 			cancel()
@@ -714,23 +722,57 @@ func (s *side) decodeContext(d *decoder) context.Context {
 // cancel carries out a message. It may overtake the one that brings the context, or come while that one
 // waits for its goroutine.
 func (s *side) cancel(d *decoder) error {
-	number, why := d.uint(), s.decodeError(d)
+	yours, number, deadline := d.bool(), d.uint(), d.bool()
 	if err := d.end(); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	cancel, ok := s.cancels[number]
-	if !ok && len(s.early) >= mostObjects {
-		s.mu.Unlock()
-		return errMalformed
+	defer s.mu.Unlock()
+	if deadline { // that is told by the timer of each side
+		ctx, ok := s.theirs[number].(context.Context)
+		if v := s.mine[number]; yours && v.IsValid() {
+			ctx, ok = v.Interface().(context.Context)
+		}
+		if ok {
+			s.due[dueKey{yours, number}] = ctx
+		}
+		return nil
 	}
-	deadline := why == context.DeadlineExceeded // that is told by a timer of this side
-	if !ok && !deadline {
+	if yours { // the other side has let go of it
+		return nil
+	}
+	if cancel, ok := s.cancels[number]; ok {
+		cancel()
+	} else if len(s.early) >= mostObjects {
+		return errMalformed
+	} else {
 		s.early[number] = true
 	}
-	s.mu.Unlock()
-	if ok && !deadline {
-		cancel()
-	}
 	return nil
+}
+
+// dueKey names a context: one of this side, or of the other side.
+type dueKey struct {
+	mine   bool
+	number uint64
+}
+
+// settle waits until the deadlines have passed here, too, that have passed on the other side: the timers of two
+// processes are not equally late.
+func (s *side) settle() {
+	const most = time.Second // by which they differ
+	s.mu.Lock()
+	due := maps.Clone(s.due)
+	s.mu.Unlock()
+	for key, ctx := range due {
+		if until, timed := ctx.Deadline(); timed && time.Until(until) < most {
+			select {
+			case <-ctx.Done():
+			case <-time.After(most):
+			}
+		}
+		s.mu.Lock()
+		delete(s.due, key)
+		s.mu.Unlock()
+	}
 }

@@ -15,6 +15,16 @@ type region struct {
 	mem    reflect.Value // a slice of all of it
 	last   reflect.Value // a copy, as it was when the other side last heard; invalid if nobody looks
 	zeros  bool          // too large to be sent, and never written to
+	told   []change      // the last ones that the other side has told of, without what is in them
+}
+
+// change is a part of a region that has changed. Those of one side are numbered, because messages of two
+// threads may be read in another order than they were written in.
+type change struct {
+	*region
+	number   uint64
+	from, to int
+	now      reflect.Value // all of the region, at the moment in which this was seen
 }
 
 const (
@@ -23,6 +33,8 @@ const (
 	mostRegions  = 256      // in which changes are looked for: the last ones
 	mostLookedAt = 4 << 20  // bytes of them together
 	mostTheirs   = 256 << 20
+	mostBehind   = 4 << 10 // bytes behind the length of a slice of the child's
+	mostTold     = 32      // changes of a region that are remembered
 )
 
 func start(v reflect.Value) uintptr { return uintptr(v.UnsafePointer()) }
@@ -51,9 +63,10 @@ func (r *region) look() {
 	reflect.Copy(r.last, r.mem)
 }
 
-// extent is how many elements of a slice cross: the judge lends what is behind its length too.
+// extent is how many elements of a slice cross: what is behind its length too. Of the child's that is so if
+// it is not much.
 func (s *side) extent(v reflect.Value) int {
-	if s.judge {
+	if s.judge || uintptr(v.Cap()-v.Len())*v.Type().Elem().Size() <= mostBehind {
 		return v.Cap()
 	}
 	return v.Len()
@@ -113,9 +126,31 @@ func (s *side) collect(v reflect.Value, found *[]reflect.Value) {
 // news is what a message has to tell of regions.
 type news struct {
 	fresh   []*region
-	changed []*region
-	from    []int // in each of changed
-	to      []int
+	changed []change
+}
+
+// changes finds out what has changed in regions.
+func (s *side) changes(regions []*region) (all []change) {
+	for _, r := range regions {
+		if !r.last.IsValid() || same(r.mem, r.last) {
+			continue
+		}
+		// somebody may be at work on it: what is told is what is remembered
+		now := reflect.MakeSlice(r.mem.Type(), r.mem.Len(), r.mem.Len())
+		reflect.Copy(now, r.mem)
+		from, to := 0, now.Len()
+		for from < to && same(now.Slice(from, from+1), r.last.Slice(from, from+1)) {
+			from++
+		}
+		for from < to && same(now.Slice(to-1, to), r.last.Slice(to-1, to)) {
+			to--
+		}
+		if from < to {
+			s.lastChange++
+			all = append(all, change{r, s.lastChange, from, to, now})
+		}
+	}
+	return all
 }
 
 // newRegions makes regions for the slices in values that have none, and, if that is asked for, finds out
@@ -123,20 +158,12 @@ type news struct {
 func (s *side) newRegions(values []reflect.Value, changes bool) (n news) {
 	s.forget()
 	var found []reflect.Value
-	for _, r := range s.looked {
-		if !changes || !r.last.IsValid() || same(r.mem, r.last) {
-			continue
-		}
-		from, to := 0, r.mem.Len()
-		for from < to && same(r.mem.Slice(from, from+1), r.last.Slice(from, from+1)) {
-			from++
-		}
-		for from < to && same(r.mem.Slice(to-1, to), r.last.Slice(to-1, to)) {
-			to--
-		}
-		n.changed, n.from, n.to = append(n.changed, r), append(n.from, from), append(n.to, to)
-		for i := from; i < to; i++ {
-			s.collect(r.mem.Index(i), &found)
+	if changes {
+		n.changed = s.changes(s.looked)
+	}
+	for _, c := range n.changed {
+		for i := c.from; i < c.to; i++ {
+			s.collect(c.now.Index(i), &found)
 		}
 	}
 	for _, v := range values {
@@ -214,17 +241,25 @@ func (s *side) encodeRegions(e *encoder, n news) {
 		e.uint(uint64(slices.Index(s.types, r.mem.Type().Elem())))
 		e.uint(uint64(r.mem.Len()))
 		e.bool(r.zeros)
-		if !r.zeros {
+		switch {
+		case r.last.IsValid():
+			s.encodeElements(e, r.last)
+		case !r.zeros:
 			s.encodeElements(e, r.mem)
 		}
 	}
-	e.uint(uint64(len(n.changed)))
-	for i, r := range n.changed {
-		e.uint(r.number)
-		e.uint(uint64(n.from[i]))
-		e.uint(uint64(n.to[i] - n.from[i]))
-		s.encodeElements(e, r.mem.Slice(n.from[i], n.to[i]))
-		reflect.Copy(r.last, r.mem)
+	s.encodeChanges(e, n.changed)
+}
+
+func (s *side) encodeChanges(e *encoder, all []change) {
+	e.uint(uint64(len(all)))
+	for _, c := range all {
+		e.uint(c.region.number)
+		e.uint(c.number)
+		e.uint(uint64(c.from))
+		e.uint(uint64(c.to - c.from))
+		s.encodeElements(e, c.now.Slice(c.from, c.to))
+		c.last = c.now
 	}
 }
 
@@ -295,6 +330,7 @@ func identical(a, b reflect.Value) bool {
 
 // decodeRegions is the other side of encodeRegions. Call it with the lock.
 func (s *side) decodeRegions(d *decoder) {
+	s.lent = nil
 	for range d.count() {
 		number, elem, n := d.uint(), s.types[d.upTo(len(s.types)-1)], d.uint()
 		zeros := d.bool()
@@ -327,20 +363,47 @@ func (s *side) decodeRegions(d *decoder) {
 			return
 		}
 	}
+	s.decodeChanges(d, true)
+}
+
+// decodeChanges is the other side of encodeChanges. Call it with the lock. During a call, only bytes may
+// change: the suite may look at them meanwhile.
+func (s *side) decodeChanges(d *decoder, all bool) {
 	for range d.count() {
-		r := s.regions[d.uint()]
-		if r == nil || r.zeros {
+		r, number := s.regions[d.uint()], d.uint()
+		if r == nil || r.zeros || !all && r.mem.Type().Elem() != byteType {
 			d.fail()
 			return
 		}
 		from := d.upTo(r.mem.Len())
 		to := from + d.upTo(r.mem.Len()-from)
-		s.decodeElements(d, r.mem.Slice(from, to))
+		now := reflect.MakeSlice(r.mem.Type(), to-from, to-from)
+		s.decodeElements(d, now)
 		if d.err != nil {
 			return
 		}
-		if r.last.IsValid() {
-			reflect.Copy(r.last.Slice(from, to), r.mem.Slice(from, to))
+		for i := from; i < to; {
+			// up to where the next later change begins or ends
+			part, later := to, false
+			for _, c := range r.told {
+				switch {
+				case c.number < number:
+				case c.from <= i && i < c.to:
+					part, later = min(part, c.to), true
+				case i < c.from:
+					part = min(part, c.from)
+				}
+			}
+			if !later {
+				reflect.Copy(r.mem.Slice(i, part), now.Slice(i-from, part-from))
+				if r.last.IsValid() {
+					reflect.Copy(r.last.Slice(i, part), now.Slice(i-from, part-from))
+				}
+			}
+			i = part
+		}
+		if r.told = append(r.told, change{number: number, from: from, to: to}); len(r.told) > mostTold {
+			r.told = r.told[1:]
 		}
 	}
 }
@@ -386,6 +449,7 @@ func (s *side) decodeSlice(d *decoder, t reflect.Type) reflect.Value {
 		if n > end || d.err != nil {
 			break
 		}
+		s.lent = append(s.lent, r)
 		return r.mem.Slice3(from, from+n, from+end).Convert(t)
 	}
 	d.fail()

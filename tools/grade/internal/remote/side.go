@@ -37,7 +37,10 @@ type side struct {
 	numberOf   map[any]uint64 // of proxies
 	contexts   map[uint64]context.Context
 	cancels    map[uint64]context.CancelFunc
-	early      map[uint64]bool // contexts that were done before they came
+	early      map[uint64]bool            // contexts that were done before they came
+	timed      map[uint64]context.Context // of the other side, with a deadline that it has not been told of
+	due        map[dueKey]context.Context // whose deadline has passed on the other side
+	telling    sync.Mutex                 // held while the other side is told of those that are done
 	errors     errorTable
 	theirEpoch time.Time
 
@@ -46,6 +49,8 @@ type side struct {
 	regions    map[uint64]*region
 	lastRegion uint64
 	looked     []*region // in which changes are looked for, the oldest first
+	lent       []*region // of the slices in the message that was decoded last
+	lastChange uint64
 	theirBytes int64
 	calling    int // calls that this side has made and that are not over
 
@@ -76,6 +81,8 @@ func newSide(judge bool, out io.Writer, lab reflect.Type) (*side, error) {
 		contexts:  map[uint64]context.Context{},
 		cancels:   map[uint64]context.CancelFunc{},
 		early:     map[uint64]bool{},
+		timed:     map[uint64]context.Context{},
+		due:       map[dueKey]context.Context{},
 		errors:    errorTable{mine: map[uint64]error{}, numbers: map[error]uint64{}, theirs: map[error]uint64{}},
 		types:     []reflect.Type{byteType},
 		regions:   map[uint64]*region{},
@@ -108,8 +115,9 @@ type thread struct {
 	here   int // goroutine of this side
 	there  int // that of the other side; 0 as long as it has not sent anything
 	inbox  chan message
-	out    []byte // for the next message
-	calls  int    // that this side has made, one inside the other
+	out    []byte    // for the next message
+	calls  int       // that this side has made, one inside the other
+	lent   []*region // to the call that is carried out
 
 	// under the side's lock
 	expects bool   // this side waits for a message
@@ -308,6 +316,7 @@ func (s *side) reap(gone func(t *thread) bool) {
 // receive waits for the next message of a thread. It is false when the stream has ended.
 func (s *side) receive(t *thread) (m message, ok bool) {
 	m, ok = <-t.inbox
+	s.settle()
 	if ok && m.kind != kindCall {
 		s.hold(-m.size())
 	}
@@ -403,6 +412,9 @@ func (s *side) execute(t *thread, m message) (e *encoder, raw []byte, err error)
 		return nil, nil, fmt.Errorf("%w: object %d, method %d", errMalformed, number, what)
 	}
 	if what != mCall {
+		s.codec.Lock()
+		s.decodeChanges(d, false)
+		s.codec.Unlock()
 		e = begin(nil, kindReturn, t.number, t.here)
 		raw, err = s.carry(v.Interface(), what, d, m.raw, e)
 		return e, raw, err
@@ -413,6 +425,8 @@ func (s *side) execute(t *thread, m message) (e *encoder, raw []byte, err error)
 	for i := range v.Type().NumIn() {
 		args = append(args, s.decode(d, v.Type().In(i)))
 	}
+	defer func(lent []*region) { t.lent = lent }(t.lent)
+	t.lent = slices.DeleteFunc(s.lent, func(r *region) bool { return r.mem.Type().Elem() != byteType })
 	err = d.end()
 	s.codec.Unlock()
 	if err != nil {
@@ -447,6 +461,13 @@ func (s *side) callMethod(
 	e := begin(t.out, kindCall, t.number, t.here)
 	e.uint(number)
 	e.uint(uint64(m))
+	s.codec.Lock()
+	var changed []change
+	if !s.judge {
+		changed = s.changes(t.lent)
+	}
+	s.encodeChanges(e, changed)
+	s.codec.Unlock()
 	if args != nil {
 		args(e)
 	}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -163,14 +165,79 @@ func TestCancelOvertakes(t *testing.T) {
 
 	cancelled := func(number uint64) error {
 		e := &encoder{}
+		e.bool(false)
 		e.uint(number)
-		e.byte(errNil)
+		e.bool(false)
 		return judge.cancel(newDecoder(e.b))
 	}
 	for number := range uint64(mostObjects) {
 		require.NoError(t, cancelled(1000+number))
 	}
 	require.Error(t, cancelled(1), "so many contexts there cannot be")
+}
+
+// TestCancelledTogether: whoever sends waits for a context that somebody else is about to tell of.
+func TestCancelledTogether(t *testing.T) {
+	for range 1000 {
+		judge, child := sides(t)
+		var sent bytes.Buffer
+		judge.out = &writer{out: &sent}
+		ctx, cancel := context.WithCancel(t.Context())
+		e := &encoder{}
+		judge.encodeContext(e, ctx)
+		there := child.decodeContext(newDecoder(e.b))
+		var others sync.WaitGroup
+		cancel()
+		for range 4 {
+			others.Go(judge.cancelled)
+		}
+		runtime.Gosched()
+		judge.send(begin(nil, kindReturn, 3, 1), nil)
+		others.Wait()
+		in := reader{newReader(&sent), func(*message, int) []byte { return nil }}
+		m, err := in.next()
+		require.NoError(t, err)
+		require.Equal(t, kindCancel, m.kind, "before the return")
+		require.NoError(t, child.dispatch(m, nil))
+		require.Error(t, there.Err())
+	}
+}
+
+// TestDeadlinesTogether: a deadline that has passed on one side has passed on the other one, too, before that takes the
+// next message of a thread.
+func TestDeadlinesTogether(t *testing.T) {
+	for _, first := range []string{"the side that made it", "the other side"} {
+		judge, child := sides(t)
+		var sent, answered bytes.Buffer
+		judge.out, child.out = &writer{out: &sent}, &writer{out: &answered}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		e := &encoder{}
+		judge.encodeContext(e, ctx)
+		there := child.decodeContext(newDecoder(e.b))
+		tells, told, hears, late := judge, &sent, child, there
+		if first == "the other side" {
+			tells, told, hears, late = child, &answered, judge, ctx
+		}
+		e = &encoder{}
+		e.bool(first == "the other side")
+		e.uint(judge.lastObject)
+		e.bool(true)
+		require.NoError(t, hears.cancel(newDecoder(e.b)))
+		hears.settle()
+		require.Equal(t, context.DeadlineExceeded, late.Err(), first)
+		require.Empty(t, hears.due)
+
+		<-ctx.Done()
+		<-there.Done()
+		tells.cancelled()
+		in := reader{newReader(told), func(*message, int) []byte { return nil }}
+		m, err := in.next()
+		require.NoError(t, err)
+		require.Equal(t, kindCancel, m.kind)
+		require.NoError(t, hears.dispatch(m, nil))
+		require.Len(t, hears.due, 1)
+	}
 }
 
 // TestSlicesShare: slices of one array are slices of one array on the other side, with what is behind them.
@@ -182,4 +249,63 @@ func TestSlicesShare(t *testing.T) {
 	require.Equal(t, "hello, world", string(got.Bytes[:len(array)]))
 	got.Bytes[4] = 'X'
 	require.Equal(t, "lX, ", string(got.Lists[0]))
+
+	judge, child = sides(t)
+	array = []byte("hello, world")
+	got = cross(t, child, judge, carried{Bytes: array[:5:8], Lists: [][]byte{array[5:7]}})
+	require.Equal(t, ", ", string(got.Lists[0]))
+	_ = append(got.Bytes, '!')
+	require.Equal(t, "! ", string(got.Lists[0]), "the child's are, too")
+	large := make([]byte, 5, 5+mostBehind+1)
+	require.Equal(t, 5, cap(cross(t, child, judge, carried{Bytes: large}).Bytes), "if it is not much")
+}
+
+// TestChangesOvertake: messages in which one array has changed may be read in another order than they were
+// written in, and somebody may be at work on the array while it is written.
+func TestChangesOvertake(t *testing.T) {
+	judge, child := sides(t)
+	array := []byte("0123456789")
+	there := cross(t, child, judge, carried{Bytes: array}).Bytes
+	write := func(what string, at int) []byte {
+		copy(array[at:], what)
+		e := &encoder{}
+		child.encodeChanges(e, child.changes(child.looked))
+		return e.b
+	}
+	read := func(message []byte) {
+		d := newDecoder(message)
+		judge.decodeChanges(d, false)
+		require.NoError(t, d.end())
+	}
+	first, second, third := write("abcdefgh", 1), write("XY", 3), write("Z", 6)
+	read(third)
+	read(second)
+	require.Equal(t, "012XY5Z789", string(there))
+	read(first)
+	require.Equal(t, "0abXYeZgh9", string(there))
+	require.Equal(t, string(array), string(there))
+	e := &encoder{}
+	judge.encodeChanges(e, judge.changes(judge.looked))
+	require.Equal(t, []byte{0}, e.b, "nothing goes back")
+
+	array[0] = '-'
+	changed := child.changes(child.looked)
+	array[0] = '0' // before it is encoded
+	e = &encoder{}
+	child.encodeChanges(e, changed)
+	read(e.b)
+	require.Equal(t, "-", string(there[:1]))
+	read(write("", 0))
+	require.Equal(t, string(array), string(there))
+
+	lists := cross(t, child, judge, carried{Lists: [][]byte{array}}).Lists
+	e = &encoder{}
+	e.uint(1)
+	for _, v := range []uint64{child.lastRegion, 100, 0, 1} {
+		e.uint(v)
+	}
+	d := newDecoder(e.b)
+	judge.decodeChanges(d, false)
+	require.Error(t, d.err, "slices change when a call returns only")
+	require.Equal(t, string(array), string(lists[0]))
 }
