@@ -315,8 +315,6 @@ var wrong = []check.Answer{
 	}, reliabletest.ReceiveEnd),
 
 	keeping("one lock for Send and Receive", oneLock, reliabletest.Together),
-	keeping("the run in a variable of the package", runOfAll, reliabletest.Together),
-	keeping("one buffer in the package", bufferOfAll, reliabletest.Together),
 	keeping("Receive is told by Send which run is right", oneRunOfBoth, reliabletest.Delivers),
 }
 
@@ -469,22 +467,6 @@ func oneRun() reliabletest.Lab {
 }
 
 // sendShifting makes room for the header in the caller's array, if there is some.
-func runOfAll() reliabletest.Lab {
-	run := make([]byte, 8)
-	return reliabletest.Lab{
-		Send: sendWith(sendParts{run: func() []byte {
-			rand.Read(run)
-			return run
-		}}),
-		Receive: reliable.Receive,
-	}
-}
-
-func bufferOfAll() reliabletest.Lab {
-	buf := make([]byte, 65507)
-	return reliabletest.Lab{Send: reliable.Send, Receive: receiveWith(receiveParts{buf: buf})}
-}
-
 func sendShifting(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
 	for i, m := range messages {
 		if cap(m) > len(m) {
@@ -622,7 +604,6 @@ type receiveParts struct {
 	ack          func(datagram []byte) []byte
 	skips        func(message []byte) bool
 	ends         func(err error) error
-	buf          []byte
 	size         int  // of the buffer
 	most         int  // runs that are remembered
 	early        bool // acknowledged first
@@ -656,10 +637,7 @@ func receiveWith(p receiveParts) receiveFunc {
 		p.size = 65507
 	}
 	return func(conn net.Conn, deliver func([]byte)) error {
-		buf, next := p.buf, map[string]uint32{}
-		if buf == nil {
-			buf = make([]byte, p.size)
-		}
+		buf, next := make([]byte, p.size), map[string]uint32{}
 		for {
 			n, err := conn.Read(buf)
 			if err != nil {
