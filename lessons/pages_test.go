@@ -88,7 +88,8 @@ func writeSay(w io.Writer, m say) error {
 	return json.NewEncoder(w).Encode(m)
 }
 
-// readSay needs one d for the whole connection: it may hold the beginning of the next value. d reads from limited.
+// readSay needs one d for the whole connection: it may hold the beginning of the next value. d reads
+// from limited.
 func readSay(d *json.Decoder, limited *io.LimitedReader) (m say, err error) {
 	limited.N = 64 << 10 // bytes; a decoder has no limit
 	err = d.Decode(&m)   // io.EOF, or io.ErrUnexpectedEOF inside a value

@@ -177,11 +177,13 @@ var wrong = []check.Answer{
 	answer("pauses only while too many files are open", servePausesForFiles, reconnecttest.Pause),
 	answer("an error of a handler keeps its slot", serveErrorKeepsSlot, reconnecttest.Error),
 	answer("a pause after a handler that failed", servePausesForHandlers, reconnecttest.Error),
-	answer("after an error of Accept a client has to leave first", serveWaitsForLeaving, reconnecttest.Temporary),
+	answer("after an error of Accept a client has to leave first", serveWaitsForLeaving,
+		reconnecttest.Temporary),
 	answer("the errors of handlers are returned with that of Accept", serveJoinsHandlerErrors,
 		reconnecttest.Permanent),
 	answer("what sounds like an end is one", serveGuessesEnd, reconnecttest.Permanent),
-	answer("a *net.TCPConn is not read any more when the listener closes", serveClosesRead, reconnecttest.Finish).
+	answer("a *net.TCPConn is not read any more when the listener closes", serveClosesRead,
+		reconnecttest.Finish).
 		MayPassElsewhere(noTCPConn),
 }
 

@@ -245,7 +245,8 @@ var wrong = []check.Answer{
 		transfertest.Refused,
 	),
 	receiving("white space of Unicode cut off", changing(bytes.TrimSpace), transfertest.Refused),
-	receiving("fields of the header before kept", receiveKeepsFields(), transfertest.Refused, transfertest.Verified),
+	receiving("fields of the header before kept", receiveKeepsFields(), transfertest.Refused,
+		transfertest.Verified),
 	receiving(
 		"0x cut off an md5",
 		changing(func(text []byte) []byte { return bytes.ReplaceAll(text, []byte(`"0x`), []byte(`"`)) }),

@@ -1036,7 +1036,8 @@ func copyNoLastError(to io.Writer, from io.Reader) error {
 	}
 }
 
-// copyQueued reads a little ahead, in a goroutine that may be at its queue when nobody takes anything from it.
+// copyQueued reads a little ahead, in a goroutine that may be at its queue when nobody takes anything
+// from it.
 func copyQueued(to io.Writer, from io.Reader) error {
 	queue, end := make(chan []byte, 4), make(chan error, 1)
 	go func() {

@@ -37,8 +37,8 @@
 //   - subject_test.go needs no declaration besides its one test: its call of Run is compiled into the
 //     program of the student's code, with the same imports;
 //   - what a suite embeds is below its own folder, subjecttest;
-//   - what a student may import is in tools/grade/internal/source, in allowed.go. A lab that needs more gets a
-//     line there.
+//   - what a student may import is in tools/grade/internal/source, in allowed.go. A lab that needs more
+//     gets a line there.
 //
 // # Across a process boundary
 //
@@ -63,7 +63,8 @@
 //     length) is asked through C only: Allocated, Largest, InUse, Resting, and what is left behind.
 //   - A slice is lent with what is behind it in its array, and what is written into it comes back: bytes
 //     with each call of an object, everything else when the call returns. What code returns comes with
-//     up to 4 KiB behind it. One of more than 16 MiB must be zeros, which are not sent. None is a package variable, which others see.
+//     up to 4 KiB behind it. One of more than 16 MiB must be zeros, which are not sent. None is a
+//     package variable, which others see.
 //
 // Some mistakes do nothing there, those with a *net.TCPConn for example: [Answer].Elsewhere says why.
 //

@@ -18,8 +18,8 @@ import (
 	"socketbook/tools/check"
 )
 
-// scratch makes a folder for the whole run of the tests, when the first one asks: the process of a case, which
-// the engine ends, makes none.
+// scratch makes a folder for the whole run of the tests, when the first one asks: the process of a
+// case, which the engine ends, makes none.
 var scratch = sync.OnceValue(func() string {
 	var err error
 	if scratchFolder, err = os.MkdirTemp("", "check"); err != nil {

@@ -27,7 +27,7 @@ type Case struct {
 	Lesson string // the lesson to see; "" for the lab's own
 	Scene  string // its scene to run; "" for its README
 	Needs  []string
-	Memory bool // uses C.Allocated, C.Largest or C.InUse, which see the whole process, so nothing else may run in it
+	Memory bool // uses C.Allocated, C.Largest or C.InUse: they see the whole process, so it runs alone in one
 	Run    func(*C)
 }
 

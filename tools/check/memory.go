@@ -44,9 +44,9 @@ func (c *C) InUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Largest calls f, which may use Do, and returns how many bytes of memory were allocated at once meanwhile. It
-// asks the profile of the heap, in which what is as large as a MiB is all but certain to be. The case has
-// to have its Memory field set.
+// Largest calls f, which may use Do, and returns how many bytes of memory were allocated at once
+// meanwhile. It asks the profile of the heap, in which what is as large as a MiB is all but certain to
+// be. The case has to have its Memory field set.
 func (c *C) Largest(f func()) (bytes int64) {
 	c.measures()
 	largest := Largest

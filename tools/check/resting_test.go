@@ -59,15 +59,17 @@ func TestResting(t *testing.T) {
 	}
 }
 
-// TestMutexes: whoever waits for a mutex of the code under test waits for another goroutine; one of the library's or
-// of the adversary's is free in a moment.
+// TestMutexes: whoever waits for a mutex of the code under test waits for another goroutine; one of the
+// library's or of the adversary's is free in a moment.
 func TestMutexes(t *testing.T) {
 	const lock = "internal/sync.runtime_SemacquireMutex(0x0?)\n\t/go/src/runtime/sema.go:95 +0x25\n" +
-		"internal/sync.(*Mutex).Lock(...)\n\t/go/src/internal/sync/mutex.go:70\nsync.(*Mutex).Lock(...)\n\t/go/src/sync/mutex.go:46\n"
+		"internal/sync.(*Mutex).Lock(...)\n\t/go/src/internal/sync/mutex.go:70\n" +
+		"sync.(*Mutex).Lock(...)\n\t/go/src/sync/mutex.go:46\n"
 	for owner, moves := range map[string]bool{
 		"": false, "socketbook/labs/08.Serve(0x1)": false, "sync.(*Once).Do(...)": false,
 		"socketbook/tools/fault.(*Conn).Write(0x1)": true, "sync.(*Pool).pinSlow(0x1)": true,
-		"encoding/json.cachedTypeFields(0x1)": true, "io.(*pipe).write(0x1)": false, "net.(*pipe).write(0x1)": false,
+		"encoding/json.cachedTypeFields(0x1)": true, "io.(*pipe).write(0x1)": false,
+		"net.(*pipe).write(0x1)": false,
 	} {
 		g := goroutine{state: "sync.Mutex.Lock", calls: lock}
 		if owner != "" {
@@ -110,7 +112,8 @@ func TestRecord(t *testing.T) {
 	require.Empty(t, Case{Run: run}.run(options{}).Timeline)
 }
 
-// TestInside: the message about a hang names the call that blocks, also when that is one of the suite's functions.
+// TestInside: the message about a hang names the call that blocks, also when that is one of the suite's
+// functions.
 func TestInside(t *testing.T) {
 	for want, functions := range map[string][]string{
 		"Read": {

@@ -143,8 +143,8 @@ func (g goroutine) students() *frame {
 	return nil
 }
 
-// systems reports whether the goroutine belongs to the system: os/signal starts one with the first Notify, which
-// then waits for signals as long as the program runs.
+// systems reports whether the goroutine belongs to the system: os/signal starts one with the first
+// Notify, which then waits for signals as long as the program runs.
 func (g goroutine) systems() bool { return strings.Contains(g.calls, "os/signal.loop(") }
 
 // handedIn reports whether the goroutine is in a file that a student hands in: not in a test.

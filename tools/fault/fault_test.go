@@ -195,6 +195,30 @@ func TestBeforeWrite(t *testing.T) {
 	require.Error(t, err)
 }
 
+// A call that is held up goes on as it would have, when it is released.
+func TestHold(t *testing.T) {
+	for _, method := range []string{"Read", "Write"} {
+		conn, peer := pair(t)
+		peer.Send([]byte("hello"))
+		held, release := peer.Conn().Hold(method)
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			if method == "Read" {
+				_, err = conn.Read(make([]byte, 9))
+			} else {
+				_, err = conn.Write([]byte("hello"))
+			}
+			done <- err
+		}()
+		eventually(t, held)
+		require.Empty(t, done, method)
+		require.Empty(t, peer.Received(), method)
+		release()
+		require.NoError(t, <-done, method)
+	}
+}
+
 func TestLongPiecesComeThrough(t *testing.T) {
 	conn, peer := pair(t)
 	data := bytes.Repeat([]byte("socket "), 1<<20)

@@ -3,6 +3,7 @@ package fault
 import (
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -100,6 +101,24 @@ func (s *side) first(method string) error {
 // AfterRead makes f run at the end of each Read that brings n bytes, n > 0. An error of f is returned
 // together with them.
 func (s *side) AfterRead(f func(n int) error) { s.look(func() { s.after = f }) }
+
+// Hold keeps a Read that has brought bytes from returning, or a Write or a Close from beginning, until
+// release is called, once; held tells whether there is one. It takes the place of AfterRead or Before.
+func (s *side) Hold(method string) (held func() bool, release func()) {
+	var isHeld atomic.Bool
+	over := make(chan struct{})
+	wait := func() error {
+		isHeld.Store(true)
+		<-over
+		return nil
+	}
+	if method == "Read" {
+		s.AfterRead(func(int) error { return wait() })
+	} else {
+		s.Before(method, wait)
+	}
+	return isHeld.Load, func() { close(over) }
+}
 
 // last does what AfterRead has asked for.
 func (s *side) last(n int) error {

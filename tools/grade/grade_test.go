@@ -448,6 +448,9 @@ func TestWrongUse(t *testing.T) {
 		require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 		require.Empty(t, stdout)
 	}
+	status, _, stderr := grades(t, "selftest", "-answer", "by telepathy")
+	require.Equal(t, 2, status)
+	require.Contains(t, stderr, `-answer "by telepathy": no known answer has that in its name`)
 	status, stdout, _ := grades(t, "-help")
 	require.Equal(t, 0, status)
 	require.Contains(t, stdout, "usage: grade")

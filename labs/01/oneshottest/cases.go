@@ -159,7 +159,7 @@ func (s suite) bothAtOnce(c *check.C) {
 		c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
 			"Make a new buffer in each call, instead of one for all, and hold no lock.")
 		conn, slow := c.Connect()
-		held, release := hold(slow, method)
+		held, release := slow.Conn().Hold(method)
 		a := s.startAnswer(c, conn)
 		send(c, slow, fault.Whole, []byte("first"))
 		func() {
@@ -174,23 +174,6 @@ func (s suite) bothAtOnce(c *check.C) {
 		c.Settle()
 		c.WantText("the first answer", string(slow.Received()), "FIRST")
 	}
-}
-
-// hold keeps a Read that has brought bytes from returning, or a Write from beginning, until release.
-func hold(peer *fault.Peer, method string) (held func() bool, release func()) {
-	var isHeld atomic.Bool
-	over := make(chan struct{})
-	wait := func() error {
-		isHeld.Store(true)
-		<-over
-		return nil
-	}
-	if method == "Read" {
-		peer.Conn().AfterRead(func(int) error { return wait() })
-	} else {
-		peer.Conn().Before(method, wait)
-	}
-	return isHeld.Load, func() { close(over) }
 }
 
 // once is err at the first call, and nil later.
@@ -478,15 +461,16 @@ func (s suite) again(c *check.C) {
 	}
 }
 
-// askedAtOnce holds one question up, before it is written or when its answer has been read, until another one,
-// on another connection, is answered.
+// askedAtOnce holds one question up, before it is written or when its answer has been read, until
+// another one, on another connection, is answered.
 func (s suite) askedAtOnce(c *check.C) {
 	for _, method := range []string{"Write", "Read"} {
-		c.Variation("two connections; the %s on the first takes until the question on the second is answered", method)
+		c.Variation("two connections; the %s on the first takes until the question on the second is answered",
+			method)
 		c.Rule("Several calls of Ask may run at once, each on a connection of its own.",
 			"Make a new buffer in each call, instead of one for all, and hold no lock.")
 		conn, slow := c.Connect()
-		held, release := hold(slow, method)
+		held, release := slow.Conn().Hold(method)
 		send(c, slow, fault.Whole, []byte("FIRST"))
 		a := s.startAsk(c, conn, []byte("first"))
 		func() {

@@ -220,7 +220,7 @@ func (s suite) bothAtOnce(c *check.C) {
 		c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
 			"Make a new buffer in each call, instead of one for all, and hold no lock.")
 		conn, slow := c.Connect()
-		held, release := hold(slow, method)
+		held, release := slow.Conn().Hold(method)
 		a := s.startAnswer(c, conn, slow)
 		a.send("first")
 		func() {
@@ -237,23 +237,6 @@ func (s suite) bothAtOnce(c *check.C) {
 		c.Settle()
 		c.WantText("the first answer", string(slow.Received()), "FIRST")
 	}
-}
-
-// hold keeps a Read that has brought bytes from returning, or a Write from beginning, until release.
-func hold(peer *fault.Peer, method string) (held func() bool, release func()) {
-	var isHeld atomic.Bool
-	over := make(chan struct{})
-	wait := func() error {
-		isHeld.Store(true)
-		<-over
-		return nil
-	}
-	if method == "Read" {
-		peer.Conn().AfterRead(func(int) error { return wait() })
-	} else {
-		peer.Conn().Before(method, wait)
-	}
-	return isHeld.Load, func() { close(over) }
 }
 
 func (s suite) reset(c *check.C) {
@@ -369,8 +352,8 @@ func (s suite) failure(c *check.C) {
 		c.Variation("a new connection, whose %s deadline has passed", what)
 		c.WantError("Answer", s.late(c, what).returns(), os.ErrDeadlineExceeded)
 	}
-	c.Variation("a new connection, which is a *net.TCPConn; its write deadline has passed, and the suite sends " +
-		"a message and stays")
+	c.Variation("a new connection, which is a *net.TCPConn; its write deadline has passed, and the suite " +
+		"sends a message and stays")
 	tcp, client := c.ConnectTCP()
 	tcp.SetWriteDeadline(past)
 	late := s.startAnswer(c, tcp, client)

@@ -417,7 +417,7 @@ func (s suite) talkAtOnce(c *check.C) {
 		c.Rule("Several calls of Converse may run at once, each on its own connection.",
 			"Make a new buffer in each call, instead of one for all, and hold no lock.")
 		slow := s.startConverse(c, &fault.Writer{})
-		held, release := hold(slow.server, method)
+		held, release := slow.server.Conn().Hold(method)
 		slow.saysOnly("first")
 		func() {
 			defer release()

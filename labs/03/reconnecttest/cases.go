@@ -289,8 +289,8 @@ func (s suite) finish(c *check.C) {
 		r.closeWrite(p)
 		r.returned(nil)
 	}
-	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is being served when the listener " +
-		"is closed")
+	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is being served when the " +
+		"listener is closed")
 	tcp := s.prepareWith(c, c.ListenTCP())
 	defer tcp.halt()
 	tcp.call = tcp.startServe()
@@ -623,8 +623,8 @@ func (s suite) permanent(c *check.C) {
 	r.ln.release()
 	// that it does not return, or returns the handler's error alone, is another case
 	if r.call.Ended() && check.Is(r.err, permanentErrors[0]) && check.Is(r.err, errPlain) {
-		c.Rule("An error of handle concerns this client only: Serve never returns it, nor together with another one.",
-			"Return only what the last call of Accept has returned.")
+		c.Rule("An error of handle concerns this client only: Serve never returns it, nor together with "+
+			"another one.", "Return only what the last call of Accept has returned.")
 		c.Fail("Serve returned the error of a handler: %s", check.Err(r.err))
 	}
 

@@ -128,7 +128,8 @@ func (s suite) longPayloads(c *check.C) {
 			c.WantBytes("payload", got, payload)
 		}
 	}
-	c.Variation("a reader that returns at most 1000 bytes each time; behind a message of 70000 bytes is one of 3")
+	c.Variation("a reader that returns at most 1000 bytes each time; behind a message of 70000 bytes is " +
+		"one of 3")
 	c.Rule(
 		"What lies behind the message belongs to the next call, however long the message is.",
 		"Ask for no more than what the message still lacks: a bufio.Reader made inside ReadMessage takes "+

@@ -361,7 +361,8 @@ func (s suite) end(c *check.C) {
 	s.closedAtOnce(c)
 	s.closesSlowly(c)
 
-	c.Variation("Serve was called twice; a client of each is there; one of them leaves, and its listener is closed")
+	c.Variation("Serve was called twice; a client of each is there; one of them leaves, and its listener is " +
+		"closed")
 	r, other := s.start(c, 5), s.start(c, 5)
 	p := r.dial("client 1")
 	r.talk(p, fault.Whole, "hello")

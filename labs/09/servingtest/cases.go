@@ -318,7 +318,11 @@ func (s suite) context(c *check.C) {
 	for _, v := range []struct {
 		how string
 		ctx context.Context
-	}{{"was cancelled", ctx}, {"had a deadline, which has passed,", late}, {"was cancelled, for a cause,", caused}} {
+	}{
+		{"was cancelled", ctx},
+		{"had a deadline, which has passed,", late},
+		{"was cancelled, for a cause,", caused},
+	} {
 		c.Variation("Serve is running; a client is there; the ctx of Shutdown %s before", v.how)
 		r = s.begin(c, 1)
 		p := r.newcomer(r.serves[0])

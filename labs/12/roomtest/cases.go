@@ -53,7 +53,8 @@ func (s suite) name(c *check.C) {
 	late.isHere("ben")
 	r.close()
 
-	c.Variation("Serve is running; %d clients come that say nothing, and %d members one after the other", silent, crowd)
+	c.Variation("Serve is running; %d clients come that say nothing, and %d members one after the other",
+		silent, crowd)
 	r, _ = s.open(c)
 	for range silent {
 		r.dial()
@@ -207,7 +208,8 @@ func (s suite) nameless(c *check.C) {
 		},
 		{
 			"ends its stream in the middle of its name",
-			"What the end of the stream has cut off is no line, and so no name. bufio.Scanner returns it all the same.",
+			"What the end of the stream has cut off is no line, and so no name. bufio.Scanner returns it all " +
+				"the same.",
 			func(p *client) {
 				p.sendsBytes(fault.Whole, "carl")
 				p.CloseWrite()
@@ -363,7 +365,8 @@ func (s suite) leaves(c *check.C) {
 	}
 	for _, i := range []int{0, 5, 8} {
 		err := fault.Failures("read")[i]
-		c.Variation("Serve is running; anna, ben and carl are there; a Read from ben brings a line and fails: %v", err)
+		c.Variation("Serve is running; anna, ben and carl are there; a Read from ben brings a line and fails: %v",
+			err)
 		r, members := s.open(c, "anna", "ben", "carl")
 		const line = "the last thing that you hear of me"
 		left := len(line + "\n")
@@ -566,7 +569,8 @@ func (s suite) ends(c *check.C) {
 	release()
 	r.returns(nil)
 
-	c.Variation("Serve is running; anna and ben are there; the listener is closed, and a Write to ben takes a while")
+	c.Variation("Serve is running; anna and ben are there; the listener is closed, and a Write to ben " +
+		"takes a while")
 	r, members = s.open(c, "anna", "ben")
 	var writing atomic.Bool
 	written := make(chan struct{})
@@ -593,7 +597,8 @@ func (s suite) ends(c *check.C) {
 			what = "cannot be written to any more"
 		}
 		c.Variation(
-			"Serve is running; a client without a name %s, and sends %d bad names; the listener is closed", what, flood,
+			"Serve is running; a client without a name %s, and sends %d bad names; the listener is closed",
+			what, flood,
 		)
 		r, _ = s.open(c)
 		p := r.dial()

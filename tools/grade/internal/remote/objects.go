@@ -757,8 +757,8 @@ type dueKey struct {
 	number uint64
 }
 
-// settle waits until the deadlines have passed here, too, that have passed on the other side: the timers of two
-// processes are not equally late.
+// settle waits until the deadlines have passed here, too, that have passed on the other side: the
+// timers of two processes are not equally late.
 func (s *side) settle() {
 	const most = time.Second // by which they differ
 	s.mu.Lock()

@@ -203,8 +203,8 @@ func TestCancelledTogether(t *testing.T) {
 	}
 }
 
-// TestDeadlinesTogether: a deadline that has passed on one side has passed on the other one, too, before that takes the
-// next message of a thread.
+// TestDeadlinesTogether: a deadline that has passed on one side has passed on the other one, too,
+// before that takes the next message of a thread.
 func TestDeadlinesTogether(t *testing.T) {
 	for _, first := range []string{"the side that made it", "the other side"} {
 		judge, child := sides(t)

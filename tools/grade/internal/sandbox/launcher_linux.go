@@ -150,8 +150,9 @@ func restrictPaths(writable []string) error {
 			rules = append(rules, landlock.RWFiles(path))
 		}
 	}
-	// One ruleset for both: each one denies moves between folders that its rules do not allow, even if it is about
-	// something else (LANDLOCK_ACCESS_FS_REFER in landlock(7)). The network is the namespace's.
+	// One ruleset for both: each one denies moves between folders that its rules do not allow, even if
+	// it is about something else (LANDLOCK_ACCESS_FS_REFER in landlock(7)). The network is the
+	// namespace's.
 	all := landlock.V7
 	all.HandledAccessNet = 0
 	return all.BestEffort().Restrict(rules...)
