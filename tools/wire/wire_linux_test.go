@@ -591,8 +591,8 @@ var leaks = half("leaks", func(t net1) {
 		)
 	}
 	moreFiles, moreGoroutines := count()
-	require.Equal(t, files, moreFiles)
-	require.Equal(t, goroutines, moreGoroutines)
+	require.LessOrEqual(t, moreFiles, files)
+	require.LessOrEqual(t, moreGoroutines, goroutines) // fewer, if one was just about to end
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("enough"))
 	never := func([]Segment) bool { return false }
