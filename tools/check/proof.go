@@ -38,8 +38,9 @@ type Proof struct {
 }
 
 // Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers
-// pass, each wrong answer fails the cases named for it and no others, every case fails on some
-// wrong answer, and the failure texts are those in the golden files. It also holds the table
+// pass, each wrong answer fails the cases named for it, every case fails on some wrong answer, and
+// the failure texts are those in the golden files. With SOCKETBOOK_EXACT=1 in the environment it
+// plays the other cases of the wrong answers, too, and these must pass: most of the time goes there. It also holds the table
 // against the lab's README (its points) and the lessons (the scenes to see). It is called by a
 // test in solutions/NN, and finds the other folders from there.
 func Prove(t *testing.T, p Proof) {
@@ -123,7 +124,11 @@ const answerVariable = "SOCKETBOOK_ANSWER"
 // runner runs cases in this process, and those that measure its memory in one of their own.
 func (a Answer) runner(t *testing.T, seed uint64) func(i int) outcome {
 	test, _, _ := strings.Cut(t.Name(), "/")
+	exact := os.Getenv("SOCKETBOOK_EXACT") != ""
 	return func(i int) outcome {
+		if len(a.Fails) > 0 && !exact && !slices.Contains(a.Fails, a.Lab.Cases[i].Name) {
+			return outcome{Outcome: Passed} // taken for granted
+		}
 		if o := (options{seed: seed}); !a.Lab.Cases[i].Memory {
 			return a.Lab.Cases[i].run(o)
 		} else {

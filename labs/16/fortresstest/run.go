@@ -371,7 +371,7 @@ func clock(most time.Duration) func() time.Duration {
 func (s *server) rests() {
 	awake := clock(25 * time.Millisecond)
 	s.c.Await("Serve to wait for clients", func() bool {
-		return s.call.Ended() || s.c.Resting() || awake() > 500*time.Millisecond
+		return s.call.Ended() || s.c.Resting() || awake() > 200*time.Millisecond
 	})
 }
 
