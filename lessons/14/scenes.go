@@ -72,7 +72,7 @@ var scenes = []stage.Scene{
 			"../x", `C:\x`, "nul"),
 	},
 	{
-		Name: "same-name", Line: "two clients put a file of the same name at once: one of them has to wait",
+		Name: "same-name", Line: "two clients put a file of the same name at once: one of them is refused",
 		Run: scenario.SameName(serveFrom, sides),
 	},
 }
