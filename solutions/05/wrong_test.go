@@ -161,7 +161,8 @@ var wrong = []check.Answer{
 		nothingAfterRefusal,
 		framingtest.Refused,
 		framingtest.Conversation,
-	),
+	).
+		MayPassElsewhere("all that it is given can be compared there"),
 	keeping("equal payloads share a slice", sharedPayloads, framingtest.Conversation),
 	keeping("at most a thousand messages", atMostThousand, framingtest.Conversation),
 	keeping("ten readers at a time", tenAtATime, framingtest.Conversation),
@@ -189,12 +190,14 @@ var wrong = []check.Answer{
 		framingtest.Refused,
 		framingtest.BadWrite,
 		framingtest.Conversation,
-	),
+	).
+		MayPassElsewhere("all that it is given can be compared there"),
 	reading("pieces of which only the first is missed", readInPieces, framingtest.EndInside),
 	reading("bytes of a header that come with the end are lost", readEndFirst, framingtest.EndInside),
 	reading("a buffered reader for long payloads", readLongBuffered, framingtest.Conversation),
 	reading("one more Read of the payload after a timeout", readTwice, framingtest.EndInside),
-	keeping("a map of writers", writersKnown, framingtest.Conversation),
+	keeping("a map of writers", writersKnown, framingtest.Conversation).
+		MayPassElsewhere("all that it is given can be compared there"),
 	writing("the payload is given up after 300 ms", writeImpatiently, framingtest.Conversation),
 	writing("the payload turned round while it is written", writeTurning, framingtest.Write),
 	writing("all sent again after a short Write", writeFromTheStart, framingtest.BadWrite),

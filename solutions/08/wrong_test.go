@@ -132,7 +132,7 @@ var wrong = []check.Answer{
 	relays("errors are not returned", relayHides, crowdtest.Broken),
 	relays("an error ends its own way only", relayGoesOn, crowdtest.Broken),
 	relays("the error of its own Close is returned", relayLastError, crowdtest.Broken),
-	relays("the result of the second way is forgotten", relayFirstResult, crowdtest.Broken),
+	relays("the result of the way back is forgotten", relayOneResult, crowdtest.Broken),
 	relays("a reset counts as leaving", relayWith(copyEndsWith(syscall.ECONNRESET)), crowdtest.Broken),
 	relays("only the broken connection is closed", relayClosesOne(1), crowdtest.Broken),
 	relays("only the connection behind the broken one is closed", relayClosesOne(0), crowdtest.Broken),
@@ -920,17 +920,23 @@ func relayLastError(a, b net.Conn) error {
 	return <-results
 }
 
-func relayFirstResult(a, b net.Conn) error {
+func relayOneResult(a, b net.Conn) error {
 	defer a.Close()
 	defer b.Close()
-	results := ways(a, b)
-	err := <-results
-	if err != nil {
+	var both sync.WaitGroup
+	pass := func(to, from net.Conn, err *error) {
+		if *err = copyByHand(to, from); *err == nil {
+			closeWrite(to)
+			return
+		}
 		a.Close()
 		b.Close()
 	}
-	<-results
-	return err
+	var there, back error
+	both.Go(func() { pass(b, a, &there) })
+	both.Go(func() { pass(a, b, &back) })
+	both.Wait()
+	return there
 }
 
 // relayClosesOne closes one connection of the pair that bytes go to and come from, when something has failed.

@@ -187,9 +187,14 @@ var wrong = []check.Answer{
 	serves("Serve begins again", serveBeginsAgain, servingtest.Nobody),
 	serves("a late Serve leaves its listener open", serveLateOpen, servingtest.Nobody),
 	serves("a late Serve accepts first", serveLateAccepts, servingtest.Nobody),
-	closes("Close returns what closing the connections has returned", func(s *base) (err error) {
+	closes("a second Close returns what closing the connections has returned", func(s *base) (err error) {
+		again := s.hasEnded()
 		s.end()
-		s.each(func(conn net.Conn) { err = errors.Join(err, conn.Close()) })
+		s.each(func(conn net.Conn) {
+			if closed := conn.Close(); again {
+				err = errors.Join(err, closed)
+			}
+		})
 		return err
 	}, servingtest.Again),
 	shuts("one Shutdown at a time", func(s *base, ctx context.Context) error {

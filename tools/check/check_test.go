@@ -511,3 +511,20 @@ func TestLeaksCountOnce(t *testing.T) {
 		require.Equal(t, want, leaks[i].Outcome)
 	}
 }
+
+// A goroutine that carries a call waits for the other process until it has called something: what that waits
+// for, a pipe of the standard library's for example, is its own.
+func TestWaitsForCall(t *testing.T) {
+	stack := func(functions ...string) goroutine {
+		calls := ""
+		for _, f := range functions {
+			calls += f + "(0x1)\n\t/src/file.go:7 +0x1d\n"
+		}
+		return goroutine{state: "select", calls: calls}
+	}
+	require.True(t, stack("runtime.gopark", remotePackage+".(*side).receive", "main.main").waitsForCall())
+	require.False(t, stack("net.(*pipe).read", remotePackage+".(*side).carry", "main.main").waitsForCall())
+	require.False(t, stack("net.(*pipe).close", remotePackage+".(*side).carry.func3").waitsForCall())
+	require.False(t, stack("sync.(*Cond).Wait", "socketbook/tools/fault.(*Conn).Read",
+		remotePackage+".(*side).carry").waitsForCall())
+}

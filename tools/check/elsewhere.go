@@ -168,13 +168,17 @@ func lookElsewhere(e Elsewhere) (all []goroutine) {
 // remotePackage carries the calls.
 const remotePackage = "socketbook/tools/grade/internal/remote"
 
+// carry calls methods of objects.
+const carry = remotePackage + ".(*side).carry"
+
 func (f frame) carries() bool { return strings.HasPrefix(f.function, remotePackage+".") }
 
-// waitsForCall reports whether the innermost frame of this module is one of what carries the calls.
+// waitsForCall reports whether the innermost frame of this module is one of what carries the calls, and not
+// the one that has called a method of the standard library's, which may wait for itself.
 func (g goroutine) waitsForCall() bool {
 	frames := g.frames()
 	i := slices.IndexFunc(frames, func(f frame) bool { return strings.HasPrefix(f.function, "socketbook/") })
-	return i >= 0 && frames[i].carries()
+	return i >= 0 && frames[i].carries() && !strings.HasPrefix(frames[i].function, carry)
 }
 
 // above returns the calls above those that carry a call here.
