@@ -35,6 +35,7 @@ type C struct {
 type adversary interface {
 	Quiet() bool
 	Spun() []byte
+	Held() int
 	Stop()
 }
 

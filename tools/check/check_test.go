@@ -528,3 +528,30 @@ func TestWaitsForCall(t *testing.T) {
 	require.False(t, stack("sync.(*Cond).Wait", "socketbook/tools/fault.(*Conn).Read",
 		remotePackage+".(*side).carry").waitsForCall())
 }
+
+// What lies in a folder that the code under test has written to is not followed, and not waited for.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o644))
+	got, err := ReadFile(dir, "file")
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+	require.NoError(t, os.Truncate(file, longestFile+1))
+	_, err = ReadFile(dir, "file")
+	require.ErrorContains(t, err, "134217729 bytes")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
+	for _, name := range []string{"folder", "missing", "../" + filepath.Base(dir) + "/file"} {
+		_, err = ReadFile(dir, name)
+		require.Error(t, err, name)
+	}
+	for _, to := range []string{"file", "/dev/zero"} {
+		link := filepath.Join(dir, "link")
+		if os.Symlink(to, link) != nil {
+			break // as on Windows, where not everybody may
+		}
+		_, err = ReadFile(dir, "link")
+		require.ErrorContains(t, err, "link is no file", to)
+		require.NoError(t, os.Remove(link))
+	}
+}

@@ -162,6 +162,7 @@ func TestHarmfulAnswers(t *testing.T) {
 			"one of them select (no cases) at framing.go:LINE"},
 		{"leaves a file", 9, read, "left 1 files or sockets open: BINARY"},
 		{"write not started", 7, write, "WriteMessage is not started: fill it in, in labs/05/framing.go"},
+		{"writes forever", 7, write, "your code has written more than 128 MiB, and goes on"},
 		{"init starts a goroutine", 9, write, "left a goroutine behind: 1 still there after the " +
 			"case, one of them select (no cases) at framing.go:LINE"},
 		{"reads standard input", 2, read, "ReadMessage failed: EOF"},

@@ -23,6 +23,9 @@ const (
 	// because a call may allocate much and return.
 	memoryLimit = 512 << 20
 	aMoment     = 300 * time.Millisecond
+	// heldLimit is how many bytes a case keeps of what the code under test has written: an endless loop of
+	// Writes would take the memory of whoever receives them.
+	heldLimit = 128 << 20
 
 	late = 250 * time.Millisecond
 	soon = 5 * time.Millisecond // until then nobody looks whether the code rests: looking stops it
@@ -88,6 +91,9 @@ func (c *C) Await(what string, cond func() bool) {
 		spent := watch.read()
 		if c.alone && spent > aMoment && c.heapInUse() > memoryLimit && !c.finished() {
 			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
+		}
+		if c.held() > heldLimit {
+			c.giveUp("your code has written more than %d MiB, and goes on", heldLimit>>20)
 		}
 		if spent > limit {
 			switch resting := c.Resting(); {
@@ -229,6 +235,13 @@ func (c *C) look() []goroutine {
 		return lookElsewhere(c.elsewhere)
 	}
 	return snapshot()
+}
+
+func (c *C) held() (n int) {
+	for _, a := range c.adversaries {
+		n += a.Held()
+	}
+	return n
 }
 
 func (c *C) heapInUse() uint64 {

@@ -132,6 +132,12 @@ func (c *Conn) Quiet() (quiet bool) {
 	return quiet
 }
 
+// Held is how many bytes the peer has received, all of which it keeps.
+func (c *Conn) Held() (n int) {
+	c.look(func() { n = len(c.received) })
+	return n
+}
+
 // Starved reports whether a Read waits, without a deadline, for bytes that the quiet peer has not
 // been told to send.
 func (c *Conn) Starved() (starved bool) {

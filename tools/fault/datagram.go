@@ -213,6 +213,12 @@ func (c *DatagramConn) Quiet() (quiet bool) {
 	return quiet
 }
 
+// Held is how many bytes of datagrams were written: the peer keeps them.
+func (c *DatagramConn) Held() (n int) {
+	c.post.look(func() { n = c.post.did.Written })
+	return n
+}
+
 // Stop ends every goroutine that waits in a Read or comes back for another one, and closes the socket.
 func (c *DatagramConn) Stop() {
 	c.post.Stop()

@@ -98,5 +98,8 @@ func (w *watch) Spun() (stack []byte) {
 // Quiet is always true: what does nothing on its own is.
 func (w *watch) Quiet() bool { return true }
 
+// Held is how many bytes are kept of what the code under test has written: none.
+func (w *watch) Held() int { return 0 }
+
 // Stop makes every goroutine end that waits in a call or comes back for another one.
 func (w *watch) Stop() { w.change(func() { w.stopped = true }) }

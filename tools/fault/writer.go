@@ -55,6 +55,12 @@ func (w *Writer) Taken() (taken []byte) {
 	return taken
 }
 
+// Held is how many bytes it has taken, all of which it keeps.
+func (w *Writer) Held() (n int) {
+	w.look(func() { n = len(w.taken) })
+	return n
+}
+
 // Calls is the number of Writes.
 func (w *Writer) Calls() (n int) {
 	w.look(func() { n = w.calls })

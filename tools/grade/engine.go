@@ -335,7 +335,7 @@ func (s *submission) judge(verdicts func(verdict.Task) ([]check.Verdict, error))
 			Child: s.program(), Arg: s.labs[i].Number,
 		})
 		row.Seconds = time.Since(began).Seconds()
-		if errors.Is(err, verdict.ErrTooLong) {
+		if errors.Is(err, verdict.ErrTooLong) || errors.Is(err, verdict.ErrTooMuch) {
 			row.End(score.TimedOut, err.Error())
 			continue
 		} else if err != nil {

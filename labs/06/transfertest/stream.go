@@ -302,7 +302,7 @@ func files(c *check.C, folder string) (names []string) {
 		return nil
 	})
 	if err != nil {
-		c.NotGraded("the folder of the files could not be read: %v", err)
+		c.FolderError(err)
 	}
 	return names
 }
@@ -324,6 +324,6 @@ func stored(folder string) (total int64) {
 // place writes a file of the suite's.
 func place(c *check.C, file, content string) {
 	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
-		c.NotGraded("a file in a temporary folder could not be written: %v", err)
+		c.FolderError(err)
 	}
 }

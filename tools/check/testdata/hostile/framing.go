@@ -51,6 +51,11 @@ func WriteMessage(w io.Writer, payload []byte) error {
 	if hostile == "nothing is right" {
 		return nil
 	}
+	for hostile == "writes forever" {
+		if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+			return err
+		}
+	}
 	if len(payload) > math.MaxInt32 {
 		return errors.New("too long")
 	}

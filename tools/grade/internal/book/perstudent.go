@@ -49,7 +49,7 @@ func words(r score.Row) string {
 	case score.DoesNotCompile:
 		return "does not compile"
 	case score.TimedOut:
-		return "did not finish in time: " + score.Plain(r.Reason)
+		return "did not finish: " + score.Plain(r.Reason)
 	case score.Void:
 		return "not graded, for a person to look at: " + score.Plain(r.Reason)
 	case score.Missing:

@@ -60,7 +60,7 @@ func (l *launching) become() (step string, err error) {
 	if err := restrictPaths(l.Writable); err != nil {
 		return "landlock", err
 	}
-	if err := filterCalls(); err != nil {
+	if err := filterCalls(c.Complete); err != nil {
 		return "seccomp", err
 	}
 	if c.Path == "" { // a probe

@@ -103,6 +103,10 @@ type Command struct {
 	Dir  string   // "" is [Box.Tmp]
 	Env  []string // all of it; HOME, TMPDIR and PATH are added where missing
 
+	// Complete says that the program loads no libraries and makes no code: no memory becomes executable, so
+	// that code which gets at its own memory cannot change what the program does.
+	Complete bool
+
 	// Files are open in the command as descriptors 3, 4 and so on: one end of a socket pair,
 	// say. No other descriptor is. The caller closes its own; a Start makes them blocking.
 	Files []*os.File

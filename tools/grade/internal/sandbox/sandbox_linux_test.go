@@ -388,6 +388,20 @@ func TestCallerKilled(t *testing.T) {
 	}
 }
 
+// A program that is complete cannot make code, and so cannot change its own.
+func TestComplete(t *testing.T) {
+	need(t)
+	b := open(t)
+	for complete, want := range map[bool]string{
+		false: "<nil>\n<nil>\n",
+		true:  "operation not permitted\noperation not permitted\n",
+	} {
+		r, err := b.Run(t.Context(), Command{Path: program, Args: []string{"code"}, Limits: small, Complete: complete})
+		require.NoError(t, err)
+		require.Equal(t, want, string(r.Stdout), "complete: %v", complete)
+	}
+}
+
 // leftovers are what a box could leave behind in this process and on the machine.
 type leftovers struct {
 	descriptors, goroutines int

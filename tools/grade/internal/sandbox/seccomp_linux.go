@@ -51,10 +51,12 @@ const (
 	dataCall     = 0
 	dataArch     = 4
 	dataArgument = 16
+	dataThird    = dataArgument + 2*8
 )
 
-// filter is the program that the kernel runs for each system call: seccomp(2), SECCOMP_SET_MODE_FILTER.
-func filter() []unix.SockFilter {
+// filter is the program that the kernel runs for each system call: seccomp(2), SECCOMP_SET_MODE_FILTER. With
+// complete no memory becomes executable.
+func filter(complete bool) []unix.SockFilter {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 	}
@@ -79,6 +81,16 @@ func filter() []unix.SockFilter {
 	for _, call := range refused {
 		p = append(p, jump(unix.BPF_JEQ, call, 0, 1), fail(unix.EPERM))
 	}
+	if complete { // the third argument of the three is prot
+		p = append(p,
+			jump(unix.BPF_JEQ, unix.SYS_MMAP, 2, 0),
+			jump(unix.BPF_JEQ, unix.SYS_MPROTECT, 1, 0),
+			jump(unix.BPF_JEQ, unix.SYS_PKEY_MPROTECT, 0, 4),
+			load(dataThird),
+			jump(unix.BPF_JSET, unix.PROT_EXEC, 0, 1), fail(unix.EPERM),
+			end(unix.SECCOMP_RET_ALLOW),
+		)
+	}
 	return append(p,
 		// Its flags are behind a pointer. Without it programs use clone.
 		jump(unix.BPF_JEQ, unix.SYS_CLONE3, 0, 1), fail(unix.ENOSYS),
@@ -97,8 +109,8 @@ func filter() []unix.SockFilter {
 }
 
 // filterCalls puts the filter on this thread and those that it starts; no_new_privs must be set.
-func filterCalls() error {
-	p := filter()
+func filterCalls(complete bool) error {
+	p := filter(complete)
 	program := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
 	_, _, number := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0,
 		uintptr(unsafe.Pointer(&program)))

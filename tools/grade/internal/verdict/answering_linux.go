@@ -59,10 +59,10 @@ func InBoxes(ctx context.Context, t Task, boxes chan *sandbox.Box, box *sandbox.
 	}
 	defer conn.Close()
 	limits := sandbox.RunLimits
-	limits.Time, limits.Memory, limits.Processes = labLimit, 2<<30, 512
+	limits.Time, limits.Memory, limits.Processes = labLimit, judgeMemory, 512
 	limits.OpenFiles, limits.Tmp = 1024, 256<<20
 	judge, err := box.Start(ctx, sandbox.Command{
-		Path: t.Judge, Files: []*os.File{theirs}, Limits: limits,
+		Path: t.Judge, Files: []*os.File{theirs}, Limits: limits, Complete: true,
 		Env: []string{TaskVariable + "=" + string(text), "TMPDIR=" + shared},
 	})
 	theirs.Close()
@@ -82,6 +82,8 @@ func InBoxes(ctx context.Context, t Task, boxes chan *sandbox.Box, box *sandbox.
 		return nil, ctx.Err()
 	case result.End == sandbox.TimedOut:
 		return nil, ErrTooLong
+	case result.End == sandbox.OutOfRoom:
+		return nil, ErrTooMuch
 	case result.Sentence(limits) != "":
 		return nil, fmt.Errorf(
 			"the judge did not finish: %s: %s",
@@ -150,7 +152,7 @@ func (a *answering) run(box *sandbox.Box) (stream *os.File, p *sandbox.Process, 
 		return nil, nil, err
 	}
 	p, err = box.Start(a.ctx, sandbox.Command{
-		Path: a.task.Child, Args: []string{a.task.Arg}, Env: cmd.Env, Files: cmd.ExtraFiles,
+		Path: a.task.Child, Args: []string{a.task.Arg}, Env: cmd.Env, Files: cmd.ExtraFiles, Complete: true,
 		Limits: sandbox.RunLimits,
 	})
 	ours, streamErr := started()
