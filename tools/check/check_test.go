@@ -555,3 +555,24 @@ func TestReadFile(t *testing.T) {
 		require.NoError(t, os.Remove(link))
 	}
 }
+
+// A lab is cut short where something has failed, and not because the machine is busy.
+func TestBounded(t *testing.T) {
+	const short, long = 10 * time.Millisecond, time.Hour
+	ctx, cancel, failed := bounded(short, long)
+	defer cancel()
+	<-time.After(2 * short)
+	require.NoError(t, ctx.Err(), "nothing has failed")
+	failed()
+	<-ctx.Done()
+
+	ctx, cancel, failed = bounded(long, 2*long)
+	failed()
+	require.NoError(t, ctx.Err(), "there is time left")
+	cancel()
+	require.Error(t, ctx.Err())
+
+	ctx, cancel, _ = bounded(short, 2*short)
+	defer cancel()
+	<-ctx.Done()
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // seed is that of the flag, or one picked at random.
@@ -31,11 +32,17 @@ func Run(t *testing.T, lab Lab) {
 	}
 	g := &grading{lab: lab, seed: seed(), outcomes: make([]*outcome, len(lab.Cases)), asked: map[int]bool{}}
 	o := options{seed: g.seed, timeline: *timelineFlag}
-	ctx, cancel := context.WithTimeout(context.Background(), labTime)
+	ctx, cancel, failed := bounded(labTime, mostTime)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel() // whoever works on a case that is not run after all
-	g.run = func(i int) outcome { return excused(runInWorker(ctx, t.Name(), i, o)) }
+	g.run = func(i int) outcome {
+		out := excused(runInWorker(ctx, t.Name(), i, o))
+		if out.Outcome == Failed {
+			failed()
+		}
+		return out
+	}
 	if *inProcessFlag || testing.CoverMode() != "" {
 		o.alone = true
 		g.run = func(i int) outcome { return lab.Cases[i].run(o) }
@@ -67,6 +74,19 @@ func Run(t *testing.T, lab Lab) {
 	}
 	g.summary(t)
 	write("not asked for")
+}
+
+// bounded returns a context that ends after a time if something has failed by then, and otherwise when
+// something fails, or at the latest after most.
+func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed context.CancelFunc) {
+	ctx, cancel = context.WithTimeout(context.Background(), most)
+	fails, failed := context.WithCancel(ctx)
+	short, over := context.WithTimeout(ctx, limit)
+	context.AfterFunc(short, func() {
+		over()
+		context.AfterFunc(fails, cancel)
+	})
+	return ctx, cancel, failed
 }
 
 // casesAtOnce is how many workers there are at a time: they wait more than they work.

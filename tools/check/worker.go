@@ -171,7 +171,7 @@ func work(lab Lab, number string) {
 	os.Stdout = os.Stderr // what the code under test prints must not mix with the messages
 	os.Unsetenv(caseVariable)
 	Limits()
-	time.AfterFunc(labTime, func() { os.Exit(1) }) // when nobody is left to end it
+	time.AfterFunc(mostTime, func() { os.Exit(1) }) // when nobody is left to end it
 	i, err := strconv.Atoi(number)
 	if err != nil || i < 0 || i >= len(lab.Cases) {
 		os.Exit(2)
