@@ -222,12 +222,15 @@ func TestShutdown(t *testing.T) {
 		require.Equal(t, io.EOF, err)
 	})
 	t.Run("before Serve", func(t *testing.T) {
-		s := upperServer()
-		require.NoError(t, s.Shutdown(patience(t)))
-		ln, err := loopback.Listen()
-		require.NoError(t, err)
-		require.Equal(t, ErrServerClosed, s.Serve(ln))
-		require.ErrorIs(t, ln.Close(), net.ErrClosed, "it is closed")
+		shutDown, closed := upperServer(), upperServer()
+		require.NoError(t, shutDown.Shutdown(patience(t)))
+		require.NoError(t, closed.Close())
+		for _, s := range []*Server{shutDown, closed} {
+			ln, err := loopback.Listen()
+			require.NoError(t, err)
+			require.Equal(t, ErrServerClosed, s.Serve(ln))
+			require.ErrorIs(t, ln.Close(), net.ErrClosed, "it is closed")
+		}
 	})
 	t.Run("while Serve begins", func(t *testing.T) {
 		for range 50 {

@@ -70,7 +70,7 @@ var scenes = []stage.Scene{
 		Name:      "endless-header",
 		NaiveLine: "a client sends a header that does not end, and the server keeps all of it",
 		Naive:     scenario.EndlessHeader(scenario.Hang, naive),
-		Line:      "a client sends a header that does not end, and the server reads four bytes",
+		Line:      "a client sends a header that does not end, and is refused after four bytes",
 		Run:       scenario.EndlessHeader(loopback.Patience, hardened),
 	},
 	{

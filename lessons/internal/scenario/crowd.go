@@ -104,7 +104,7 @@ func MixedLines(p Programs) Play {
 				o.N++
 			}
 		}
-		rec.Verdict("2 lines logged at the same time, %d of them whole", o.N)
+		rec.Verdict("2 handlers logged a line each, %d of the lines whole", o.N)
 		return o, nil
 	}
 }

@@ -269,7 +269,7 @@ func SecondWaitsAtMost(p Programs, wait time.Duration) Play {
 			return o, err
 		}
 		defer second.Close()
-		rec.State(0, "client 2 is connected: the kernel shakes hands before accept is called")
+		rec.State(0, "client 2 is connected: the kernel shakes hands without accept")
 		if _, err := second.Write([]byte("me too")); err != nil {
 			return o, err
 		}
