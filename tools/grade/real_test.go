@@ -98,6 +98,21 @@ func TestRealAnswers(t *testing.T) {
 	require.Empty(t, entries, "nothing temporary is left")
 }
 
+// Without a sandbox the reference gets its points, too: in lab 06 judge and child share a folder, and paths that
+// begin in their working directory.
+func TestWithoutSandbox(t *testing.T) {
+	root, err := runner.FindRoot(".")
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(root, "solutions", "06", "transfer.go"))
+	require.NoError(t, err)
+	dir, out := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "transfer.go"), text, 0o644))
+	var stdout, stderr bytes.Buffer
+	status := command(t.Context(), []string{"-sandbox", noSandbox, "-out", out, "-labs", "06", dir}, &stdout, &stderr)
+	require.Equal(t, 0, status, stderr.String())
+	require.Contains(t, tree(t, out)["results.jsonl"], `"points":10,`)
+}
+
 // What a suite embeds is part of it: it is copied, and another file is another suite.
 func TestSuiteFiles(t *testing.T) {
 	for name, want := range map[string]bool{
