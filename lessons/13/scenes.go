@@ -67,7 +67,7 @@ var scenes = []stage.Scene{
 		Run: scenario.Numbered(programs),
 	},
 	{
-		Name: "doubled", Line: "the network doubles a message, which has a number: it is read once",
+		Name: "doubled", Line: "the network doubles a message, which has a number: it is printed once",
 		Run: scenario.DoubledNumbered(programs),
 	},
 	{

@@ -118,8 +118,8 @@ func connected(t *testing.T, addr string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// What is wrong with a request is told to the client before the connection is closed, however much it has
-// sent, and is a line in the log.
+// What is wrong with a request is told to the client before the connection is closed, also if it has sent
+// maxUnread bytes more.
 func TestRefusedIsTold(t *testing.T) {
 	addr := serving(t, newServer(newCommands()))
 	for range 20 {
