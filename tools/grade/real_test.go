@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -19,9 +20,9 @@ import (
 )
 
 // Real answers, with everything that a class gets: the references of the labs; and to lab 05
-// answers that are half right, not compiling, untouched, hostile. The failure texts are those that
-// go test prints. To save time the references are those of every third lab: grade selftest, which
-// CI runs, has all of them, the known answers, and the attacks.
+// answers that are half right, not compiling, untouched, hostile, or leave something open. The
+// failure texts are those that go test prints. To save time the references are those of every third
+// lab: grade selftest, which CI runs, has all of them, the known answers, and the attacks.
 func TestRealAnswers(t *testing.T) {
 	root, err := runner.FindRoot(".")
 	require.NoError(t, err)
@@ -37,6 +38,14 @@ func TestRealAnswers(t *testing.T) {
 	write("wrong", "framing.go", coursetest.Wrong)
 	write("starter", "framing.go", coursetest.Starter)
 	write("unsafe", "framing.go", strings.Replace(coursetest.Right, "import (", "import (\n\t_ \"unsafe\"\n", 1))
+	for id, open := range map[string]string{
+		"file": `os.Open("/dev/null")`, "folder": `os.OpenRoot(".")`, "listener": `net.Listen("tcp", "127.0.0.1:0")`,
+	} {
+		from, _, _ := strings.Cut(open, ".")
+		text := strings.Replace(coursetest.Right, "import (", "import (\n\t\""+from+"\"\n", 1)
+		text = strings.Replace(text, "\tpayload := make(", "\tkept, _ = "+open+"\n\tpayload := make(", 1)
+		write(id, "framing.go", text+"\nvar kept any\n")
+	}
 	var sample []string
 	for i, l := range labs {
 		if i%3 == 1 { // 02, 05 …
@@ -66,19 +75,24 @@ func TestRealAnswers(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &row))
 		rows[score.Key{Student: row.Student, Lab: row.Lab}] = row
 	}
-	require.Len(t, rows, 5*len(sample))
+	require.Len(t, rows, 8*len(sample))
 	for _, number := range sample {
 		row := rows[score.Key{Student: "reference", Lab: number}]
 		require.Equal(t, score.Graded, row.Status, "%s: %s", number, row.Reason)
 		require.Equal(t, 10, row.Points, "%s: %v", number, row.Cases)
 		require.Equal(t, kind, row.Sandbox)
 	}
+	open := 9
+	if runtime.GOOS != "linux" {
+		open = 10 // no other system tells what a process has open
+	}
 	for id, want := range map[string]struct {
 		points int
 		status score.Status
 	}{
 		"split": {7, score.Graded}, "wrong": {0, score.DoesNotCompile}, "starter": {0, score.NotStarted},
-		"unsafe": {0, score.Void},
+		"unsafe": {0, score.Void}, "file": {open, score.Graded}, "folder": {open, score.Graded},
+		"listener": {open, score.Graded},
 	} {
 		row := rows[score.Key{Student: id, Lab: "05"}]
 		require.Equal(t, want.status, row.Status, "%s: %s", id, row.Reason)
@@ -92,6 +106,9 @@ func TestRealAnswers(t *testing.T) {
 		files["feedback/split.md"],
 		"rule       One Read may return fewer bytes than it was asked for",
 	)
+	if runtime.GOOS == "linux" {
+		require.Contains(t, files["feedback/file.md"], "left 1 files or sockets open: /dev/null")
+	}
 	require.Contains(t, files["feedback/unsafe.md"], `the import of "unsafe"`)
 	entries, err := filepath.Glob(filepath.Join(out, ".*"))
 	require.NoError(t, err)
