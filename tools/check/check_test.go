@@ -399,6 +399,18 @@ func TestWhyAWorkerDied(t *testing.T) {
 		require.Equal(t, tt.outcome, o.Outcome)
 		require.Equal(t, tt.message, o.Message)
 	}
+	for status, message := range map[string]string{ // of a process in a sandbox
+		"signal: bad system call": "your code made a system call that the sandbox forbids; it ends a program that " +
+			"does so (signal: bad system call)",
+		"signal: killed": "the system killed the program that ran your code (signal: killed), as it does when " +
+			"memory runs out",
+		"it took more than 512 MiB of memory and was ended": "the program that ran your code was ended: it took " +
+			"more than 512 MiB of memory and was ended",
+	} {
+		var o outcome
+		o.died(errors.New(status), "")
+		require.Equal(t, message, o.Message)
+	}
 }
 
 // TestUnmetNeeds: a case says nothing when one that it needs has not passed.

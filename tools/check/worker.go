@@ -111,6 +111,9 @@ func (o *outcome) died(err error, printed string) {
 	case exit != nil && exit.ExitCode() == deafWorker, err == ErrEnded:
 		o.Message = "your code closed files or sockets that it had not opened, the standard output " +
 			"among them"
+	case strings.HasPrefix(status, "signal: bad system call"):
+		o.Message = "your code made a system call that the sandbox forbids; it ends a program that does so (" +
+			status + ")"
 	case strings.HasPrefix(status, "it "): // what a sandbox says of a limit
 		o.Message = "the program that ran your code was ended: " + status
 	default:

@@ -108,8 +108,14 @@ func (e *engine) Grade(ctx context.Context, j job) []score.Row {
 	rows := make([]score.Row, len(j.labs))
 	for i, l := range j.labs {
 		rows[i] = score.New(j.student, l.suite, l.sum, score.GraderError, "this lab was not reached")
-		if refusals := source.Check(l.Number, path.Base(l.File), j.files[l.Number].Text); len(refusals) > 0 {
-			rows[i].End(score.Void, sentence(path.Base(l.File), refusals))
+		file, text := path.Base(l.File), j.files[l.Number].Text
+		if refusals := source.Check(l.Number, file, text); len(refusals) > 0 {
+			rows[i].End(score.Void, sentence(file, refusals))
+			continue
+		}
+		// go test has a test beside it, of the package that the lab's file is named for.
+		if is, must := source.Package(text), strings.TrimSuffix(file, ".go"); is != "" && is != must {
+			rows[i].End(score.DoesNotCompile, fmt.Sprintf("%s is of the package %s, and must be of %s", file, is, must))
 		}
 	}
 	s := &submission{engine: e, job: j, rows: rows}
@@ -191,8 +197,7 @@ func (s *submission) grade(ctx context.Context) (err error) {
 	return s.judge(judge)
 }
 
-// build builds the children of all labs that have no verdict yet, with one go command. When a lab does not
-// compile, the others are built without it.
+// build builds the children of all labs that have no verdict yet, with one go command.
 func (s *submission) build(ctx context.Context) error {
 	box, err := sandbox.Open(sandbox.Config{
 		Kind: s.kind, Folders: append(s.module.golang.Folders(), sandbox.Folder{Path: s.module.dir},
@@ -202,37 +207,55 @@ func (s *submission) build(ctx context.Context) error {
 		return err
 	}
 	defer box.Close()
-	for {
+	return s.buildWith(func(labs []int) (trouble, error) { return s.try(ctx, box, labs) })
+}
+
+// buildWith builds until what is left has no complaints: when a lab does not compile, the others are built
+// without it.
+func (s *submission) buildWith(try func(labs []int) (trouble, error)) error {
+	for alone := false; ; {
 		labs := s.open()
 		if len(labs) == 0 {
 			return nil
 		}
-		var built []lab
+		t, err := try(labs)
+		switch {
+		case err != nil || t == trouble{}:
+			return err
+		case s.blame(labs, t):
+			continue
+		case alone || t.ended == "":
+			return errors.New("the go command failed: " + lastLine(t.output+t.ended))
+		}
+		alone = true // one of them has taken too much
 		for _, i := range labs {
-			built = append(built, s.labs[i])
-		}
-		overlay, err := s.module.overlay(s.dir, s.module.labs, built, s.files)
-		if err != nil {
-			return err
-		}
-		output, err := s.compile(ctx, box, overlay)
-		if err != nil {
-			return err
-		}
-		if output == "" {
-			flags := append(slices.Clone(vetFlags), "-overlay="+overlay)
-			for _, l := range built {
-				flags = append(flags, "./labs/"+l.Number)
+			if t, err = try([]int{i}); err != nil {
+				return err
+			} else if t.ended != "" {
+				s.blame([]int{i}, t)
 			}
-			output, err = s.goCommand(ctx, box, "vet", flags, nil)
-		}
-		if output == "" || err != nil {
-			return err
-		}
-		if err := s.blame(labs, output); err != nil {
-			return err
 		}
 	}
+}
+
+// try builds some labs.
+func (s *submission) try(ctx context.Context, box *sandbox.Box, labs []int) (t trouble, err error) {
+	var built []lab
+	for _, i := range labs {
+		built = append(built, s.labs[i])
+	}
+	overlay, err := s.module.overlay(s.dir, s.module.labs, built, s.files)
+	if err != nil {
+		return t, err
+	}
+	if t, err = s.compile(ctx, box, overlay); err != nil || t != (trouble{}) {
+		return t, err
+	}
+	flags := append(slices.Clone(vetFlags), "-overlay="+overlay)
+	for _, l := range built {
+		flags = append(flags, "./labs/"+l.Number)
+	}
+	return s.goCommand(ctx, box, "vet", flags, nil)
 }
 
 // vetFlags are the checks that go test makes before it runs a test: go help test.
@@ -246,10 +269,10 @@ func (s *submission) compile(
 	ctx context.Context,
 	box *sandbox.Box,
 	overlay string,
-) (output string, err error) {
+) (t trouble, err error) {
 	f, err := os.OpenFile(s.program(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
 	if err != nil {
-		return "", err
+		return t, err
 	}
 	defer f.Close()
 	out := filepath.Join(box.Tmp(), "out"+exe)
@@ -260,14 +283,20 @@ func (s *submission) compile(
 // program is the children's.
 func (s *submission) program() string { return filepath.Join(s.dir, "bin", "child"+exe) }
 
-// goCommand runs the go command, and returns what it says, or "" if it has nothing to say.
+// trouble is what keeps a lab from being built; empty if nothing does.
+type trouble struct {
+	output string // of the go command
+	ended  string // which limit has ended it, as a sentence about "it"
+}
+
+// goCommand runs the go command.
 func (s *submission) goCommand(
 	ctx context.Context,
 	box *sandbox.Box,
 	verb string,
 	args []string,
 	fetch []sandbox.Fetch,
-) (output string, err error) {
+) (t trouble, err error) {
 	env := s.module.golang.Env()
 	if s.kind == sandbox.None {
 		env = append(env, os.Environ()...)
@@ -277,43 +306,50 @@ func (s *submission) goCommand(
 		Path: s.module.golang.Command(), Args: append([]string{verb}, args...), Dir: s.module.dir, Env: env,
 		Fetch: fetch, Limits: sandbox.BuildLimits,
 	})
+	sentence := result.Sentence(sandbox.BuildLimits)
 	switch {
 	case err != nil:
-		return "", err
+		return t, err
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return t, ctx.Err()
 	case result.Fetched != nil:
-		return "", result.Fetched
-	case result.Sentence(sandbox.BuildLimits) == "":
-		return "", nil
-	case result.End != sandbox.Exited:
-		return fmt.Sprintf("the go command did not finish: %s", result.Sentence(sandbox.BuildLimits)), nil
+		return t, result.Fetched
+	case sentence == "":
+		return t, nil
 	}
-	return string(result.Stdout) + string(result.Stderr), nil
+	switch result.End {
+	case sandbox.Exited:
+		return trouble{output: string(result.Stdout) + string(result.Stderr)}, nil
+	case sandbox.TimedOut, sandbox.OutOfRoom, sandbox.TooLoud:
+		return trouble{ended: sentence}, nil
+	}
+	return t, fmt.Errorf("the go command did not finish: %s", sentence)
 }
 
-// blame gives the labs that the go command complains of their verdict. If it does not say which
-// they are, each is built alone next time, and what it says then is about that one.
-func (s *submission) blame(labs []int, output string) error {
-	byLab, rest := complaints(output)
-	blamed := false
+// blame gives the labs that the go command complains of their verdict, and reports whether it has found
+// one. What it says of one lab alone is about that one.
+func (s *submission) blame(labs []int, t trouble) (blamed bool) {
+	byLab, rest := complaints(t.output)
 	for _, i := range labs {
+		row, file := &s.rows[i], path.Base(s.labs[i].File)
 		text, ok := byLab[s.labs[i].Number]
-		if !ok && len(labs) == 1 {
-			text, ok = rest, true
-		}
-		if ok {
-			s.rows[i].End(score.DoesNotCompile, path.Base(s.labs[i].File)+" does not compile, or go vet refuses it")
+		switch {
+		case !ok && len(labs) > 1:
+			continue
+		case t.ended != "":
+			row.End(score.DoesNotCompile, file+" was not compiled to the end: "+t.ended)
+		default:
+			if !ok {
+				text = rest
+			}
+			row.End(score.DoesNotCompile, file+" does not compile, or go vet refuses it")
 			// The file has another name here; the student knows it by its own.
 			name := regexp.MustCompile(`\S*submission-\d+[/\\]` + s.labs[i].Number + `\.go\b`)
-			s.rows[i].Output = score.CutOutput(name.ReplaceAllString(text, s.labs[i].File))
-			blamed = true
+			row.Output = score.CutOutput(name.ReplaceAllString(text, s.labs[i].File))
 		}
+		blamed = true
 	}
-	if blamed {
-		return nil
-	}
-	return errors.New("the go command failed: " + lastLine(output))
+	return blamed
 }
 
 // lastLine is the last line of a text that has something in it.

@@ -44,7 +44,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// madeUp is an engine that takes points from the answer itself: "points 7", "error", "slow 20".
+// madeUp is an engine that takes points from the answer itself: "points 7", "error",
+// "slow 20", "timed-out".
 type madeUp struct{}
 
 func (madeUp) Close() error { return nil }
@@ -71,6 +72,11 @@ func (madeUp) Grade(ctx context.Context, j job) []score.Row {
 				row.Enter(cs.Name, check.Passed, "", "")
 			} else {
 				row.Enter(cs.Name, check.Failed, "it failed", "what "+j.student+" reads, with -seed="+fmt.Sprint(j.seed))
+			}
+		}
+		for _, s := range []score.Status{score.DoesNotCompile, score.TimedOut} {
+			if strings.Contains(text, string(s)) {
+				row.End(s, "it does not end")
 			}
 		}
 		if strings.Contains(text, "error") {

@@ -234,14 +234,21 @@ func overlayFile(name string, replace map[string]string) (string, error) {
 // complaint is what the go command says of one package: its heading and what follows.
 var complaint = regexp.MustCompile(`(?m)^# (socketbook/\S+)`)
 
+// position is the beginning of a line about a file, where there is no heading: the file has no package.
+var position = regexp.MustCompile(`(?m)^labs[/\\](\d\d)[/\\]\w+\.go:.*\n?`)
+
 // complaints cuts the go command's output by lab. The rest is what belongs to none.
 func complaints(output string) (byLab map[string]string, rest string) {
 	byLab = map[string]string{}
 	heads := complaint.FindAllStringSubmatchIndex(output, -1)
-	if len(heads) == 0 {
-		return byLab, output
+	first := len(output)
+	if len(heads) > 0 {
+		first = heads[0][0]
 	}
-	rest = output[:heads[0][0]]
+	rest = position.ReplaceAllStringFunc(output[:first], func(line string) string {
+		byLab[position.FindStringSubmatch(line)[1]] += line
+		return ""
+	})
 	number := regexp.MustCompile(`^socketbook/labs/(\d\d)$`)
 	for i, h := range heads {
 		end := len(output)

@@ -6,12 +6,15 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"socketbook/tools/check"
+	"socketbook/tools/grade/internal/intake"
 	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/internal/coursetest"
@@ -19,9 +22,9 @@ import (
 )
 
 // Real answers, with everything that a class gets: the references of the labs; and to lab 05
-// answers that are half right, not compiling, untouched, hostile. The failure texts are those that
-// go test prints. To save time the references are those of every third lab: grade selftest, which
-// CI runs, has all of them, the known answers, and the attacks.
+// answers that are half right, not compiling, untouched, hostile, or leave something open. The
+// failure texts are those that go test prints. To save time the references are those of every third
+// lab: grade selftest, which CI runs, has all of them, the known answers, and the attacks.
 func TestRealAnswers(t *testing.T) {
 	root, err := runner.FindRoot(".")
 	require.NoError(t, err)
@@ -36,7 +39,17 @@ func TestRealAnswers(t *testing.T) {
 	write("split", "framing.go", coursetest.Split)
 	write("wrong", "framing.go", coursetest.Wrong)
 	write("starter", "framing.go", coursetest.Starter)
+	write("package", "framing.go", strings.Replace(coursetest.Right, "package framing", "package other", 1))
 	write("unsafe", "framing.go", strings.Replace(coursetest.Right, "import (", "import (\n\t_ \"unsafe\"\n", 1))
+	write("empty", "framing.go", "") // for which the go command has another form of words
+	for id, open := range map[string]string{
+		"file": `os.Open("/dev/null")`, "folder": `os.OpenRoot(".")`, "listener": `net.Listen("tcp", "127.0.0.1:0")`,
+	} {
+		from, _, _ := strings.Cut(open, ".")
+		text := strings.Replace(coursetest.Right, "import (", "import (\n\t\""+from+"\"\n", 1)
+		text = strings.Replace(text, "\tpayload := make(", "\tkept, _ = "+open+"\n\tpayload := make(", 1)
+		write(id, "framing.go", text+"\nvar kept any\n")
+	}
 	var sample []string
 	for i, l := range labs {
 		if i%3 == 1 { // 02, 05 …
@@ -45,6 +58,9 @@ func TestRealAnswers(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(root, "solutions", l.Number, path.Base(l.File)))
 		require.NoError(t, err)
 		write("reference", l.File, string(text))
+		if l.Number != "05" {
+			write("empty", l.File, string(text))
+		}
 	}
 	kind := namespacesSandbox
 	if err := sandbox.Probe(); err != nil {
@@ -66,32 +82,47 @@ func TestRealAnswers(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &row))
 		rows[score.Key{Student: row.Student, Lab: row.Lab}] = row
 	}
-	require.Len(t, rows, 5*len(sample))
+	require.Len(t, rows, (9+1)*len(sample))
 	for _, number := range sample {
 		row := rows[score.Key{Student: "reference", Lab: number}]
 		require.Equal(t, score.Graded, row.Status, "%s: %s", number, row.Reason)
 		require.Equal(t, 10, row.Points, "%s: %v", number, row.Cases)
 		require.Equal(t, kind, row.Sandbox)
+		if number != "05" {
+			row := rows[score.Key{Student: "empty", Lab: number}]
+			require.Equal(t, 10, row.Points, "%s: %s", number, row.Reason)
+		}
+	}
+	open := 9
+	if runtime.GOOS != "linux" {
+		open = 10 // no other system tells what a process has open
 	}
 	for id, want := range map[string]struct {
 		points int
 		status score.Status
 	}{
-		"split": {7, score.Graded}, "wrong": {0, score.DoesNotCompile}, "starter": {0, score.NotStarted},
-		"unsafe": {0, score.Void},
+		"split": {7, score.Graded}, "wrong": {0, score.DoesNotCompile}, "package": {0, score.DoesNotCompile}, "starter": {0, score.NotStarted},
+		"unsafe": {0, score.Void}, "file": {open, score.Graded}, "folder": {open, score.Graded},
+		"listener": {open, score.Graded}, "empty": {0, score.DoesNotCompile},
 	} {
 		row := rows[score.Key{Student: id, Lab: "05"}]
 		require.Equal(t, want.status, row.Status, "%s: %s", id, row.Reason)
 		require.Equal(t, want.points, row.Points, id)
-		require.Equal(t, score.Missing, rows[score.Key{Student: id, Lab: "02"}].Status)
+		if id != "empty" {
+			require.Equal(t, score.Missing, rows[score.Key{Student: id, Lab: "02"}].Status)
+		}
 	}
 	files := tree(t, out)
+	require.Contains(t, rows[score.Key{Student: "empty", Lab: "05"}].Output, "expected 'package'")
 	require.Contains(t, rows[score.Key{Student: "wrong", Lab: "05"}].Output, "undefined: io.ReadFul")
 	require.Contains(
 		t,
 		files["feedback/split.md"],
 		"rule       One Read may return fewer bytes than it was asked for",
 	)
+	if runtime.GOOS == "linux" {
+		require.Contains(t, files["feedback/file.md"], "left 1 files or sockets open: /dev/null")
+	}
 	require.Contains(t, files["feedback/unsafe.md"], `the import of "unsafe"`)
 	entries, err := filepath.Glob(filepath.Join(out, ".*"))
 	require.NoError(t, err)
@@ -177,4 +208,53 @@ func TestKnownAnswers(t *testing.T) {
 	}
 	require.Len(t, seen, 40)
 	require.Len(t, (&tester{oneIn: 1, options: options{seed: 1}}).choose(lab{}, 40), 40)
+}
+
+// A build that takes too much costs the other labs nothing, and its row says what happened. What the go
+// command cannot do for other reasons is not a student's.
+func TestBuildThatTakesTooMuch(t *testing.T) {
+	tooMuch := trouble{ended: "it took more than 3072 MiB of memory and was ended"}
+	begin := func(numbers ...string) *submission {
+		s := &submission{}
+		for _, n := range numbers {
+			s.labs = append(s.labs, lab{Lab: intake.Lab{Number: n, File: "labs/" + n + "/f" + n + ".go"}})
+			s.rows = append(s.rows, score.New("ada", check.Lab{Number: n}, "", score.GraderError, "not reached"))
+		}
+		return s
+	}
+	tried := 0
+	bombs := func(numbers ...int) func(labs []int) (trouble, error) {
+		return func(labs []int) (trouble, error) {
+			tried++
+			if slices.ContainsFunc(labs, func(i int) bool { return slices.Contains(numbers, i) }) {
+				return tooMuch, nil
+			}
+			return trouble{}, nil
+		}
+	}
+	s := begin("01", "02", "03")
+	require.NoError(t, s.buildWith(bombs(0, 2)))
+	require.Equal(t, 1+3+1, tried)
+	require.Equal(t, []int{1}, s.open())
+	require.Equal(t, score.DoesNotCompile, s.rows[0].Status)
+	require.Equal(t, "f01.go was not compiled to the end: it took more than 3072 MiB of memory and was ended",
+		s.rows[0].Reason)
+
+	s = begin("01")
+	require.NoError(t, s.buildWith(bombs(0)))
+	require.Equal(t, score.DoesNotCompile, s.rows[0].Status)
+
+	s = begin("01", "02") // each alone is no trouble
+	err := s.buildWith(func(labs []int) (trouble, error) {
+		if len(labs) > 1 {
+			return tooMuch, nil
+		}
+		return trouble{}, nil
+	})
+	require.ErrorContains(t, err, "3072 MiB")
+	require.Len(t, s.open(), 2)
+
+	err = s.buildWith(func([]int) (trouble, error) { return trouble{output: "go: no space left on device\n"}, nil })
+	require.EqualError(t, err, "the go command failed: go: no space left on device")
+	require.Len(t, s.open(), 2)
 }

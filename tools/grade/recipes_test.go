@@ -126,13 +126,18 @@ func program(t testing.TB, name string) {
 // script runs a recipe with this binary as the command.
 func script(t testing.TB, env []string, args ...string) string {
 	t.Helper()
+	text, err := scriptCommand(t, env, args...).CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	return string(text)
+}
+
+func scriptCommand(t testing.TB, env []string, args ...string) *exec.Cmd {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), append(env, asCommand+"=1", "GRADE="+self)...)
-	text, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", text)
-	return string(text)
+	return cmd
 }
 
 func TestGNUParallel(t *testing.T) {
@@ -150,29 +155,43 @@ func TestGNUParallel(t *testing.T) {
 	require.Equal(t, log, tree(t, out)["joblog"])
 }
 
+// A result is published for every answer, and none when the machine has failed.
 func TestGradescopeScript(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("Gradescope's containers have Linux")
 	}
-	base := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(base, "submission"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(base, "submission", "framing.go"), []byte("points 6"), 0o644))
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	script(
-		t,
-		[]string{"AUTOGRADER=" + base, "PROJECT=" + root, "GRADE_USER=root"},
-		"bash",
-		"recipes/gradescope/run_autograder",
-	)
-	var result struct{ Tests []struct{ Score float64 } }
-	require.NoError(t, json.Unmarshal([]byte(tree(t, base)["results/results.json"]), &result))
-	total := 0.0
-	for _, one := range result.Tests {
-		total += one.Score
+	for answer, want := range map[string]float64{
+		"points 6":                      6,
+		"points 0":                      0,
+		"does-not-compile":              0,
+		"timed-out":                     0,
+		strings.Repeat("void", 256<<10): 0,
+		"error":                         -1,
+	} {
+		base := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(base, "submission"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(base, "submission", "framing.go"), []byte(answer), 0o644))
+		cmd := scriptCommand(t, []string{"AUTOGRADER=" + base, "PROJECT=" + root, "GRADE_USER=root"},
+			"bash", "recipes/gradescope/run_autograder")
+		text, err := cmd.CombinedOutput()
+		if want < 0 {
+			require.Error(t, err, "Gradescope says that the autograder failed")
+			require.Contains(t, string(text), "because the grading machine failed: no connection on 127.0.0.1")
+			require.NoFileExists(t, filepath.Join(base, "results/results.json"))
+			continue
+		}
+		require.NoError(t, err, "%s", text)
+		var result struct{ Tests []struct{ Score float64 } }
+		require.NoError(t, json.Unmarshal([]byte(tree(t, base)["results/results.json"]), &result))
+		total := 0.0
+		for _, one := range result.Tests {
+			total += one.Score
+		}
+		require.Equal(t, want, total)
+		require.Len(t, result.Tests, 10)
 	}
-	require.Equal(t, 6.0, total)
-	require.Len(t, result.Tests, 10)
 }
 
 // What a recipe says of itself: which sandbox it has, and what was not tried.

@@ -42,12 +42,10 @@ func (p *perStudent) close() error { return nil }
 func words(r score.Row) string {
 	status := r.Status
 	switch status {
-	case score.Graded:
+	case score.Graded, score.DoesNotCompile:
 		return score.Plain(r.Reason)
 	case score.NotStarted:
 		return "not started: the file is still the starter"
-	case score.DoesNotCompile:
-		return "does not compile"
 	case score.TimedOut:
 		return "did not finish: " + score.Plain(r.Reason)
 	case score.Void:

@@ -282,6 +282,22 @@ func TestNamesInGBK(t *testing.T) {
 	require.Equal(t, map[string]string{"李雷": answer, "a": answer}, got)
 }
 
+// A student of whom the archive of a class has nothing but a link is there.
+func TestArchiveWithLinks(t *testing.T) {
+	dir := write(t, t.TempDir(), map[string]string{"class.zip": zipOf(
+		t,
+		item{name: "a/framing.go", text: answer},
+		item{name: "b/framing.go", text: "/etc/passwd", mode: os.ModeSymlink},
+		item{name: "c/labs", text: "/", mode: os.ModeSymlink},
+	)})
+	got, _ := collected(t, nil, filepath.Join(dir, "class.zip"))
+	require.Equal(t, map[string]string{
+		"a": answer,
+		"b": "framing.go is a symbolic link; only a regular file is read",
+		"c": "labs is a symbolic link, not a folder; links are not followed",
+	}, got)
+}
+
 // Which of two counts is not for a program to say.
 func TestTheSameStudentTwice(t *testing.T) {
 	dir := write(t, t.TempDir(), map[string]string{

@@ -33,16 +33,18 @@ func readFolder(src source) (content, error) {
 		switch {
 		case err != nil && p == ".":
 			return err
-		case err != nil:
-			return nil // a folder that cannot be read has no answers
+		case err != nil: // a folder, which was seen before, and cannot be read
+			c.files[p] = entry{folder: true, read: func() ([]byte, error) { return nil, err }}
+			return nil
 		case d.IsDir() && p != "." && (clutter(d.Name()) || d.Name() == "node_modules"):
 			return fs.SkipDir
-		case d.IsDir():
-			return nil
 		}
 		if seen++; seen > mostEntries {
 			c.more = true
 			return fs.SkipAll
+		}
+		if d.IsDir() {
+			return nil
 		}
 		if clutter(d.Name()) {
 			return nil
@@ -323,6 +325,14 @@ func unpackClass(name, into string) (odd map[string]string, notices []string, er
 			return nil
 		case m.mode.IsDir():
 			return root.MkdirAll(p, 0o700)
+		}
+		if dir := path.Dir(p); dir != "." { // whatever it is, the student is there
+			if err := root.MkdirAll(dir, 0o700); err != nil {
+				odd[p] = "a file in the place of a folder"
+				return nil
+			}
+		}
+		switch {
 		case m.read == nil:
 			odd[p] = kind(m.mode)
 			return nil
@@ -332,12 +342,6 @@ func unpackClass(name, into string) (odd map[string]string, notices []string, er
 		}
 		if total += m.size; total > longestClass {
 			return fmt.Errorf("it unpacks to more than %d GiB", longestClass>>30)
-		}
-		if dir := path.Dir(p); dir != "." {
-			if err := root.MkdirAll(dir, 0o700); err != nil {
-				odd[p] = "a file in the place of a folder"
-				return nil
-			}
 		}
 		f, err := root.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {

@@ -155,9 +155,18 @@ func (c *collector) argument(name string) error {
 
 // isSubmission reports whether a folder is one submission rather than the folder of a class.
 func (c *collector) isSubmission(dir string) bool {
+	at := func(name string) (fs.FileInfo, error) { return os.Lstat(filepath.Join(dir, filepath.FromSlash(name))) }
 	for _, lab := range c.labs {
-		for _, name := range []string{lab.File, path.Base(lab.File)} {
-			if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+		if _, err := at(path.Base(lab.File)); err == nil {
+			return true
+		} else if errors.Is(err, fs.ErrPermission) {
+			return false // it is dir that cannot be read
+		}
+		if _, err := at(lab.File); err == nil || errors.Is(err, fs.ErrPermission) {
+			return true
+		}
+		for name := path.Dir(lab.File); name != "."; name = path.Dir(name) {
+			if info, err := at(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 				return true
 			}
 		}
@@ -397,11 +406,12 @@ type content struct {
 
 // entry is a file of a submission.
 type entry struct {
-	size  int64
-	odd   string // what it is, if it is not a regular file
-	twice bool   // an archive has it more than once
-	text  []byte // of an archive's entry, if it was asked for
-	read  func() ([]byte, error)
+	size   int64
+	odd    string // what it is, if it is not a regular file
+	folder bool   // that cannot be read; others are no entries
+	twice  bool   // an archive has it more than once
+	text   []byte // of an archive's entry, if it was asked for
+	read   func() ([]byte, error)
 }
 
 func (c content) paths() []string {
@@ -457,7 +467,13 @@ func (s Submission) Load(labs []Lab) Answers {
 // pick takes the labs' files out of what there is.
 func (a *Answers) pick(all content, labs []Lab) {
 	paths := all.paths()
-	top := wrapper(paths)
+	around := slices.Clone(paths)
+	for i, p := range around {
+		if all.files[p].folder {
+			around[i] += "/"
+		}
+	}
+	top := wrapper(around)
 	used := map[string]bool{}
 	for _, lab := range labs {
 		base := path.Base(lab.File)
@@ -468,6 +484,10 @@ func (a *Answers) pick(all content, labs []Lab) {
 			}
 		}
 		if len(found) == 0 {
+			if p, f := all.inTheWay(lab.File, top+lab.File); f.Trouble != "" {
+				a.Files[lab.Number], used[p] = f, true
+				continue
+			}
 			a.almost(paths, lab)
 			continue
 		}
@@ -516,6 +536,23 @@ func (a *Answers) almost(paths []string, lab Lab) {
 			return
 		}
 	}
+}
+
+// inTheWay returns what stands in the place of a folder that would lead to one of the paths: a link, or a
+// folder that cannot be read.
+func (c content) inTheWay(paths ...string) (p string, f File) {
+	for _, p := range paths {
+		for p = path.Dir(p); p != "."; p = path.Dir(p) {
+			switch e := c.files[p]; {
+			case e.odd != "":
+				return p, File{Path: p, Trouble: score.Plain(fmt.Sprintf("%s is %s, not a folder; links are not followed",
+					p, e.odd))}
+			case e.folder:
+				return p, take(p, e)
+			}
+		}
+	}
+	return "", File{}
 }
 
 // take reads an answer, if it is one.

@@ -100,6 +100,8 @@ func TestRun(t *testing.T) {
 	require.Equal(t, "", run(t, b, "map").Sentence(small))
 	require.Equal(t, 1, run(t, b, "leave").Left)
 	require.Equal(t, "null\nzero\nfull\nrandom\nurandom\n", reorder(run(t, b, "list", "/dev").Stdout))
+	// What the command has open, its standard files and the folder itself among them.
+	require.Contains(t, string(run(t, b, "list", "/dev/fd").Stdout), "0\n1\n2\n")
 }
 
 func reorder(names []byte) (text string) {

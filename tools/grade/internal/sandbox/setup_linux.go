@@ -86,6 +86,10 @@ func (k *keeper) setUp(c Config) (failed string, err error) {
 			return "mount tmpfs", err
 		}
 	}
+	// By it a program lists what it has open.
+	if err := os.Symlink("/proc/self/fd", filepath.Join(rootPath, "dev/fd")); err != nil {
+		return "mount tmpfs", err
+	}
 	for name, text := range etc {
 		if err := os.WriteFile(filepath.Join(rootPath, name), []byte(text), 0o644); err != nil {
 			return "mount tmpfs", err

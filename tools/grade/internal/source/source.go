@@ -74,6 +74,15 @@ func Check(lab, file string, text []byte) []Refusal {
 	return c.found[:min(len(c.found), mostRefusals)]
 }
 
+// Package returns the name in the package clause of a file; "" if it has none.
+func Package(text []byte) string {
+	f, _ := parser.ParseFile(token.NewFileSet(), "", text, parser.PackageClauseOnly)
+	if f == nil || f.Name == nil {
+		return ""
+	}
+	return f.Name.Name
+}
+
 // badLine is the first line that is not UTF-8.
 func badLine(text []byte) int {
 	n := 0
