@@ -29,6 +29,7 @@ var wrong = []check.Answer{
 	serves("never more than 128 clients", serveAtMost(128), crowdtest.Crowd),
 	serves("no limit", serveUnlimited, crowdtest.Limit),
 	serves("one client too many", serveOneMore, crowdtest.Limit),
+	serves("clients are counted by their addresses", serveByAddress, crowdtest.Limit),
 	serves("ten may wait, and no more", serveTenWait, crowdtest.Limit),
 	serves("handle is called once more", serveTwice, crowdtest.Crowd),
 	serves("one limit for all calls of Serve", serveShared, crowdtest.Limit),
@@ -267,6 +268,35 @@ func serveUnlimited(ln net.Listener, _ int, handle func(net.Conn)) error {
 			return closed(err)
 		}
 		clients.Go(func() { guard(conn, handle) })
+	}
+}
+
+// serveByAddress keeps those who are there in a map, in which two with one address have one place.
+func serveByAddress(ln net.Listener, limit int, handle func(net.Conn)) error {
+	var mu sync.Mutex
+	left := sync.NewCond(&mu)
+	there := map[string]bool{}
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return closed(err)
+		}
+		addr := conn.RemoteAddr().String()
+		mu.Lock()
+		for len(there) >= limit {
+			left.Wait()
+		}
+		there[addr] = true
+		mu.Unlock()
+		clients.Go(func() {
+			guard(conn, handle)
+			mu.Lock()
+			delete(there, addr)
+			left.Signal()
+			mu.Unlock()
+		})
 	}
 }
 

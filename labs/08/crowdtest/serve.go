@@ -66,7 +66,7 @@ func (s suite) crowd(c *check.C) {
 	}
 	r.stop()
 
-	s.horde(c)
+	s.horde(c, math.MaxInt, 130)
 
 	c.Variation("Serve is running with limit 50; %d clients come one after the other", many)
 	r = s.start(c, 50)
@@ -79,10 +79,14 @@ func (s suite) crowd(c *check.C) {
 	r.stop()
 }
 
-// horde lets so many clients be there that they cannot have descriptors.
-func (s suite) horde(c *check.C) {
-	const clients = 130
-	c.Variation("Serve is running with the largest limit; %d clients are there, and stay", clients)
+// horde lets so many clients be there that they cannot have descriptors. They all have the same address.
+func (s suite) horde(c *check.C, limit, clients int) {
+	name, want := fmt.Sprintf("limit %d", limit), int32(min(limit, clients))
+	if limit == math.MaxInt {
+		name = "the largest limit"
+	}
+	c.Variation("Serve is running with %s; %d clients, all with the same remote address, are there, and stay",
+		name, clients)
 	ln := &crowded{clients: clients, closed: make(chan struct{})}
 	var now atomic.Int32
 	leave := make(chan struct{})
@@ -92,17 +96,20 @@ func (s suite) horde(c *check.C) {
 	})
 	defer end()
 	call := c.Start("Serve(ln, limit, handle)", func() {
-		s.lab.Serve(ln, math.MaxInt, func(net.Conn) {
+		s.lab.Serve(ln, limit, func(net.Conn) {
 			now.Add(1)
 			<-leave
 		})
 	})
 	still := patience()
-	c.Await("handle to be called for each", func() bool {
-		return now.Load() == clients || call.Ended() || still(c)
+	c.Await("handle to be called for as many as there is a place for", func() bool {
+		return now.Load() >= want || call.Ended() || still(c)
 	})
-	if n := now.Load(); n < clients {
+	c.Await("Serve to wait", func() bool { return call.Ended() || c.Resting() })
+	if n := now.Load(); n < want {
 		c.Fail("of %d clients, handle is running for %d", clients, n)
+	} else if n > want {
+		c.Fail("handle is running for %d clients at the same time: that is more than limit", n)
 	}
 	end()
 	c.Await("Serve to end", func() bool { return call.Ended() || c.Resting() })
@@ -171,6 +178,7 @@ func (s suite) limit(c *check.C) {
 		r.stop()
 	}
 	s.places(c)
+	s.horde(c, 3, 9)
 
 	c.Variation("Serve was called twice, each time with limit 1; a client connects to each")
 	r, other := s.start(c, 1), s.start(c, 1)
