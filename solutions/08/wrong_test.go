@@ -152,6 +152,7 @@ var wrong = []check.Answer{
 	}, crowdtest.Broken),
 	relays("a Write that fails does not matter at the end", relayWith(copyNoLastError), crowdtest.Broken),
 	relays("a reader waits for a writer that has gone", relayWith(copyQueued), crowdtest.Broken),
+	relays("what was read ahead is lost when a Read fails", relayWith(copyForgetsQueue), crowdtest.Broken),
 	relays("one goroutine is not waited for", relayLeavesGoroutine, crowdtest.Broken),
 	relays("errors of Write are ignored", relayWith(copyIgnoringWrites), crowdtest.Broken),
 	relays("the error is told, not passed on", relayTells, crowdtest.Broken),
@@ -1102,6 +1103,47 @@ func copyQueued(to io.Writer, from io.Reader) error {
 		return err
 	}
 	return nil
+}
+
+// copyForgetsQueue reads a little ahead, and does not write it any more when a Read has failed.
+func copyForgetsQueue(to io.Writer, from io.Reader) error {
+	queue, failed := make(chan []byte, 16), make(chan error, 1)
+	go func() {
+		defer close(queue)
+		for {
+			buf := make([]byte, 16<<10)
+			n, err := from.Read(buf)
+			if n > 0 {
+				queue <- buf[:n]
+			}
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	for chunk := range queue {
+		if _, err := to.Write(chunk); err != nil {
+			from.(io.Closer).Close()
+			for range queue {
+			}
+			return err
+		}
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
 }
 
 // relayLocks writes to one side at a time.

@@ -425,6 +425,20 @@ func (s suite) stuck(c *check.C) {
 	r.returns()
 	c.WantError("what Relay returned", r.err, errUnplugged)
 
+	c.Variation("Relay is running; a sends a text in pieces, the first Write to b takes its time, and the " +
+		"Read behind the last piece fails")
+	r, connA, connB = sides(c)
+	goesOn := r.holds(r.b)
+	defer goesOn()
+	endsAfter(r.a, len(hello), errUnplugged)
+	r.begin(s, connA, connB)
+	r.send(r.a, []byte(hello), fault.Bytes)
+	c.Await("Relay to read what it will", func() bool { return r.call.Ended() || c.Resting() })
+	goesOn()
+	r.returns()
+	c.WantError("what Relay returned", r.err, errUnplugged)
+	r.arrives(r.a, r.b, []byte(hello))
+
 	c.Variation("Relay is running; a does not read, so that a Write to a waits; a Read from a fails")
 	r, connA, connB = sides(c)
 	ended := make(chan struct{})
