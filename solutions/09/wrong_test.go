@@ -106,6 +106,17 @@ var wrong = []check.Answer{
 		return withShutdown{s, shutdownLooksAround}
 	}, servingtest.Waits),
 	shuts("Shutdown ends what clients say", shutdownClosesRead, servingtest.Waits).MayPassElsewhere(noTCPConn),
+	answer("an error of Accept forgets the clients", func(h func(net.Conn)) server {
+		return forgetful{withServe{newBase(h), ends(func(s *base, err error) error {
+			if s.hasEnded() {
+				return serving.ErrServerClosed
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			clear(s.clients)
+			return err
+		})}}
+	}, servingtest.Waits),
 	talks("a panic skips the Done", talkPanicSkipsDone, servingtest.Waits),
 	shuts("Shutdown cuts", func(s *base, ctx context.Context) error {
 		s.Close()
@@ -601,6 +612,11 @@ func serveForgetsClients(s *base, ln net.Listener) error {
 	s.mu.Unlock()
 	return s.Serve(ln)
 }
+
+// forgetful has a Shutdown that looks around for clients, and a Serve that forgets them when Accept fails.
+type forgetful struct{ withServe }
+
+func (s forgetful) Shutdown(ctx context.Context) error { return shutdownLooksAround(s.base, ctx) }
 
 func shutdownLooksAround(s *base, ctx context.Context) error {
 	s.end()

@@ -249,6 +249,19 @@ func (s suite) waits(c *check.C) {
 	release()
 	r.returns(e, nil, "the last client has gone")
 
+	c.Variation("Serve is running; a client is there; then Accept fails, and Serve has returned")
+	r = s.begin(c, 1)
+	p = r.newcomer(r.serves[0])
+	r.serves[0].ln.Fail(errors.New("the network card is on fire"))
+	r.await("Serve 1 to return", r.serves[0].call.Ended)
+	r.serves = nil
+	e = r.shutdown(context.Background())
+	if !isClosed(p) { // who cuts its clients then fails another case
+		r.waiting(e, "client 1 is there")
+	}
+	r.closeWrite(p)
+	r.returns(e, nil, "the last client has gone")
+
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn talks on while Shutdown waits")
 	r = s.begin(c, 0)
 	p = r.newcomer(r.serveOn(r.listenTCP()))
