@@ -18,6 +18,9 @@ import (
 	"socketbook/tools/check"
 )
 
+// noTCPConn says why a mistake does nothing in another process.
+const noTCPConn = "its connection is no *net.TCPConn there"
+
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
 // failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
@@ -36,6 +39,7 @@ var wrong = []check.Answer{
 	serves("never closed", serveNeverCloses, crowdtest.Closed),
 	serves("closed when Serve returns", serveClosesAtEnd, crowdtest.Closed),
 	serves("only the writing half is closed", serveHalfCloses, crowdtest.Closed),
+	serves("a *net.TCPConn is closed with a reset", serveAborts, crowdtest.Closed).MayPassElsewhere(noTCPConn),
 	serves("a deadline of an hour", serveTimes, crowdtest.Closed),
 	serves("what the client had left to say is read", serveDrains, crowdtest.Limit, crowdtest.Closed),
 	serves("a panic skips the Close", servePanicSkipsClose, crowdtest.Panic),
@@ -299,6 +303,16 @@ func serveByAddress(ln net.Listener, limit int, handle func(net.Conn)) error {
 			mu.Unlock()
 		})
 	}
+}
+
+// serveAborts leaves no TIME_WAIT.
+func serveAborts(ln net.Listener, limit int, handle func(net.Conn)) error {
+	return serving(ln, limit, func(conn net.Conn) {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		guard(conn, handle)
+	})
 }
 
 // serveOneMore compares with > where it should compare with >=.

@@ -219,6 +219,12 @@ var wrong = []check.Answer{
 		})
 		return nil
 	}, servingtest.Close).MayPassElsewhere(noTCPConn),
+	talks("a *net.TCPConn is closed with a reset", func(s *base, conn net.Conn) {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		go s.serve(conn)
+	}, servingtest.Handler, servingtest.Close).MayPassElsewhere(noTCPConn),
 	closes("Close cuts the first 5", closeFive, servingtest.Close),
 	serves("a late client is served", serveLateClient, servingtest.Nobody),
 	serves("a late client is left open", serveForgetsLate, servingtest.Nobody),

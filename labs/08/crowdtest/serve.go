@@ -285,6 +285,20 @@ func (s suite) closed(c *check.C) {
 			r.stop()
 		}
 	}
+	c.Variation("Serve is running; a client whose connection is a *net.TCPConn sends a line, and its handler returns")
+	tcp := &run{c: c, ln: &listener{Listener: c.ListenTCP()}}
+	tcp.serve(s, 2)
+	p := tcp.dial("client 1")
+	tcp.talk(p, fault.Whole, "hello")
+	tcp.send(p, fault.Whole, orderReturn)
+	if !tcp.await("the end to arrive", func() bool { return p.Over() != nil }) {
+		c.Fail("handle has returned, and the connection of client 1 is still open")
+	}
+	if p.Over() != io.EOF {
+		c.Fail("client 1 has not met the end of the stream, but %v: call Close, and nothing besides", p.Over())
+	}
+	tcp.stop()
+
 	c.Variation("Serve is running; a handler neither reads nor writes; its client has sent a line, " +
 		"and another client waits")
 	gate := make(chan struct{})

@@ -115,6 +115,27 @@ func (s suite) handler(c *check.C) {
 		r.calledWell()
 		r.stop()
 	}
+	s.overTCP(c)
+}
+
+// overTCP lets a handler return whose connection is a *net.TCPConn.
+func (s suite) overTCP(c *check.C) {
+	c.Variation("Serve is running; the handler of a client whose connection is a *net.TCPConn returns")
+	r := s.begin(c, 0)
+	p := r.newcomer(r.serveOn(r.listenTCP()))
+	r.send(p, fault.Whole, orderReturn)
+	if !r.await("the end of the connection", func() bool { return p.Over() != nil }) {
+		c.Fail("Handle has returned, and the server has not called Close on the connection of client 1")
+	}
+	r.met(p)
+	r.stop()
+}
+
+// met ends the case unless p has met the end of the stream.
+func (r *run) met(p *client) {
+	if p.Over() != io.EOF {
+		r.c.Fail("%s has not met the end of the stream, but %v: call Close, and nothing besides", p.name, p.Over())
+	}
 }
 
 func (s suite) accept(c *check.C) {
@@ -439,9 +460,7 @@ func (s suite) close(c *check.C) {
 	p = r.newcomer(r.serveOn(r.listenTCP()))
 	r.returns(r.closes(), nil, "it is not to wait for handlers")
 	c.Await("the end to arrive", func() bool { return p.Over() != nil })
-	if p.Over() != io.EOF {
-		c.Fail("client 1 has not met the end of the stream, but %v: call Close, and nothing besides", p.Over())
-	}
+	r.met(p)
 	r.served()
 
 	c.Variation("Close is called, and Serve was not")
