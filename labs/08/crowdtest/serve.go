@@ -93,6 +93,7 @@ func (s suite) horde(c *check.C, limit, clients int) {
 	end := sync.OnceFunc(func() {
 		close(leave)
 		ln.Close()
+		ln.hangUp()
 	})
 	defer end()
 	call := c.Start("Serve(ln, limit, handle)", func() {
@@ -121,6 +122,7 @@ type crowded struct {
 	mu      sync.Mutex
 	once    sync.Once
 	closed  chan struct{}
+	peers   []net.Conn // the clients' ends
 }
 
 func (l *crowded) Accept() (net.Conn, error) {
@@ -129,7 +131,10 @@ func (l *crowded) Accept() (net.Conn, error) {
 	there := l.clients >= 0
 	l.mu.Unlock()
 	if there {
-		conn, _ := net.Pipe()
+		conn, peer := net.Pipe()
+		l.mu.Lock()
+		l.peers = append(l.peers, peer)
+		l.mu.Unlock()
 		return silent{conn}, nil
 	}
 	<-l.closed
@@ -139,6 +144,15 @@ func (l *crowded) Accept() (net.Conn, error) {
 func (l *crowded) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return nil
+}
+
+// hangUp closes the clients' ends.
+func (l *crowded) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, peer := range l.peers {
+		peer.Close()
+	}
 }
 
 // silent is a connection that can be closed by half, as one over TCP can.
