@@ -514,6 +514,7 @@ func (s suite) nobody(c *check.C) {
 		p = r.newcomer(r.serves[0])
 		r.closeWrite(p)
 		r.ended(p, "Handle has returned")
+		r.rests()
 		r.returns(end(r), nil, "nobody is there")
 		ln = r.listen()
 		if _, err := ln.Dial(); err != nil {
