@@ -233,8 +233,8 @@ func relayChannels(a, b net.Conn) error {
 					return
 				}
 				if err != nil {
-					pieces <- nil // what came before is written first
-					once.Do(func() { first = err })
+					once.Do(func() { first = err }) // before the other way can meet what fails does
+					pieces <- nil                   // what came before is written first
 					return
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -16,6 +17,9 @@ import (
 	crowd "socketbook/solutions/08"
 	"socketbook/tools/check"
 )
+
+// noTCPConn says why a mistake does nothing in another process.
+const noTCPConn = "its connection is no *net.TCPConn there"
 
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
 // failure text of a case in testdata is the one that the first answer named for it provokes.
@@ -28,12 +32,14 @@ var wrong = []check.Answer{
 	serves("never more than 128 clients", serveAtMost(128), crowdtest.Crowd),
 	serves("no limit", serveUnlimited, crowdtest.Limit),
 	serves("one client too many", serveOneMore, crowdtest.Limit),
+	serves("clients are counted by their addresses", serveByAddress, crowdtest.Limit),
 	serves("ten may wait, and no more", serveTenWait, crowdtest.Limit),
 	serves("handle is called once more", serveTwice, crowdtest.Crowd),
 	serves("one limit for all calls of Serve", serveShared, crowdtest.Limit),
 	serves("never closed", serveNeverCloses, crowdtest.Closed),
 	serves("closed when Serve returns", serveClosesAtEnd, crowdtest.Closed),
 	serves("only the writing half is closed", serveHalfCloses, crowdtest.Closed),
+	serves("a *net.TCPConn is closed with a reset", serveAborts, crowdtest.Closed).MayPassElsewhere(noTCPConn),
 	serves("a deadline of an hour", serveTimes, crowdtest.Closed),
 	serves("what the client had left to say is read", serveDrains, crowdtest.Limit, crowdtest.Closed),
 	serves("a panic skips the Close", servePanicSkipsClose, crowdtest.Panic),
@@ -60,6 +66,12 @@ var wrong = []check.Answer{
 	serves("every error is the closed listener", ends(func(error) error { return nil }), crowdtest.End),
 	serves("net.ErrClosed compared with ==", ends(func(err error) error {
 		if err == net.ErrClosed {
+			return nil
+		}
+		return err
+	}), crowdtest.End),
+	serves("net.ErrClosed known by its words", ends(func(err error) error {
+		if strings.Contains(err.Error(), "use of closed network connection") {
 			return nil
 		}
 		return err
@@ -144,6 +156,7 @@ var wrong = []check.Answer{
 	}, crowdtest.Broken),
 	relays("a Write that fails does not matter at the end", relayWith(copyNoLastError), crowdtest.Broken),
 	relays("a reader waits for a writer that has gone", relayWith(copyQueued), crowdtest.Broken),
+	relays("what was read ahead is lost when a Read fails", relayWith(copyForgetsQueue), crowdtest.Broken),
 	relays("one goroutine is not waited for", relayLeavesGoroutine, crowdtest.Broken),
 	relays("errors of Write are ignored", relayWith(copyIgnoringWrites), crowdtest.Broken),
 	relays("the error is told, not passed on", relayTells, crowdtest.Broken),
@@ -261,6 +274,45 @@ func serveUnlimited(ln net.Listener, _ int, handle func(net.Conn)) error {
 		}
 		clients.Go(func() { guard(conn, handle) })
 	}
+}
+
+// serveByAddress keeps those who are there in a map, in which two with one address have one place.
+func serveByAddress(ln net.Listener, limit int, handle func(net.Conn)) error {
+	var mu sync.Mutex
+	left := sync.NewCond(&mu)
+	there := map[string]bool{}
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return closed(err)
+		}
+		addr := conn.RemoteAddr().String()
+		mu.Lock()
+		for len(there) >= limit {
+			left.Wait()
+		}
+		there[addr] = true
+		mu.Unlock()
+		clients.Go(func() {
+			guard(conn, handle)
+			mu.Lock()
+			delete(there, addr)
+			left.Signal()
+			mu.Unlock()
+		})
+	}
+}
+
+// serveAborts leaves no TIME_WAIT.
+func serveAborts(ln net.Listener, limit int, handle func(net.Conn)) error {
+	return serving(ln, limit, func(conn net.Conn) {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		guard(conn, handle)
+	})
 }
 
 // serveOneMore compares with > where it should compare with >=.
@@ -1071,6 +1123,47 @@ func copyQueued(to io.Writer, from io.Reader) error {
 		return err
 	}
 	return nil
+}
+
+// copyForgetsQueue reads a little ahead, and does not write it any more when a Read has failed.
+func copyForgetsQueue(to io.Writer, from io.Reader) error {
+	queue, failed := make(chan []byte, 16), make(chan error, 1)
+	go func() {
+		defer close(queue)
+		for {
+			buf := make([]byte, 16<<10)
+			n, err := from.Read(buf)
+			if n > 0 {
+				queue <- buf[:n]
+			}
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	for chunk := range queue {
+		if _, err := to.Write(chunk); err != nil {
+			from.(io.Closer).Close()
+			for range queue {
+			}
+			return err
+		}
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
 }
 
 // relayLocks writes to one side at a time.

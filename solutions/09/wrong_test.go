@@ -15,6 +15,9 @@ import (
 	"socketbook/tools/check"
 )
 
+// noTCPConn says why a mistake does nothing in another process.
+const noTCPConn = "its connection is no *net.TCPConn there"
+
 // wrong are the mistakes that people make, each with exactly the cases that must fail on it. The
 // failure text of a case in testdata is the one that the first answer named for it provokes.
 var wrong = []check.Answer{
@@ -78,6 +81,13 @@ var wrong = []check.Answer{
 	}), servingtest.Listener, servingtest.Close),
 	serves("the error of Accept after Shutdown", ends(func(_ *base, err error) error { return err }),
 		servingtest.Listener, servingtest.Close),
+	serves("ErrServerClosed for net.ErrClosed only", ends(func(s *base, err error) error {
+		if s.hasEnded() && errors.Is(err, net.ErrClosed) {
+			return serving.ErrServerClosed
+		}
+		return err
+	}), servingtest.Listener),
+	serves("a Serve that returns forgets all listeners", serveForgetsListeners, servingtest.Listener),
 	serves("only the last listener is known", serveKnowsLast, servingtest.Listener, servingtest.Close),
 	shuts(
 		"the listeners are closed when the clients have gone",
@@ -90,6 +100,23 @@ var wrong = []check.Answer{
 	serves("clients are counted in their own goroutine", serveCountsLate, servingtest.Waits).
 		MayPassElsewhere("the next Accept comes later there, so that the goroutine wins the race"),
 	talks("Done before Close", talkDoneBeforeClose, servingtest.Waits),
+	answer("Shutdown looks around, and clients are counted out before the Close", func(h func(net.Conn)) server {
+		s := newBase(h)
+		s.talk = talkDoneBeforeClose
+		return withShutdown{s, shutdownLooksAround}
+	}, servingtest.Waits),
+	shuts("Shutdown ends what clients say", shutdownClosesRead, servingtest.Waits).MayPassElsewhere(noTCPConn),
+	answer("an error of Accept forgets the clients", func(h func(net.Conn)) server {
+		return forgetful{withServe{newBase(h), ends(func(s *base, err error) error {
+			if s.hasEnded() {
+				return serving.ErrServerClosed
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			clear(s.clients)
+			return err
+		})}}
+	}, servingtest.Waits),
 	talks("a panic skips the Done", talkPanicSkipsDone, servingtest.Waits),
 	shuts("Shutdown cuts", func(s *base, ctx context.Context) error {
 		s.Close()
@@ -144,6 +171,8 @@ var wrong = []check.Answer{
 	shuts("only the writing half is cut", shutdownHalfCuts, servingtest.Context),
 	shuts("cut with a deadline", shutdownTimes, servingtest.Context),
 	shuts("the end of ctx reopens nothing and closes one", shutdownCutsOne, servingtest.Context),
+	serves("the clients of an earlier Serve are forgotten", serveForgetsClients, servingtest.Context,
+		servingtest.Close),
 	closes("Close cuts nobody", func(s *base) error {
 		s.end()
 		return nil
@@ -180,6 +209,22 @@ var wrong = []check.Answer{
 		s.each(func(conn net.Conn) { conn.SetDeadline(time.Unix(1, 0)) })
 		return s.Close()
 	}, servingtest.Close),
+	closes("Close resets a *net.TCPConn", func(s *base) error {
+		s.end()
+		s.each(func(conn net.Conn) {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				tcp.SetLinger(0)
+			}
+			conn.Close()
+		})
+		return nil
+	}, servingtest.Close).MayPassElsewhere(noTCPConn),
+	talks("a *net.TCPConn is closed with a reset", func(s *base, conn net.Conn) {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		go s.serve(conn)
+	}, servingtest.Handler, servingtest.Close).MayPassElsewhere(noTCPConn),
 	closes("Close cuts the first 5", closeFive, servingtest.Close),
 	serves("a late client is served", serveLateClient, servingtest.Nobody),
 	serves("a late client is left open", serveForgetsLate, servingtest.Nobody),
@@ -561,6 +606,54 @@ func serveKnowsLast(s *base, ln net.Listener) error {
 	s.listeners = nil
 	s.mu.Unlock()
 	return s.Serve(ln)
+}
+
+func serveForgetsListeners(s *base, ln net.Listener) error {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.listeners = nil
+	}()
+	return s.Serve(ln)
+}
+
+func serveForgetsClients(s *base, ln net.Listener) error {
+	s.mu.Lock()
+	s.clients = map[net.Conn]bool{}
+	s.mu.Unlock()
+	return s.Serve(ln)
+}
+
+// forgetful has a Shutdown that looks around for clients, and a Serve that forgets them when Accept fails.
+type forgetful struct{ withServe }
+
+func (s forgetful) Shutdown(ctx context.Context) error { return shutdownLooksAround(s.base, ctx) }
+
+func shutdownLooksAround(s *base, ctx context.Context) error {
+	s.end()
+	for {
+		left := 0
+		s.each(func(net.Conn) { left++ })
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			s.cut()
+			return ctx.Err()
+		}
+	}
+}
+
+func shutdownClosesRead(s *base, ctx context.Context) error {
+	s.end()
+	s.each(func(conn net.Conn) {
+		if tcp, ok := conn.(interface{ CloseRead() error }); ok {
+			tcp.CloseRead()
+		}
+	})
+	return s.Shutdown(ctx)
 }
 
 func shutdownWaitsFirst(s *base, ctx context.Context) error {

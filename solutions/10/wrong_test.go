@@ -120,6 +120,9 @@ var wrong = []check.Answer{
 		all, err := ports.Parse(table)
 		return all[:min(len(all), 1000)], err
 	}, portstest.Long),
+	parsing("a table of 1 MiB at most", func(table io.Reader) ([]socket, error) {
+		return ports.Parse(io.LimitReader(table, 1<<20))
+	}, portstest.Long),
 	parsing("0 bytes taken for the end", func(table io.Reader) ([]socket, error) {
 		return ports.Parse(seen{table, func(n int, err error) (int, error) {
 			if n == 0 && err == nil {

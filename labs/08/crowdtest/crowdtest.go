@@ -46,8 +46,9 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "second-waits",
 			Rule: "Serve calls handle once for each client, with the connection that Accept " +
 				"returned, and at once: a client that is being served, or says nothing, holds up nobody. " +
-				"With the largest limit, math.MaxInt, there is a place for each. Serve itself neither reads " +
-				"from a connection nor writes to it.",
+				"With the largest limit, math.MaxInt, there is a place for each, whatever limit other calls of " +
+				"Serve have, and nothing is made for those who have not come. Serve itself neither reads from " +
+				"a connection nor writes to it.",
 			Hint: "Start a goroutine for each client that Accept returns, and go back to Accept.",
 		},
 		{

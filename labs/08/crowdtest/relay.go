@@ -80,6 +80,7 @@ func (r *bridge) arrives(from, to *end, data []byte) {
 	})
 	got := to.Received()[before:]
 	if len(got) < len(data) {
+		r.rests() // Relay may be about to return
 		r.ended(fmt.Sprintf("%s has received %d of %d bytes", to.name, len(got), len(data)))
 		if to.Over() != nil && bytes.HasPrefix(data, got) {
 			r.c.Fail(
@@ -109,6 +110,11 @@ func (r *bridge) ended(meanwhile string) {
 	if r.call.Ended() {
 		r.c.Fail("Relay has returned (%s), and %s", check.Err(r.err), meanwhile)
 	}
+}
+
+// rests waits until Relay has done all that it does for now.
+func (r *bridge) rests() {
+	r.c.Await("Relay to wait", func() bool { return r.call.Ended() || r.c.Resting() })
 }
 
 func (r *bridge) closeWrite(from *end) {
@@ -396,6 +402,7 @@ func (s suite) broken(c *check.C) {
 	r := s.relay(c)
 	r.closeWrite(r.a)
 	r.passesEnd(r.b)
+	r.rests()
 	r.b.Reset()
 	r.returns()
 	r.met(r.b)
@@ -424,6 +431,20 @@ func (s suite) stuck(c *check.C) {
 	close(fails)
 	r.returns()
 	c.WantError("what Relay returned", r.err, errUnplugged)
+
+	c.Variation("Relay is running; a sends a text in pieces, the first Write to b takes its time, and the " +
+		"Read behind the last piece fails")
+	r, connA, connB = sides(c)
+	goesOn := r.holds(r.b)
+	defer goesOn()
+	endsAfter(r.a, len(hello), errUnplugged)
+	r.begin(s, connA, connB)
+	r.send(r.a, []byte(hello), fault.Bytes)
+	c.Await("Relay to read what it will", func() bool { return r.call.Ended() || c.Resting() })
+	goesOn()
+	r.returns()
+	c.WantError("what Relay returned", r.err, errUnplugged)
+	r.arrives(r.a, r.b, []byte(hello))
 
 	c.Variation("Relay is running; a does not read, so that a Write to a waits; a Read from a fails")
 	r, connA, connB = sides(c)

@@ -292,7 +292,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	switch {
 	case l.wrapped && errors.Is(err, net.ErrClosed):
-		err = fmt.Errorf("accepting behind a proxy: %w", err)
+		err = fmt.Errorf("accepting behind a proxy: %w", goneError{})
 	case err == nil:
 		l.mu.Lock()
 		l.conns = append(l.conns, conn)
@@ -303,6 +303,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	return conn, err
 }
+
+// goneError is net.ErrClosed, and does not say so.
+type goneError struct{}
+
+func (goneError) Error() string { return "the proxy has gone" }
+func (goneError) Unwrap() error { return net.ErrClosed }
 
 func (l *listener) returned(conn net.Conn) bool {
 	l.mu.Lock()

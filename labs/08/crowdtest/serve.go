@@ -66,7 +66,7 @@ func (s suite) crowd(c *check.C) {
 	}
 	r.stop()
 
-	s.horde(c)
+	s.horde(c, math.MaxInt, 130)
 
 	c.Variation("Serve is running with limit 50; %d clients come one after the other", many)
 	r = s.start(c, 50)
@@ -79,30 +79,38 @@ func (s suite) crowd(c *check.C) {
 	r.stop()
 }
 
-// horde lets so many clients be there that they cannot have descriptors.
-func (s suite) horde(c *check.C) {
-	const clients = 130
-	c.Variation("Serve is running with the largest limit; %d clients are there, and stay", clients)
+// horde lets so many clients be there that they cannot have descriptors. They all have the same address.
+func (s suite) horde(c *check.C, limit, clients int) {
+	name, want := fmt.Sprintf("limit %d", limit), int32(min(limit, clients))
+	if limit == math.MaxInt {
+		name = "the largest limit"
+	}
+	c.Variation("Serve is running with %s; %d clients, all with the same remote address, are there, and stay",
+		name, clients)
 	ln := &crowded{clients: clients, closed: make(chan struct{})}
 	var now atomic.Int32
 	leave := make(chan struct{})
 	end := sync.OnceFunc(func() {
 		close(leave)
 		ln.Close()
+		ln.hangUp()
 	})
 	defer end()
 	call := c.Start("Serve(ln, limit, handle)", func() {
-		s.lab.Serve(ln, math.MaxInt, func(net.Conn) {
+		s.lab.Serve(ln, limit, func(net.Conn) {
 			now.Add(1)
 			<-leave
 		})
 	})
 	still := patience()
-	c.Await("handle to be called for each", func() bool {
-		return now.Load() == clients || call.Ended() || still(c)
+	c.Await("handle to be called for as many as there is a place for", func() bool {
+		return now.Load() >= want || call.Ended() || still(c)
 	})
-	if n := now.Load(); n < clients {
+	c.Await("Serve to wait", func() bool { return call.Ended() || c.Resting() })
+	if n := now.Load(); n < want {
 		c.Fail("of %d clients, handle is running for %d", clients, n)
+	} else if n > want {
+		c.Fail("handle is running for %d clients at the same time: that is more than limit", n)
 	}
 	end()
 	c.Await("Serve to end", func() bool { return call.Ended() || c.Resting() })
@@ -114,6 +122,7 @@ type crowded struct {
 	mu      sync.Mutex
 	once    sync.Once
 	closed  chan struct{}
+	peers   []net.Conn // the clients' ends
 }
 
 func (l *crowded) Accept() (net.Conn, error) {
@@ -122,7 +131,10 @@ func (l *crowded) Accept() (net.Conn, error) {
 	there := l.clients >= 0
 	l.mu.Unlock()
 	if there {
-		conn, _ := net.Pipe()
+		conn, peer := net.Pipe()
+		l.mu.Lock()
+		l.peers = append(l.peers, peer)
+		l.mu.Unlock()
 		return silent{conn}, nil
 	}
 	<-l.closed
@@ -132,6 +144,15 @@ func (l *crowded) Accept() (net.Conn, error) {
 func (l *crowded) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return nil
+}
+
+// hangUp closes the clients' ends.
+func (l *crowded) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, peer := range l.peers {
+		peer.Close()
+	}
 }
 
 // silent is a connection that can be closed by half, as one over TCP can.
@@ -171,6 +192,7 @@ func (s suite) limit(c *check.C) {
 		r.stop()
 	}
 	s.places(c)
+	s.horde(c, 3, 9)
 
 	c.Variation("Serve was called twice, each time with limit 1; a client connects to each")
 	r, other := s.start(c, 1), s.start(c, 1)
@@ -277,6 +299,20 @@ func (s suite) closed(c *check.C) {
 			r.stop()
 		}
 	}
+	c.Variation("Serve is running; a client whose connection is a *net.TCPConn sends a line, and its handler returns")
+	tcp := &run{c: c, ln: &listener{Listener: c.ListenTCP()}}
+	tcp.serve(s, 2)
+	p := tcp.dial("client 1")
+	tcp.talk(p, fault.Whole, "hello")
+	tcp.send(p, fault.Whole, orderReturn)
+	if !tcp.await("the end to arrive", func() bool { return p.Over() != nil }) {
+		c.Fail("handle has returned, and the connection of client 1 is still open")
+	}
+	if p.Over() != io.EOF {
+		c.Fail("client 1 has not met the end of the stream, but %v: call Close, and nothing besides", p.Over())
+	}
+	tcp.stop()
+
 	c.Variation("Serve is running; a handler neither reads nor writes; its client has sent a line, " +
 		"and another client waits")
 	gate := make(chan struct{})

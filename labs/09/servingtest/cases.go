@@ -115,6 +115,27 @@ func (s suite) handler(c *check.C) {
 		r.calledWell()
 		r.stop()
 	}
+	s.overTCP(c)
+}
+
+// overTCP lets a handler return whose connection is a *net.TCPConn.
+func (s suite) overTCP(c *check.C) {
+	c.Variation("Serve is running; the handler of a client whose connection is a *net.TCPConn returns")
+	r := s.begin(c, 0)
+	p := r.newcomer(r.serveOn(r.listenTCP()))
+	r.send(p, fault.Whole, orderReturn)
+	if !r.await("the end of the connection", func() bool { return p.Over() != nil }) {
+		c.Fail("Handle has returned, and the server has not called Close on the connection of client 1")
+	}
+	r.met(p)
+	r.stop()
+}
+
+// met ends the case unless p has met the end of the stream.
+func (r *run) met(p *client) {
+	if p.Over() != io.EOF {
+		r.c.Fail("%s has not met the end of the stream, but %v: call Close, and nothing besides", p.name, p.Over())
+	}
 }
 
 func (s suite) accept(c *check.C) {
@@ -181,17 +202,36 @@ func (s suite) listener(c *check.C) {
 	r.accepting()
 	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
 	r.served()
+
+	c.Variation("Serve was called for a listener whose Accept, when it is closed, returns an error of its own")
+	r = s.begin(c, 0)
+	other := r.listen()
+	other.says = errors.New("the proxy has gone")
+	r.serveOn(other)
+	r.accepting()
+	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
+	r.served()
+
+	c.Variation("Serve was called for two listeners; Accept of one has failed, and its Serve has returned")
+	r = s.begin(c, 2)
+	r.accepting()
+	r.serves[0].ln.Fail(errors.New("the network card is on fire"))
+	r.await("Serve 1 to return", r.serves[0].call.Ended)
+	r.serves = r.serves[1:]
+	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
+	r.served()
 }
 
 func (s suite) waits(c *check.C) {
-	c.Variation("Serve was called for two listeners; each has two clients; one of them has left before")
-	r := s.begin(c, 2)
-	gone := r.newcomer(r.serves[0])
-	stay := []*client{r.newcomer(r.serves[0]), r.newcomer(r.serves[1]), r.newcomer(r.serves[1])}
+	c.Variation("Serve was called for a listener, which has two clients, and then for another one, which has " +
+		"two more; one of the first has left before")
+	r := s.begin(c, 1)
+	first, gone := r.newcomer(r.serves[0]), r.newcomer(r.serves[0])
+	r.serve()
+	stay := []*client{r.newcomer(r.serves[1]), r.newcomer(r.serves[1]), first}
 	r.closeWrite(gone)
 	r.ended(gone, "Handle has returned")
 	e := r.shutdown(context.Background())
-	c.Late()
 	for i, order := range []string{orderReturn, orderPanic, ""} {
 		r.waiting(e, "not every client has been served to its end")
 		for _, p := range stay[i:] {
@@ -225,9 +265,33 @@ func (s suite) waits(c *check.C) {
 		"the connection to be closed",
 		func() bool { return (closing.Load() || e.call.Ended()) && c.Resting() },
 	)
-	r.waiting(e, "the connection of client 1 is not closed yet")
+	c.Late()
+	r.waiting(e, "client 1 has not been served to its end, for its connection is not closed yet")
 	release()
 	r.returns(e, nil, "the last client has gone")
+
+	c.Variation("Serve is running; a client is there; then Accept fails, and Serve has returned")
+	r = s.begin(c, 1)
+	p = r.newcomer(r.serves[0])
+	r.serves[0].ln.Fail(errors.New("the network card is on fire"))
+	r.await("Serve 1 to return", r.serves[0].call.Ended)
+	r.serves = nil
+	e = r.shutdown(context.Background())
+	if !isClosed(p) { // who cuts its clients then fails another case
+		r.waiting(e, "client 1 is there")
+	}
+	r.closeWrite(p)
+	r.returns(e, nil, "the last client has gone")
+
+	c.Variation("Serve is running; a client whose connection is a *net.TCPConn talks on while Shutdown waits")
+	r = s.begin(c, 0)
+	p = r.newcomer(r.serveOn(r.listenTCP()))
+	e = r.shutdown(context.Background())
+	r.waiting(e, "client 1 is there")
+	r.talk(p, "still here")
+	r.closeWrite(p)
+	r.returns(e, nil, "the last client has gone")
+	r.served()
 	s.atOnce(c)
 }
 
@@ -288,8 +352,10 @@ func (s suite) context(c *check.C) {
 	c.Variation(
 		"Serve was called for two listeners; three clients are there, and the handler of one waits for something else",
 	)
-	r := s.begin(c, 2)
-	all := []*client{r.newcomer(r.serves[0]), r.newcomer(r.serves[1]), r.newcomer(r.serves[1])}
+	r := s.begin(c, 1)
+	first := r.newcomer(r.serves[0])
+	r.serve()
+	all := []*client{r.newcomer(r.serves[1]), first, r.newcomer(r.serves[1])}
 	deaf := r.newcomer(r.serves[0])
 	r.send(deaf, fault.Whole, orderDeaf)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -348,9 +414,10 @@ func (s suite) close(c *check.C) {
 	c.Variation(
 		"Serve was called for two listeners; clients are there, and the handler of one waits for something else",
 	)
-	r := s.begin(c, 2)
-	var all []*client
-	for i := range 6 {
+	r := s.begin(c, 1)
+	all := []*client{r.newcomer(r.serves[0])}
+	r.serve()
+	for i := range 5 {
 		all = append(all, r.newcomer(r.serves[i%2]))
 	}
 	r.send(all[5], fault.Whole, orderDeaf)
@@ -386,6 +453,14 @@ func (s suite) close(c *check.C) {
 	r.send(q, fault.Whole, orderStop)
 	r.ended(p, "Close was called")
 	r.ended(q, "Close was called")
+	r.served()
+
+	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is there; Close is called")
+	r = s.begin(c, 0)
+	p = r.newcomer(r.serveOn(r.listenTCP()))
+	r.returns(r.closes(), nil, "it is not to wait for handlers")
+	c.Await("the end to arrive", func() bool { return p.Over() != nil })
+	r.met(p)
 	r.served()
 
 	c.Variation("Close is called, and Serve was not")
@@ -439,6 +514,7 @@ func (s suite) nobody(c *check.C) {
 		p = r.newcomer(r.serves[0])
 		r.closeWrite(p)
 		r.ended(p, "Handle has returned")
+		r.rests()
 		r.returns(end(r), nil, "nobody is there")
 		ln = r.listen()
 		if _, err := ln.Dial(); err != nil {

@@ -3,6 +3,7 @@ package servingtest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -70,6 +71,9 @@ func (r *run) serve() *serve { return r.serveOn(r.listen()) }
 
 func (r *run) listen() *listener { return &listener{Listener: r.c.Listen(), r: r} }
 
+// listenTCP is listen with connections that are a *net.TCPConn. Nobody sees what is done to them.
+func (r *run) listenTCP() *listener { return &listener{Listener: r.c.ListenTCP(), r: r} }
+
 func (r *run) serveOn(ln *listener) *serve {
 	v := &serve{name: fmt.Sprintf("Serve %d", len(r.serves)+1), ln: ln}
 	r.serves = append(r.serves, v)
@@ -131,6 +135,9 @@ type client struct {
 func (r *run) dial(v *serve) *client {
 	peer, err := v.ln.Dial()
 	if err != nil && v.ln.closes() {
+		if r.await(v.name+" to return", v.call.Ended) {
+			r.c.Fail("%s has returned (%s), and neither Shutdown nor Close was called", v.name, check.Err(v.err))
+		}
 		r.c.Fail("the server has closed a listener, and neither Shutdown nor Close was called")
 	}
 	if err != nil {
@@ -318,6 +325,7 @@ type listener struct {
 	enter func(calls int) // called at the beginning of Accept; may be nil
 	leave func()          // called when Accept has got a client; may be nil
 	fails error           // what Close returns, though the listener is closed
+	says  error           // what Accept returns when the listener is closed; nil: net.ErrClosed
 
 	mu     sync.Mutex
 	calls  int
@@ -339,6 +347,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		if l.leave != nil {
 			l.leave()
 		}
+	} else if l.says != nil && errors.Is(err, net.ErrClosed) {
+		err = l.says
 	}
 	return conn, err
 }

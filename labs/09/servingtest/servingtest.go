@@ -105,7 +105,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "graceful",
 			Needs:  []string{Clients},
 			Rule: "Shutdown closes the listener of every Serve, at once. Every Serve returns " +
-				"ErrServerClosed then, and does not wait for its clients; Shutdown does.",
+				"ErrServerClosed then, whatever error Accept returns, and does not wait for its clients; " +
+				"Shutdown does.",
 			Hint: "Keep the listeners in a field. Close them before you wait for anything.",
 		},
 		{
@@ -115,7 +116,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "graceful",
 			Needs:  []string{Clients, Handler, Listener},
 			Rule: "Shutdown returns nil when every Handle has returned, or panicked, and its connection is " +
-				"closed: not before, however long that takes, and not later.",
+				"closed: not before, however long that takes, and not later. Until then it leaves their " +
+				"connections alone.",
 			Hint: "Count each client before its goroutine is started, and count it out after its Close. A " +
 				"sync.WaitGroup does both; wait for it outside of any lock that a client needs.",
 		},
@@ -136,8 +138,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.close,
 			Scene:  "cut-off",
 			Needs:  []string{Clients},
-			Rule: "Close closes all listeners and all connections, does not wait for the handlers, and " +
-				"returns nil. A handler may call it, too.",
+			Rule: "Close closes all listeners and all connections, and does nothing else to them. It does " +
+				"not wait for the handlers, and returns nil. A handler may call it, too.",
 			Hint: "Go through the listeners and the connections, and close each. Do not ask who is just " +
 				"reading or writing: closing the connection wakes them.",
 		},

@@ -114,6 +114,11 @@ func (s suite) parse(c *check.C, r io.Reader) (sockets []Socket, err error) {
 // wantSockets parses r and compares the sockets.
 func (s suite) wantSockets(c *check.C, r io.Reader, want []Socket) {
 	got, err := s.parse(c, r)
+	same(c, got, err, want)
+}
+
+// same compares what Parse has returned.
+func same(c *check.C, got []Socket, err error, want []Socket) {
 	c.WantNil("Parse", err)
 	for i := range min(len(got), len(want)) {
 		g, w := got[i], want[i]
@@ -173,11 +178,15 @@ func (s suite) rows(c *check.C) {
 		{"127.0.0.1:8080", "127.0.0.1:50002", "ESTABLISHED", 1000, math.MaxUint64},
 		{"127.0.0.1:1", "127.0.0.2:2", timeWait, 0, 0},
 	}
-	for _, one := range sockets {
+	for i, one := range sockets {
 		c.Variation("/proc/net/tcp with one row")
 		text := table(header4, one)
 		hanging(c, text)
-		s.wantSockets(c, strings.NewReader(text), []Socket{one})
+		got, err := s.parse(c, strings.NewReader(text))
+		if i > 0 && slices.Equal(got, sockets[:i+1]) {
+			c.Fail("Parse returned the sockets of earlier tables as well: each call begins without any")
+		}
+		same(c, got, err, []Socket{one})
 	}
 	c.Variation("/proc/net/tcp with all of them")
 	text := table(header4, sockets...)
@@ -255,6 +264,11 @@ func (s suite) long(c *check.C) {
 	text, all := busy()
 	c.Variation("a table of %d rows, %d bytes", len(all), len(text))
 	s.wantSockets(c, iotest.HalfReader(strings.NewReader(text)), all)
+
+	c.Variation("a table of more than 1 MiB, or of one row if the first Read has room for less than 512 bytes")
+	wide := &ample{text: lengthy(), sockets: slices.Repeat([]Socket{all[0]}, lengthyRows)}
+	got, err := s.parse(c, wide)
+	same(c, got, err, wide.sockets)
 }
 
 // odd lets Parse read what the kernel might write another time: everything but the five columns is different.
@@ -288,6 +302,37 @@ var busy = sync.OnceValues(func() (string, []Socket) {
 	text := table(header4, sockets4...) + table(header6, sockets6...)
 	return text, slices.Concat(sockets4, sockets6)
 })
+
+// lengthyRows times the length of a row of lengthy is more than 1 MiB.
+const lengthyRows = 120
+
+// lengthy is a table of a few rows, each of which is about as long as a row can be.
+var lengthy = sync.OnceValue(func() string {
+	sockets4, _ := mixed(1)
+	line := strings.TrimRight(row(0, sockets4[0]), " \n") + " " + strings.Repeat("0", 9000) + "\n"
+	return strings.Repeat(line, lengthyRows)
+})
+
+// ample is lengthy for code that reads on a large scale. Any other, for which busy has enough bytes,
+// gets a single row.
+type ample struct {
+	text    string
+	sockets []Socket
+	asked   bool
+}
+
+func (a *ample) Read(p []byte) (int, error) {
+	if !a.asked && len(p) < 512 {
+		a.text, a.sockets = a.text[:len(a.text)/lengthyRows], a.sockets[:1]
+	}
+	a.asked = true
+	if a.text == "" {
+		return 0, io.EOF
+	}
+	n := copy(p, a.text)
+	a.text = a.text[n:]
+	return n, nil
+}
 
 // hesitant is a reader that has nothing yet each time that it is asked for the first time.
 type hesitant struct {
