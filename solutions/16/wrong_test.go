@@ -297,6 +297,24 @@ var wrong = []check.Answer{
 			return v.call(ctx, command)
 		}
 	}, fortresstest.Slow),
+	flawed("the time begins when the request before has come", func(f *fort) {
+		begins := map[*visitor]time.Time{}
+		var mu sync.Mutex
+		f.await = func(v *visitor, first bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			if first {
+				begins[v] = time.Now()
+			}
+			v.conn.SetReadDeadline(begins[v].Add(f.limits.Request))
+		}
+		f.execute = func(v *visitor, command []string) (int, []byte) {
+			mu.Lock()
+			begins[v] = time.Now()
+			mu.Unlock()
+			return v.execute(command)
+		}
+	}, fortresstest.Slow),
 	flawed("half of the time", func(f *fort) {
 		f.await = func(v *visitor, _ bool) { v.conn.SetReadDeadline(time.Now().Add(f.limits.Request / 2)) }
 	}, fortresstest.Slow),

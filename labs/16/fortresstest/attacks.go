@@ -215,6 +215,11 @@ func (s suite) slow(c *check.C) {
 	p.requests(orderWait + " x")
 	p.requests("date")
 	q.requests(orderWait + " x")
+	next := sync.OnceFunc(func() { q.Send([]byte(request("date"))) })
+	q.Conn().Before("Write", func() error { // it comes before the answer has been sent, and is in time
+		next()
+		return nil
+	})
 	r.serve(s.lab, limits)
 	r.await("run to be called", func() bool { return w.began.Load() == 2 })
 	begin := time.Now() // the time of both requests has begun before
@@ -225,6 +230,8 @@ func (s suite) slow(c *check.C) {
 	w.release()
 	p.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	q.hears(answer(0, "went on\n"))
+	c.Say("the next request of %s has come while the answer was sent", q.name)
+	q.hears(answer(0, "date\n"))
 	r.stop()
 }
 
