@@ -426,6 +426,20 @@ var wrong = []check.Answer{
 		}
 		f.admit = func(f *fort) bool { return len(f.clients)+lost < f.limits.MaxClients }
 	}, fortresstest.Full),
+	flawed("the place of a refused client is free before its connection is closed", func(f *fort) {
+		refuse, free := f.refuse, 0
+		change := func(by int) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			free += by
+		}
+		f.refuse = func(v *visitor, why error) {
+			change(1)
+			refuse(v, why)
+			change(-1)
+		}
+		f.admit = func(f *fort) bool { return len(f.clients)-free < f.limits.MaxClients }
+	}, fortresstest.Full),
 
 	flawed("limits of zero", func(f *fort) { f.valid = func(limits) bool { return true } }, fortresstest.Ends),
 	flawed("the error itself is looked for", func(f *fort) {

@@ -531,6 +531,16 @@ func (s suite) full(c *check.C) {
 		r.tooMany()
 		r.rests()
 	}
+	c.Variation("Serve is running; MaxClients is %d, and that many are connected; one of them sends noise, is "+
+		"refused, and stays", most)
+	stays := all[0]
+	stays.sends(fault.Whole, "\xff\xff\xff\xff")
+	stays.isTold(r.await, stays.name+" has sent noise")
+	r.rests()
+	r.tooMany()
+	stays.goes(stays.name + " has sent noise")
+	r.rests()
+	r.newcomer()
 	w.release()
 	r.stop()
 
