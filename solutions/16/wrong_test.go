@@ -377,6 +377,13 @@ var wrong = []check.Answer{
 			io.Copy(io.Discard, v)
 		}
 	}, fortresstest.Unread),
+	flawed("a refused client may go on for as long as a request may take", func(f *fort) {
+		f.refuse = func(v *visitor, why error) {
+			v.tell(why)
+			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
+			io.Copy(io.Discard, v)
+		}
+	}, fortresstest.Unread),
 	flawed("one answer at a time", func(f *fort) {
 		var turn sync.Mutex
 		write := f.write

@@ -346,7 +346,7 @@ func (p *client) stopsReading() (reads func()) {
 func (s suite) unread(c *check.C) {
 	c.Variation(
 		"Serve is running; Answer is %v; three clients do not read: what they have asked for, or that they "+
-			"are refused",
+			"are refused; one is refused and stays",
 		short,
 	)
 	r := s.start(c, with(func(l *Limits) { l.Answer = short }))
@@ -361,6 +361,9 @@ func (s suite) unread(c *check.C) {
 		one.times("Close")
 	}
 	bad.sends(fault.Whole, "\xff\xff\xff\xff")
+	stays := r.dial()
+	stays.times("Close")
+	stays.sends(fault.Whole, "\xff\xff\xff\xff")
 	other.asks("still here")
 	r.newcomer()
 	for _, one := range []*client{p, q, bad} {
@@ -372,6 +375,14 @@ func (s suite) unread(c *check.C) {
 			c.Fail("the connection of %s was closed before Answer had passed", one.name)
 		}
 	}
+	c.Rule("What a refused client still sends is thrown away until its stream ends or Answer has passed.",
+		"Answer is the limit for that, too: set the deadline for reading once, behind the refusal.")
+	stays.isTold(r.await, stays.name+" has sent noise")
+	stays.isClosed(r.within(short), fmt.Sprintf("Answer has passed, and %s was refused and has stayed", stays.name))
+	if stays.soon(short) {
+		c.Fail("the connection of %s was closed before Answer had passed", stays.name)
+	}
+	c.Rule("", "") // that of the case again
 	if n := r.calls.Load(); n > 6 {
 		c.Fail("run was called for a client that has not taken the answer before")
 	}
