@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -255,6 +256,15 @@ var wrong = []check.Answer{
 				err = io.ErrUnexpectedEOF
 			}
 			return b, err
+		}
+	}, fortresstest.Announced),
+	flawed("a buffer for the largest request", func(f *fort) {
+		f.stay = func(v *visitor) {
+			size := 4 + f.limits.MaxHeader + f.limits.MaxCommand // less than 0 if it overflows
+			v.ahead = make([]byte, max(size, 16))[:0]
+			kept := v.ahead
+			v.stay()
+			runtime.KeepAlive(kept)
 		}
 	}, fortresstest.Announced),
 	flawed("what is thrown away is kept", func(f *fort) {

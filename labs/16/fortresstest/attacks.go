@@ -28,8 +28,14 @@ func (s suite) announced(c *check.C) {
 			header(math.MaxInt32), header(256 << 20), payload(math.MaxInt32), payload(1 << 40),
 		}},
 		{largest, "much, and all of it is allowed", []string{header(256 << 20), payload(256 << 20)}},
+		{
+			with(func(l *Limits) { l.MaxHeader, l.MaxCommand = 64<<20, 64<<20 }),
+			"as much as is allowed",
+			[]string{header(64 << 20), payload(64 << 20)},
+		},
 	} {
 		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.what)
+		before := c.InUse()
 		r := s.start(c, v.limits)
 		r.newcomer()
 		var all []*client
@@ -46,6 +52,9 @@ func (s suite) announced(c *check.C) {
 		})
 		if allocated > much {
 			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", much>>20)
+		}
+		if c.InUse()-before > much {
+			c.Fail("clients have connected, a few bytes have come, and Serve keeps more than %d MiB", much>>20)
 		}
 		r.newcomer()
 		r.stop()
