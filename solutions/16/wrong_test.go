@@ -509,6 +509,11 @@ var wrong = []check.Answer{
 			return err != io.EOF && !errors.Is(err, net.ErrClosed) && errors.Is(err, syscall.ECONNRESET)
 		}
 	}, fortresstest.Ends),
+	flawed("only a connection that breaks ends a command", func(f *fort) {
+		f.timeout = func(v *visitor) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(context.Background(), f.limits.Run)
+		}
+	}, fortresstest.Ends),
 	flawed("a Read left to a goroutine when Serve ends", func(f *fort) {
 		f.read = func(v *visitor, p []byte) (int, error) {
 			type result struct {
