@@ -98,7 +98,8 @@ func (s suite) answers(c *check.C) {
 
 	c.Variation("Serve is running, with the largest limits; a command is large, and so is an output")
 	c.Rule("Each limit may be the largest number of its type.",
-		"Compare numbers in the larger of their two types, and add nothing to a limit: it may overflow.")
+		"Compare numbers in the larger of their two types, add nothing to a limit, and make nothing as large as "+
+			"one: it may overflow.")
 	r = s.start(c, largest)
 	r.kept = big(3 << 19)
 	p = r.dial()
