@@ -298,7 +298,7 @@ var wrong = []check.Answer{
 			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
 			return v.conn.Read(p)
 		}
-	}, fortresstest.Slow),
+	}, fortresstest.Slow, fortresstest.Unread),
 	flawed("a deadline for each part", func(f *fort) {
 		f.take = func(v *visitor, what string, size int64, most int) ([]byte, error) {
 			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
