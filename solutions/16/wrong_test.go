@@ -293,6 +293,7 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Announced),
 
+	flawed("a Write without a deadline", func(f *fort) { f.write = writePatiently }, fortresstest.Unread),
 	flawed("a deadline for each Read", func(f *fort) {
 		f.read = func(v *visitor, p []byte) (int, error) {
 			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
@@ -384,7 +385,6 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Context),
 
-	flawed("a Write without a deadline", func(f *fort) { f.write = writePatiently }, fortresstest.Unread),
 	flawed("a deadline for each piece of an answer", func(f *fort) {
 		f.write = func(v *visitor, status int, payload []byte) error {
 			for piece := range slices.Chunk(encode(status, payload), 4096) {
