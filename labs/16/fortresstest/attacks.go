@@ -387,7 +387,10 @@ func (s suite) unread(c *check.C) {
 	c.Rule("What a refused client still sends is thrown away until its stream ends or Answer has passed.",
 		"Answer is the limit for that, too: set the deadline for reading once, behind the refusal.")
 	stays.isTold(r.await, stays.name+" has sent noise")
-	stays.isClosed(r.within(short), fmt.Sprintf("Answer has passed, and %s was refused and has stayed", stays.name))
+	stays.isClosed(
+		r.within(short),
+		fmt.Sprintf("Answer has passed, and %s was refused and has stayed", stays.name),
+	)
 	if stays.soon(short) {
 		c.Fail("the connection of %s was closed before Answer had passed", stays.name)
 	}
@@ -551,8 +554,11 @@ func (s suite) full(c *check.C) {
 		r.tooMany()
 		r.rests()
 	}
-	c.Variation("Serve is running; MaxClients is %d, and that many are connected; one of them sends noise, is "+
-		"refused, and stays", most)
+	c.Variation(
+		"Serve is running; MaxClients is %d, and that many are connected; one of them sends noise, is "+
+			"refused, and stays",
+		most,
+	)
 	stays := all[0]
 	stays.sends(fault.Whole, "\xff\xff\xff\xff")
 	stays.isTold(r.await, stays.name+" has sent noise")

@@ -238,7 +238,9 @@ func (s suite) passing(c *check.C) {
 	if counted.soon.Load() && !counted.several.Load() {
 		c.Fail("Accept has failed, and was called again less than 1 ms later")
 	}
-	c.Variation("Serve is running; a client is there; Accept has failed for a moment, and the listener is closed")
+	c.Variation(
+		"Serve is running; a client is there; Accept has failed for a moment, and the listener is closed",
+	)
 	r.end(nil)
 	r.returns(nil)
 }
