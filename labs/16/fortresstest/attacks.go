@@ -27,11 +27,11 @@ func (s suite) announced(c *check.C) {
 		{generous, "more than is allowed", []string{
 			header(math.MaxInt32), header(256 << 20), payload(math.MaxInt32), payload(1 << 40),
 		}},
-		{largest, "much, and all of it is allowed", []string{header(64 << 20), payload(64 << 20)}},
+		{largest, "much, and all of it is allowed", []string{header(16 << 20), payload(16 << 20)}},
 		{
-			with(func(l *Limits) { l.MaxHeader, l.MaxCommand = 64<<20, 64<<20 }),
+			with(func(l *Limits) { l.MaxHeader, l.MaxCommand = 16<<20, 16<<20 }),
 			"as much as is allowed",
-			[]string{header(64 << 20), payload(64 << 20)},
+			[]string{header(16 << 20), payload(16 << 20)},
 		},
 	} {
 		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.what)
