@@ -224,8 +224,11 @@ func (s suite) slow(c *check.C) {
 	p.requests(orderWait + " x")
 	p.requests("date")
 	q.requests(orderWait + " x")
-	next := sync.OnceFunc(func() { q.Send([]byte(request("date"))) })
-	q.Conn().Before("Write", func() error { // it comes before the answer has been sent, and is in time
+	next := sync.OnceFunc(func() {
+		q.Send([]byte(request("date")))
+		<-time.After(drop) // it is there before the answer has been sent, and in time
+	})
+	q.Conn().Before("Write", func() error {
 		next()
 		return nil
 	})
