@@ -149,6 +149,17 @@ var wrong = []check.Answer{
 			return len(p), nil
 		}}, name, dir, progress)
 	}, filestest.Cut),
+	answer(
+		"the length and the JSON written, and only the last error looked at",
+		func(conn net.Conn, name, dir string, progress progressFunc) error {
+			return right14.fetch(mutated{conn, conn.Read, func(p []byte) (int, error) {
+				conn.Write(p[:4])
+				n, err := conn.Write(p[4:])
+				return 4 + n, err
+			}}, name, dir, progress)
+		},
+		filestest.Cut,
+	),
 
 	but("all of it kept in memory, and written after an error, too", func(s *steps) {
 		s.receive = func(r io.Reader, w io.Writer, size int64) error {
@@ -237,6 +248,22 @@ var wrong = []check.Answer{
 		func(answer, _ header) bool { return answer.Error != "" },
 		filestest.Refused,
 	),
+	believing("an answer that has an error and a file_name", func(answer, _ header) bool {
+		return answer.Error != "" && answer.FileName != ""
+	}, filestest.Refused),
+	but("an object in a list", func(s *steps) {
+		s.parse = func(text []byte) (answer header, err error) {
+			return right14.parse(bytes.Trim(text, "[]"))
+		}
+	}, filestest.Refused),
+	but("files of a terabyte not believed", func(s *steps) {
+		s.believe = func(answer, request header) error {
+			if answer.TotalSize > 1<<40 {
+				return errors.New("so much is not believed")
+			}
+			return right14.believe(answer, request)
+		}
+	}, filestest.Progress),
 	but("the server's words lost", func(s *steps) {
 		s.believe = func(answer, request header) error {
 			if answer.Error != "" {

@@ -425,6 +425,21 @@ var wrong = []check.Answer{
 			return conn
 		}
 	}, patiencetest.Tries),
+	dialling("the deadline of the context left on the connection", func(p *dialParts) {
+		p.bind = func(ctx context.Context, conn net.Conn) {
+			if end, ok := ctx.Deadline(); ok {
+				conn.SetDeadline(end)
+			}
+		}
+	}, patiencetest.Tries),
+	dialling("no pause taken for one of its own", func(p *dialParts) {
+		p.bound = func(d, most time.Duration) time.Duration {
+			if d == 0 {
+				d = 100 * time.Millisecond
+			}
+			return min(d, most)
+		}
+	}, patiencetest.Tries),
 	dialling("the connection wrapped", func(p *dialParts) {
 		p.got = func(conn net.Conn) net.Conn { return struct{ net.Conn }{conn} }
 	}, patiencetest.Tries),

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +61,23 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Answers),
 	answer("as many places as the limit says, in advance", servePlaces, fortresstest.Answers),
+	flawed("room for the largest output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
+		if err == nil {
+			return wrap(v, output, err)
+		}
+		if v.f.limits.MaxOutput > 1<<40 { // make panics, and somebody recovers
+			return 1, []byte("error: \"the command panicked\"\n")
+		}
+		room := append(make([]byte, 0, v.f.limits.MaxOutput), output...)
+		return wrap(v, room, err)
+	}), fortresstest.Answers),
+	flawed("a line end behind every output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
+		if text := bytes.TrimRight(output, "\n"); len(output) <= v.f.limits.MaxOutput && err == nil {
+			output = append(slices.Clip(text), '\n')
+			return 0, output
+		}
+		return wrap(v, output, err)
+	}), fortresstest.Answers),
 	flawed("one command at a time", func(f *fort) {
 		var turn sync.Mutex
 		f.call = func(v *visitor, ctx context.Context, command []string) ([]byte, error) {
@@ -257,6 +275,15 @@ var wrong = []check.Answer{
 			return b, err
 		}
 	}, fortresstest.Announced),
+	flawed("a buffer for the largest request", func(f *fort) {
+		f.stay = func(v *visitor) {
+			size := 4 + f.limits.MaxHeader + f.limits.MaxCommand // less than 0 if it overflows
+			v.ahead = make([]byte, max(size, 16))[:0]
+			kept := v.ahead
+			v.stay()
+			runtime.KeepAlive(kept)
+		}
+	}, fortresstest.Announced),
 	flawed("what is thrown away is kept", func(f *fort) {
 		f.refuse = func(v *visitor, why error) {
 			v.tell(why)
@@ -266,12 +293,13 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Announced),
 
+	flawed("a Write without a deadline", func(f *fort) { f.write = writePatiently }, fortresstest.Unread),
 	flawed("a deadline for each Read", func(f *fort) {
 		f.read = func(v *visitor, p []byte) (int, error) {
 			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
 			return v.conn.Read(p)
 		}
-	}, fortresstest.Slow),
+	}, fortresstest.Slow, fortresstest.Unread),
 	flawed("a deadline for each part", func(f *fort) {
 		f.take = func(v *visitor, what string, size int64, most int) ([]byte, error) {
 			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
@@ -295,6 +323,24 @@ var wrong = []check.Answer{
 			timer := time.AfterFunc(f.limits.Request, func() { v.conn.Close() })
 			defer timer.Stop()
 			return v.call(ctx, command)
+		}
+	}, fortresstest.Slow),
+	flawed("the time begins when the request before has come", func(f *fort) {
+		begins := map[*visitor]time.Time{}
+		var mu sync.Mutex
+		f.await = func(v *visitor, first bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			if first {
+				begins[v] = time.Now()
+			}
+			v.conn.SetReadDeadline(begins[v].Add(f.limits.Request))
+		}
+		f.execute = func(v *visitor, command []string) (int, []byte) {
+			mu.Lock()
+			begins[v] = time.Now()
+			mu.Unlock()
+			return v.execute(command)
 		}
 	}, fortresstest.Slow),
 	flawed("half of the time", func(f *fort) {
@@ -339,7 +385,6 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Context),
 
-	flawed("a Write without a deadline", func(f *fort) { f.write = writePatiently }, fortresstest.Unread),
 	flawed("a deadline for each piece of an answer", func(f *fort) {
 		f.write = func(v *visitor, status int, payload []byte) error {
 			for piece := range slices.Chunk(encode(status, payload), 4096) {
@@ -356,6 +401,13 @@ var wrong = []check.Answer{
 			v.conn.SetWriteDeadline(time.Time{})
 			writePatiently(v, -1, fmt.Appendf(nil, "refused: %v\n", why))
 			v.conn.SetReadDeadline(time.Now().Add(f.limits.Answer))
+			io.Copy(io.Discard, v)
+		}
+	}, fortresstest.Unread),
+	flawed("a refused client may go on for as long as a request may take", func(f *fort) {
+		f.refuse = func(v *visitor, why error) {
+			v.tell(why)
+			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
 			io.Copy(io.Discard, v)
 		}
 	}, fortresstest.Unread),
@@ -408,6 +460,20 @@ var wrong = []check.Answer{
 		}
 		f.admit = func(f *fort) bool { return len(f.clients)+lost < f.limits.MaxClients }
 	}, fortresstest.Full),
+	flawed("the place of a refused client is free before its connection is closed", func(f *fort) {
+		refuse, free := f.refuse, 0
+		change := func(by int) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			free += by
+		}
+		f.refuse = func(v *visitor, why error) {
+			change(1)
+			refuse(v, why)
+			change(-1)
+		}
+		f.admit = func(f *fort) bool { return len(f.clients)-free < f.limits.MaxClients }
+	}, fortresstest.Full),
 
 	flawed("limits of zero", func(f *fort) { f.valid = func(limits) bool { return true } }, fortresstest.Ends),
 	flawed("the error itself is looked for", func(f *fort) {
@@ -441,6 +507,11 @@ var wrong = []check.Answer{
 		}
 		f.leaves = func(err error) bool {
 			return err != io.EOF && !errors.Is(err, net.ErrClosed) && errors.Is(err, syscall.ECONNRESET)
+		}
+	}, fortresstest.Ends),
+	flawed("only a connection that breaks ends a command", func(f *fort) {
+		f.timeout = func(v *visitor) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(context.Background(), f.limits.Run)
 		}
 	}, fortresstest.Ends),
 	flawed("a Read left to a goroutine when Serve ends", func(f *fort) {

@@ -244,15 +244,16 @@ func (s suite) broken(c *check.C, dir string, a answer) {
 	for i, n := range []int{3, a.at() - 1, a.at() + len(a.file), len(a.bytes()) - 1} {
 		s.breaks(c, dir, a, n, "with", fault.Failures("read")[i])
 	}
-	for _, err := range fault.Failures("write") {
+	for i, err := range fault.Failures("write") {
+		at := []int{10, 2}[i%2] // behind the length, and in it
 		c.Variation("a connection whose Write fails: %v", err)
 		c.Rule(brokenRule, "Look at the error of every Write, and write no more.")
 		prepare(c, dir, "wh")
 		conn, peer := c.Connect()
-		peer.Conn().Break(10, err)
+		peer.Conn().Break(at, err)
 		again := false
 		peer.Conn().Before("Write", func() error {
-			again = again || peer.Conn().Did().Written == 10
+			again = again || peer.Conn().Did().Written == at
 			return nil
 		})
 		t := s.begin(c, conn, peer, name, dir)
@@ -455,6 +456,7 @@ func (s suite) refused(c *check.C) {
 		{"JSON that ends too early", `{"file_name":"a.txt","total_`},
 		{"no JSON at all", ""},
 		{"JSON that is not an object", `["a.txt",12,5]`},
+		{"a list of one object", "[" + textOf(name, 12, 5) + "]"},
 		{"null", `null`},
 		{"something behind the object", textOf(name, 12, 5) + "{}"},
 		{"no total_size", `{"file_name":"a.txt","offset":0}`},
@@ -503,14 +505,18 @@ func (s suite) refused(c *check.C) {
 		c.Variation("a new connection; the server says no, and then yes")
 		c.Rule("An answer with an error that is not empty has nothing behind it. Fetch returns an error whose "+
 			"text contains the server's, and the next call can use the connection.",
-			"Look at error first: such an answer has no file_name. Then "+
+			"Look at error first: such an answer may have no file_name. Then "+
 				"fmt.Errorf(\"the server says %q\", answer.Error).")
 		prepare(c, dir, part)
 		conn, peer := c.Connect()
-		for _, says := range []string{"no such file", "try again, or later", "the disk is on fire"} {
+		for i, says := range []string{"no such file", "try again, or later", "the disk is on fire"} {
+			text := fmt.Sprintf(`{"total_size":0,"error":%q}`, says)
+			if i == 1 { // what else it has means nothing
+				text = strings.TrimSuffix(textOf(name, 12, 0), "}") + fmt.Sprintf(`,"error":%q}`, says)
+			}
 			t := s.begin(c, conn, peer, name, dir)
 			t.asks(name, part)
-			t.send(answer{text: fmt.Sprintf(`{"total_size":0,"error":%q}`, says)}, fault.Whole)
+			t.send(answer{text: text}, fault.Whole)
 			if got := check.Err(t.ends()); !strings.Contains(got, says) {
 				c.Fail("the server says %q, and Fetch returned %s", says, got)
 			}
@@ -785,6 +791,10 @@ func (s suite) progress(c *check.C) {
 func (s suite) long(c *check.C, dir string, total, here, comes int64) {
 	c.Variation("a new connection; %d bytes of %d are here; %d more come, and the connection ends", here, total,
 		comes)
+	if total == math.MaxInt64 {
+		c.Rule("A file may have 9223372036854775807 bytes. What is announced takes no memory.",
+			"Use int64, refuse no total_size that is not negative, and make no buffer of total_size.")
+	}
 	holds(c, dir, nil)
 	part := filepath.Join(dir, name+partial)
 	if here > 0 {

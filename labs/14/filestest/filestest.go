@@ -83,12 +83,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.resumed,
 			Scene:  "cut-and-resumed",
 			Needs:  []string{Kept},
-			Rule: "If NAME.part has bytes, the request says how many (offset) and their SHA-256, " +
-				"in lower-case hexadecimal digits. If the answer has the same offset, the file " +
-				"goes on there. The SHA-256 behind it is that of the whole file, what was here " +
-				"included.",
-			Hint: "Open the part for reading and writing, and io.Copy it into the hash: that " +
-				"counts it, and the next write goes to its end. Use the same hash for what comes.",
+			Rule:   resumedRule,
+			Hint:   resumedHint,
 		},
 		{
 			Name:   Replaced,
@@ -167,5 +163,13 @@ func Suite(lab Lab) check.Lab {
 		},
 	}}
 }
+
+const (
+	resumedRule = "If NAME.part has bytes, the request says how many (offset) and their SHA-256, in " +
+		"lower-case hexadecimal digits. If the answer has the same offset, the file goes on there. The " +
+		"SHA-256 behind it is that of the whole file, what was here included."
+	resumedHint = "Open the part for reading and writing, and io.Copy it into the hash: that counts it, " +
+		"and the next write goes to its end. Use the same hash for what comes."
+)
 
 type suite struct{ lab Lab }

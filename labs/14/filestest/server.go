@@ -246,8 +246,11 @@ func (t *try) asks(name, here string) {
 	if here == "" { // then nobody looks at it
 		want = want[:4]
 	}
-	for _, field := range want {
+	for i, field := range want {
 		value, ok := fields[field[0]]
+		if i > 2 && here != "" && valueOf(value) != field[1] {
+			c.Rule(resumedRule, resumedHint) // of which every case makes use
+		}
 		if !ok {
 			c.Fail("the request has no %s", field[0])
 		}

@@ -173,6 +173,30 @@ func (s suite) tries(c *check.C) {
 		d.wantPauses(moment, ages)
 		d.wantConn(conn, peer)
 	}
+	c.Variation("a dial that takes 30ms, and fails")
+	c.Rule("A try takes as long as it takes. The pause begins when dial has returned, and not before.",
+		"Make the timer of a pause behind the call of dial, and give dial no context with a limit of your own.")
+	d := s.dial(c, always, 3, 4*moment, 4*moment, func(try int, _ context.Context) (net.Conn, error) {
+		<-time.After(6 * moment)
+		return nil, refused(try)
+	})
+	d.returns()
+	d.wantCalls(3)
+	d.wantPauses(4*moment, 4*moment)
+	if d.timed {
+		c.Fail("the context that dial was given has a deadline, and ctx has none: a try takes as long as it takes")
+	}
+
+	c.Variation("a dial that succeeds; the deadline of ctx is in an hour")
+	c.Rule("The connection that Dial returns is the one that dial has made, as it was.",
+		"Set no deadline on it: what the caller does with it later has limits of its own.")
+	ctx, cancel := context.WithTimeout(always, ages)
+	defer cancel()
+	conn, peer := c.Connect()
+	d = s.dial(c, ctx, 3, moment, ages, func(int, context.Context) (net.Conn, error) { return conn, nil })
+	d.returns()
+	d.wantConn(conn, peer)
+
 	for _, v := range []struct {
 		tries       int
 		pause, most time.Duration
@@ -180,7 +204,7 @@ func (s suite) tries(c *check.C) {
 		{1, ages, ages},
 		{2, moment, ages},
 		{2, ages, time.Millisecond},
-		{4, 0, moment},
+		{20, 0, ages}, // who takes 0 for a default of his own waits for more than an hour in the end
 		{4, ages, 0},
 		{80, time.Millisecond, time.Millisecond},
 	} {
@@ -197,18 +221,6 @@ func (s suite) tries(c *check.C) {
 		d.wantCalls(v.tries)
 		d.wantPauses(v.pause, v.most)
 		c.WantError("the last try", d.err, errs[v.tries])
-	}
-
-	c.Variation("a dial that takes 30ms, and fails")
-	d := s.dial(c, always, 3, 4*moment, 4*moment, func(try int, _ context.Context) (net.Conn, error) {
-		<-time.After(6 * moment)
-		return nil, refused(try)
-	})
-	d.returns()
-	d.wantCalls(3)
-	d.wantPauses(4*moment, 4*moment)
-	if d.timed {
-		c.Fail("the context that dial was given has a deadline, and ctx has none: a try takes as long as it takes")
 	}
 
 	for _, failure := range []error{

@@ -27,9 +27,15 @@ func (s suite) announced(c *check.C) {
 		{generous, "more than is allowed", []string{
 			header(math.MaxInt32), header(256 << 20), payload(math.MaxInt32), payload(1 << 40),
 		}},
-		{largest, "much, and all of it is allowed", []string{header(256 << 20), payload(256 << 20)}},
+		{largest, "much, and all of it is allowed", []string{header(16 << 20), payload(16 << 20)}},
+		{
+			with(func(l *Limits) { l.MaxHeader, l.MaxCommand = 16<<20, 16<<20 }),
+			"as much as is allowed",
+			[]string{header(16 << 20), payload(16 << 20)},
+		},
 	} {
 		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.what)
+		before := c.InUse()
 		r := s.start(c, v.limits)
 		r.newcomer()
 		var all []*client
@@ -46,6 +52,9 @@ func (s suite) announced(c *check.C) {
 		})
 		if allocated > much {
 			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", much>>20)
+		}
+		if c.InUse()-before > much {
+			c.Fail("clients have connected, a few bytes have come, and Serve keeps more than %d MiB", much>>20)
 		}
 		r.newcomer()
 		r.stop()
@@ -215,6 +224,14 @@ func (s suite) slow(c *check.C) {
 	p.requests(orderWait + " x")
 	p.requests("date")
 	q.requests(orderWait + " x")
+	next := sync.OnceFunc(func() {
+		q.Send([]byte(request("date")))
+		<-time.After(drop) // it is there before the answer has been sent, and in time
+	})
+	q.Conn().Before("Write", func() error {
+		next()
+		return nil
+	})
 	r.serve(s.lab, limits)
 	r.await("run to be called", func() bool { return w.began.Load() == 2 })
 	begin := time.Now() // the time of both requests has begun before
@@ -225,6 +242,8 @@ func (s suite) slow(c *check.C) {
 	w.release()
 	p.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	q.hears(answer(0, "went on\n"))
+	c.Say("the next request of %s has come while the answer was sent", q.name)
+	q.hears(answer(0, "date\n"))
 	r.stop()
 }
 
@@ -339,7 +358,7 @@ func (p *client) stopsReading() (reads func()) {
 func (s suite) unread(c *check.C) {
 	c.Variation(
 		"Serve is running; Answer is %v; three clients do not read: what they have asked for, or that they "+
-			"are refused",
+			"are refused; one is refused and stays",
 		short,
 	)
 	r := s.start(c, with(func(l *Limits) { l.Answer = short }))
@@ -354,6 +373,9 @@ func (s suite) unread(c *check.C) {
 		one.times("Close")
 	}
 	bad.sends(fault.Whole, "\xff\xff\xff\xff")
+	stays := r.dial()
+	stays.times("Close")
+	stays.sends(fault.Whole, "\xff\xff\xff\xff")
 	other.asks("still here")
 	r.newcomer()
 	for _, one := range []*client{p, q, bad} {
@@ -365,6 +387,17 @@ func (s suite) unread(c *check.C) {
 			c.Fail("the connection of %s was closed before Answer had passed", one.name)
 		}
 	}
+	c.Rule("What a refused client still sends is thrown away until its stream ends or Answer has passed.",
+		"Answer is the limit for that, too: set the deadline for reading once, behind the refusal.")
+	stays.isTold(r.await, stays.name+" has sent noise")
+	stays.isClosed(
+		r.within(short),
+		fmt.Sprintf("Answer has passed, and %s was refused and has stayed", stays.name),
+	)
+	if stays.soon(short) {
+		c.Fail("the connection of %s was closed before Answer had passed", stays.name)
+	}
+	c.Rule("", "") // that of the case again
 	if n := r.calls.Load(); n > 6 {
 		c.Fail("run was called for a client that has not taken the answer before")
 	}
@@ -524,6 +557,19 @@ func (s suite) full(c *check.C) {
 		r.tooMany()
 		r.rests()
 	}
+	c.Variation(
+		"Serve is running; MaxClients is %d, and that many are connected; one of them sends noise, is "+
+			"refused, and stays",
+		most,
+	)
+	stays := all[0]
+	stays.sends(fault.Whole, "\xff\xff\xff\xff")
+	stays.isTold(r.await, stays.name+" has sent noise")
+	r.rests()
+	r.tooMany()
+	stays.goes(stays.name + " has sent noise")
+	r.rests()
+	r.newcomer()
 	w.release()
 	r.stop()
 

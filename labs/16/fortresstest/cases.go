@@ -87,15 +87,27 @@ func (s suite) answers(c *check.C) {
 	}
 	r.stop()
 
+	c.Variation("Serve is running; an output has zeros, bytes over 127 and no line end")
+	c.Rule("An output is sent as it is.", "It is not always text: trim nothing, and put nothing behind it.")
+	r = s.start(c, generous)
+	r.kept = big(300)
+	p = r.dial()
+	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
+	p.hears(answer(0, string(r.kept)))
+	r.stop()
+
 	c.Variation("Serve is running, with the largest limits; a command is large, and so is an output")
 	c.Rule("Each limit may be the largest number of its type.",
-		"Compare numbers in the larger of their two types, and add nothing to a limit: it may overflow.")
+		"Compare numbers in the larger of their two types, add nothing to a limit, and make nothing as large as "+
+			"one: it may overflow.")
 	r = s.start(c, largest)
 	r.kept = big(3 << 19)
 	p = r.dial()
 	p.asks(strings.Repeat("x", 100_000))
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))
+	p.requests(orderFail + " 1")
+	p.hears(answer(1, "half an output\nerror: \"the disk is full\"\n"))
 	p.asks("date")
 	p.leaves()
 	r.stop()
@@ -389,6 +401,9 @@ func (s suite) fails(c *check.C) {
 		p := r.dial()
 		for _, n := range []int{most, most + 1, most + 5000, most - 1, 0} {
 			c.Variation("Serve is running; MaxOutput is %d, and run returns %d bytes and no error", most, n)
+			c.Rule("An output of at most MaxOutput bytes is sent with status 0. Of a longer one MaxOutput bytes are "+
+				"sent, and then the line that says so. The output belongs to run.",
+				"Cut the output only if it is longer, and copy it before you append to it.")
 			p.requests(fmt.Sprint(orderBig, " ", n))
 			if n <= most {
 				p.hears(answer(0, string(r.kept[:n])))

@@ -32,8 +32,8 @@ func (s suite) ends(c *check.C) {
 		fmt.Errorf("accepting behind a proxy: %w", net.ErrClosed),
 	} {
 		c.Variation(
-			"Serve is running; clients are silent, in the middle of a request, wait for a command, do not " +
-				"read, and are refused",
+			"Serve is running; clients are silent, in the middle of a request, wait for a command, one of " +
+				"them with its stream ended, do not read, and are refused",
 		)
 		r := s.start(c, generous)
 		w := r.waits("x")
@@ -42,12 +42,15 @@ func (s suite) ends(c *check.C) {
 		p, q, unread, bad := r.newcomer(), r.dial(), r.newcomer(), r.dial()
 		p.sends(fault.Whole, request("date")[:20])
 		q.requests(orderWait + " x")
+		half := r.dial()
+		half.requests(orderWait + " x")
+		half.CloseWrite()
 		defer unread.stopsReading()()
 		unread.requests("hello")
 		bad.sends(fault.Whole, "\xff\xff\xff\xff")
 		r.rests()
 		r.end(err)
-		if !r.await("the end of ctx", func() bool { return w.stopped.Load() == 1 }) {
+		if !r.await("the end of ctx", func() bool { return w.stopped.Load() == 2 }) {
 			c.Fail("Accept has failed, and the ctx of run has not ended")
 		}
 		if check.Is(err, net.ErrClosed) {
@@ -235,6 +238,9 @@ func (s suite) passing(c *check.C) {
 	if counted.soon.Load() && !counted.several.Load() {
 		c.Fail("Accept has failed, and was called again less than 1 ms later")
 	}
+	c.Variation(
+		"Serve is running; a client is there; Accept has failed for a moment, and the listener is closed",
+	)
 	r.end(nil)
 	r.returns(nil)
 }
