@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// dial connects to the server at addr. A name may have several addresses: package net tries the next
-// one when one refuses, or has been silent for 300 ms.
+// dial connects to the server at addr. A name may have addresses of both families, IPv6 and IPv4: package
+// net tries the second family when the first one has refused, or been silent for 300 ms.
 func dial(addr string) (net.Conn, error) {
 	return net.Dial("tcp", addr)
 }

@@ -98,6 +98,9 @@ type tester struct {
 	wrong      int
 }
 
+// unboxed reports whether what is graded is in no sandbox of ours.
+func (t *tester) unboxed() bool { return t.sandbox == noSandbox || t.sandbox == dockerSandbox }
+
 // report counts one answer, and prints it if it came out otherwise.
 func (t *tester) report(what string, err error) {
 	t.mu.Lock()
@@ -162,6 +165,10 @@ func (t *tester) class(ctx context.Context) {
 	made := 0
 	for _, s := range submissions {
 		if !slices.ContainsFunc(t.labs, func(l lab) bool { return l.Number == s.Lab }) {
+			continue
+		}
+		if s.Sandbox && t.unboxed() {
+			t.heading("%s is left out: only a sandbox holds it", s.Name)
 			continue
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -235,7 +242,7 @@ func clean(dir string) error {
 
 // boxes lets the attacks on the sandbox run from inside, and those on the compiler.
 func (t *tester) boxes(ctx context.Context) {
-	if t.sandbox == noSandbox || t.sandbox == dockerSandbox {
+	if t.unboxed() {
 		t.heading("attacks on the sandbox: there is none")
 		return
 	}

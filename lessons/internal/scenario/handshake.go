@@ -362,10 +362,10 @@ func Resets(
 ) SegmentPlay {
 	return onWire(listen, dial, func(w *wired) (o Outcome, err error) {
 		for _, cause := range []struct {
-			what string
-			make func(c, s net.Conn) error // returns what the program met
+			what, meets string
+			make        func(c, s net.Conn) error // returns what the program that meets it met
 		}{
-			{"the server closes with bytes unread", func(c, s net.Conn) error {
+			{"the server closes with bytes unread", "client", func(c, s net.Conn) error {
 				_, err := c.Write([]byte("hello"))
 				if err = errors.Join(err, loopback.WaitQueued(s, 5), s.Close()); err != nil {
 					return err
@@ -373,14 +373,14 @@ func Resets(
 				_, err = c.Read(make([]byte, 1))
 				return err
 			}},
-			{"the client closes with SO_LINGER 0", func(c, s net.Conn) error {
+			{"the client closes with SO_LINGER 0", "server", func(c, s net.Conn) error {
 				if err := loopback.Abort(c); err != nil {
 					return err
 				}
 				_, err := s.Read(make([]byte, 1))
 				return err
 			}},
-			{"the client writes twice after the server has closed", func(c, s net.Conn) error {
+			{"the client writes twice after the server has closed", "client", func(c, s net.Conn) error {
 				err := errors.Join(say(c, s, "hello"), say(s, c, "HELLO"), s.Close())
 				_, werr := c.Write([]byte("one"))
 				if err = errors.Join(err, werr, loopback.WaitDead(c)); err != nil {
@@ -417,7 +417,7 @@ func Resets(
 			}
 			o.N += resets
 			o.Got = append(o.Got, reason(met))
-			w.rec.Verdict("%s: %d RST; the other program met %q", cause.what, resets, reason(met))
+			w.rec.Verdict("%s: %d RST; the %s met %q", cause.what, resets, cause.meets, reason(met))
 		}
 		return o, w.inTime()
 	})

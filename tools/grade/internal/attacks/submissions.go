@@ -25,6 +25,7 @@ import (
 //	expect:  void, does-not-compile    one of these is its row's status
 //	points:  0                         and it has at most that many, which are its honest ones
 //	reason:  unsafe                    the row's reason contains that, if it is void
+//	sandbox: yes                       only a sandbox holds it
 //	clean:   yes                       its control characters are in no output, and no cell begins with =
 //	student: =cmd                      under which it is handed in, with escapes; else the attack's name
 //	archive: zip                       zip, tar or tar.gz; else a folder
@@ -51,6 +52,7 @@ type Submission struct {
 	Status  []string
 	Points  int
 	Reason  string
+	Sandbox bool
 	Clean   bool
 	Student string
 	archive string
@@ -115,6 +117,8 @@ func (s *Submission) set(key, value string) (err error) {
 		s.Points, err = strconv.Atoi(value)
 	case "reason":
 		s.Reason = value
+	case "sandbox":
+		s.Sandbox = value == "yes"
 	case "clean":
 		s.Clean = value == "yes"
 	case "student":
