@@ -122,8 +122,11 @@ func (s suite) reset(c *check.C) {
 	s.scripts(c, shifts[:1], with([]string{opened, served, closes, half, waiting + "; close"}, resetAny...)...)
 	s.scripts(c, shifts[:1], with([]string{over, met, last}, "< RST 302", "< RST 301", "< RST ACK 302 102")...)
 	s.scripts(c, shifts[:1], with([]string{waiting}, "< RST 301", "< RST 302",
-		"< RST 301; < SYN 300; < ACK 301 101; close", "< RST 301; connect; < SYN ACK 300 101; send 1", "< RST ACK 301 101; < SYN 500; < ACK 501 101",
+		"< RST 301; < SYN 300; < ACK 301 101; close", "< RST ACK 301 101; < SYN 500; < ACK 501 101",
 		"< RST 300; < ACK 301 101")...)
+	s.ruled(c, shifts[:1], "Connect in LISTEN begins with the number iss, also when a connection was reset before.",
+		"Do not count on from the number of the SYN that was reset.",
+		waiting+"; < RST 301; connect; < SYN ACK 300 101; send 1")
 	s.scripts(c, shifts[:1],
 		"connect; < RST ACK 0 101",
 		"connect; < RST ACK 300 101",
