@@ -209,11 +209,11 @@ var wrong = []check.Answer{
 	flawed("exit and a carriage return is a line", func(h *hall) { h.read = readExitExactly }, roomtest.Whole),
 	over("many lines in one Read are too long", func(conn net.Conn) net.Conn { return &hasty{Conn: conn} },
 		roomtest.Whole),
-	flawed("a carriage return is one byte too many", func(h *hall) { h.read = readEndOfTwo }, roomtest.Whole),
 
 	flawed("no limit", func(h *hall) { h.read = readUnlimited }, roomtest.Nameless, roomtest.Long),
 	flawed("the limit is looked at when the line is whole", func(h *hall) { h.read = readThenLook },
 		roomtest.Nameless, roomtest.Long),
+	flawed("a carriage return is one byte too many", func(h *hall) { h.read = readEndOfTwo }, roomtest.Long),
 	flawed("1024 characters", func(h *hall) { h.read = readCharacters }, roomtest.Long),
 	flawed("a limit of 1023", func(h *hall) {
 		h.read = func(lines *bufio.Reader) (string, bool) {
