@@ -60,7 +60,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "When wait has passed without the acknowledgement, the same datagram is sent " +
 				"again, with the same run and number. Each message has its own tries, and each try all of wait.",
 			Hint: "Make the datagram once, before the loop over the tries. Set the deadline anew " +
-				"in each try: one that has passed ends every Read at once.",
+				"in each try: one that has passed ends every Read at once. Stop a timer of your own with its try.",
 		},
 		{
 			Name:   Silence,

@@ -303,7 +303,7 @@ func (s suite) lost(c *check.C) {
 	}{
 		{1, plenty, short, hello},
 		{2, plenty, short, samples[:2]},
-		{34, 100, short / 7, append(hello[:3:3], "again")}, // more than 100 before the last one
+		{20, 56, short / 7, append(hello[:3:3], "again")}, // more than 56 before the last one
 	} {
 		c.Variation("a new connection; the suite loses each message %d times", v.lost)
 		seen := map[uint32]int{}
