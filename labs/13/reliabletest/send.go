@@ -303,7 +303,7 @@ func (s suite) lost(c *check.C) {
 	}{
 		{1, plenty, short, hello},
 		{2, plenty, short, samples[:2]},
-		{20, 56, short / 7, append(hello[:3:3], "again")}, // more than 56 before the last one
+		{12, 34, short / 7, append(hello[:3:3], "again")}, // more than 34 before the last one
 	} {
 		c.Variation("a new connection; the suite loses each message %d times", v.lost)
 		seen := map[uint32]int{}
@@ -375,9 +375,14 @@ func (s suite) silence(c *check.C) {
 			took = passed.Sub(begin)
 		}
 		w.wantMessages(hello, v.acknowledged+1, v.tries)
-		if n := len(w.frames('M')); n != v.acknowledged+v.tries {
-			c.Fail("your code sent %d datagrams, not %d: %d, and one message %d times", n, v.acknowledged+v.tries,
-				v.acknowledged, v.tries)
+		n := 0 // an acknowledgement may take longer than wait on a busy machine: only the last message counts
+		for _, f := range w.frames('M') {
+			if int(f.number) == v.acknowledged {
+				n++
+			}
+		}
+		if n != v.tries {
+			c.Fail("your code sent number %d %d times, not %d times", v.acknowledged, n, v.tries)
 		}
 		c.WantError("nobody has acknowledged it", err, os.ErrDeadlineExceeded)
 		if took < all {
