@@ -245,6 +245,7 @@ var wrong = []check.Answer{
 		}
 	}, roomtest.Whole, roomtest.Long, roomtest.Leaves),
 	flawed("the name stays taken", stayTaken, roomtest.Leaves),
+	flawed("a name that was refused stays taken", stayRefused, roomtest.Leaves),
 	flawed("the connection stays open", func(h *hall) {
 		h.closes = func(*hall, *guest) {}
 	}, roomtest.Nameless, roomtest.Whole, roomtest.Long, roomtest.Leaves),
@@ -838,6 +839,16 @@ func stayTaken(h *hall) {
 		before := taken[name]
 		taken[name] = true
 		return before
+	}
+}
+
+func stayRefused(h *hall) {
+	refused := map[string]bool{}
+	h.taken = func(h *hall, name string) bool {
+		if h.here[name] != nil {
+			refused[name] = true
+		}
+		return refused[name]
 	}
 }
 

@@ -435,8 +435,24 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
+	c.Variation("Serve is running; anna and ben are there; a client asks for the name ben, before and after ben leaves")
+	c.Rule("A name is free when the member that has it has left, also for a client that was refused it before.",
+		"Look at the members who are there now, and remember nothing else.")
+	r, members := s.open(c, "anna", "ben")
+	p := r.dial()
+	p.sends("ben")
+	if p.line() == "ben is taken; your name?" { // else that is for another case
+		members[1].sends("exit")
+		members[1].left()
+		r.quiet()
+		p.heard = len(p.Received()) // which it should not have: that is for another case
+		p.sends("ben")
+		p.isHere("ben")
+	}
+	r.close()
+
 	c.Variation("Serve is running; all leave, and others come")
-	r, _ := s.open(c)
+	r, _ = s.open(c)
 	for round := range 3 {
 		if round > 0 { // nobody is there who hears that the last one has left
 			still := patienceOf(30 * time.Millisecond)
