@@ -526,15 +526,15 @@ func (s suite) slow(c *check.C) {
 	r.close()
 
 	c.Variation("Serve is running; a client does not read, and sends %d bad names; anna and ben come", flood)
-	r, _ = s.open(c)
-	p := r.dial()
+	other, _ := s.open(c)
+	p := other.dial()
 	p.stopsReading()
 	p.Send([]byte(strings.Repeat("- \n", flood)))
-	r.quiet()
-	r.enters("anna")
-	r.enters("ben")
-	r.quiet(r.members...)
-	r.close()
+	other.quiet()
+	other.enters("anna")
+	other.enters("ben")
+	other.quiet(other.members...)
+	other.close()
 }
 
 func (s suite) dropped(c *check.C) {
