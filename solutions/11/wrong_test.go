@@ -48,6 +48,7 @@ var wrong = []check.Answer{
 	mistake("LAST_ACK is left out", statestest.Second),
 	mistake("LAST_ACK goes to TIME_WAIT", statestest.Second),
 	mistake("a FIN without its data", statestest.First, statestest.Second),
+	mistake("data behind the FIN counts", statestest.First, statestest.Second),
 
 	mistake("two SYNs are none", statestest.AtOnce),
 	mistake("two SYNs are ESTABLISHED", statestest.AtOnce),
@@ -64,6 +65,8 @@ var wrong = []check.Answer{
 	mistake("a reset never ends SYN_SENT", statestest.Reset),
 	mistake("after a reset the listener is gone", statestest.Reset),
 	mistake("every SYN_RECV listens again", statestest.Conversation),
+	mistake("what was reset to LISTEN once is so again", statestest.Conversation),
+	mistake("Connect counts on from a SYN that was reset", statestest.Reset),
 	mistake("a reset ends LISTEN", statestest.Reset),
 	mistake("a reset does not end TIME_WAIT", statestest.Reset),
 	mistake("a reset with SYN is a SYN", statestest.Reset),
@@ -130,6 +133,7 @@ type machine struct {
 	state              string
 	iss, una, nxt, rcv uint32
 	passive            bool
+	listened           bool // LISTEN was left by a SYN
 	segments           int
 }
 
@@ -185,7 +189,11 @@ func (m *machine) Connect() ([]segment, error) {
 		return nil, m.refuses("Connect")
 	}
 	m.state, m.passive = states.SynSent, false
-	m.una, m.nxt = m.iss, m.iss+1
+	if m.is("Connect counts on from a SYN that was reset") {
+		m.una, m.nxt = m.nxt, m.nxt+1
+	} else {
+		m.una, m.nxt = m.iss, m.iss+1
+	}
 	if m.is("a SYN does not count") {
 		m.nxt = m.iss
 	}
@@ -254,6 +262,7 @@ func (m *machine) synAck() []segment {
 		m.is("the second SYN has a new number") && m.state == states.SynSent {
 		s.Seq = m.nxt
 	}
+	m.listened = m.listened || m.state == states.Listen
 	m.state = states.SynRecv
 	return []segment{s}
 }
@@ -416,7 +425,8 @@ func (m *machine) wasReset(s segment) []segment {
 		return nil
 	case m.in(states.SynRecv) && m.is("after a reset the listener is gone"):
 		m.state = states.Closed
-	case m.in(states.SynRecv) && (m.passive || m.is("every SYN_RECV listens again")):
+	case m.in(states.SynRecv) && (m.passive || m.is("every SYN_RECV listens again") ||
+		m.listened && m.is("what was reset to LISTEN once is so again")):
 		m.state = states.Listen
 	default:
 		m.state = states.Closed
@@ -471,6 +481,10 @@ func (m *machine) acknowledged(s segment) []segment {
 }
 
 func (m *machine) heard(s segment) []segment {
+	if m.is("data behind the FIN counts") && m.in(states.CloseWait, states.TimeWait) && s.Len > 0 {
+		m.rcv += s.Len
+		return m.ack()
+	}
 	if !m.in(states.Established, states.FinWait1, states.FinWait2) ||
 		m.is("no data after the own FIN") && !m.in(states.Established) && !s.FIN {
 		return nil

@@ -31,11 +31,30 @@ var wrong = []check.Answer{
 	flawed("only the newcomer is told", func(h *hall) {
 		h.told = func(h *hall, g *guest) { h.put(h, g, "* "+g.name+" is here") }
 	}, roomtest.Name),
-	flawed("who is silent for 100 ms has to go", func(h *hall) {
+	flawed("a visit lasts 100 ms", func(h *hall) {
 		h.told = func(h *hall, g *guest) {
-			g.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			time.AfterFunc(100*time.Millisecond, func() { g.conn.Close() })
 			h.tell(nil, "* "+g.name+" is here")
 		}
+	}, roomtest.Name),
+	flawed("who is silent for a minute has to go", func(h *hall) {
+		h.told = func(h *hall, g *guest) {
+			g.conn.SetReadDeadline(time.Now().Add(time.Minute))
+			h.tell(nil, "* "+g.name+" is here")
+		}
+	}, roomtest.Name),
+	over("a Read looks from time to time", func(conn net.Conn) net.Conn {
+		conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		return &reading{conn, func(n int, err error) (int, error, bool) {
+			again := n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
+			if again {
+				err = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+			}
+			return n, err, again
+		}}
+	}, roomtest.Name),
+	answer("a hundred at once", func(ln net.Listener) error {
+		return newHall().serve(limited{ln, make(chan bool, 100)})
 	}, roomtest.Name),
 	flawed("room for ten", func(h *hall) {
 		h.taken = func(h *hall, name string) bool { return h.here[name] != nil || len(h.here) == 10 }
@@ -169,6 +188,7 @@ var wrong = []check.Answer{
 
 	flawed("the nameless hear what is said", tellNameless, roomtest.Nameless),
 	flawed("the nameless have left", leaveNameless, roomtest.Nameless),
+	flawed("the nameless hear who has left", tellNamelessWhoLeft, roomtest.Nameless),
 	flawed(
 		"half a name is a name",
 		func(h *hall) { h.read = readHalves },
@@ -186,9 +206,14 @@ var wrong = []check.Answer{
 		}
 	}, roomtest.Names, roomtest.Whole),
 
+	flawed("exit and a carriage return is a line", func(h *hall) { h.read = readExitExactly }, roomtest.Whole),
+	over("many lines in one Read are too long", func(conn net.Conn) net.Conn { return &hasty{Conn: conn} },
+		roomtest.Whole),
+
 	flawed("no limit", func(h *hall) { h.read = readUnlimited }, roomtest.Nameless, roomtest.Long),
 	flawed("the limit is looked at when the line is whole", func(h *hall) { h.read = readThenLook },
 		roomtest.Nameless, roomtest.Long),
+	flawed("a carriage return is one byte too many", func(h *hall) { h.read = readEndOfTwo }, roomtest.Long),
 	flawed("1024 characters", func(h *hall) { h.read = readCharacters }, roomtest.Long),
 	flawed("a limit of 1023", func(h *hall) {
 		h.read = func(lines *bufio.Reader) (string, bool) {
@@ -220,6 +245,7 @@ var wrong = []check.Answer{
 		}
 	}, roomtest.Whole, roomtest.Long, roomtest.Leaves),
 	flawed("the name stays taken", stayTaken, roomtest.Leaves),
+	flawed("a name that was refused stays taken", stayRefused, roomtest.Leaves),
 	flawed("the connection stays open", func(h *hall) {
 		h.closes = func(*hall, *guest) {}
 	}, roomtest.Nameless, roomtest.Whole, roomtest.Long, roomtest.Leaves),
@@ -292,6 +318,10 @@ var wrong = []check.Answer{
 		h.asks[0] = ""
 		return h.serve(asking{ln})
 	}, roomtest.Slow),
+	answer("the nameless are answered with the lock held", func(ln net.Listener) error {
+		h := newHall()
+		return h.serve(wrapping{ln, func(conn net.Conn) net.Conn { return locking{conn, &h.mu} }})
+	}, roomtest.Slow),
 	flawed("the last lines are waited for", func(h *hall) {
 		h.closes = func(_ *hall, g *guest) {
 			if !g.gone {
@@ -304,6 +334,15 @@ var wrong = []check.Answer{
 		}
 	}, roomtest.Slow),
 	flawed("everything is kept", atMost(1<<30), roomtest.Dropped),
+	flawed("a limit in bytes, without what is being written", func(h *hall) {
+		h.put = func(h *hall, g *guest, line string) {
+			g.wait = append(g.wait, line)
+			g.more.Signal()
+			if len(strings.Join(g.wait, "\n")) > 10_000 {
+				h.leaves(h, g)
+			}
+		}
+	}, roomtest.Dropped),
 	flawed("what does not fit is lost", func(h *hall) {
 		h.put = func(h *hall, g *guest, line string) {
 			if len(g.wait) < 100 {
@@ -442,6 +481,69 @@ func (r *reading) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// hasty takes what one Read has brought for one line.
+type hasty struct {
+	net.Conn
+	ahead []byte
+	err   error // what came with it
+}
+
+func (h *hasty) Read(p []byte) (int, error) {
+	if len(h.ahead) == 0 {
+		buf := make([]byte, 64<<10)
+		if h.err != nil {
+			return 0, h.err
+		}
+		n, err := h.Conn.Read(buf)
+		if n > 1026 {
+			return 0, errors.New("line too long")
+		}
+		h.ahead, h.err = buf[:n], err
+	}
+	n := copy(p, h.ahead)
+	h.ahead = h.ahead[n:]
+	return n, nil
+}
+
+// locking answers a bad name with the lock held.
+type locking struct {
+	net.Conn
+	mu *sync.Mutex
+}
+
+func (l locking) Write(p []byte) (int, error) {
+	if string(p) == bad+"\n" {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+	}
+	return l.Conn.Write(p)
+}
+
+// limited has as many connections at a time as fit into slots.
+type limited struct {
+	net.Listener
+	slots chan bool
+}
+
+func (l limited) Accept() (net.Conn, error) {
+	l.slots <- true
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &slot{conn, sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+type slot struct {
+	net.Conn
+	free func()
+}
+
+func (s *slot) Close() error {
+	s.free()
+	return s.Conn.Close()
 }
 
 // asking writes the question before the client has a goroutine of its own.
@@ -603,6 +705,20 @@ func tellNameless(h *hall) {
 	}
 }
 
+func tellNamelessWhoLeft(h *hall) {
+	h.leaves = func(h *hall, g *guest) {
+		if !h.out(g) {
+			return
+		}
+		h.tell(nil, "* "+g.name+" has left")
+		for conn, named := range h.conns {
+			if !named {
+				io.WriteString(conn, "* "+g.name+" has left\n")
+			}
+		}
+	}
+}
+
 func leaveNameless(h *hall) {
 	h.closes = func(h *hall, g *guest) {
 		g.conn.Close()
@@ -638,6 +754,18 @@ func readCarriage(lines *bufio.Reader) (string, bool) {
 	}
 	line := string(b[:len(b)-1])
 	return line, line != "exit"
+}
+
+func readExitExactly(lines *bufio.Reader) (string, bool) {
+	line, ok := readCarriage(lines)
+	return strings.TrimSuffix(line, "\r"), ok
+}
+
+func readEndOfTwo(lines *bufio.Reader) (string, bool) {
+	line, ok := readCarriage(lines)
+	text := strings.TrimSuffix(line, "\r")
+	end := 1 + len(line) - len(text)
+	return text, ok && text != "exit" && len(line)+end <= 1025
 }
 
 func readUnlimited(lines *bufio.Reader) (string, bool) {
@@ -711,6 +839,16 @@ func stayTaken(h *hall) {
 		before := taken[name]
 		taken[name] = true
 		return before
+	}
+}
+
+func stayRefused(h *hall) {
+	refused := map[string]bool{}
+	h.taken = func(h *hall, name string) bool {
+		if h.here[name] != nil {
+			refused[name] = true
+		}
+		return refused[name]
 	}
 }
 

@@ -95,6 +95,12 @@ var wrong = []check.Answer{
 		binary.BigEndian.PutUint32(d[9:], binary.BigEndian.Uint32(d[9:])+1)
 	}}), reliabletest.Lost, reliabletest.Silence),
 	sending("the tries of all messages counted together", sendTriesTogether, reliabletest.Lost),
+	sending("one end for the whole call", func(conn net.Conn, messages [][]byte, wait time.Duration,
+		tries int,
+	) error {
+		end := time.Now().Add(wait * time.Duration(tries))
+		return reliable.Send(ending{conn, end}, messages, wait, tries)
+	}, reliabletest.Lost),
 	sending("the queue emptied before the next try", sendWith(sendParts{empties: true}), reliabletest.Lost),
 	sending("one long wait instead of several tries", func(conn net.Conn, messages [][]byte, wait time.Duration,
 		tries int,
@@ -510,6 +516,19 @@ func (o *onceTimed) SetReadDeadline(t time.Time) error {
 
 func sendOneDeadline(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
 	return reliable.Send(&onceTimed{Conn: conn}, messages, wait, tries)
+}
+
+// ending has no deadline behind its end.
+type ending struct {
+	net.Conn
+	end time.Time
+}
+
+func (e ending) SetReadDeadline(t time.Time) error {
+	if t.After(e.end) {
+		t = e.end
+	}
+	return e.Conn.SetReadDeadline(t)
 }
 
 func sendLastUnawaited(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {

@@ -75,6 +75,7 @@ var closesFirst = []string{
 	waiting + "; close; < ACK 301 102",
 	served + "; send 1; send 2; close; < ACK 301 104; < ACK 301 105; < FIN ACK 301 105; expire",
 	over + "; < ACK 302 102",
+	over + "; < ACK 302 102 7", // data behind the FIN
 	half + "; expire; < FIN ACK 301 102",
 }
 
@@ -88,6 +89,8 @@ var closesSecond = []string{
 	served + "; < ACK 301 101 9; < FIN ACK 310 101; close; < ACK 311 102",
 	opened + "; < FIN ACK 301 101; close; < ACK 302 102",
 	met + "; < ACK 302 101",
+	met + "; < ACK 302 101 5; close", // data behind the FIN
+	last + "; < ACK 302 101 5; < ACK 302 102",
 	met + "; expire; close; expire; < ACK 302 102",
 	last + "; < ACK 302 101",
 	waiting + "; < FIN ACK 301 101",
@@ -103,6 +106,7 @@ var crosses = []string{
 	crossing, // RFC 9293, figure 13
 	crossing + "; < ACK 302 102; expire",
 	crossing + "; < ACK 302 101; < ACK 302 102",
+	crossing + "; < ACK 302 101 5; < ACK 302 102",
 	closes + "; < FIN ACK 301 101 7; < ACK 309 102",
 	opened + "; send 5; close; < FIN ACK 301 106; < ACK 302 107; expire",
 	both + "; close; < ACK 301 102; < FIN ACK 301 102",
@@ -120,6 +124,9 @@ func (s suite) reset(c *check.C) {
 	s.scripts(c, shifts[:1], with([]string{waiting}, "< RST 301", "< RST 302",
 		"< RST 301; < SYN 300; < ACK 301 101; close", "< RST ACK 301 101; < SYN 500; < ACK 501 101",
 		"< RST 300; < ACK 301 101")...)
+	s.ruled(c, shifts[:1], "Connect in LISTEN begins with the number iss, also when a connection was reset before.",
+		"Do not count on from the number of the SYN that was reset.",
+		waiting+"; < RST 301; connect; < SYN ACK 300 101; send 1")
 	s.scripts(c, shifts[:1],
 		"connect; < RST ACK 0 101",
 		"connect; < RST ACK 300 101",
@@ -216,14 +223,18 @@ func (s suite) rest(c *check.C) {
 		over + "; expire",
 		last + "; < ACK 302 102",
 	}
-	s.scripts(c, shifts, with(gone, strays...)...)
-	s.scripts(c, shifts, with([]string{both, both + "; < ACK 301 101", both + "; close"}, resetAny...)...)
+	s.ruled(c, shifts, "In CLOSED every segment is answered by a reset, however the connection has ended.",
+		"Look at the state only, and not at what has been.", with(gone, strays...)...)
+	s.ruled(c, shifts, "A RST leads from SYN_RECV to LISTEN if that was entered from LISTEN, and else to CLOSED; from "+
+		"any other state to CLOSED.", "Note where SYN_RECV comes from, whenever it is entered.",
+		append(with([]string{both, both + "; < ACK 301 101", both + "; close"}, resetAny...),
+			"listen; connect; < SYN 300; < RST 301", // it was opened by Connect in the end
+			waiting+"; < RST 301; connect; < SYN 300; < RST 301")...)
 	s.scripts(c, shifts, with([]string{crossing}, "< RST 302", "< RST 301", "< ACK 301 101", "< FIN ACK 301 101",
 		"< SYN 302", "< ACK 302 4000", "< ACK 302 102 7")...)
 	s.scripts(c, shifts, with([]string{both}, "< SYN 300", "< ACK 300 101", "< FIN 301", "< SYN 301",
 		"< SYN ACK 301 101", "< ACK 301 100; < ACK 301 102; < ACK 301 101", "< SYN ACK 300 102; < SYN ACK 300 101",
 		"< SYN ACK 300 101; < SYN ACK 300 101")...)
-	s.scripts(c, shifts, "listen; connect; < SYN 300; < RST 301") // it was opened by Connect in the end
 	s.scripts(c, shifts[1:], crosses...)
 	long := opened // a connection may last
 	for i := range 300 {

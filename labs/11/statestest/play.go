@@ -251,11 +251,17 @@ var shifts = []shift{
 // of the other side, with their flags, their number, their Ack if they have one, and their length
 // if they have data: "connect; < SYN ACK 300 101; < ACK 301 101 5; close". With "ack" for ACK there is
 // an Ack that does not count.
-func (s suite) scripts(c *check.C, shifts []shift, all ...string) {
+func (s suite) scripts(c *check.C, shifts []shift, all ...string) { s.ruled(c, shifts, "", "", all...) }
+
+// ruled is scripts for what has a rule and a hint of its own.
+func (s suite) ruled(c *check.C, shifts []shift, rule, hint string, all ...string) {
 	for _, script := range all {
 		for _, shift := range shifts {
 			c.Variation("a new endpoint: New(%d)", myISS+shift.mine)
-			if shift.mine > 0 {
+			switch {
+			case rule != "":
+				c.Rule(rule, hint)
+			case shift.mine > 0:
 				c.Rule(
 					"Numbers have 32 bits, and begin again at 0 behind 4294967295: a number is after another one if "+
 						"it is less than 2^31 ahead.",

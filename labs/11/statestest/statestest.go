@@ -136,7 +136,7 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Active, Passive},
 			Rule: "Close sends a FIN and goes to FIN_WAIT1. The ACK of the FIN leads to FIN_WAIT2, the other " +
 				"side's FIN from there to TIME_WAIT, and Expire to CLOSED. Until its FIN comes, the other " +
-				"side's data is acknowledged. One segment may do several of these.",
+				"side's data is counted and acknowledged, and then no more. One segment may do several of these.",
 			Hint: "Look at the ACK of a segment first, then at its data, then at its FIN, each in the state " +
 				"that the step before has led to. An ACK of less than your FIN leads nowhere.",
 		},
@@ -146,8 +146,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.second,
 			Scene:  "close-wait",
 			Needs:  []string{Active, Passive},
-			Rule: "A FIN is acknowledged and leads to CLOSE_WAIT, where data can still be sent. Close sends " +
-				"a FIN and goes to LAST_ACK; the ACK of that FIN leads to CLOSED.",
+			Rule: "A FIN is acknowledged and leads to CLOSE_WAIT, where data can still be sent, and none is " +
+				"counted any more. Close sends a FIN and goes to LAST_ACK; the ACK of that FIN leads to CLOSED.",
 			Hint: "A FIN counts as one number, behind the data of its segment. Compare the Ack with the " +
 				"number behind your FIN.",
 		},

@@ -22,10 +22,11 @@ const (
 	maxName = 20   // characters
 	crowd   = 22   // members
 	talkers = 10   // members who all say something
-	silent  = 40   // clients without a name, too
+	silent  = 80   // clients without a name, too
 	kept    = 16   // lines that are kept for a member that does not read
 	most    = 1000 // lines, after which it has left
 	flood   = 90   // lines
+	batch   = 15   // lines, of which a right answer keeps all
 )
 
 func quote(text string) string { return strconv.Quote(text) }
@@ -55,9 +56,14 @@ func (s suite) name(c *check.C) {
 
 	c.Variation("Serve is running; %d clients come that say nothing, and %d members one after the other",
 		silent, crowd)
+	c.Rule("Serve accepts clients, however many: one that never says a name is in nobody's way.",
+		"No limit to how many there are, and a goroutine for each one.")
 	r, _ = s.open(c)
 	for range silent {
-		r.dial()
+		r.silent()
+	}
+	for _, p := range r.clients {
+		p.hears("your name?")
 	}
 	for i := range crowd {
 		r.enters(fmt.Sprintf("member%d", i))
@@ -70,7 +76,7 @@ func (s suite) says(c *check.C) {
 	r, members := s.open(c, "anna", "ben", "carl")
 	for _, line := range []string{
 		"hello", "", " ", "你好, \xff\xfe and \x00", "100%d %s %!", "* ben has left", "your name?", "exit now",
-		"Exit", "anna: I am not anna", `\n`, "\tx\v", "/quit", "\ufeffBOM\ufeff", "a\rb",
+		"Exit", "exit ", "anna: I am not anna", `\n`, "\tx\v", "/quit", "\ufeffBOM\ufeff", "a\rb",
 	} {
 		c.Variation("Serve is running; anna, ben and carl are there; each says %s", quote(line))
 		for _, p := range members {
@@ -128,6 +134,10 @@ func (s suite) names(c *check.C) {
 			"Serve is running; anna is there; a client, which was asked for its name, sends %s",
 			quote(name),
 		)
+		if strings.HasSuffix(name, "\r") {
+			c.Rule("One \"\\r\" right before the \"\\n\" is not part of a line, and so not of a name. Another one "+
+				"before that is, and no name has one.", "strings.TrimSuffix takes one off, strings.TrimRight all of them.")
+		}
 		p.sends(name)
 		p.hears(bad)
 	}
@@ -241,13 +251,35 @@ func (s suite) nameless(c *check.C) {
 		p.isClosed()
 		r.quiet(append(members, q)...)
 		members[0].says("still here")
-		r.enters("carl")
+		carl := r.enters("carl")
 		r.quiet(append(r.members, q)...)
+		c.Rule("A client without a name is told nothing of members, neither that they come nor that they leave.",
+			"Tell members only, whatever there is to tell.")
+		carl.sends("exit") // what the members are told is for another case
+		r.members = members
+		r.quiet(q)
 		r.close()
 	}
 }
 
 func (s suite) whole(c *check.C) {
+	const many = 7
+	c.Variation("Serve is running; anna and ben are there; ben says %d lines of 700 bytes, all in one segment",
+		many)
+	c.Rule("A Read may bring many lines, more than 1024 bytes in all: the limit is that of one line. They come "+
+		"in the order in which they were said.", "Take whole lines off what has come before you look how much "+
+		"is left. One goroutine writes to a member, one line after the other.")
+	r, members := s.open(c, "anna", "ben")
+	var lines, heard []string
+	for i := range many {
+		lines = append(lines, fmt.Sprintf("line %d ", i)+strings.Repeat("x", 693))
+		heard = append(heard, "ben: "+lines[i])
+	}
+	members[1].sends(lines...)
+	members[0].hears(heard...)
+	r.quiet(members...)
+	r.close()
+
 	for _, cut := range c.Cuts(1, 3, 7) {
 		c.Variation(
 			"Serve is running; anna is there; a client sends its name and six lines together, %s",
@@ -263,6 +295,10 @@ func (s suite) whole(c *check.C) {
 	}
 	for _, reset := range []bool{false, true} {
 		c.Variation("Serve is running; ben leaves in the middle of a line")
+		c.Rule("What the end of the stream has cut off is not a line. The end of the stream, and every error of "+
+			"Read, is the end of the visit: the others are told once that the member has left.",
+			"Look for a \"\\n\" before you take something for a line; bufio.Scanner does not. One place where a "+
+				"member leaves, for all ways to leave.")
 		r, members := s.open(c, "anna", "ben")
 		ben := members[1]
 		ben.says("how much is it?")
@@ -278,14 +314,17 @@ func (s suite) whole(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
-	c.Variation("Serve is running; ben sends exit without the end of the line, and the end later")
-	r, members := s.open(c, "anna", "ben")
-	members[1].sendsBytes(fault.After(2), "exit")
-	r.quiet(members...)
-	members[0].says("are you there?")
-	members[1].sendsBytes(fault.Whole, "\n")
-	members[1].left()
-	r.close()
+	for _, end := range []string{"\n", "\r\n"} {
+		c.Variation("Serve is running; ben sends exit without the end of the line, and the end later: %s",
+			quote(end))
+		r, members := s.open(c, "anna", "ben")
+		members[1].sendsBytes(fault.After(2), "exit")
+		r.quiet(members...)
+		members[0].says("are you there?")
+		members[1].sendsBytes(fault.Whole, end)
+		members[1].left()
+		r.close()
+	}
 }
 
 func (s suite) long(c *check.C) {
@@ -300,8 +339,16 @@ func (s suite) long(c *check.C) {
 		members[1].says("short")
 		r.close()
 	}
+	c.Variation("Serve is running; ben says %d bytes, \"\\r\" and \"\\n\"", maxLine-1)
+	r, members := s.open(c, "anna", "ben")
+	members[1].sends(longest[1:] + "\r")
+	heard := strings.TrimSuffix(members[0].line(), "\r") // whether that is taken off is for another case
+	c.WantText("what anna got", heard, "ben: "+longest[1:])
+	members[1].says("short")
+	r.close()
+
 	for _, line := range []string{
-		strings.Repeat("x", maxLine+1), strings.Repeat("é", maxLine/2) + "x",
+		strings.Repeat("x", maxLine+1), strings.Repeat("é", maxLine/2) + "x", strings.Repeat("x", maxLine) + "\r",
 		strings.Repeat("x", 100_000), strings.Repeat("x", 1<<20+1),
 	} {
 		for _, end := range []string{"", "\nmore\n"} {
@@ -356,8 +403,11 @@ func (s suite) leaves(c *check.C) {
 		r, members := s.open(c, "anna", "ben", "carl")
 		members[1].Conn().Break(3, err)
 		members[0].sends("hello")
-		members[2].hears("anna: hello")
-		members[1].left()
+		if members[2].hearsWithout([]string{"anna: hello"}, "* ben has left") > 0 {
+			members[1].left(members[2])
+		} else {
+			members[1].left()
+		}
 		members[0].says("he has gone")
 		r.enters("ben")
 		r.quiet(r.members...)
@@ -368,6 +418,8 @@ func (s suite) leaves(c *check.C) {
 		c.Variation("Serve is running; anna, ben and carl are there; a Read from ben brings a line and fails: %v",
 			err)
 		r, members := s.open(c, "anna", "ben", "carl")
+		c.Rule("What a Read brings together with an error counts; then the error, whatever it is, ends the visit.",
+			"Look at the bytes that Read has returned first, and at the error behind them, as bufio.Reader does.")
 		const line = "the last thing that you hear of me"
 		left := len(line + "\n")
 		members[1].Conn().AfterRead(func(n int) error {
@@ -383,8 +435,24 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
+	c.Variation("Serve is running; anna and ben are there; a client asks for the name ben, before and after ben leaves")
+	c.Rule("A name is free when the member that has it has left, also for a client that was refused it before.",
+		"Look at the members who are there now, and remember nothing else.")
+	r, members := s.open(c, "anna", "ben")
+	p := r.dial()
+	p.sends("ben")
+	if p.line() == "ben is taken; your name?" { // else that is for another case
+		members[1].sends("exit")
+		members[1].left()
+		r.quiet()
+		p.heard = len(p.Received()) // which it should not have: that is for another case
+		p.sends("ben")
+		p.isHere("ben")
+	}
+	r.close()
+
 	c.Variation("Serve is running; all leave, and others come")
-	r, _ := s.open(c)
+	r, _ = s.open(c)
 	for round := range 3 {
 		if round > 0 { // nobody is there who hears that the last one has left
 			still := patienceOf(30 * time.Millisecond)
@@ -456,21 +524,38 @@ func (s suite) slow(c *check.C) {
 	r.enters("ben")
 	r.quiet(r.members...)
 	r.close()
+
+	c.Variation("Serve is running; a client does not read, and sends %d bad names; anna and ben come", flood)
+	other, _ := s.open(c)
+	p := other.dial()
+	p.stopsReading()
+	p.Send([]byte(strings.Repeat("- \n", flood)))
+	other.quiet()
+	other.enters("anna")
+	other.enters("ben")
+	other.quiet(other.members...)
+	other.close()
 }
 
 func (s suite) dropped(c *check.C) {
 	c.Variation(
-		"Serve is running; anna, ben and carl are there; ben does not read; anna says %d lines",
-		most+2,
+		"Serve is running; anna, ben and carl are there; ben does not read, but for one Write; anna says more than "+
+			"%d lines that wait for him",
+		most,
 	)
 	r, members := s.open(c, "anna", "ben", "carl")
 	anna, ben, carl := members[0], members[1], members[2]
 	defer ben.stopsReading()()
-	const batch = 15 // of which a right answer drops none
-	gone := 0        // how often carl was told
-	for said := 0; said < most+2; said += batch {
+	gone := 0 // how often carl was told
+	// What a Write has brought waits no more, and what the next one brings does.
+	waiting := func(said int) int { return said - strings.Count(string(ben.Received()[ben.heard:]), "\n") }
+	for said := 0; waiting(said) < most+2; said += batch {
+		if said/batch == most/2/batch+1 {
+			ben.readsOnce()
+			r.quiet()
+		}
 		var lines, want []string
-		for i := range min(batch, most+2-said) {
+		for i := range batch {
 			lines = append(lines, fmt.Sprintf("line %d", said+i))
 			want = append(want, "anna: "+lines[i])
 		}

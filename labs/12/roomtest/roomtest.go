@@ -46,7 +46,8 @@ func Suite(lab Lab) check.Lab {
 			Rule: "The first line that a client gets is \"your name?\". When it has sent a good name it is " +
 				"a member, and every member, itself included, gets the line \"* NAME is here\".",
 			Hint: "A goroutine for each client: write the question, read a line, enter the name in a map " +
-				"of members, under a lock, and tell all that are in the map.",
+				"of members, under a lock, and tell all that are in the map. Each call of Serve has a map of its own. " +
+				"No deadline for Read.",
 		},
 		{
 			Name:   Says,
@@ -57,7 +58,8 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A line that a member sends comes as \"NAME: LINE\" to every other member of the same " +
 				"room, unchanged, in the order in which it was said, and not to the member itself.",
 			Hint: "Write NAME, \": \", the bytes of the line and \"\\n\" with one call; do not use the line as " +
-				"a format. The members belong to one call of Serve, not to the package.",
+				"a format. The members belong to one call of Serve, not to the package. Only the line \"exit\", to the " +
+				"byte, ends the visit.",
 		},
 		{
 			Name:   Names,
@@ -99,8 +101,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.long,
 			Scene:  "line-too-long",
 			Needs:  []string{Says},
-			Rule: "A line has at most 1024 bytes before its \"\\n\". When more have come without an end, the " +
-				"client has left, and nothing of the line is passed on.",
+			Rule: "A line has at most 1024 bytes before its \"\\n\", a \"\\r\" included. When more have come " +
+				"without an end, the client has left, and nothing of the line is passed on.",
 			Hint: "bufio.NewReaderSize(conn, 1025) and ReadSlice('\\n') return bufio.ErrBufferFull then.",
 		},
 		{
@@ -109,9 +111,9 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.leaves,
 			Scene:  "leave",
 			Needs:  []string{Says},
-			Rule: "When a member has left, by the line \"exit\", the end of its stream, or a Read or Write " +
-				"that fails, its connection is closed, the others get \"* NAME has left\" once, and the name " +
-				"is free.",
+			Rule: "When a member has left, by the line \"exit\", behind which nothing counts, the end of its " +
+				"stream, or a Read or Write that fails, its connection is closed, the others get \"* NAME has " +
+				"left\" once, and the name is free.",
 			Hint: "One place where a member is taken out of the map, closed and announced, and only if it " +
 				"is still there.",
 		},
@@ -121,8 +123,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.slow,
 			Scene:  "slow-reader",
 			Needs:  []string{Says, Leaves},
-			Rule: "A Write to a member that does not read waits. Meanwhile the others talk, come and go as " +
-				"ever. At least 16 lines are kept for such a member.",
+			Rule: "A Write to a client that does not read waits, whether it has a name or not. Meanwhile the " +
+				"others talk, come and go as ever. At least 16 lines are kept for such a member.",
 			Hint: "A channel of lines for each member, and a goroutine that writes what is in it, without a " +
 				"deadline. Never call Write with the lock of the room held, nor where you call Accept.",
 		},

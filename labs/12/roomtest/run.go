@@ -1,6 +1,8 @@
 package roomtest
 
 import (
+	"cmp"
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -28,6 +30,7 @@ type client struct {
 	r     *room
 	name  string // "client 1", or the name that it has in the room
 	heard int    // bytes that were looked at
+	once  chan struct{}
 }
 
 // open calls Serve, and lets members with these names come.
@@ -156,12 +159,37 @@ func (p *client) hears(lines ...string) {
 
 // quiet ends the case if a client has got something that was not looked at.
 func (r *room) quiet(clients ...*client) {
-	r.c.Await("the room to be quiet", func() bool { return r.call.Ended() || r.c.Resting() })
+	polls, timed := "", ""
+	r.c.Await("the room to be quiet", func() bool {
+		polls, timed = r.deadlines()
+		return polls != "" || r.call.Ended() || r.c.Resting()
+	})
+	if name := cmp.Or(polls, timed); name != "" {
+		r.c.Fail("Serve called %s on the connection of a member, which may be silent for as long as it likes", name)
+	}
 	for _, p := range clients {
 		if more := string(p.Received()[p.heard:]); more != "" {
 			r.c.Fail("%s got %s, which is not for it", p.name, quoted(more))
 		}
 	}
+}
+
+// deadlines returns the methods that have set a deadline for Read, for members: one that has passed
+// before, and was set again, and one that has not passed yet.
+func (r *room) deadlines() (polls, timed string) {
+	for _, p := range r.members {
+		d := p.Conn().Did()
+		if !d.Timed || d.Deadline == "SetWriteDeadline" {
+			continue
+		}
+		timed = d.Deadline
+		for _, err := range d.Errs {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				polls = d.Deadline
+			}
+		}
+	}
+	return polls, timed
 }
 
 // line waits for a line, and returns it.
@@ -183,8 +211,9 @@ func (p *client) line() string {
 	return line
 }
 
-// left waits until a member is out: its connection is closed, and the others are told.
-func (p *client) left() {
+// left waits until a member is out: its connection is closed, and the others are told, but for one that
+// was told before.
+func (p *client) left(told ...*client) {
 	r := p.r
 	for i, m := range r.members {
 		if m == p {
@@ -192,7 +221,7 @@ func (p *client) left() {
 			break
 		}
 	}
-	r.tells("* " + p.name + " has left")
+	r.tells("* "+p.name+" has left", told...)
 	p.isClosed()
 }
 
@@ -236,6 +265,7 @@ func patienceOf(most time.Duration) func(c *check.C) bool {
 func (p *client) stopsReading() (reads func()) {
 	p.r.step("%s does not read any more", p.name)
 	again := make(chan struct{})
+	p.once = make(chan struct{}, 1)
 	reads = sync.OnceFunc(func() { close(again) })
 	p.r.c.Cleanup(reads)
 	p.Conn().Before("Write", func() error {
@@ -252,11 +282,19 @@ func (p *client) stopsReading() (reads func()) {
 			select {
 			case <-again:
 				return nil
+			case <-p.once:
+				return nil
 			case <-clock.C:
 			}
 		}
 	})
 	return reads
+}
+
+// readsOnce lets the Write that waits, or the next one, through.
+func (p *client) readsOnce() {
+	p.r.step("%s reads what one Write brings, and no more", p.name)
+	p.once <- struct{}{}
 }
 
 // close ends Serve at the end of a variation that is not about how it ends.

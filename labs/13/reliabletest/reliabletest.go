@@ -58,9 +58,9 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "numbered",
 			Needs:  []string{Sends},
 			Rule: "When wait has passed without the acknowledgement, the same datagram is sent " +
-				"again, with the same run and number. Each message has its own tries.",
+				"again, with the same run and number. Each message has its own tries, and each try all of wait.",
 			Hint: "Make the datagram once, before the loop over the tries. Set the deadline anew " +
-				"in each try: one that has passed ends every Read at once.",
+				"in each try: one that has passed ends every Read at once. Stop a timer of your own with its try.",
 		},
 		{
 			Name:   Silence,
@@ -101,8 +101,8 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.delivers,
 			Scene:  "numbered",
-			Rule: "The message with the number that is expected, from 0 on, is handed to deliver. " +
-				"When deliver has returned, the acknowledgement is sent: A, the run and the number of " +
+			Rule: "The message with the number that is expected, from 0 on, is handed to deliver, one call " +
+				"at a time. When deliver has returned, the acknowledgement is sent: A, the run and the number of " +
 				"the message, 13 bytes. A message may be empty, and may fill the largest datagram.",
 			Hint: "Read into a buffer of 65507 bytes, look at buf[:n], deliver a copy of what is behind the " +
 				"first 13 bytes, and then write the acknowledgement.",

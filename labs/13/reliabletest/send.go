@@ -87,6 +87,7 @@ func (s suite) sends(c *check.C) {
 		c.WantNil("Send", err)
 	}
 	c.Variation("a new connection; no messages")
+	c.Rule("No messages are no error, and nothing is sent.", "A loop over no messages does nothing; then return nil.")
 	w := connect(c, acknowledged)
 	c.WantNil("Send", s.send(w, nil, ages, 3))
 	w.wantMessages(nil, 0, 1)
@@ -98,10 +99,21 @@ func (s suite) sends(c *check.C) {
 
 	const many = 300
 	c.Variation("a connection that acknowledges everything at once; %d messages", many)
+	c.Rule(
+		"When the acknowledgement of one message is there, the next one is sent at once: Send waits for nothing else.",
+		"Read behind a Write only, and until the acknowledgement has come. Do not empty the queue before, and do "+
+			"not sleep.",
+	)
 	s.sendMany(c, numbered(many))
 
 	const calls = 20
 	c.Variation("a new connection; %d calls of Send, one after the other", calls)
+	c.Rule(
+		"When Send has returned, nothing that it has started is still running: what reads on takes the "+
+			"acknowledgements of the next call.",
+		"Wake a goroutine that reads with a deadline that has passed, wait until it has ended, and take the "+
+			"deadline back.",
+	)
 	w = connect(c, acknowledged)
 	for range calls {
 		c.WantNil("Send", s.send(w, []string{"hello"}, ages, 3))
@@ -291,7 +303,7 @@ func (s suite) lost(c *check.C) {
 	}{
 		{1, plenty, short, hello},
 		{2, plenty, short, samples[:2]},
-		{34, 100, short / 7, hello}, // in all more than 100
+		{12, 34, short / 7, append(hello[:3:3], "again")}, // more than 34 before the last one
 	} {
 		c.Variation("a new connection; the suite loses each message %d times", v.lost)
 		seen := map[uint32]int{}
@@ -308,7 +320,8 @@ func (s suite) lost(c *check.C) {
 
 	c.Variation("a new connection; an acknowledgement comes when its try has just ended, and no other one comes")
 	c.Rule(
-		"An acknowledgement of an earlier try counts, too: it only came late.",
+		"An acknowledgement of an earlier try counts, too: it only came late. One of a later try then comes on "+
+			"top, while Send waits for that of the next message, and is passed over.",
 		"Begin a try with its Write. Do not empty the queue before: what is in there may be what you wait for.",
 	)
 	var given atomic.Bool
@@ -362,9 +375,14 @@ func (s suite) silence(c *check.C) {
 			took = passed.Sub(begin)
 		}
 		w.wantMessages(hello, v.acknowledged+1, v.tries)
-		if n := len(w.frames('M')); n != v.acknowledged+v.tries {
-			c.Fail("your code sent %d datagrams, not %d: %d, and one message %d times", n, v.acknowledged+v.tries,
-				v.acknowledged, v.tries)
+		n := 0 // an acknowledgement may take longer than wait on a busy machine: only the last message counts
+		for _, f := range w.frames('M') {
+			if int(f.number) == v.acknowledged {
+				n++
+			}
+		}
+		if n != v.tries {
+			c.Fail("your code sent number %d %d times, not %d times", v.acknowledged, n, v.tries)
 		}
 		c.WantError("nobody has acknowledged it", err, os.ErrDeadlineExceeded)
 		if took < all {
