@@ -400,7 +400,8 @@ func TestWhyAWorkerDied(t *testing.T) {
 		require.Equal(t, tt.message, o.Message)
 	}
 	for status, message := range map[string]string{ // of a process in a sandbox
-		"signal: bad system call": "your code made a system call that the sandbox forbids; it ends a program that " +
+		"signal: bad system call": "your code made a system call that the sandbox forbids; it ends a " +
+			"program that " +
 			"does so (signal: bad system call)",
 		"signal: killed": "the system killed the program that ran your code (signal: killed), as it does when " +
 			"memory runs out",

@@ -15,8 +15,8 @@ import (
 // longestFile is how much ReadFile reads.
 const longestFile = 128 << 20
 
-// ReadFile returns what is in a file of a folder in which the code under test may have put anything. It follows no
-// link, and waits for no pipe or device: these are errors, and so is a file of more than 128 MiB.
+// ReadFile returns what is in a file of a folder in which the code under test may have put anything. It
+// follows no link, and waits for no pipe or device: these are errors, and so is a file of more than 128 MiB.
 func ReadFile(dir, name string) ([]byte, error) {
 	folder, err := os.OpenRoot(dir)
 	if err != nil {
@@ -36,8 +36,8 @@ func ReadFile(dir, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, longestFile))
 }
 
-// FolderError ends the case because of an error with a folder in which the code under test may have put anything:
-// a failure if something there is in the way, and otherwise the machine's trouble.
+// FolderError ends the case because of an error with a folder in which the code under test may have put
+// anything: a failure if something there is in the way, and otherwise the machine's trouble.
 func (c *C) FolderError(err error) {
 	for _, theirs := range []error{
 		fs.ErrPermission, fs.ErrNotExist, fs.ErrExist, syscall.ENAMETOOLONG,

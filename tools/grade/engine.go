@@ -115,7 +115,8 @@ func (e *engine) Grade(ctx context.Context, j job) []score.Row {
 		}
 		// go test has a test beside it, of the package that the lab's file is named for.
 		if is, must := source.Package(text), strings.TrimSuffix(file, ".go"); is != "" && is != must {
-			rows[i].End(score.DoesNotCompile, fmt.Sprintf("%s is of the package %s, and must be of %s", file, is, must))
+			why := fmt.Sprintf("%s is of the package %s, and must be of %s", file, is, must)
+			rows[i].End(score.DoesNotCompile, why)
 		}
 	}
 	s := &submission{engine: e, job: j, rows: rows}

@@ -196,7 +196,8 @@ func TestStatuses(t *testing.T) {
 	require.Contains(
 		t,
 		stderr,
-		"grade: 1 answers could not be graded (s001 lab 05): their points are left out of gradebooks; try them again with -resume\n",
+		"grade: 1 answers could not be graded (s001 lab 05): their points are left out of gradebooks; "+
+			"try them again with -resume\n",
 	)
 	got := map[string]string{}
 	for line := range strings.Lines(tree(t, out)["results.jsonl"]) {

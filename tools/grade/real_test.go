@@ -43,7 +43,8 @@ func TestRealAnswers(t *testing.T) {
 	write("unsafe", "framing.go", strings.Replace(coursetest.Right, "import (", "import (\n\t_ \"unsafe\"\n", 1))
 	write("empty", "framing.go", "") // for which the go command has another form of words
 	for id, open := range map[string]string{
-		"file": `os.Open("/dev/null")`, "folder": `os.OpenRoot(".")`, "listener": `net.Listen("tcp", "127.0.0.1:0")`,
+		"file": `os.Open("/dev/null")`, "folder": `os.OpenRoot(".")`,
+		"listener": `net.Listen("tcp", "127.0.0.1:0")`,
 	} {
 		from, _, _ := strings.Cut(open, ".")
 		text := strings.Replace(coursetest.Right, "import (", "import (\n\t\""+from+"\"\n", 1)
@@ -101,8 +102,9 @@ func TestRealAnswers(t *testing.T) {
 		points int
 		status score.Status
 	}{
-		"split": {7, score.Graded}, "wrong": {0, score.DoesNotCompile}, "package": {0, score.DoesNotCompile}, "starter": {0, score.NotStarted},
-		"unsafe": {0, score.Void}, "file": {open, score.Graded}, "folder": {open, score.Graded},
+		"split": {7, score.Graded}, "wrong": {0, score.DoesNotCompile}, "package": {0, score.DoesNotCompile},
+		"starter": {0, score.NotStarted},
+		"unsafe":  {0, score.Void}, "file": {open, score.Graded}, "folder": {open, score.Graded},
 		"listener": {open, score.Graded}, "empty": {0, score.DoesNotCompile},
 	} {
 		row := rows[score.Key{Student: id, Lab: "05"}]
@@ -129,8 +131,8 @@ func TestRealAnswers(t *testing.T) {
 	require.Empty(t, entries, "nothing temporary is left")
 }
 
-// Without a sandbox the reference gets its points, too: in lab 06 judge and child share a folder, and paths that
-// begin in their working directory.
+// Without a sandbox the reference gets its points, too: in lab 06 judge and child share a folder, and paths
+// that begin in their working directory.
 func TestWithoutSandbox(t *testing.T) {
 	root, err := runner.FindRoot(".")
 	require.NoError(t, err)
@@ -139,7 +141,8 @@ func TestWithoutSandbox(t *testing.T) {
 	dir, out := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "transfer.go"), text, 0o644))
 	var stdout, stderr bytes.Buffer
-	status := command(t.Context(), []string{"-sandbox", noSandbox, "-out", out, "-labs", "06", dir}, &stdout, &stderr)
+	status := command(t.Context(), []string{"-sandbox", noSandbox, "-out", out, "-labs", "06", dir},
+		&stdout, &stderr)
 	require.Equal(t, 0, status, stderr.String())
 	require.Contains(t, tree(t, out)["results.jsonl"], `"points":10,`)
 }
@@ -254,7 +257,11 @@ func TestBuildThatTakesTooMuch(t *testing.T) {
 	require.ErrorContains(t, err, "3072 MiB")
 	require.Len(t, s.open(), 2)
 
-	err = s.buildWith(func([]int) (trouble, error) { return trouble{output: "go: no space left on device\n"}, nil })
+	err = s.buildWith(func([]int) (trouble,
+		error,
+	) {
+		return trouble{output: "go: no space left on device\n"}, nil
+	})
 	require.EqualError(t, err, "the go command failed: go: no space left on device")
 	require.Len(t, s.open(), 2)
 }

@@ -299,7 +299,8 @@ func (s suite) closed(c *check.C) {
 			r.stop()
 		}
 	}
-	c.Variation("Serve is running; a client whose connection is a *net.TCPConn sends a line, and its handler returns")
+	c.Variation("Serve is running; a client whose connection is a *net.TCPConn sends a line, and its " +
+		"handler returns")
 	tcp := &run{c: c, ln: &listener{Listener: c.ListenTCP()}}
 	tcp.serve(s, 2)
 	p := tcp.dial("client 1")

@@ -350,7 +350,8 @@ func keepBusy() {
 
 func (s suite) context(c *check.C) {
 	c.Variation(
-		"Serve was called for two listeners; three clients are there, and the handler of one waits for something else",
+		"Serve was called for two listeners; three clients are there, and the handler of one waits for " +
+			"something else",
 	)
 	r := s.begin(c, 1)
 	first := r.newcomer(r.serves[0])

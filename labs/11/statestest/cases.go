@@ -124,7 +124,8 @@ func (s suite) reset(c *check.C) {
 	s.scripts(c, shifts[:1], with([]string{waiting}, "< RST 301", "< RST 302",
 		"< RST 301; < SYN 300; < ACK 301 101; close", "< RST ACK 301 101; < SYN 500; < ACK 501 101",
 		"< RST 300; < ACK 301 101")...)
-	s.ruled(c, shifts[:1], "Connect in LISTEN begins with the number iss, also when a connection was reset before.",
+	s.ruled(c, shifts[:1], "Connect in LISTEN begins with the number iss, also when a connection was "+
+		"reset before.",
 		"Do not count on from the number of the SYN that was reset.",
 		waiting+"; < RST 301; connect; < SYN ACK 300 101; send 1")
 	s.scripts(c, shifts[:1],
@@ -225,8 +226,8 @@ func (s suite) rest(c *check.C) {
 	}
 	s.ruled(c, shifts, "In CLOSED every segment is answered by a reset, however the connection has ended.",
 		"Look at the state only, and not at what has been.", with(gone, strays...)...)
-	s.ruled(c, shifts, "A RST leads from SYN_RECV to LISTEN if that was entered from LISTEN, and else to CLOSED; from "+
-		"any other state to CLOSED.", "Note where SYN_RECV comes from, whenever it is entered.",
+	s.ruled(c, shifts, "A RST leads from SYN_RECV to LISTEN if that was entered from LISTEN, and "+
+		"else to CLOSED; from any other state to CLOSED.", "Note where SYN_RECV comes from, whenever it is entered.",
 		append(with([]string{both, both + "; < ACK 301 101", both + "; close"}, resetAny...),
 			"listen; connect; < SYN 300; < RST 301", // it was opened by Connect in the end
 			waiting+"; < RST 301; connect; < SYN 300; < RST 301")...)

@@ -136,7 +136,8 @@ func (s suite) names(c *check.C) {
 		)
 		if strings.HasSuffix(name, "\r") {
 			c.Rule("One \"\\r\" right before the \"\\n\" is not part of a line, and so not of a name. Another one "+
-				"before that is, and no name has one.", "strings.TrimSuffix takes one off, strings.TrimRight all of them.")
+				"before that is, and no name has one.",
+				"strings.TrimSuffix takes one off, strings.TrimRight all of them.")
 		}
 		p.sends(name)
 		p.hears(bad)
@@ -245,8 +246,8 @@ func (s suite) nameless(c *check.C) {
 		q.hears("ben is taken; your name?")
 		members[0].says("how are you?")
 		r.quiet(append(members, p, q)...)
-		c.Rule("A client leaves without a name as with one, by exit, the end of its stream, an error, or more than "+
-			"1024 bytes without an end. Then its connection is closed, and nobody hears of it.", way.hint)
+		c.Rule("A client leaves without a name as with one, by exit, the end of its stream, an error, "+
+			"or more than 1024 bytes without an end. Then its connection is closed, and nobody hears of it.", way.hint)
 		way.do(p)
 		p.isClosed()
 		r.quiet(append(members, q)...)
@@ -435,7 +436,8 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
-	c.Variation("Serve is running; anna and ben are there; a client asks for the name ben, before and after ben leaves")
+	c.Variation("Serve is running; anna and ben are there; a client asks for the name ben, before " +
+		"and after ben leaves")
 	c.Rule("A name is free when the member that has it has left, also for a client that was refused it before.",
 		"Look at the members who are there now, and remember nothing else.")
 	r, members := s.open(c, "anna", "ben")
@@ -539,8 +541,8 @@ func (s suite) slow(c *check.C) {
 
 func (s suite) dropped(c *check.C) {
 	c.Variation(
-		"Serve is running; anna, ben and carl are there; ben does not read, but for one Write; anna says more than "+
-			"%d lines that wait for him",
+		"Serve is running; anna, ben and carl are there; ben does not read, but for one Write; anna "+
+			"says more than %d lines that wait for him",
 		most,
 	)
 	r, members := s.open(c, "anna", "ben", "carl")

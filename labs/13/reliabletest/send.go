@@ -87,7 +87,8 @@ func (s suite) sends(c *check.C) {
 		c.WantNil("Send", err)
 	}
 	c.Variation("a new connection; no messages")
-	c.Rule("No messages are no error, and nothing is sent.", "A loop over no messages does nothing; then return nil.")
+	c.Rule("No messages are no error, and nothing is sent.",
+		"A loop over no messages does nothing; then return nil.")
 	w := connect(c, acknowledged)
 	c.WantNil("Send", s.send(w, nil, ages, 3))
 	w.wantMessages(nil, 0, 1)
@@ -100,7 +101,8 @@ func (s suite) sends(c *check.C) {
 	const many = 300
 	c.Variation("a connection that acknowledges everything at once; %d messages", many)
 	c.Rule(
-		"When the acknowledgement of one message is there, the next one is sent at once: Send waits for nothing else.",
+		"When the acknowledgement of one message is there, the next one is sent at once: Send waits for "+
+			"nothing else.",
 		"Read behind a Write only, and until the acknowledgement has come. Do not empty the queue before, and do "+
 			"not sleep.",
 	)

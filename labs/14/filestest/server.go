@@ -382,7 +382,8 @@ func put(c *check.C, dir string, files content) {
 	must(c, err)
 	defer folder.Close()
 	for _, name := range sorted(files) {
-		if got, err := check.ReadFile(dir, name); err != nil || string(got) != files[name] { // to write takes longer
+		got, err := check.ReadFile(dir, name)
+		if err != nil || string(got) != files[name] { // to write takes longer
 			must(c, folder.RemoveAll(name)) // whatever the code under test has put there
 			must(c, folder.WriteFile(name, []byte(files[name]), 0o644))
 		}

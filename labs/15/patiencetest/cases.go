@@ -585,7 +585,8 @@ func (s suite) after(c *check.C) {
 	}
 }
 
-const badLength = "A length below 0 or over 4194304 is an error of your own, at once. Nothing after it is read."
+const badLength = "A length below 0 or over 4194304 is an error of your own, at once. Nothing " +
+	"after it is read."
 
 // pass lets d pass. Time in which the machine stood still does not count: what was due then comes first.
 func pass(d time.Duration) {

@@ -93,7 +93,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.lost,
 			Scene:  "cancelled",
 			Needs:  []string{Cancel, Drip},
-			Rule: "A deadline in the past ends the call only as long as nobody sets a later one. ctx and total may end " +
+			Rule: "A deadline in the past ends the call only as long as nobody sets a later one. ctx and " +
+				"total may end " +
 				"at any moment: also between two reads.",
 			Hint: "Look at ctx.Err() after each SetReadDeadline, before the Read: then no end is " +
 				"missed, whichever of the two deadlines comes last.",

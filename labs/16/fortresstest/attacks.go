@@ -512,7 +512,8 @@ func (s suite) full(c *check.C) {
 	defer w.release()
 	all := []*client{r.newcomer(), r.newcomer(), r.dial()}
 	all[2].requests(orderWait + " x")
-	r.await("run to be called", func() bool { return w.began.Load() == 1 }) // it has its place before others come
+	// it has its place before others come
+	r.await("run to be called", func() bool { return w.began.Load() == 1 })
 	for range more {
 		r.tooMany()
 	}

@@ -155,7 +155,9 @@ func (c *collector) argument(name string) error {
 
 // isSubmission reports whether a folder is one submission rather than the folder of a class.
 func (c *collector) isSubmission(dir string) bool {
-	at := func(name string) (fs.FileInfo, error) { return os.Lstat(filepath.Join(dir, filepath.FromSlash(name))) }
+	at := func(name string) (fs.FileInfo, error) {
+		return os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+	}
 	for _, lab := range c.labs {
 		if _, err := at(path.Base(lab.File)); err == nil {
 			return true

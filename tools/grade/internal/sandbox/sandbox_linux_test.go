@@ -398,7 +398,9 @@ func TestComplete(t *testing.T) {
 		false: "<nil>\n<nil>\n",
 		true:  "operation not permitted\noperation not permitted\n",
 	} {
-		r, err := b.Run(t.Context(), Command{Path: program, Args: []string{"code"}, Limits: small, Complete: complete})
+		r, err := b.Run(t.Context(), Command{
+			Path: program, Args: []string{"code"}, Limits: small, Complete: complete,
+		})
 		require.NoError(t, err)
 		require.Equal(t, want, string(r.Stdout), "complete: %v", complete)
 	}
@@ -456,7 +458,8 @@ func TestNothingLeft(t *testing.T) {
 	once()
 	once()
 	after := look(t)
-	for deadline := time.Now().Add(watchdog); after.more(before) && time.Now().Before(deadline); after = look(t) {
+	deadline := time.Now().Add(watchdog)
+	for ; after.more(before) && time.Now().Before(deadline); after = look(t) {
 		runtime.Gosched() // goroutines end a little later than what they did
 	}
 	require.False(t, after.more(before), "before: %+v\nafter: %+v", before, after)

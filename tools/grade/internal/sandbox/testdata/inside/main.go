@@ -78,10 +78,12 @@ func main() {
 		_, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 		check(err)
 	case "code": // memory that is made executable, and such memory from the beginning
-		page, err := syscall.Mmap(-1, 0, 1<<12, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+		page, err := syscall.Mmap(-1, 0, 1<<12, syscall.PROT_READ|syscall.PROT_WRITE,
+			syscall.MAP_PRIVATE|syscall.MAP_ANON)
 		check(err)
 		fmt.Println(syscall.Mprotect(page, syscall.PROT_READ|syscall.PROT_EXEC))
-		_, err = syscall.Mmap(-1, 0, 1<<12, syscall.PROT_READ|syscall.PROT_EXEC, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+		_, err = syscall.Mmap(-1, 0, 1<<12, syscall.PROT_READ|syscall.PROT_EXEC,
+			syscall.MAP_PRIVATE|syscall.MAP_ANON)
 		fmt.Println(err)
 	case "spoil": // every file below a folder
 		spoilt := 0
