@@ -36,8 +36,11 @@ func judge(t verdict.Task) error {
 	if !ok {
 		return fmt.Errorf("there is no suite for lab %q", t.Lab)
 	}
-	if !t.Boxes { // where a relative path begins, for the children, too
-		if err := os.Chdir(os.TempDir()); err != nil {
+	if !t.Boxes {
+		if err := closeMemory(); err != nil {
+			return err
+		}
+		if err := os.Chdir(os.TempDir()); err != nil { // where a relative path begins, for the children, too
 			return err
 		}
 	}
