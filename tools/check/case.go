@@ -143,8 +143,14 @@ func (c *C) Fail(format string, args ...any) {
 
 // NotGraded ends the case without a verdict: this machine cannot run it, and that is not the
 // student's fault. The message is a sentence about the machine: "no connection on 127.0.0.1 could
-// be made: …".
+// be made: …". Where the code under test runs in another process, a folder that is closed or gone is that
+// code's doing, and the case fails.
 func (c *C) NotGraded(format string, args ...any) {
+	for _, arg := range args {
+		if err, ok := arg.(error); ok && c.elsewhere != nil && closed(err) {
+			c.Fail("your code has closed or removed a folder of the suite's: "+format, args...)
+		}
+	}
 	c.end(Error, "", format, args...)
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -69,7 +70,11 @@ func VerdictsElsewhere(table Lab, seed uint64, atOnce int, begin func() (*Sessio
 					err.Error())),
 			}
 		}
-		return excused(s.run(i, options{seed: seed, alone: true, elsewhere: s.Elsewhere}))
+		out := s.run(i, options{seed: seed, alone: true, elsewhere: s.Elsewhere})
+		if excuse := excused(out); excuse.Outcome != Error || !closed(machine()) {
+			return excuse
+		}
+		return out
 	}
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -91,7 +96,9 @@ func (s *Session) run(i int, o options) outcome {
 	case out.Outcome == Error || out.Outcome == NotRun:
 	case why == EndedByItself:
 		out = outcome{Outcome: Failed, Steps: out.Steps, Timeline: out.Timeline}
-		out.died(status, prints)
+		if out.died(status, prints); out.Outcome == Error { // by what it has printed, which it may print as it likes
+			out.Outcome, out.Message = Failed, "the program that ran your code has ended: "+out.Message
+		}
 	case why == EndedBySilence:
 		out.Outcome, out.Leak = Failed, false
 		out.Message = "the program that ran your code did not answer any more: something has stopped it, or " +
@@ -102,6 +109,12 @@ func (s *Session) run(i int, o options) outcome {
 			"descriptors alone that you have not opened"
 	}
 	return out.printed(prints)
+}
+
+// closed reports whether somebody has taken away the permission for a folder, or the folder. Where the code under
+// test runs in another process the folder was made for the two: it was that code.
+func closed(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist)
 }
 
 // filesElsewhere lists the open files of another process.

@@ -490,7 +490,11 @@ func (a *Answers) pick(all content, labs []Lab) {
 				a.Files[lab.Number], used[p] = f, true
 				continue
 			}
-			a.almost(paths, lab)
+			if a.almost(paths, lab); all.more {
+				a.Files[lab.Number] = File{Trouble: fmt.Sprintf(
+					"it has more than %d entries; this file is not among those that were looked at", mostEntries,
+				)}
+			}
 			continue
 		}
 		used[found[0]] = true

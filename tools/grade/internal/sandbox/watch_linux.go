@@ -64,9 +64,25 @@ func resident() (total int64) {
 		if err != nil {
 			continue // it has ended
 		}
+		if field(status, "\nVmRSS:") == 0 { // the first thread has ended, and others may go on: theirs is the memory
+			status = other(e.Name())
+		}
 		total += (field(status, "\nVmRSS:") + field(status, "\nVmPTE:")) << 10
 	}
 	return total
+}
+
+// other returns the status of a thread of a process that still has memory; nothing if there is none.
+func other(pid string) []byte {
+	tasks := filepath.Join("/proc", pid, "task")
+	threads, _ := os.ReadDir(tasks)
+	for _, t := range threads {
+		status, _ := os.ReadFile(filepath.Join(tasks, t.Name(), "status"))
+		if field(status, "\nVmRSS:") > 0 {
+			return status
+		}
+	}
+	return nil
 }
 
 // field is the number behind a name; 0 if it is not there, as in a process that is ending.
