@@ -416,6 +416,9 @@ func (s suite) unread(c *check.C) {
 	p = r.dial()
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))
+	if slow.shortened.Load() {
+		c.Fail("for an answer, Serve has set a deadline long before Answer (%v) has passed", generous.Answer)
+	}
 	if slow.renewed.Load() {
 		c.Fail("for a later Write of the same answer, Serve has set a deadline that is further ahead")
 	}
@@ -442,7 +445,8 @@ func (s suite) unread(c *check.C) {
 // deadline is another one at a later Write.
 type slowly struct {
 	net.Listener
-	renewed atomic.Bool
+	renewed   atomic.Bool
+	shortened atomic.Bool // the deadline of the first Write was much too early
 }
 
 func (s *slowly) Accept() (net.Conn, error) {
@@ -450,15 +454,16 @@ func (s *slowly) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &slowConn{Conn: conn, renewed: &s.renewed}, nil
+	return &slowConn{Conn: conn, from: s}, nil
 }
 
 type slowConn struct {
 	net.Conn
-	renewed *atomic.Bool
+	from *slowly
 
 	mu        sync.Mutex
-	at, first time.Time // the deadline for Writes, and what it was at the first one
+	at, first time.Time     // the deadline for Writes, and what it was at the first one
+	ahead     time.Duration // of the time when it was set
 	wrote     bool
 }
 
@@ -467,6 +472,7 @@ func (s *slowConn) Write(p []byte) (int, error) {
 	again := s.wrote
 	if !again {
 		s.wrote, s.first = true, s.at
+		s.from.shortened.Store(!s.at.IsZero() && s.ahead < generous.Answer*3/4)
 	}
 	later := s.at.Sub(s.first) > early
 	s.mu.Unlock()
@@ -474,7 +480,7 @@ func (s *slowConn) Write(p []byte) (int, error) {
 	case !again:
 		<-time.After(2 * early)
 	case later:
-		s.renewed.Store(true)
+		s.from.renewed.Store(true)
 	}
 	return s.Conn.Write(p)
 }
@@ -482,7 +488,7 @@ func (s *slowConn) Write(p []byte) (int, error) {
 func (s *slowConn) ends(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at = t
+	s.at, s.ahead = t, time.Until(t)
 }
 
 func (s *slowConn) SetDeadline(t time.Time) error {
