@@ -148,7 +148,7 @@ func (c *C) Fail(format string, args ...any) {
 func (c *C) NotGraded(format string, args ...any) {
 	for _, arg := range args {
 		if err, ok := arg.(error); ok && c.elsewhere != nil && closed(err) {
-			c.Fail("your code has closed or removed a folder of the suite's: "+format, args...)
+			c.Fail("your code has closed or removed a folder that the suite needs: "+format, args...)
 		}
 	}
 	c.end(Error, "", format, args...)

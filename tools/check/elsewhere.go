@@ -96,7 +96,7 @@ func (s *Session) run(i int, o options) outcome {
 	case out.Outcome == Error || out.Outcome == NotRun:
 	case why == EndedByItself:
 		out = outcome{Outcome: Failed, Steps: out.Steps, Timeline: out.Timeline}
-		if out.died(status, prints); out.Outcome == Error { // by what it has printed, which it may print as it likes
+		if out.died(status, prints); out.Outcome == Error { // by what it has printed, and anybody may print that
 			out.Outcome, out.Message = Failed, "the program that ran your code has ended: "+out.Message
 		}
 	case why == EndedBySilence:
@@ -111,8 +111,8 @@ func (s *Session) run(i int, o options) outcome {
 	return out.printed(prints)
 }
 
-// closed reports whether somebody has taken away the permission for a folder, or the folder. Where the code under
-// test runs in another process the folder was made for the two: it was that code.
+// closed reports whether somebody has taken away the permission for a folder, or the folder. Where the code
+// under test runs in another process the folder was made for the two: it was that code.
 func closed(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist)
 }

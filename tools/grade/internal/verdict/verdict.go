@@ -39,8 +39,8 @@ var ErrTooLong = fmt.Errorf("the lab took more than %v", labLimit)
 
 // ErrTooMuch is the error of a judge that had no memory left. No suite needs nearly as much for itself: it
 // had to hold what the answer has sent, or left in a folder.
-var ErrTooMuch = fmt.Errorf("what the code sent took more than %d MiB of the suite's memory, or what it left in "+
-	"its folder is too much or too deep", judgeMemory>>20)
+var ErrTooMuch = fmt.Errorf("what the code sent took the suite more than %d MiB of memory, or what it left "+
+	"in its folder is too much or too deep", judgeMemory>>20)
 
 const judgeMemory = 2 << 30
 
