@@ -169,10 +169,15 @@ func TestGradescopeScript(t *testing.T) {
 		"timed-out":                     0,
 		strings.Repeat("void", 256<<10): 0,
 		"error":                         -1,
+		"no file of the lab":            0,
 	} {
 		base := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(base, "submission"), 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(base, "submission", "framing.go"), []byte(answer), 0o644))
+		name := "framing.go"
+		if answer == "no file of the lab" {
+			name = "main.go"
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(base, "submission", name), []byte(answer), 0o644))
 		cmd := scriptCommand(t, []string{"AUTOGRADER=" + base, "PROJECT=" + root, "GRADE_USER=root"},
 			"bash", "recipes/gradescope/run_autograder")
 		text, err := cmd.CombinedOutput()
