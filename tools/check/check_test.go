@@ -369,15 +369,20 @@ func TestRefusedSources(t *testing.T) {
 func TestMachine(t *testing.T) {
 	require.NoError(t, machine())
 	failed := outcome{Outcome: Failed, Message: "wrong"}
-	require.Equal(t, failed, excused(failed))
+	require.Equal(t, failed, excused(failed, false))
 	file := filepath.Join(t.TempDir(), "no folder")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	for _, variable := range []string{"TMPDIR", "TMP", "TEMP"} {
 		t.Setenv(variable, file)
 	}
 	require.ErrorContains(t, machine(), "no temporary file could be made: ")
-	require.Equal(t, Error, excused(failed).Outcome)
-	require.Equal(t, Passed, excused(outcome{Outcome: Passed}).Outcome)
+	require.Equal(t, Error, excused(failed, false).Outcome)
+	require.Equal(t, Passed, excused(outcome{Outcome: Passed}, false).Outcome)
+	for _, variable := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(variable, filepath.Join(t.TempDir(), "gone"))
+	}
+	require.Equal(t, Error, excused(failed, false).Outcome)
+	require.Equal(t, failed, excused(failed, true), "that was the code, which runs elsewhere")
 }
 
 func TestWhyAWorkerDied(t *testing.T) {

@@ -70,11 +70,7 @@ func VerdictsElsewhere(table Lab, seed uint64, atOnce int, begin func() (*Sessio
 					err.Error())),
 			}
 		}
-		out := s.run(i, options{seed: seed, alone: true, elsewhere: s.Elsewhere})
-		if excuse := excused(out); excuse.Outcome != Error || !closed(machine()) {
-			return excuse
-		}
-		return out
+		return excused(s.run(i, options{seed: seed, alone: true, elsewhere: s.Elsewhere}), true)
 	}
 	var workers sync.WaitGroup
 	defer workers.Wait()
