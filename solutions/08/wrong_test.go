@@ -3,6 +3,7 @@ package crowd_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -144,6 +145,8 @@ var wrong = []check.Answer{
 	relays("errors are not returned", relayHides, crowdtest.Broken),
 	relays("an error ends its own way only", relayGoesOn, crowdtest.Broken),
 	relays("the error of its own Close is returned", relayLastError, crowdtest.Broken),
+	relays("the error of its own Close is returned, too", relayJoins, crowdtest.Broken),
+	relays("a Read that fails is no error on the way back", relayHalfHides, crowdtest.Broken),
 	relays("the result of the way back is forgotten", relayOneResult, crowdtest.Broken),
 	relays("a reset counts as leaving", relayWith(copyEndsWith(syscall.ECONNRESET)), crowdtest.Broken),
 	relays("only the broken connection is closed", relayClosesOne(1), crowdtest.Broken),
@@ -719,6 +722,43 @@ func relayEnds(end func(to, from net.Conn)) relay {
 		}
 		return <-results
 	}
+}
+
+// relayBoth passes on both ways, and returns what result makes of their errors.
+func relayBoth(
+	a, b net.Conn, back func(to io.Writer, from io.Reader) error, result func(...error) error,
+) error {
+	defer a.Close()
+	defer b.Close()
+	results := make(chan error, 2)
+	go func() {
+		err := copyByHand(b, a)
+		closeWrite(b)
+		results <- err
+	}()
+	go func() {
+		err := back(a, b)
+		closeWrite(a)
+		results <- err
+	}()
+	first := <-results
+	if first != nil {
+		a.Close()
+		b.Close()
+	}
+	return result(first, <-results)
+}
+
+func relayJoins(a, b net.Conn) error { return relayBoth(a, b, copyByHand, errors.Join) }
+
+func relayHalfHides(a, b net.Conn) error {
+	return relayBoth(a, b, func(to io.Writer, from io.Reader) error {
+		err := copyByHand(to, from)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		return err
+	}, func(errs ...error) error { return cmp.Or(errs...) })
 }
 
 func relayInOrder(a, b net.Conn) error {

@@ -116,7 +116,7 @@ var wrong = []check.Answer{
 			clear(s.clients)
 			return err
 		})}}
-	}, servingtest.Waits),
+	}, servingtest.Waits, servingtest.Close),
 	talks("a panic skips the Done", talkPanicSkipsDone, servingtest.Waits),
 	shuts("Shutdown cuts", func(s *base, ctx context.Context) error {
 		s.Close()
@@ -127,6 +127,30 @@ var wrong = []check.Answer{
 			return err
 		}
 		return serving.ErrServerClosed
+	}, servingtest.Listener),
+	shuts("the listeners are closed first, and then it is noted", func(s *base, ctx context.Context) error {
+		s.mu.Lock()
+		all := s.listeners
+		s.mu.Unlock()
+		for _, ln := range all {
+			ln.Close()
+		}
+		return s.Shutdown(ctx)
+	}, servingtest.Listener),
+	shuts("a listener that does not close well is the last", func(s *base, ctx context.Context) error {
+		s.mu.Lock()
+		s.ended = true
+		for _, ln := range s.listeners {
+			if ln.Close() != nil {
+				break
+			}
+		}
+		s.mu.Unlock()
+		err := s.wait(ctx)
+		if err != nil {
+			s.cut()
+		}
+		return err
 	}, servingtest.Listener),
 	shuts(
 		"ctx is not looked at",
@@ -226,6 +250,7 @@ var wrong = []check.Answer{
 		go s.serve(conn)
 	}, servingtest.Handler, servingtest.Close).MayPassElsewhere(noTCPConn),
 	closes("Close cuts the first 5", closeFive, servingtest.Close),
+	closes("Close goes on until one does not close well", closeUntilError, servingtest.Close),
 	serves("a late client is served", serveLateClient, servingtest.Nobody),
 	serves("a late client is left open", serveForgetsLate, servingtest.Nobody),
 	serves("a late client is told", serveTellsLate, servingtest.Nobody),
@@ -803,6 +828,18 @@ func closeForgets(s *base) error {
 	}
 	s.mu.Unlock()
 	s.cut()
+	return nil
+}
+
+func closeUntilError(s *base) error {
+	s.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.clients {
+		if conn.Close() != nil {
+			break
+		}
+	}
 	return nil
 }
 

@@ -426,7 +426,7 @@ func servePolling(ln net.Listener) error {
 	}
 	var leave func(name string, q place)
 	leave = func(name string, q place) {
-		if queues[name] == q {
+		if q != (place{}) && queues[name] == q {
 			delete(queues, name)
 			close(q.lines)
 			q.conn.Close()

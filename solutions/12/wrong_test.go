@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -189,6 +191,16 @@ var wrong = []check.Answer{
 	flawed("the nameless hear what is said", tellNameless, roomtest.Nameless),
 	flawed("the nameless have left", leaveNameless, roomtest.Nameless),
 	flawed("the nameless hear who has left", tellNamelessWhoLeft, roomtest.Nameless),
+	flawed("a client without a name hears a last word", func(h *hall) {
+		h.closes = func(_ *hall, g *guest) {
+			if g.name == "" {
+				io.WriteString(g.conn, "bye\n")
+			}
+			g.conn.Close()
+		}
+	}, roomtest.Nameless),
+	over("a first Write that fails is ignored", func(conn net.Conn) net.Conn { return &mild{Conn: conn} },
+		roomtest.Nameless),
 	flawed(
 		"half a name is a name",
 		func(h *hall) { h.read = readHalves },
@@ -234,7 +246,7 @@ var wrong = []check.Answer{
 		roomtest.Long,
 	),
 	flawed("the beginning of a long line is said", func(h *hall) { h.read = readBeginnings() },
-		roomtest.Long),
+		roomtest.Nameless, roomtest.Long),
 
 	flawed("nobody is told", func(h *hall) { h.leaves = func(h *hall, g *guest) { h.out(g) } },
 		roomtest.Whole, roomtest.Long, roomtest.Leaves),
@@ -256,8 +268,8 @@ var wrong = []check.Answer{
 			}
 			g.conn.Close()
 		}
-	}, roomtest.Leaves),
-	flawed("what follows exit is said", sayAfterExit, roomtest.Nameless, roomtest.Leaves),
+	}, roomtest.Long, roomtest.Leaves),
+	flawed("what follows exit is said", sayAfterExit, roomtest.Nameless, roomtest.Whole, roomtest.Leaves),
 	flawed("only the writing half is closed", func(h *hall) {
 		h.closes = func(_ *hall, g *guest) { g.conn.(interface{ CloseWrite() error }).CloseWrite() }
 	}, roomtest.Nameless, roomtest.Whole, roomtest.Long, roomtest.Leaves),
@@ -306,11 +318,17 @@ var wrong = []check.Answer{
 		func(h *hall) { h.put = putWithDeadline },
 		roomtest.Slow,
 	),
-	flawed("eight lines are kept", atMost(8), roomtest.Slow),
+	flawed("eight lines are kept", atMost(8), roomtest.Whole, roomtest.Slow),
 	flawed("who does not read for a minute has to go", func(h *hall) {
 		h.write = func(h *hall, g *guest) {
 			g.conn.SetWriteDeadline(time.Now().Add(time.Minute))
 			h.writeAll(g)
+		}
+	}, roomtest.Slow),
+	flawed("the newcomer is told with the lock held", func(h *hall) {
+		h.told = func(h *hall, g *guest) {
+			io.WriteString(g.conn, "* "+g.name+" is here\n")
+			h.tell(g, "* "+g.name+" is here")
 		}
 	}, roomtest.Slow),
 	answer("asked where Accept is called", func(ln net.Listener) error {
@@ -357,6 +375,33 @@ var wrong = []check.Answer{
 		roomtest.Dropped,
 	),
 	flawed("who speaks waits for room", putWaiting, roomtest.Dropped),
+	flawed("lines are lost before the member has to go", func(h *hall) {
+		lost := map[*guest]int{}
+		h.put = func(h *hall, g *guest, line string) {
+			if len(g.wait) < 200 {
+				h.append(g, line)
+			} else if lost[g]++; lost[g] > 700 {
+				h.leaves(h, g)
+			}
+		}
+	}, roomtest.Dropped),
+	flawed("nobody else gets the line for which a member had no room", says(func(h *hall, g *guest, line string) {
+		for _, name := range slices.Sorted(maps.Keys(h.here)) {
+			if other := h.here[name]; other != g {
+				h.put(h, other, g.name+": "+line)
+				if other.gone {
+					return
+				}
+			}
+		}
+	}), roomtest.Dropped),
+	flawed("who leaves takes out whoever has the name", func(h *hall) {
+		h.leaves = func(h *hall, g *guest) {
+			if g = h.here[g.name]; g != nil {
+				h.leave(g)
+			}
+		}
+	}, roomtest.Dropped),
 
 	flawed("the writing is not waited for in the end", func(h *hall) {
 		h.write = func(h *hall, g *guest) {
@@ -416,6 +461,30 @@ var wrong = []check.Answer{
 			return end(err)
 		}
 	}, roomtest.Ends),
+	flawed("net.ErrClosed counts in a net.OpError only", func(h *hall) {
+		h.end = func(err error) error {
+			if errors.As(err, new(*net.OpError)) {
+				return end(err)
+			}
+			return fmt.Errorf("accept: %w", err)
+		}
+	}, roomtest.Ends),
+	perCase(func() check.Answer {
+		var mu sync.Mutex
+		var all []*hall
+		return flawed("the end of one room is that of all", func(h *hall) {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, h)
+			h.cut = func(*hall) {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, h := range all {
+					h.closeAll()
+				}
+			}
+		}, roomtest.Ends)
+	}),
 	flawed("the error is told, not passed on", func(h *hall) {
 		h.end = func(err error) error {
 			if end(err) == nil {
@@ -481,6 +550,21 @@ func (r *reading) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// mild has no first Write that fails.
+type mild struct {
+	net.Conn
+	wrote bool
+}
+
+func (m *mild) Write(p []byte) (int, error) {
+	n, err := m.Conn.Write(p)
+	if !m.wrote {
+		m.wrote = true
+		return len(p), nil
+	}
+	return n, err
 }
 
 // hasty takes what one Read has brought for one line.
@@ -572,7 +656,7 @@ func (i insisting) Accept() (net.Conn, error) {
 // sharing is an answer with a variable of the package. Each case gets one of its own, because cases of two
 // tests may run beside each other.
 func sharing(name string, fails ...string) check.Answer {
-	shared := func() check.Answer {
+	return perCase(func() check.Answer {
 		var mu sync.Mutex
 		var everybody *hall
 		return flawed(name, func(h *hall) {
@@ -592,7 +676,11 @@ func sharing(name string, fails ...string) check.Answer {
 				}
 			}
 		}, fails...)
-	}
+	})
+}
+
+// perCase is an answer that keeps something in variables, which each case has for itself.
+func perCase(shared func() check.Answer) check.Answer {
 	a := shared() // for a process that runs one case
 	for i := range a.Lab.Cases {
 		a.Lab.Cases[i].Run = func(c *check.C) { shared().Lab.Cases[i].Run(c) }

@@ -334,13 +334,16 @@ func (s suite) over(c *check.C) {
 		r.pass(r.a, r.b, []byte("bye"), cut)
 		r.over()
 	}
-	c.Variation("Relay is running; the last bytes come together with io.EOF")
-	r, connA, connB := sides(c)
-	endsWith(r.a, len(awkward), io.EOF)
-	r.begin(s, connA, connB)
-	r.pass(r.a, r.b, awkward, fault.Whole)
-	r.passesEnd(r.b)
-	r.over()
+	for _, name := range sideNames {
+		c.Variation("Relay is running; the last bytes of %s come together with io.EOF", name)
+		r, connA, connB := sides(c)
+		from, to := r.from(name)
+		endsWith(from, len(awkward), io.EOF)
+		r.begin(s, connA, connB)
+		r.pass(from, to, awkward, fault.Whole)
+		r.passesEnd(to)
+		r.over()
+	}
 	s.overTCP(c)
 }
 
@@ -368,16 +371,19 @@ func endsAfter(from *end, n int, err error) {
 var errUnplugged = errors.New("the cable is unplugged")
 
 func (s suite) broken(c *check.C) {
-	for _, err := range fault.Failures("read") {
-		c.Variation("Relay is running; a sends something, and the next Read from a fails: %v", err)
-		s.breaks(c, err, func(r *bridge) { endsAfter(r.a, len(hello), err) }, true)
-		c.Variation("Relay is running; a Read from a brings bytes together with an error: %v", err)
-		s.breaks(c, err, func(r *bridge) { endsWith(r.a, len(hello), err) }, true)
-	}
-	for _, err := range fault.Failures("write") {
-		for _, room := range []int{0, 4, len(hello)} {
-			c.Variation("Relay is running; a Write to b takes %d bytes, and fails: %v", room, err)
-			s.breaks(c, err, func(r *bridge) { r.b.Conn().Break(room, err) }, false)
+	for _, name := range sideNames {
+		for _, err := range fault.Failures("read") {
+			c.Variation("Relay is running; %s sends something, and the next Read from %s fails: %v", name, name, err)
+			s.breaks(c, name, err, func(from, _ *end) { endsAfter(from, len(hello), err) }, true)
+			c.Variation("Relay is running; a Read from %s brings bytes together with an error: %v", name, err)
+			s.breaks(c, name, err, func(from, _ *end) { endsWith(from, len(hello), err) }, true)
+		}
+		for _, err := range fault.Failures("write") {
+			for _, room := range []int{0, 4, len(hello)} {
+				c.Variation("Relay is running; %s sends something, and a Write to the other side takes %d bytes, "+
+					"and fails: %v", name, room, err)
+				s.breaks(c, name, err, func(_, to *end) { to.Conn().Break(room, err) }, false)
+			}
 		}
 	}
 	for _, name := range sideNames {
@@ -409,11 +415,14 @@ func (s suite) broken(c *check.C) {
 	s.stays(c)
 	s.stuck(c)
 
-	c.Variation("Relay is running; the last bytes of a come together with io.EOF, and the Write to b fails")
-	s.breaks(c, errUnplugged, func(r *bridge) {
-		endsWith(r.a, len(hello), io.EOF)
-		r.b.Conn().Break(0, errUnplugged)
-	}, false)
+	for _, name := range sideNames {
+		c.Variation("Relay is running; the last bytes of %s come together with io.EOF, and the Write of them fails",
+			name)
+		s.breaks(c, name, errUnplugged, func(from, to *end) {
+			endsWith(from, len(hello), io.EOF)
+			to.Conn().Break(0, errUnplugged)
+		}, false)
+	}
 }
 
 // stuck lets one end of Relay wait in a Write, when something fails.
@@ -529,20 +538,25 @@ func (s suite) stays(c *check.C) {
 
 const hello = "hello there"
 
-// breaks lets something fail when a has sent hello, which arrives if it was read only. Nothing else
-// is sent: the other direction waits for b.
-func (s suite) breaks(c *check.C, err error, prepare func(*bridge), arrives bool) {
+// breaks lets something fail when the side with this name has sent hello, which arrives if it was read
+// only. Nothing else is sent: the other direction waits.
+func (s suite) breaks(c *check.C, name string, err error, prepare func(from, to *end), arrives bool) {
 	r, connA, connB := sides(c)
-	prepare(r)
+	from, to := r.from(name)
+	prepare(from, to)
 	r.begin(s, connA, connB)
-	r.send(r.a, []byte(hello), fault.Whole)
+	r.send(from, []byte(hello), fault.Whole)
 	r.returns()
 	if check.Is(err, net.ErrClosed) { // this is what the other way returns, too
 		err = net.ErrClosed
 	}
 	c.WantError("what Relay returned", r.err, err)
+	if err != net.ErrClosed && check.Is(r.err, net.ErrClosed) {
+		c.Fail("what Relay returned is also net.ErrClosed, which is not the error that came first: Relay itself " +
+			"has closed the connections")
+	}
 	if arrives {
-		r.arrives(r.a, r.b, []byte(hello))
+		r.arrives(from, to, []byte(hello))
 	}
 	c.Await("the end of both streams", func() bool { return r.a.Over() != nil && r.b.Over() != nil })
 }

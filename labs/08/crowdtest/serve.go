@@ -66,7 +66,7 @@ func (s suite) crowd(c *check.C) {
 	}
 	r.stop()
 
-	s.horde(c, math.MaxInt, 130)
+	s.horde(c, math.MaxInt, 260)
 
 	c.Variation("Serve is running with limit 50; %d clients come one after the other", many)
 	r = s.start(c, 50)
@@ -299,11 +299,26 @@ func (s suite) closed(c *check.C) {
 			r.stop()
 		}
 	}
+	c.Variation("Serve is running with limit 1; a client sends a line, and Close returns an error")
+	c.Rule("What Close returns does not matter: the place is free, and Serve goes on.",
+		"Call Close, and do not look at what it returns.")
+	bad := s.start(c, 1)
+	p := bad.dial("client 1")
+	var tried atomic.Bool
+	p.Conn().Before("Close", func() error {
+		tried.Store(true)
+		return errors.New("the connection does not close well")
+	})
+	bad.send(p, fault.Whole, orderReturn)
+	bad.await("the connection to be closed", tried.Load)
+	bad.talk(bad.dial("the next client"), fault.Whole, "hello")
+	bad.stop()
+
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn sends a line, and its " +
 		"handler returns")
 	tcp := &run{c: c, ln: &listener{Listener: c.ListenTCP()}}
 	tcp.serve(s, 2)
-	p := tcp.dial("client 1")
+	p = tcp.dial("client 1")
 	tcp.talk(p, fault.Whole, "hello")
 	tcp.send(p, fault.Whole, orderReturn)
 	if !tcp.await("the end to arrive", func() bool { return p.Over() != nil }) {

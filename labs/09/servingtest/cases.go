@@ -22,6 +22,8 @@ const (
 	horde = 130 // at the same time, without descriptors
 )
 
+var closedBadly = errors.New("the listener was closed, and something else has failed")
+
 func (s suite) clients(c *check.C) {
 	for _, cut := range c.Cuts(3) {
 		c.Variation(
@@ -212,6 +214,37 @@ func (s suite) listener(c *check.C) {
 	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
 	r.served()
 
+	c.Variation("Serve was called for two listeners; closing each of them returns an error")
+	r = s.begin(c, 2)
+	r.accepting()
+	for _, v := range r.serves {
+		v.ln.look(func() { v.ln.fails = closedBadly })
+	}
+	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
+	r.served()
+
+	c.Variation("Serve was called for a listener; Accept notices at once that this is closed, and Close takes " +
+		"a while")
+	r = s.begin(c, 0)
+	var closing atomic.Bool
+	onward := make(chan struct{})
+	goesOn := sync.OnceFunc(func() { close(onward) })
+	c.Cleanup(goesOn)
+	other = r.listen()
+	other.shut = func() {
+		closing.Store(true)
+		<-onward
+	}
+	v := r.serveOn(other)
+	r.accepting()
+	e = r.shutdown(context.Background())
+	c.Await("the listener to be closed", func() bool {
+		return (closing.Load() || e.call.Ended()) && (v.call.Ended() || c.Resting())
+	})
+	goesOn()
+	r.returns(e, nil, "nobody is there")
+	r.served()
+
 	c.Variation("Serve was called for two listeners; Accept of one has failed, and its Serve has returned")
 	r = s.begin(c, 2)
 	r.accepting()
@@ -359,6 +392,7 @@ func (s suite) context(c *check.C) {
 	all := []*client{r.newcomer(r.serves[1]), first, r.newcomer(r.serves[1])}
 	deaf := r.newcomer(r.serves[0])
 	r.send(deaf, fault.Whole, orderDeaf)
+	r.send(all[2], fault.Whole, orderBreak)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	e := r.shutdown(ctx)
@@ -399,11 +433,50 @@ func (s suite) context(c *check.C) {
 		r.served()
 	}
 
+	c.Variation("Serve is running; a client is there; the handler of another one calls Shutdown, and so waits " +
+		"for itself; then ctx ends")
+	r = s.begin(c, 1)
+	r.ctx, cancel = context.WithCancel(context.Background())
+	defer cancel()
+	p, q := r.newcomer(r.serves[0]), r.newcomer(r.serves[0])
+	r.send(q, fault.Whole, orderShut)
+	r.served()
+	r.talk(p, "still here")
+	r.open(q, "its handler has called Shutdown, and ctx has not ended")
+	if len(r.shut) > 0 {
+		c.Fail("Shutdown has returned (%s): two clients are there", check.Err(<-r.shut))
+	}
+	c.Say("the suite has cancelled ctx")
+	cancel()
+	r.isCut(p, "ctx has ended")
+	r.ended(q, "ctx has ended")
+	if !r.await("Shutdown to return", func() bool { return len(r.shut) > 0 }) {
+		c.Fail("Shutdown, which a handler has called, does not return: ctx has ended")
+	}
+	c.WantError("Shutdown(ctx)", <-r.shut, context.Canceled)
+
+	c.Variation("Serve is running; three clients are there, and closing a connection returns an error; ctx ends")
+	c.Rule("When ctx ends Shutdown closes all connections that are left, also when closing one of them returns "+
+		"an error, and returns the error of ctx.", "Do not look at what closing returns, and go on with the next.")
+	r = s.begin(c, 1)
+	for range 3 {
+		r.newcomer(r.serves[0])
+	}
+	tried, relent := r.resist()
+	r.returns(r.shutdown(ctx), ctx.Err(), "ctx has ended")
+	r.await("the connections to be closed", func() bool { return tried() == 3 })
+	if n := tried(); n < 3 {
+		c.Fail("ctx has ended, and of 3 connections the server has tried to close %d: closing one has failed", n)
+	}
+	relent()
+	r.served()
+	r.stop()
+
 	c.Variation("Serve is running; a client leaves, Shutdown returns, and ctx ends then")
 	r = s.begin(c, 1)
 	ctx, cancel = context.WithCancel(context.Background())
 	defer cancel()
-	p := r.newcomer(r.serves[0])
+	p = r.newcomer(r.serves[0])
 	r.closeWrite(p)
 	r.ended(p, "Handle has returned")
 	r.returns(r.shutdown(ctx), nil, "nobody is there")
@@ -421,6 +494,7 @@ func (s suite) close(c *check.C) {
 	for i := range 5 {
 		all = append(all, r.newcomer(r.serves[i%2]))
 	}
+	r.send(all[4], fault.Whole, orderBreak)
 	r.send(all[5], fault.Whole, orderDeaf)
 	r.rests()
 	r.returns(r.closes(), nil, "it is not to wait for handlers")
@@ -440,17 +514,40 @@ func (s suite) close(c *check.C) {
 		c.Fail("Close was called, and of %d connections %d are closed", horde, n)
 	}
 
-	c.Variation("Serve is running; a client is there; closing the listener returns an error")
-	r = s.begin(c, 0)
-	bad := r.listen()
-	bad.fails = errors.New("the listener was closed, and something else has failed")
-	r.newcomer(r.serveOn(bad))
+	c.Variation("Serve was called for two listeners; three clients are there; closing a listener returns an error, " +
+		"and so does closing a connection")
+	c.Rule("Close closes all listeners and all connections, also when closing one of them returns an error, and "+
+		"returns nil.", "Do not look at what closing returns, and go on with the next.")
+	r = s.begin(c, 2)
+	r.accepting()
+	for _, v := range r.serves {
+		v.ln.look(func() { v.ln.fails = closedBadly })
+	}
+	for range 3 {
+		r.newcomer(r.serves[0])
+	}
+	tried, relent := r.resist()
 	r.returns(r.closes(), nil, "it is not to wait for handlers")
+	r.await("the connections to be closed", func() bool { return tried() == 3 })
+	if n := tried(); n < 3 {
+		c.Fail("Close was called, and of 3 connections the server has tried to close %d: closing one has failed", n)
+	}
+	relent()
 	r.served()
+	r.stop()
+
+	c.Variation("Serve is running; a client is there; then Accept fails, and Serve has returned; Close is called")
+	r = s.begin(c, 1)
+	p := r.newcomer(r.serves[0])
+	r.serves[0].ln.Fail(errors.New("the network card is on fire"))
+	r.await("Serve 1 to return", r.serves[0].call.Ended)
+	r.returns(r.closes(), nil, "it is not to wait for handlers")
+	r.ended(p, "Close was called")
 
 	c.Variation("Serve is running; one client is there; the handler of another one calls Close")
 	r = s.begin(c, 1)
-	p, q := r.newcomer(r.serves[0]), r.newcomer(r.serves[0])
+	p = r.newcomer(r.serves[0])
+	q := r.newcomer(r.serves[0])
 	r.send(q, fault.Whole, orderStop)
 	r.ended(p, "Close was called")
 	r.ended(q, "Close was called")
@@ -589,6 +686,21 @@ func (s suite) again(c *check.C) {
 	c.Say("the handler returns")
 	r.hear()
 	r.returns(first, nil, "the handler has returned")
+	r.served()
+
+	c.Variation("Serve is running; the handler of a client waits for something else; the ctx of Shutdown ends; " +
+		"Shutdown is called again")
+	r = s.begin(c, 1)
+	p = r.newcomer(r.serves[0])
+	r.send(p, fault.Whole, orderDeaf)
+	r.rests()
+	r.returns(r.shutdown(ctx), context.Canceled, "its ctx has ended")
+	r.ended(p, "ctx has ended")
+	second = r.shutdown(context.Background())
+	r.waiting(second, "the handler has not returned")
+	c.Say("the handler returns")
+	r.hear()
+	r.returns(second, nil, "the handler has returned")
 	r.served()
 }
 

@@ -24,6 +24,8 @@ const (
 	orderNilMap = "write to a nil map"
 	orderDeaf   = "wait for something else"
 	orderStop   = "close the server"
+	orderShut   = "shut the server down"
+	orderBreak  = "panic when the connection has ended"
 )
 
 // visits is nil: nobody has made the map.
@@ -44,6 +46,8 @@ type run struct {
 	deaf        chan struct{} // closed when handlers that wait for something else go on
 	hear        func()        // closes it
 	silent      bool          // it does nothing but that
+	ctx         context.Context
+	shut        chan error // what Shutdown(ctx) has returned to it
 }
 
 // serve is one call of Serve.
@@ -57,7 +61,7 @@ type serve struct {
 
 // begin makes a server and calls Serve for n listeners.
 func (s suite) begin(c *check.C, n int) *run {
-	r := &run{c: c, deaf: make(chan struct{})}
+	r := &run{c: c, deaf: make(chan struct{}), shut: make(chan error, 1)}
 	r.hear = sync.OnceFunc(func() { close(r.deaf) })
 	c.Cleanup(r.hear)
 	r.server = s.lab.New(r.handle)
@@ -117,6 +121,12 @@ func (r *run) handle(conn net.Conn) {
 			return
 		case orderStop:
 			r.server.Close()
+		case orderShut:
+			r.shut <- r.server.Shutdown(r.ctx)
+		case orderBreak:
+			for lines.Scan() {
+			}
+			panic("the handler panics at the end of its connection, as it was told")
 		default:
 			if _, err := io.WriteString(conn, strings.ToUpper(line)+"\n"); err != nil {
 				return
@@ -229,6 +239,31 @@ func (r *run) isCut(p *client, why string) {
 	r.c.WantError("the end of the connection of "+p.name, p.Over(), io.EOF)
 }
 
+// resist makes closing the connections of all clients fail. tried tells how many of them the server has
+// tried to close; relent is the end of it.
+func (r *run) resist() (tried func() int, relent func()) {
+	var over atomic.Bool
+	closes := make([]atomic.Bool, len(r.clients))
+	for i, p := range r.clients {
+		p.Conn().Before("Close", func() error {
+			closes[i].Store(true)
+			if over.Load() {
+				return nil
+			}
+			return errors.New("the connection does not close")
+		})
+	}
+	tried = func() (n int) {
+		for i := range closes {
+			if closes[i].Load() {
+				n++
+			}
+		}
+		return n
+	}
+	return tried, func() { over.Store(true) }
+}
+
 // open ends the case if the connection of p is closed.
 func (r *run) open(p *client, why string) {
 	r.rests()
@@ -325,6 +360,7 @@ type listener struct {
 	enter func(calls int) // called at the beginning of Accept; may be nil
 	leave func()          // called when Accept has got a client; may be nil
 	fails error           // what Close returns, though the listener is closed
+	shut  func()          // called at the end of Close; may be nil
 	says  error           // what Accept returns when the listener is closed; nil: net.ErrClosed
 
 	mu     sync.Mutex
@@ -355,10 +391,14 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // Close is called by the server.
 func (l *listener) Close() error {
-	l.look(func() { l.closed = true })
+	var fails error
+	l.look(func() { l.closed, fails = true, l.fails })
 	err := l.Listener.Close()
-	if l.fails != nil {
-		err = l.fails
+	if l.shut != nil {
+		l.shut()
+	}
+	if fails != nil {
+		err = fails
 	}
 	return err
 }

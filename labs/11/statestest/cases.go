@@ -120,10 +120,11 @@ var resetAny = []string{
 
 func (s suite) reset(c *check.C) {
 	s.scripts(c, shifts[:1], with([]string{opened, served, closes, half, waiting + "; close"}, resetAny...)...)
+	s.scripts(c, shifts[:1], with([]string{opened, closes}, "< RST 301 5", "< RST ACK 301 101 5")...)
 	s.scripts(c, shifts[:1], with([]string{over, met, last}, "< RST 302", "< RST 301", "< RST ACK 302 102")...)
 	s.scripts(c, shifts[:1], with([]string{waiting}, "< RST 301", "< RST 302",
 		"< RST 301; < SYN 300; < ACK 301 101; close", "< RST ACK 301 101; < SYN 500; < ACK 501 101",
-		"< RST 300; < ACK 301 101")...)
+		"< RST 300; < ACK 301 101", "< RST 301; < SYN 500; < RST 501; < SYN 700")...)
 	s.ruled(c, shifts[:1], "Connect in LISTEN begins with the number iss, also when a connection was "+
 		"reset before.",
 		"Do not count on from the number of the SYN that was reset.",
@@ -173,16 +174,17 @@ func (s suite) unexpected(c *check.C) {
 		"< ACK 300 101", "< ACK 302 101", "< ACK 302 101 5", "< ACK 300 101 5", "< ACK 299 101 1; < ACK 301 101 1",
 		"< FIN ACK 300 101", "< FIN ACK 302 101", "< FIN ACK 310 101 3",
 		"< SYN 301", "< SYN 300", "< SYN ACK 300 101", "< SYN ACK 301 101", "< SYN 5000",
+		"< FIN 300", "< FIN 302 4", "< ACK 302 102", "< ACK 300 102",
 		"< ACK 301 4000", "< ACK 301 4000 5; < ACK 301 101 5", "< FIN ACK 301 4000",
 		"< FIN 301", "< FIN 301 6", "< SYN 301 3", "< ACK 301 101", "< ACK 301 90", "< ACK 301 90 4",
 	)...)
 	s.scripts(c, shifts[:1], with([]string{met, last, over},
 		"< ACK 301 101", "< FIN ACK 301 101; < FIN ACK 301 101", "< ACK 303 101", "< SYN 302", "< SYN 300",
-		"< ACK 302 4000", "< FIN 302", "< ACK 300 101 5",
+		"< ACK 302 4000", "< FIN 302", "< ACK 300 101 5", "< ACK 303 102", "< ACK 301 102", "< FIN 301",
 	)...)
 	s.scripts(c, shifts[:1], with([]string{waiting},
 		"< SYN 300", "< ACK 300 101", "< ACK 302 101", "< FIN 301", "< FIN ACK 305 101", "< SYN 301",
-		"< SYN ACK 301 101",
+		"< SYN ACK 301 101", "< FIN 302",
 	)...)
 	s.scripts(c, shifts[:1],
 		opened+"; send 4; < FIN ACK 301 101; < ACK 302 105; close; < ACK 302 106", // their FIN crosses our data

@@ -25,8 +25,11 @@ const (
 	silent  = 80   // clients without a name, too
 	kept    = 16   // lines that are kept for a member that does not read
 	most    = 1000 // lines, after which it has left
+	some    = 300  // lines that are kept, or the member has left
 	flood   = 90   // lines
 	batch   = 15   // lines, of which a right answer keeps all
+
+	badName = "a name has 1 to 20 letters and digits; your name?"
 )
 
 func quote(text string) string { return strconv.Quote(text) }
@@ -76,7 +79,8 @@ func (s suite) says(c *check.C) {
 	r, members := s.open(c, "anna", "ben", "carl")
 	for _, line := range []string{
 		"hello", "", " ", "你好, \xff\xfe and \x00", "100%d %s %!", "* ben has left", "your name?", "exit now",
-		"Exit", "exit ", "anna: I am not anna", `\n`, "\tx\v", "/quit", "\ufeffBOM\ufeff", "a\rb",
+		"Exit", "exit ", " exit", "no exit", "\rexit", "quit",
+		"anna: I am not anna", `\n`, "\tx\v", "/quit", "\ufeffBOM\ufeff", "a\rb",
 	} {
 		c.Variation("Serve is running; anna, ben and carl are there; each says %s", quote(line))
 		for _, p := range members {
@@ -123,24 +127,24 @@ func (s suite) says(c *check.C) {
 }
 
 func (s suite) names(c *check.C) {
-	bad := fmt.Sprintf("a name has 1 to %d letters and digits; your name?", maxName)
 	r, members := s.open(c, "anna")
 	p := r.dial()
 	for _, name := range []string{
 		"", " ", "anna maria", "*", "a-b", "_", "anna!", "anna:", "\xff", "x\x00", "😀", " anna", "anna ", "\tanna",
-		"carl\r\r", "½", "Ⅷ", "e\u0301", strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1),
+		"carl\r\r", "\r", "\ufeffcarl", "½", "Ⅷ", "e\u0301",
+		strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1), strings.Repeat("x", 1000),
 	} {
 		c.Variation(
 			"Serve is running; anna is there; a client, which was asked for its name, sends %s",
-			quote(name),
+			quoted(name),
 		)
-		if strings.HasSuffix(name, "\r") {
+		if strings.HasSuffix(name, "\r\r") {
 			c.Rule("One \"\\r\" right before the \"\\n\" is not part of a line, and so not of a name. Another one "+
 				"before that is, and no name has one.",
 				"strings.TrimSuffix takes one off, strings.TrimRight all of them.")
 		}
 		p.sends(name)
-		p.hears(bad)
+		p.hears(badName)
 	}
 	r.quiet(members[0], p)
 	for _, name := range []string{
@@ -148,12 +152,15 @@ func (s suite) names(c *check.C) {
 		strings.Repeat("中", maxName), "٣", "exit2", "EXIT",
 	} {
 		c.Variation(
-			"Serve is running; anna is there; a client, which was asked for its name, sends %s",
+			"Serve is running; anna is there; a client, which was asked for its name, sends %s; so does "+
+				"another one",
 			quote(name),
 		)
 		p.sends(name)
 		p.isHere(name)
 		p = r.dial()
+		p.sends(name)
+		p.hears(name + " is taken; your name?")
 	}
 	r.close()
 
@@ -166,7 +173,7 @@ func (s suite) names(c *check.C) {
 		name := []string{"anna", "ben", "a b"}[i%3]
 		p.sends(name)
 		if i%3 == 2 {
-			p.hears(bad)
+			p.hears(badName)
 		} else {
 			p.hears(name + " is taken; your name?")
 		}
@@ -210,6 +217,15 @@ func (s suite) nameless(c *check.C) {
 	}{
 		{"sends exit", "Look for exit before you look whether it is a name.", func(p *client) { p.sends("exit") }},
 		{
+			"is refused a name, and sends exit",
+			"Read a name as you read every other line, and look for exit each time.",
+			func(p *client) {
+				p.sends("-")
+				p.hears(badName)
+				p.sends("exit")
+			},
+		},
+		{
 			"ends its stream", "An error of Read, and io.EOF is one, is the end of the visit: close the connection.",
 			func(p *client) { p.CloseWrite() },
 		},
@@ -229,7 +245,7 @@ func (s suite) nameless(c *check.C) {
 		{
 			"sends 1025 bytes without an end",
 			"The limit of 1024 bytes holds for names, too, and is looked at before the line has an end: " +
-				"bufio.NewReaderSize(conn, 1025) and ReadSlice('\n').",
+				"bufio.NewReaderSize(conn, 1025) and ReadSlice('\\n').",
 			func(p *client) { p.sendsBytes(fault.Whole, strings.Repeat("x", maxLine+1)) },
 		},
 	}
@@ -250,7 +266,7 @@ func (s suite) nameless(c *check.C) {
 			"or more than 1024 bytes without an end. Then its connection is closed, and nobody hears of it.", way.hint)
 		way.do(p)
 		p.isClosed()
-		r.quiet(append(members, q)...)
+		r.quiet(append(members, p, q)...)
 		members[0].says("still here")
 		carl := r.enters("carl")
 		r.quiet(append(r.members, q)...)
@@ -261,6 +277,14 @@ func (s suite) nameless(c *check.C) {
 		r.quiet(q)
 		r.close()
 	}
+	c.Variation("a client has connected, and every Write to it fails; Serve is called; anna comes")
+	r := &room{c: c, ln: c.Listen()}
+	p := r.silent()
+	p.Conn().Break(0, fault.Failures("write")[0])
+	r.call = c.Start("Serve(ln)", func() { r.err = s.lab.Serve(r.ln) })
+	p.isClosed()
+	r.quiet(r.enters("anna"))
+	r.close()
 }
 
 func (s suite) whole(c *check.C) {
@@ -279,6 +303,21 @@ func (s suite) whole(c *check.C) {
 	members[1].sends(lines...)
 	members[0].hears(heard...)
 	r.quiet(members...)
+	r.close()
+
+	c.Variation("Serve is running; anna and ben are there; ben says %d lines and ends his stream", batch)
+	c.Rule("The lines that have come before the end of the stream count, all of them.",
+		"The end comes behind the lines, on the same way: a channel of its own for it, in a select, overtakes them.")
+	r, members = s.open(c, "anna", "ben")
+	lines, heard = nil, nil
+	for i := range batch {
+		lines = append(lines, fmt.Sprintf("line %d", i))
+		heard = append(heard, "ben: "+lines[i])
+	}
+	members[1].sends(lines...)
+	members[1].CloseWrite()
+	members[0].hears(heard...)
+	members[1].left()
 	r.close()
 
 	for _, cut := range c.Cuts(1, 3, 7) {
@@ -318,12 +357,17 @@ func (s suite) whole(c *check.C) {
 	for _, end := range []string{"\n", "\r\n"} {
 		c.Variation("Serve is running; ben sends exit without the end of the line, and the end later: %s",
 			quote(end))
+		c.Rule("The line exit ends the visit of a member, and that of a client without a name. A \"\\r\" before the "+
+			"end is not part of it.", "Take the end off before you look what the line says.")
 		r, members := s.open(c, "anna", "ben")
 		members[1].sendsBytes(fault.After(2), "exit")
 		r.quiet(members...)
 		members[0].says("are you there?")
 		members[1].sendsBytes(fault.Whole, end)
 		members[1].left()
+		p := r.dial()
+		p.sendsBytes(fault.Whole, "exit"+end)
+		p.isClosed()
 		r.close()
 	}
 }
@@ -348,6 +392,19 @@ func (s suite) long(c *check.C) {
 	members[1].says("short")
 	r.close()
 
+	c.Variation("Serve is running; anna and a member with a name of %d letters are there; it says %d bytes",
+		maxName, maxLine)
+	r, members = s.open(c, "anna", strings.Repeat("x", maxName))
+	members[1].says(longest)
+	r.close()
+
+	c.Variation("Serve is running; a client sends %d bytes for its name", maxLine)
+	r, _ = s.open(c)
+	p := r.dial()
+	p.sends(longest)
+	p.line() // what it is told is for another case
+	r.close()
+
 	for _, line := range []string{
 		strings.Repeat("x", maxLine+1), strings.Repeat("é", maxLine/2) + "x", strings.Repeat("x", maxLine) + "\r",
 		strings.Repeat("x", 100_000), strings.Repeat("x", 1<<20+1),
@@ -359,9 +416,13 @@ func (s suite) long(c *check.C) {
 				quoted(end),
 			)
 			r, members := s.open(c, "anna", "ben")
-			members[1].Send(fault.Random(c.Seed(), 50_000).Pieces([]byte(line + end))...)
+			cut := fault.Random(c.Seed(), 50_000)
+			if len(line) < 2*maxLine {
+				cut = fault.Whole
+			}
+			members[1].Send(cut.Pieces([]byte(line + end))...)
 			members[1].left()
-			r.quiet(r.members...)
+			r.quiet(members...)
 			r.enters("carl").says("hello")
 			r.close()
 		}
@@ -399,12 +460,12 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
-	for _, err := range fault.Failures("write")[:6] {
+	for _, err := range fault.Failures("write") {
 		c.Variation("Serve is running; anna, ben and carl are there; a Write to ben fails: %v", err)
 		r, members := s.open(c, "anna", "ben", "carl")
 		members[1].Conn().Break(3, err)
 		members[0].sends("hello")
-		if members[2].hearsWithout([]string{"anna: hello"}, "* ben has left") > 0 {
+		if members[2].hearsWithout([]string{"anna: hello"}) != nil {
 			members[1].left(members[2])
 		} else {
 			members[1].left()
@@ -414,8 +475,7 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
-	for _, i := range []int{0, 5, 8} {
-		err := fault.Failures("read")[i]
+	for _, err := range append(fault.Failures("read"), io.EOF) {
 		c.Variation("Serve is running; anna, ben and carl are there; a Read from ben brings a line and fails: %v",
 			err)
 		r, members := s.open(c, "anna", "ben", "carl")
@@ -436,12 +496,38 @@ func (s suite) leaves(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
+	for _, err := range fault.Failures("read")[4:] {
+		c.Variation("Serve is running; anna is there; a Read from a client without a name fails: %v", err)
+		r, _ := s.open(c, "anna")
+		p := r.dial()
+		p.Conn().Before("Read", func() error { return err })
+		p.sends("-") // which ends the Read before
+		p.isClosed()
+		r.close()
+	}
+	c.Variation("Serve is running; anna is there; a Read brings the name of a client, ben, and fails")
+	c.Rule("What a Read brings together with an error counts, a name, too; then the error ends the visit.",
+		"Look at the bytes that Read has returned first, and at the error behind them, as bufio.Reader does.")
+	r, members := s.open(c, "anna")
+	p := r.dial()
+	left := len("ben\n")
+	p.Conn().AfterRead(func(n int) error {
+		if left -= n; left > 0 {
+			return nil
+		}
+		return fault.Failures("read")[0]
+	})
+	p.sends("ben")
+	members[0].hears("* ben is here", "* ben has left")
+	p.isClosed()
+	r.close()
+
 	c.Variation("Serve is running; anna and ben are there; a client asks for the name ben, before " +
 		"and after ben leaves")
 	c.Rule("A name is free when the member that has it has left, also for a client that was refused it before.",
 		"Look at the members who are there now, and remember nothing else.")
-	r, members := s.open(c, "anna", "ben")
-	p := r.dial()
+	r, members = s.open(c, "anna", "ben")
+	p = r.dial()
 	p.sends("ben")
 	if p.line() == "ben is taken; your name?" { // else that is for another case
 		members[1].sends("exit")
@@ -491,10 +577,17 @@ func (s suite) slow(c *check.C) {
 	dora.says("hello, all")
 	dora.sends("exit")
 	dora.left()
-	for i := range kept - len(want) {
+	for i := range kept/2 - len(want) {
 		line := fmt.Sprintf("line %d", i)
 		anna.says(line)
 		want = append(want, "anna: "+line)
+	}
+	ben.readsOnce()
+	r.quiet()
+	for ben.waiting(len(want)) < kept {
+		line := fmt.Sprintf("line %d", len(want))
+		carl.says(line)
+		want = append(want, "carl: "+line)
 	}
 	ben.sends("I can speak, all the same")
 	r.tells("ben: I can speak, all the same")
@@ -507,15 +600,36 @@ func (s suite) slow(c *check.C) {
 	r.quiet(anna, ben, carl)
 	r.close()
 
-	c.Variation("Serve is running; ben does not read, and leaves")
-	r, members = s.open(c, "anna", "ben", "carl")
-	members[1].stopsReading()
-	r.members = []*client{members[0], members[2]}
-	members[0].says("hello")
-	members[1].sends("exit")
-	members[1].left()
-	members[0].says("he has gone")
-	r.quiet(r.members...)
+	for _, way := range []struct {
+		what string
+		do   func(p *client)
+	}{
+		{"sends exit", func(p *client) { p.sends("exit") }},
+		{"ends his stream", func(p *client) { p.CloseWrite() }},
+		{"resets his connection", func(p *client) { p.Reset() }},
+	} {
+		c.Variation("Serve is running; ben does not read, and %s", way.what)
+		r, members = s.open(c, "anna", "ben", "carl")
+		members[1].stopsReading()
+		r.members = []*client{members[0], members[2]}
+		members[0].says("hello")
+		way.do(members[1])
+		members[1].left()
+		members[0].says("he has gone")
+		r.quiet(r.members...)
+		r.close()
+	}
+
+	c.Variation("Serve is running; anna is there; a client, which was asked for its name, does not read, and " +
+		"sends a name")
+	r, members = s.open(c, "anna")
+	p := r.dial()
+	reads = p.stopsReading()
+	p.sends("ben")
+	members[0].hears("* ben is here")
+	r.enters("carl").says("hello")
+	reads()
+	p.hears("* ben is here", "* carl is here", "carl: hello")
 	r.close()
 
 	c.Variation("a client that does not read has connected, and Serve is called; anna and ben come")
@@ -529,7 +643,7 @@ func (s suite) slow(c *check.C) {
 
 	c.Variation("Serve is running; a client does not read, and sends %d bad names; anna and ben come", flood)
 	other, _ := s.open(c)
-	p := other.dial()
+	p = other.dial()
 	p.stopsReading()
 	p.Send([]byte(strings.Repeat("- \n", flood)))
 	other.quiet()
@@ -540,68 +654,170 @@ func (s suite) slow(c *check.C) {
 }
 
 func (s suite) dropped(c *check.C) {
-	c.Variation(
-		"Serve is running; anna, ben and carl are there; ben does not read, but for one Write; anna "+
-			"says more than %d lines that wait for him",
-		most,
-	)
+	c.Variation("Serve is running; anna, ben and carl are there; ben does not read; anna says %d lines, and ben "+
+		"reads again", some)
+	c.Rule("The lines that wait for a member come in order, and none is missing. If there are too many, the "+
+		"member leaves.", "A line that has no place is the end of the visit: never drop the line itself.")
 	r, members := s.open(c, "anna", "ben", "carl")
 	anna, ben, carl := members[0], members[1], members[2]
-	defer ben.stopsReading()()
-	gone := 0 // how often carl was told
-	// What a Write has brought waits no more, and what the next one brings does.
-	waiting := func(said int) int { return said - strings.Count(string(ben.Received()[ben.heard:]), "\n") }
-	for said := 0; waiting(said) < most+2; said += batch {
-		if said/batch == most/2/batch+1 {
-			ben.readsOnce()
-			r.quiet()
-		}
-		var lines, want []string
-		for i := range batch {
-			lines = append(lines, fmt.Sprintf("line %d", said+i))
-			want = append(want, "anna: "+lines[i])
-		}
-		anna.Send([]byte(strings.Join(lines, "\n") + "\n"))
-		c.Say("anna has sent lines %d to %d", said, said+len(lines)-1)
-		gone += carl.hearsWithout(want, "* ben has left")
+	reads := ben.stopsReading()
+	var heard []string
+	var gone []string // of whom carl was told that they have left
+	for said := 0; said < some; said += batch {
+		heard = append(heard, anna.saysMany(carl, said, batch, &gone)...)
 	}
 	r.members = []*client{anna, carl}
-	if gone == 0 {
-		carl.hears("* ben has left")
+	r.quiet()
+	heard = append(heard, anna.saysMany(carl, some, 1, &gone)...)
+	reads()
+	if len(gone) == 0 {
+		ben.hears(heard...)
+	} else {
+		anna.hears("* ben has left")
+		ben.isClosed()
 	}
-	anna.hears("* ben has left")
-	ben.isClosed()
-	if gone > 1 {
-		c.Fail("carl was told %d times that ben has left", gone)
+	r.quiet(anna, carl)
+	r.close()
+
+	c.Variation("Serve is running; anna, ben, carl, dora and eve are there; ben, dora and eve do not read, but "+
+		"for one Write each; anna says %d lines that wait for them", most+1)
+	r, members = s.open(c, "anna", "ben", "carl", "dora", "eve")
+	anna, ben, carl = members[0], members[1], members[2]
+	slow := []*client{ben, members[3], members[4]}
+	for _, p := range slow {
+		defer p.stopsReading()()
 	}
-	anna.says("he has gone")
+	r.members = []*client{anna, carl}
+	gone = nil
+	for said, once := 0, false; ; {
+		n := most + 1 // how many more it takes
+		for _, p := range slow {
+			n = min(n, most+1-p.waiting(said))
+		}
+		if n > 0 && !once && said > most/2 {
+			once = true
+			for _, p := range slow {
+				p.readsOnce()
+			}
+			r.quiet()
+			continue
+		} else if n <= 0 {
+			break
+		}
+		n = min(n, batch)
+		anna.saysMany(carl, said, n, &gone)
+		said += n
+	}
+	carl.hearsLeft(slow, gone)
+	anna.hearsLeft(slow, nil)
+	for _, p := range slow {
+		p.isClosed()
+	}
+	anna.says("they have gone")
 	r.enters("ben").says("I am back")
 	r.quiet(r.members...)
 	r.close()
+
+	c.Variation("Serve is running; anna, ben and carl are there; ben does not read, a Read from him takes a " +
+		"while, and he has to go; another ben comes; then the Read returns")
+	c.Rule("The name belongs to the member who has it now. Who has left before has nothing to do with it.",
+		"When a member is taken out of the map compare the member, not only its name.")
+	r, members = s.open(c, "anna", "ben", "carl")
+	anna, ben, carl = members[0], members[1], members[2]
+	defer ben.stopsReading()()
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	c.Cleanup(release)
+	ben.Conn().Before("Read", func() error {
+		<-released
+		return nil
+	})
+	ben.sendsBytes(fault.Whole, "half") // which ends the Read before
+	another := r.dial()
+	r.quiet()
+	gone = nil
+	for said := 0; said < most+1 && gone == nil; said += batch {
+		anna.saysMany(carl, said, min(batch, most+1-said), &gone)
+	}
+	r.members = []*client{anna, carl}
+	r.quiet()
+	if gone != nil || len(carl.Received()) > carl.heard { // else the goroutine that reads has to say so first
+		carl.hearsLeft([]*client{ben}, gone)
+		anna.hearsLeft([]*client{ben}, nil)
+		another.heard = len(another.Received()) // that it should have heard nothing is for another case
+		another.sends("ben")
+		another.isHere("ben")
+		another.says("I am another one")
+		release()
+		ben.isClosed()
+		r.quiet(r.members...)
+		anna.says("who are you?")
+	}
+	r.close()
 }
 
-// hearsWithout waits for lines, between which the line other may be, too; it returns how often it was.
-func (p *client) hearsWithout(lines []string, other string) (found int) {
-	got := func() (lines, others []string) { // those that are whole
+// waiting is how many of the lines that were meant for p, all that it has not looked at, have not come.
+func (p *client) waiting(lines int) int {
+	return lines - strings.Count(string(p.Received()[p.heard:]), "\n")
+}
+
+// saysMany says n lines, the first of which is said to be number first, and waits until other has heard
+// them. Who has left meanwhile is added to gone.
+func (p *client) saysMany(other *client, first, n int, gone *[]string) (heard []string) {
+	var lines []string
+	for i := range n {
+		lines = append(lines, fmt.Sprintf("line %d", first+i))
+		heard = append(heard, p.name+": "+lines[i])
+	}
+	p.Send([]byte(strings.Join(lines, "\n") + "\n"))
+	p.r.c.Say("%s has sent lines %d to %d", p.name, first, first+n-1)
+	*gone = append(*gone, other.hearsWithout(heard)...)
+	return heard
+}
+
+// hearsLeft waits until p was told that all of these have left, each once; told are the lines that it has
+// got before.
+func (p *client) hearsLeft(all []*client, told []string) {
+	got := func() string { return strings.Join(told, "") + string(p.Received()[p.heard:]) }
+	for _, other := range all {
+		line := "* " + other.name + " has left\n"
+		p.r.await("what "+p.name+" is to get", func() bool {
+			return strings.Contains(got(), line) || p.Over() != nil
+		})
+		switch strings.Count(got(), line) {
+		case 0:
+			p.r.c.Fail("%s waits for %s, has got %s, and nothing happens", p.name, quoted(line), quoted(got()))
+		case 1:
+			p.r.step("%s got %s", p.name, quoted(line))
+		default:
+			p.r.c.Fail("%s was told twice that %s has left", p.name, other.name)
+		}
+	}
+	p.heard += len(got()) - len(strings.Join(told, ""))
+}
+
+// hearsWithout waits for lines, between which others may be that say who has left; it returns these.
+func (p *client) hearsWithout(lines []string) (left []string) {
+	got := func() (lines, left []string) { // those that are whole
 		all := strings.SplitAfter(string(p.Received()[p.heard:]), "\n")
 		for _, line := range all[:len(all)-1] {
-			if line == other+"\n" {
-				others = append(others, line)
+			if strings.HasPrefix(line, "* ") && strings.HasSuffix(line, " has left\n") {
+				left = append(left, line)
 			} else {
 				lines = append(lines, line)
 			}
 		}
-		return lines, others
+		return lines, left
 	}
 	p.r.await("what "+p.name+" is to get", func() bool {
 		came, _ := got()
 		return len(came) >= len(lines) || p.Over() != nil
 	})
-	came, others := got()
+	came, left := got()
 	text := strings.Join(came, "")
 	p.r.c.WantText("what "+p.name+" got", text, strings.Join(lines, "\n")+"\n")
-	p.heard += len(text) + len(strings.Join(others, ""))
-	return len(others)
+	p.heard += len(text) + len(strings.Join(left, ""))
+	return left
 }
 
 func (s suite) ends(c *check.C) {
@@ -612,7 +828,9 @@ func (s suite) ends(c *check.C) {
 	r.returns(nil)
 
 	for _, err := range []error{
-		nil,
+		nil, // the suite closes the listener
+		net.ErrClosed,
+		fmt.Errorf("the tunnel has collapsed: %w", net.ErrClosed),
 		errors.New("the network card is on fire"),
 		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EBADF)},
 		&net.OpError{Op: "accept", Net: "tcp", Err: os.ErrDeadlineExceeded},
@@ -656,27 +874,37 @@ func (s suite) ends(c *check.C) {
 	release()
 	r.returns(nil)
 
-	c.Variation("Serve is running; anna and ben are there; the listener is closed, and a Write to ben " +
-		"takes a while")
-	r, members = s.open(c, "anna", "ben")
-	var writing atomic.Bool
-	written := make(chan struct{})
-	write := sync.OnceFunc(func() { close(written) })
-	c.Cleanup(write)
-	members[1].Conn().Before("Write", func() error {
-		writing.Store(true)
-		<-written
-		return nil
-	})
-	members[0].sends("hello")
-	c.Await("the line to be written", func() bool { return writing.Load() || r.call.Ended() || c.Resting() })
-	r.end(nil)
-	c.Await("Serve to wait", func() bool { return r.call.Ended() || c.Resting() })
-	if writing.Load() && r.call.Ended() {
-		c.Fail("Serve has returned, and the goroutine that writes to ben is still running")
+	for _, who := range []string{"ben", "a client without a name"} {
+		c.Variation("Serve is running; anna, ben and a client without a name are there; the listener is closed, "+
+			"and a Write to %s takes a while", who)
+		r, members = s.open(c, "anna", "ben")
+		p := r.dial()
+		var writing atomic.Bool
+		written := make(chan struct{})
+		write := sync.OnceFunc(func() { close(written) })
+		c.Cleanup(write)
+		if who == "ben" {
+			p = members[1]
+		}
+		p.Conn().Before("Write", func() error {
+			writing.Store(true)
+			<-written
+			return nil
+		})
+		if who == "ben" {
+			members[0].sends("hello")
+		} else {
+			p.sends("-")
+		}
+		c.Await("the line to be written", func() bool { return writing.Load() || r.call.Ended() || c.Resting() })
+		r.end(nil)
+		c.Await("Serve to wait", func() bool { return r.call.Ended() || c.Resting() })
+		if writing.Load() && r.call.Ended() {
+			c.Fail("Serve has returned, and the goroutine that writes to %s is still running", who)
+		}
+		write()
+		r.returns(nil)
 	}
-	write()
-	r.returns(nil)
 
 	for _, breaks := range []bool{false, true} {
 		what := "does not read"
@@ -706,6 +934,24 @@ func (s suite) ends(c *check.C) {
 		p.isClosed()
 	}
 
+	c.Variation("Serve was called twice, for two rooms; one listener is closed, then the other one")
+	c.Rule("Each call of Serve is a room of its own: its end concerns its own clients only, and waits "+
+		"for them only.",
+		"What Serve needs are its own variables, or the fields of a struct that it makes; none is the package's.")
+	r, _ = s.open(c, "anna", "ben")
+	other, others := s.open(c, "anna", "ben")
+	nameless := other.dial()
+	r.end(nil)
+	r.returns(nil)
+	others[0].says("is anybody here?")
+	other.quiet()
+	nameless.heard = len(nameless.Received()) // that it should have heard nothing is for another case
+	nameless.sends("carl")
+	nameless.isHere("carl")
+	other.quiet(other.members...)
+	other.end(nil)
+	other.returns(nil)
+
 	c.Variation("Serve is running; a client has connected and gone; the listener is closed")
 	r, members = s.open(c, "anna")
 	members[0].sends("exit")
@@ -730,9 +976,9 @@ func (r *room) returns(want error) {
 		r.c.Fail("Accept has failed, and Serve does not return")
 	}
 	r.step("Serve returned %s", check.Err(r.err))
-	if want != nil {
+	if want != nil && !errors.Is(want, net.ErrClosed) {
 		r.c.WantError("what Serve returned", r.err, want)
 	} else if r.err != nil {
-		r.c.Fail("the listener was closed, and Serve returned an error, not nil")
+		r.c.Fail("the error of Accept is net.ErrClosed, and Serve returned an error, not nil")
 	}
 }
