@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 func (s suite) announced(c *check.C) {
 	header := func(size uint32) string { return string(binary.LittleEndian.AppendUint32(nil, size)) + "{" }
 	payload := func(size int64) string { return message(fmt.Sprintf(`{"total_size":%d}`, size), "x") }
+	allowed := slices.Repeat([]string{header(16 << 20), payload(16 << 20)}, 5)
 	for _, v := range []struct {
 		limits Limits
 		what   string
@@ -27,11 +29,11 @@ func (s suite) announced(c *check.C) {
 		{generous, "more than is allowed", []string{
 			header(math.MaxInt32), header(256 << 20), payload(math.MaxInt32), payload(1 << 40),
 		}},
-		{largest, "much, and all of it is allowed", []string{header(16 << 20), payload(16 << 20)}},
+		{largest, "much, and all of it is allowed", allowed},
 		{
 			with(func(l *Limits) { l.MaxHeader, l.MaxCommand = 16<<20, 16<<20 }),
 			"as much as is allowed",
-			[]string{header(16 << 20), payload(16 << 20)},
+			allowed,
 		},
 	} {
 		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.what)
@@ -50,11 +52,12 @@ func (s suite) announced(c *check.C) {
 			}
 			swallowed(all, v.datas, 0)
 		})
-		if allocated > much {
-			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", much>>20)
+		most := max(much, uint64(len(all)+2)<<20) // 1 MiB for each client, and one more
+		if allocated > most {
+			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", most>>20)
 		}
-		if c.InUse()-before > much {
-			c.Fail("clients have connected, a few bytes have come, and Serve keeps more than %d MiB", much>>20)
+		if c.InUse()-before > int64(most) {
+			c.Fail("clients have connected, a few bytes have come, and Serve keeps more than %d MiB", most>>20)
 		}
 		r.newcomer()
 		r.stop()
@@ -155,18 +158,25 @@ func (s *server) honest() {
 
 func (s suite) slow(c *check.C) {
 	const limit = 500 * time.Millisecond
-	limits := with(func(l *Limits) { l.Request, l.Answer = limit, short })
-	slowly := message(`{"total_size":500}`, strings.Repeat("x", 500))
+	const endless = 9000 // bytes: more than can come before the case is over
+	limits := with(func(l *Limits) {
+		l.Request, l.Answer, l.MaxHeader, l.MaxCommand = limit, short, endless, endless
+	})
+	slowly := message(fmt.Sprintf(`{"total_size":%d}`, endless), strings.Repeat("x", endless))
 	c.Variation(
-		"two clients have sent a request; Serve is called; Request is %v, Answer %v; other clients come, "+
-			"and all are silent or slow",
+		"three clients have sent a request, one of them half of the next one, too; Serve is called; Request is "+
+			"%v, Answer %v; other clients come, and all are silent or slow",
 		limit,
 		short,
 	)
 	r := prepare(c)
-	all := []*client{r.dial(), r.dial()}
-	for _, p := range all {
-		p.requests("hello")
+	all := []*client{r.dial(), r.dial(), r.dial()}
+	for i, p := range all {
+		if i < 2 {
+			p.requests("hello")
+		} else {
+			p.sends(fault.Whole, request("hello")+slowly[:30])
+		}
 		p.times("Write")
 	}
 	r.serve(s.lab, limits)
@@ -178,7 +188,7 @@ func (s suite) slow(c *check.C) {
 	}
 	for i, do := range []func(p *client){
 		func(p *client) { c.Step("%s says nothing", p.name) },
-		func(p *client) { p.drips("\x00\x04\x00\x00" + strings.Repeat(" ", 500)) },
+		func(p *client) { p.drips(message(strings.Repeat(" ", endless), "")) },
 		func(p *client) { p.drips(slowly) },
 		func(p *client) { p.parts(limit/2, "date") },
 		func(p *client) { p.sends(fault.Whole, slowly[:30]) },
@@ -213,17 +223,30 @@ func (s suite) slow(c *check.C) {
 	limits.Request = short
 	limits.Answer = time.Minute
 	c.Variation(
-		"two clients have sent a request, one of them another one behind it; Serve is called; Request is %v, "+
-			"and the command takes longer",
+		"two clients have sent a request, one of them another one behind it, and two have sent one to another "+
+			"listener; Serve is called for both; Request is %v, and the commands of the first two take longer",
 		short,
 	)
 	r = prepare(c)
 	w := r.waits("x")
 	defer w.release()
-	p, q := r.dial(), r.dial()
+	beside := prepare(c)
+	p, q, third, fourth := r.dial(), r.dial(), beside.dial(), beside.dial()
+	third.name, fourth.name = "client 3", "client 4"
 	p.requests(orderWait + " x")
 	p.requests("date")
 	q.requests(orderWait + " x")
+	third.requests("")
+	fourth.requests("hello")
+	var goOn []func()
+	held := func() bool { return true }
+	for _, one := range []*client{third, fourth} {
+		before := held
+		isHeld, release := one.Conn().Hold("Write")
+		held = func() bool { return before() && isHeld() }
+		goOn = append(goOn, sync.OnceFunc(release))
+		defer goOn[len(goOn)-1]()
+	}
 	next := sync.OnceFunc(func() {
 		q.Send([]byte(request("date")))
 		<-time.After(drop) // it is there before the answer has been sent, and in time
@@ -233,18 +256,29 @@ func (s suite) slow(c *check.C) {
 		return nil
 	})
 	r.serve(s.lab, limits)
-	r.await("run to be called", func() bool { return w.began.Load() == 2 })
+	beside.serve(s.lab, limits)
+	r.await("run to be called", func() bool { return w.began.Load() == 2 && held() })
 	begin := time.Now() // the time of both requests has begun before
 	c.Await("the command to take its time", func() bool {
 		return r.call.Ended() || time.Since(begin) > short+short/4
 	})
 	c.Say("the command is done, after %v", short+short/4)
 	w.release()
+	c.Say("the answers to the other two were held up as long, and behind them their next requests have come")
+	third.Send([]byte(request("date")))
+	fourth.Send([]byte(request("date")))
+	<-time.After(drop)
+	for _, release := range goOn {
+		release()
+	}
 	p.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	q.hears(answer(0, "went on\n"))
 	c.Say("the next request of %s has come while the answer was sent", q.name)
 	q.hears(answer(0, "date\n"))
+	third.hears(answer(0, nothing) + answer(0, "date\n"))
+	fourth.hears(answer(0, "hello\n") + answer(0, "date\n"))
 	r.stop()
+	beside.stop()
 }
 
 func (s suite) context(c *check.C) {
@@ -258,6 +292,7 @@ func (s suite) context(c *check.C) {
 	defer first.release()
 	defer second.release()
 	defer once.release()
+	once.content = true
 	p, q, other := r.dial(), r.dial(), r.newcomer()
 	p.ends(orderWait+" first", first, nil)
 	p.ends(orderWait+" second", second, func() {
@@ -269,7 +304,7 @@ func (s suite) context(c *check.C) {
 	if !r.within(short)("the end of ctx", func() bool { return once.stopped.Load() > 0 }) {
 		c.Fail("Run has passed, and ctx has not ended")
 	}
-	q.hears(answer(1, "error: \"stopped\"\n"))
+	q.hears(answer(0, "so far\n"))
 	q.isClosed(r.await, "the stream of "+q.name+" has ended, and all requests are answered")
 	r.stop()
 
@@ -285,8 +320,7 @@ func (s suite) context(c *check.C) {
 	q.requests(orderWait + " stays")
 	q.CloseWrite()
 	c.Say("%s has ended its stream, and waits for its answer", q.name)
-	last.requests(orderWait + " stays")
-	last.requests("date")
+	last.sends(fault.Whole, request(orderWait+" stays")+request("date"))
 	if !r.await("run to be called", func() bool { return gone.began.Load() == 1 && stays.began.Load() == 2 }) {
 		c.Fail(
 			"three clients have sent a request, and run was called for %d",
@@ -313,6 +347,21 @@ func (s suite) context(c *check.C) {
 	q.isClosed(r.await, "the stream of "+q.name+" has ended, and all requests are answered")
 	last.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	last.asks("still here")
+
+	c.Variation("Serve is running; a client asks for a command that waits for the end of ctx; the next Read from it " +
+		"fails")
+	failed := r.waits("failed")
+	defer failed.release()
+	p = r.dial()
+	all := len(request(orderWait + " failed"))
+	p.Conn().Before("Read", func() error {
+		if p.Conn().Did().Taken == all {
+			return fault.Failures("read")[3]
+		}
+		return nil
+	})
+	p.requests(orderWait + " failed")
+	p.isClosed(r.await, "a Read from "+p.name+" has failed")
 	r.stop()
 }
 
@@ -368,7 +417,7 @@ func (s suite) unread(c *check.C) {
 		defer one.stopsReading()()
 	}
 	p.requests("hello")
-	q.sends(fault.Whole, request("hello")+request("hello"))
+	q.sends(fault.Whole, request("")+request("hello"))
 	for _, one := range []*client{p, q, bad} {
 		one.times("Close")
 	}
@@ -394,11 +443,12 @@ func (s suite) unread(c *check.C) {
 		r.within(short),
 		fmt.Sprintf("Answer has passed, and %s was refused and has stayed", stays.name),
 	)
+	stays.isTold(r.await, stays.name+" has sent noise")
 	if stays.soon(short) {
 		c.Fail("the connection of %s was closed before Answer had passed", stays.name)
 	}
 	c.Rule("", "") // that of the case again
-	if n := r.calls.Load(); n > 6 {
+	if n := r.calls.Load(); n > 5 {
 		c.Fail("run was called for a client that has not taken the answer before")
 	}
 	other.asks("still here")
@@ -580,8 +630,10 @@ func (s suite) full(c *check.C) {
 	w.release()
 	r.stop()
 
-	c.Variation("Serve is running; MaxClients is 1; %d clients come one after the other", more)
+	c.Variation("Serve was called twice; MaxClients is 1, and %d; to the first one %d clients come one after the other",
+		generous.MaxClients, more)
 	r = s.start(c, with(func(l *Limits) { l.MaxClients = 1 }))
+	other := s.start(c, generous)
 	for range more {
 		p := r.newcomer()
 		r.tooMany()
@@ -589,6 +641,7 @@ func (s suite) full(c *check.C) {
 		r.rests()
 	}
 	r.stop()
+	other.stop()
 
 	c.Variation(
 		"Serve is running; MaxClients is the largest int; %d clients connect, and the last one asks first",
