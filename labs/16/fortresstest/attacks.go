@@ -406,19 +406,20 @@ func (p *client) stopsReading() (reads func()) {
 
 func (s suite) unread(c *check.C) {
 	c.Variation(
-		"Serve is running; Answer is %v; three clients do not read: what they have asked for, or that they "+
+		"Serve is running; Answer is %v; four clients do not read: what they have asked for, or that they "+
 			"are refused; one is refused and stays",
 		short,
 	)
 	r := s.start(c, with(func(l *Limits) { l.Answer = short }))
 	other := r.newcomer()
-	p, q, bad := r.newcomer(), r.dial(), r.dial()
-	for _, one := range []*client{p, q, bad} {
+	p, q, failing, bad := r.newcomer(), r.dial(), r.dial(), r.dial()
+	for _, one := range []*client{p, q, failing, bad} {
 		defer one.stopsReading()()
 	}
 	p.requests("hello")
+	failing.requests(orderFail + " 0")
 	q.sends(fault.Whole, request("")+request("hello"))
-	for _, one := range []*client{p, q, bad} {
+	for _, one := range []*client{p, q, failing, bad} {
 		one.times("Close")
 	}
 	bad.sends(fault.Whole, "\xff\xff\xff\xff")
@@ -427,7 +428,7 @@ func (s suite) unread(c *check.C) {
 	stays.sends(fault.Whole, "\xff\xff\xff\xff")
 	other.asks("still here")
 	r.newcomer()
-	for _, one := range []*client{p, q, bad} {
+	for _, one := range []*client{p, q, failing, bad} {
 		one.isClosed(
 			r.within(short),
 			fmt.Sprintf("Answer has passed, and %s has not taken its answer", one.name),
@@ -448,7 +449,7 @@ func (s suite) unread(c *check.C) {
 		c.Fail("the connection of %s was closed before Answer had passed", stays.name)
 	}
 	c.Rule("", "") // that of the case again
-	if n := r.calls.Load(); n > 5 {
+	if n := r.calls.Load(); n > 6 {
 		c.Fail("run was called for a client that has not taken the answer before")
 	}
 	other.asks("still here")

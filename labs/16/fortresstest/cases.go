@@ -38,7 +38,7 @@ func (s suite) answers(c *check.C) {
 	r.dial()
 	p, q := r.dial(), r.dial()
 	for _, command := range []string{
-		"date", "echo hello world", "  two   spaces ", "你好 naïve 😀", "100%d %s", `"quoted" \n 'x'`,
+		"date", "Echo Hello WORLD", "  two   spaces ", "你好 naïve 😀", "100%d %s", `"quoted" \n 'x'`,
 		"rm -rf / ; ls > x && y | z", "a", "echo \ufffd", strings.Repeat("long ", 200),
 	} {
 		p.asks(command)
