@@ -43,7 +43,7 @@ func (s suite) kept(c *check.C) {
 	c.Variation("a new connection; other files are in the folder, and a longer one has the name")
 	c.Rule("The file replaces one of the same name. Other files stay as they are, also parts of other names.",
 		"Rename NAME.part to NAME: that replaces a file, on every system. Touch no other name.")
-	others := content{name: old, "b.txt": "b", "a.txt.part2": "c", "b.txt.part": "d", "a": "e"}
+	others := content{name: old, "b.txt": "b", "a.txt.part2": "c", "a.txt.tmp": "f", "b.txt.part": "d", "a": "e"}
 	holds(c, dir, others)
 	s.fetch(c, dir, name, "hello", "")
 	others[name] = "hello"
@@ -244,6 +244,13 @@ func (s suite) broken(c *check.C, dir string, a answer) {
 	for i, n := range []int{3, a.at() - 1, a.at() + len(a.file), len(a.bytes()) - 1} {
 		s.breaks(c, dir, a, n, "with", fault.Failures("read")[i])
 	}
+	for _, err := range []error{io.EOF, fault.Failures("read")[0]} {
+		t := s.breaking(c, dir, a, len(a.bytes()), "with", err)
+		c.Rule("When the last bytes of an answer come together with an error, the file is here.",
+			"Use the n bytes of Read first, and then look at its error. io.ReadFull does so.")
+		c.WantNil("Fetch", t.err)
+		wantFolder(c, dir, content{name: a.file})
+	}
 	for i, err := range fault.Failures("write") {
 		at := []int{10, 2}[i%2] // behind the length, and in it
 		c.Variation("a connection whose Write fails: %v", err)
@@ -438,6 +445,11 @@ func (s suite) verified(c *check.C) {
 			c.Fail("the file is not the one that has this SHA-256, and Fetch returned no error")
 		}
 		wantPart(c, dir, "")
+		total := int64(12)
+		if v.a.text == textOf(name, 0, 0) {
+			total = 0
+		}
+		t.wantTold(total-int64(len(v.a.file)), total, total)
 
 		c.Step("the same connection, once more")
 		t = s.begin(c, conn, peer, name, dir)
@@ -509,7 +521,10 @@ func (s suite) refused(c *check.C) {
 				"fmt.Errorf(\"the server says %q\", answer.Error).")
 		prepare(c, dir, part)
 		conn, peer := c.Connect()
-		for i, says := range []string{"no such file", "try again, or later", "the disk is on fire"} {
+		for i, says := range []string{
+			"no such file", "try again, or later",
+			"没有这个文件: it is in use by another program, so come back when that has been closed, or ask for another one",
+		} {
 			text := fmt.Sprintf(`{"total_size":0,"error":%q}`, says)
 			if i == 1 { // what else it has means nothing
 				text = strings.TrimSuffix(textOf(name, 12, 0), "}") + fmt.Sprintf(`,"error":%q}`, says)
@@ -560,7 +575,7 @@ func (s suite) names(c *check.C) {
 		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/",
 		filepath.Join(os.TempDir(), "socketbook-escaped.txt"), `..\escaped.txt`, `sub\escaped.txt`,
 		`C:\escaped.txt`, "C:escaped.txt", "a.txt:stream", `\\host\share\a.txt`,
-		"a\x00.txt", "a.txt\x00", "a\n.txt", "\x1b[2J.txt", "a\x7f.txt", "\t",
+		"a\x00.txt", "a.txt\x00", "a\n.txt", "a.txt\n", "\x1b[2J.txt", "a\x7f.txt", "\t",
 		"nul", "NUL", "con", "Con.txt", "aux.tar.gz", "prn.", "COM1", "com9.log", "lpt1", "LPT9.txt",
 		"a.txt.part", "A.TXT.PART", ".part",
 	} {
@@ -597,7 +612,7 @@ func (s suite) names(c *check.C) {
 		must(c, os.Remove(filepath.Join(dir, name)))
 	}
 	for _, name := range []string{
-		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME",
+		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "a ", "a.", "~", "$HOME",
 		strings.Repeat("x", 251), strings.Repeat("最", 100), // with .part, too long for most systems
 	} {
 		s.upToYou(c, dir, name)
