@@ -244,6 +244,13 @@ func (s suite) broken(c *check.C, dir string, a answer) {
 	for i, n := range []int{3, a.at() - 1, a.at() + len(a.file), len(a.bytes()) - 1} {
 		s.breaks(c, dir, a, n, "with", fault.Failures("read")[i])
 	}
+	for _, n := range []int{a.at() - 1, a.at() + 3, a.at() + len(a.file)} {
+		t := s.breaking(c, dir, a, n, "with", io.EOF)
+		c.Rule("Bytes count, also those that Read returns together with io.EOF: they go into the part.",
+			"Use the n bytes of Read first, and then look at its error. io.CopyN does so.")
+		c.WantError("the answer ended too early", t.err, io.ErrUnexpectedEOF)
+		wantPart(c, dir, came(a, "", n))
+	}
 	for _, err := range []error{io.EOF, fault.Failures("read")[0]} {
 		t := s.breaking(c, dir, a, len(a.bytes()), "with", err)
 		c.Rule("When the last bytes of an answer come together with an error, the file is here.",
@@ -445,11 +452,6 @@ func (s suite) verified(c *check.C) {
 			c.Fail("the file is not the one that has this SHA-256, and Fetch returned no error")
 		}
 		wantPart(c, dir, "")
-		total := int64(12)
-		if v.a.text == textOf(name, 0, 0) {
-			total = 0
-		}
-		t.wantTold(total-int64(len(v.a.file)), total, total)
 
 		c.Step("the same connection, once more")
 		t = s.begin(c, conn, peer, name, dir)
@@ -596,7 +598,7 @@ func (s suite) names(c *check.C) {
 	conn, peer = c.Connect()
 	holds(c, dir, nil)
 	for _, name := range []string{
-		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "_x_", "a.part.txt", "part",
+		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "𠮷野家.txt", "_x_", "a.part.txt", "part",
 		"nullable.txt", "console", "com.txt", "com10", "comb.txt", "lpt", "auxiliary.nul", "第٣章.txt",
 		strings.Repeat("x", 100),
 	} {
@@ -797,8 +799,18 @@ func (s suite) progress(c *check.C) {
 		t := s.breaking(c, dir, a, a.at()+3, when, fault.Failures("read")[0])
 		t.wantTold(0, 3, 12)
 	}
+	c.Variation("a new connection; a file comes with the SHA-256 of nothing")
+	holds(c, dir, nil)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.counts(a, 0)
+	t.asks(name, "")
+	t.send(answer{a.text, a.file, sumOf("")}, a.whole())
+	t.over()
+	t.call.Wait()
+	t.wantTold(0, 12, 12)
 	s.long(c, dir, 256*mib, 0, 3*mib)
-	s.long(c, dir, 5<<30, mib, 100)
+	s.long(c, dir, 4<<30+mib+3, mib, 100)
 	s.long(c, dir, math.MaxInt64, 0, 5)
 }
 
