@@ -435,6 +435,16 @@ var wrong = []check.Answer{
 			io.Copy(io.Discard, v)
 		}
 	}, fortresstest.Unread),
+	flawed("who was too slow is not listened to any more", func(f *fort) {
+		f.refuse = func(v *visitor, why error) {
+			v.tell(why)
+			if timeout, ok := why.(net.Error); ok && timeout.Timeout() {
+				return
+			}
+			v.conn.SetReadDeadline(time.Now().Add(f.limits.Answer))
+			io.Copy(io.Discard, v)
+		}
+	}, fortresstest.Slow),
 	flawed("a refused client may go on for as long as a request may take", func(f *fort) {
 		f.refuse = func(v *visitor, why error) {
 			v.tell(why)

@@ -178,6 +178,7 @@ func (s suite) slow(c *check.C) {
 			p.sends(fault.Whole, request("hello")+slowly[:30])
 		}
 		p.times("Write")
+		p.watches(short)
 	}
 	r.serve(s.lab, limits)
 	for i, p := range all {
@@ -198,6 +199,7 @@ func (s suite) slow(c *check.C) {
 		}
 		p := r.dial()
 		p.times("Write")
+		p.watches(short)
 		do(p)
 		all = append(all, p)
 	}
@@ -216,6 +218,11 @@ func (s suite) slow(c *check.C) {
 			r.within(short),
 			fmt.Sprintf("%s was refused, goes on as before, and Answer has passed", p.name),
 		)
+		if p.hasty.Load() {
+			c.Rule("What a refused client still sends is thrown away until its stream ends or Answer has passed.",
+				"Set a new deadline for reading behind the refusal: that of the request has passed.")
+			c.Fail("%s was refused, and its connection was closed before Answer had passed", p.name)
+		}
 	}
 	r.honest()
 	r.stop()
@@ -411,7 +418,16 @@ func (s suite) unread(c *check.C) {
 		short,
 	)
 	r := s.start(c, with(func(l *Limits) { l.Answer = short }))
+	beside := s.start(c, with(func(l *Limits) { l.Request, l.Run = short, short }))
+	noisy := beside.dial()
+	noisy.name = "the client of another call, with a long Answer,"
+	noisy.sends(fault.Whole, "\xff\xff\xff\xff")
+	noisy.isTold(beside.await, noisy.name+" has sent noise")
 	other := r.newcomer()
+	w := r.waits("x")
+	defer w.release()
+	patient := r.dial()
+	patient.requests(orderWait + " x")
 	p, q, failing, bad := r.newcomer(), r.dial(), r.dial(), r.dial()
 	for _, one := range []*client{p, q, failing, bad} {
 		defer one.stopsReading()()
@@ -448,8 +464,14 @@ func (s suite) unread(c *check.C) {
 	if stays.soon(short) {
 		c.Fail("the connection of %s was closed before Answer had passed", stays.name)
 	}
+	if noisy.closed() {
+		c.Fail("the connection of %s was closed before Answer had passed", noisy.name)
+	}
+	beside.stop()
 	c.Rule("", "") // that of the case again
-	if n := r.calls.Load(); n > 6 {
+	w.release()
+	patient.hears(answer(0, "went on\n"))
+	if n := r.calls.Load(); n > 7 {
 		c.Fail("run was called for a client that has not taken the answer before")
 	}
 	other.asks("still here")
@@ -463,7 +485,7 @@ func (s suite) unread(c *check.C) {
 	slow := &slowly{Listener: r.ln}
 	r.ln = slow
 	r.kept = big(generous.MaxOutput)
-	r.serve(s.lab, generous)
+	r.serve(s.lab, with(func(l *Limits) { l.Request, l.Run = generous.Answer/2, generous.Answer/2 }))
 	p = r.dial()
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))
@@ -669,5 +691,14 @@ func (s suite) full(c *check.C) {
 	}
 	r.rests()
 	r.newcomer()
+	r.stop()
+
+	c.Variation("two clients connect, and Serve is called; MaxClients is 1; the Write to the second one fails")
+	r = prepare(c)
+	r.dial()
+	p := r.dial()
+	p.Conn().Break(10, fault.Failures("write")[0])
+	r.serve(s.lab, with(func(l *Limits) { l.MaxClients = 1 }))
+	p.isClosed(r.await, "MaxClients clients are connected, "+p.name+" is one more, and the Write to it has failed")
 	r.stop()
 }

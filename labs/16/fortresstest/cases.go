@@ -298,6 +298,7 @@ func (s suite) oneByOne(c *check.C) {
 	c.Say("the command is done")
 	w.release()
 	p.hears(answer(0, "went on\n") + answer(0, "went on\n") + answer(0, "date\n"))
+	p.hears(strings.Repeat(answer(0, strings.Repeat("x", 1000)+"\n"), piece/1000))
 	r.stop()
 }
 
@@ -369,7 +370,7 @@ var failures = []struct {
 	{[]byte("half an output\n"), errors.New("the disk is full")},
 	{[]byte("no end"), errors.New("exit status 2")},
 	{[]byte("\x00\x1b[2J\xff\n"), errors.New("\x1b[2J\x07\nclient 192.0.2.1: all is well")},
-	{nil, errors.New("\"quotes\" \\ and 你好, \xff \u202e \u009b 100%d %!s")},
+	{nil, errors.New("\"quotes\" \\ and 你好, \xff \u202e \u009b \u3000 100%d %!s")},
 	{nil, errors.New("")},
 	{nil, errors.New(strings.Repeat("the disk is full, ", 300))},
 	{nil, io.EOF},

@@ -176,6 +176,7 @@ type client struct {
 	heard int           // bytes that were looked at
 	since time.Duration // epoch: when it has connected, or sent its last request
 	acted atomic.Int64  // since epoch: the last Write or Close of the server
+	hasty atomic.Bool   // the server has closed it too soon after its last Write
 }
 
 // dial connects a client.
@@ -356,6 +357,16 @@ func (s *server) within(limit time.Duration) func(what string, cond func() bool)
 func (p *client) times(method string) {
 	p.Conn().Before(method, func() error {
 		p.acted.Store(int64(time.Since(epoch)))
+		return nil
+	})
+}
+
+// watches notes whether the server closes a client long before a limit has passed since its last Write.
+func (p *client) watches(limit time.Duration) {
+	p.Conn().Before("Close", func() error {
+		if time.Since(epoch)-time.Duration(p.acted.Load()) < limit/2 {
+			p.hasty.Store(true)
+		}
 		return nil
 	})
 }
