@@ -110,11 +110,16 @@ func swallowed(all []*client, datas []string, more int) {
 // drips makes each Read bring one byte, and take its time.
 func (p *client) drips(data string) {
 	p.s.c.Say("%s begins to send %s, one byte every %v", p.name, quoted(data), drop)
+	var sent atomic.Int64 // a queue of all of them would keep the machine busy
 	p.Conn().Before("Read", func() error {
 		<-time.After(drop)
+		if i := sent.Add(1); i <= int64(len(data)) {
+			p.Send([]byte(data[i-1 : i]))
+		}
 		return nil
 	})
-	p.Send(fault.Bytes.Pieces([]byte(data))...)
+	sent.Add(1)
+	p.Send([]byte(data[:1]))
 }
 
 // parts sends a request of which the length, the header and the payload each take that long to come.
