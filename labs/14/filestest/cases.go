@@ -525,7 +525,8 @@ func (s suite) refused(c *check.C) {
 		conn, peer := c.Connect()
 		for i, says := range []string{
 			"no such file", "try again, or later",
-			"没有这个文件: it is in use by another program, so come back when that has been closed, or ask for another one",
+			"没有这个文件: it is in use by another program, " +
+				"so come back when that has been closed, or ask for another one",
 		} {
 			text := fmt.Sprintf(`{"total_size":0,"error":%q}`, says)
 			if i == 1 { // what else it has means nothing

@@ -74,8 +74,8 @@ func (s suite) exchange(c *check.C) {
 	b.brings("second")
 	c.WantBytes("the slice of the first call, looked at later", first, []byte("first"))
 
-	c.Variation("two new connections, with a call on each; the second one is answered while the response to the first " +
-		"one comes")
+	c.Variation("two new connections, with a call on each; the second one is answered while the response to " +
+		"the first one comes")
 	c.Rule("Calls on different connections do not wait for each other, and share nothing.",
 		"Give every call variables of its own, and hold no lock while it reads or writes.")
 	a, b = s.call(connect(c), always, "one", ages, ages), s.call(connect(c), always, "two", ages, ages)

@@ -360,8 +360,8 @@ func (s suite) context(c *check.C) {
 	last.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	last.asks("still here")
 
-	c.Variation("Serve is running; a client asks for a command that waits for the end of ctx; the next Read from it " +
-		"fails")
+	c.Variation("Serve is running; a client asks for a command that waits for the end of ctx; the next Read " +
+		"from it fails")
 	failed := r.waits("failed")
 	defer failed.release()
 	p = r.dial()
@@ -658,7 +658,8 @@ func (s suite) full(c *check.C) {
 	w.release()
 	r.stop()
 
-	c.Variation("Serve was called twice; MaxClients is 1, and %d; to the first one %d clients come one after the other",
+	c.Variation(
+		"Serve was called twice; MaxClients is 1, and %d; to the first one %d clients come one after another",
 		generous.MaxClients, more)
 	r = s.start(c, with(func(l *Limits) { l.MaxClients = 1 }))
 	other := s.start(c, generous)
