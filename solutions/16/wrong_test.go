@@ -3,12 +3,14 @@ package fortress_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -239,6 +241,14 @@ var wrong = []check.Answer{
 		printable(func(c rune) bool { return !unicode.IsControl(c) }, true),
 		fortresstest.Refused,
 	),
+	flawed("blanks of all kinds are a heartbeat", func(f *fort) {
+		f.words = func(text []byte) ([]string, error) {
+			if len(bytes.TrimSpace(text)) == 0 {
+				return nil, nil
+			}
+			return words(text)
+		}
+	}, fortresstest.Refused),
 	flawed("characters that are not UTF-8", printable(unicode.IsPrint, false), fortresstest.Refused),
 	flawed("a refusal says what was sent", func(f *fort) {
 		f.words = func(text []byte) ([]string, error) {
@@ -343,6 +353,18 @@ var wrong = []check.Answer{
 			return v.execute(command)
 		}
 	}, fortresstest.Slow),
+	flawed("the time begins before the answer is sent", func(f *fort) {
+		f.await = func(v *visitor, first bool) {
+			if first {
+				v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
+			}
+		}
+		write := f.write
+		f.write = func(v *visitor, status int, payload []byte) error {
+			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
+			return write(v, status, payload)
+		}
+	}, fortresstest.Slow),
 	flawed("half of the time", func(f *fort) {
 		f.await = func(v *visitor, _ bool) { v.conn.SetReadDeadline(time.Now().Add(f.limits.Request / 2)) }
 	}, fortresstest.Slow),
@@ -371,6 +393,15 @@ var wrong = []check.Answer{
 	}, fortresstest.Context),
 	flawed("a client that has ended its stream has gone", func(f *fort) {
 		f.leaves = func(err error) bool { return true }
+	}, fortresstest.Context),
+	flawed("only a reset breaks a connection", func(f *fort) {
+		f.leaves = func(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
+	}, fortresstest.Context),
+	flawed("a command whose time is up has failed", func(f *fort) {
+		f.call = func(v *visitor, ctx context.Context, command []string) ([]byte, error) {
+			output, err := v.call(ctx, command)
+			return output, cmp.Or(err, ctx.Err())
+		}
 	}, fortresstest.Context),
 	flawed("one client goes, and all commands end", func(f *fort) {
 		all, end := context.WithCancel(context.Background())
@@ -404,6 +435,16 @@ var wrong = []check.Answer{
 			io.Copy(io.Discard, v)
 		}
 	}, fortresstest.Unread),
+	flawed("who was too slow is not listened to any more", func(f *fort) {
+		f.refuse = func(v *visitor, why error) {
+			v.tell(why)
+			if timeout, ok := why.(net.Error); ok && timeout.Timeout() {
+				return
+			}
+			v.conn.SetReadDeadline(time.Now().Add(f.limits.Answer))
+			io.Copy(io.Discard, v)
+		}
+	}, fortresstest.Slow),
 	flawed("a refused client may go on for as long as a request may take", func(f *fort) {
 		f.refuse = func(v *visitor, why error) {
 			v.tell(why)
@@ -479,6 +520,12 @@ var wrong = []check.Answer{
 	flawed("the error itself is looked for", func(f *fort) {
 		f.passing = func(err error) bool { return err == syscall.EMFILE || err == syscall.ENFILE }
 	}, fortresstest.Ends),
+	flawed("whatever calls itself temporary", func(f *fort) {
+		f.passing = func(err error) bool {
+			var passes interface{ Temporary() bool }
+			return errors.As(err, &passes) && passes.Temporary()
+		}
+	}, fortresstest.Ends),
 	flawed("Accept is called again at once", func(f *fort) { f.pause = func() {} }, fortresstest.Ends),
 	flawed("Accept fails ten times, and no more", func(f *fort) {
 		n := 0
@@ -506,7 +553,7 @@ var wrong = []check.Answer{
 			return context.WithTimeout(context.Background(), f.limits.Run)
 		}
 		f.leaves = func(err error) bool {
-			return err != io.EOF && !errors.Is(err, net.ErrClosed) && errors.Is(err, syscall.ECONNRESET)
+			return err != io.EOF && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded)
 		}
 	}, fortresstest.Ends),
 	flawed("only a connection that breaks ends a command", func(f *fort) {

@@ -565,6 +565,7 @@ func (s suite) sendFails(c *check.C) {
 		c.Fail("the message was not sent, but the error is %s: pass on what Write returned", check.Err(err))
 	}
 	w.wantMessages([]string{"hi"}, 1, 1)
+	c.WantUntimed("Send", w.peer.Conn())
 
 	c.Variation("a new connection that somebody closes while Send waits")
 	w = connect(c, func(int, frame) [][]byte {

@@ -43,7 +43,7 @@ func (s suite) kept(c *check.C) {
 	c.Variation("a new connection; other files are in the folder, and a longer one has the name")
 	c.Rule("The file replaces one of the same name. Other files stay as they are, also parts of other names.",
 		"Rename NAME.part to NAME: that replaces a file, on every system. Touch no other name.")
-	others := content{name: old, "b.txt": "b", "a.txt.part2": "c", "b.txt.part": "d", "a": "e"}
+	others := content{name: old, "b.txt": "b", "a.txt.part2": "c", "a.txt.tmp": "f", "b.txt.part": "d", "a": "e"}
 	holds(c, dir, others)
 	s.fetch(c, dir, name, "hello", "")
 	others[name] = "hello"
@@ -243,6 +243,20 @@ func (s suite) broken(c *check.C, dir string, a answer) {
 	}
 	for i, n := range []int{3, a.at() - 1, a.at() + len(a.file), len(a.bytes()) - 1} {
 		s.breaks(c, dir, a, n, "with", fault.Failures("read")[i])
+	}
+	for _, n := range []int{a.at() - 1, a.at() + 3, a.at() + len(a.file)} {
+		t := s.breaking(c, dir, a, n, "with", io.EOF)
+		c.Rule("Bytes count, also those that Read returns together with io.EOF: they go into the part.",
+			"Use the n bytes of Read first, and then look at its error. io.CopyN does so.")
+		c.WantError("the answer ended too early", t.err, io.ErrUnexpectedEOF)
+		wantPart(c, dir, came(a, "", n))
+	}
+	for _, err := range []error{io.EOF, fault.Failures("read")[0]} {
+		t := s.breaking(c, dir, a, len(a.bytes()), "with", err)
+		c.Rule("When the last bytes of an answer come together with an error, the file is here.",
+			"Use the n bytes of Read first, and then look at its error. io.ReadFull does so.")
+		c.WantNil("Fetch", t.err)
+		wantFolder(c, dir, content{name: a.file})
 	}
 	for i, err := range fault.Failures("write") {
 		at := []int{10, 2}[i%2] // behind the length, and in it
@@ -509,7 +523,11 @@ func (s suite) refused(c *check.C) {
 				"fmt.Errorf(\"the server says %q\", answer.Error).")
 		prepare(c, dir, part)
 		conn, peer := c.Connect()
-		for i, says := range []string{"no such file", "try again, or later", "the disk is on fire"} {
+		for i, says := range []string{
+			"no such file", "try again, or later",
+			"没有这个文件: it is in use by another program, " +
+				"so come back when that has been closed, or ask for another one",
+		} {
 			text := fmt.Sprintf(`{"total_size":0,"error":%q}`, says)
 			if i == 1 { // what else it has means nothing
 				text = strings.TrimSuffix(textOf(name, 12, 0), "}") + fmt.Sprintf(`,"error":%q}`, says)
@@ -560,7 +578,7 @@ func (s suite) names(c *check.C) {
 		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/",
 		filepath.Join(os.TempDir(), "socketbook-escaped.txt"), `..\escaped.txt`, `sub\escaped.txt`,
 		`C:\escaped.txt`, "C:escaped.txt", "a.txt:stream", `\\host\share\a.txt`,
-		"a\x00.txt", "a.txt\x00", "a\n.txt", "\x1b[2J.txt", "a\x7f.txt", "\t",
+		"a\x00.txt", "a.txt\x00", "a\n.txt", "a.txt\n", "\x1b[2J.txt", "a\x7f.txt", "\t",
 		"nul", "NUL", "con", "Con.txt", "aux.tar.gz", "prn.", "COM1", "com9.log", "lpt1", "LPT9.txt",
 		"a.txt.part", "A.TXT.PART", ".part",
 	} {
@@ -581,7 +599,7 @@ func (s suite) names(c *check.C) {
 	conn, peer = c.Connect()
 	holds(c, dir, nil)
 	for _, name := range []string{
-		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "_x_", "a.part.txt", "part",
+		"a", "7", "a..b.txt", "a-b_c d.tar.gz", "Ünïcode.txt", "最终报告.txt", "𠮷野家.txt", "_x_", "a.part.txt", "part",
 		"nullable.txt", "console", "com.txt", "com10", "comb.txt", "lpt", "auxiliary.nul", "第٣章.txt",
 		strings.Repeat("x", 100),
 	} {
@@ -597,7 +615,7 @@ func (s suite) names(c *check.C) {
 		must(c, os.Remove(filepath.Join(dir, name)))
 	}
 	for _, name := range []string{
-		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "~", "$HOME",
+		`a"b.txt`, `a","command":"put`, "a<b>.txt", "a%20d.txt", "-a", " a", "a ", "a.", "~", "$HOME",
 		strings.Repeat("x", 251), strings.Repeat("最", 100), // with .part, too long for most systems
 	} {
 		s.upToYou(c, dir, name)
@@ -782,8 +800,18 @@ func (s suite) progress(c *check.C) {
 		t := s.breaking(c, dir, a, a.at()+3, when, fault.Failures("read")[0])
 		t.wantTold(0, 3, 12)
 	}
+	c.Variation("a new connection; a file comes with the SHA-256 of nothing")
+	holds(c, dir, nil)
+	conn, peer := c.Connect()
+	t := s.begin(c, conn, peer, name, dir)
+	t.counts(a, 0)
+	t.asks(name, "")
+	t.send(answer{a.text, a.file, sumOf("")}, a.whole())
+	t.over()
+	t.call.Wait()
+	t.wantTold(0, 12, 12)
 	s.long(c, dir, 256*mib, 0, 3*mib)
-	s.long(c, dir, 5<<30, mib, 100)
+	s.long(c, dir, 4<<30+mib+3, mib, 100)
 	s.long(c, dir, math.MaxInt64, 0, 5)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 func (s suite) announced(c *check.C) {
 	header := func(size uint32) string { return string(binary.LittleEndian.AppendUint32(nil, size)) + "{" }
 	payload := func(size int64) string { return message(fmt.Sprintf(`{"total_size":%d}`, size), "x") }
+	allowed := slices.Repeat([]string{header(16 << 20), payload(16 << 20)}, 5)
 	for _, v := range []struct {
 		limits Limits
 		what   string
@@ -27,11 +29,11 @@ func (s suite) announced(c *check.C) {
 		{generous, "more than is allowed", []string{
 			header(math.MaxInt32), header(256 << 20), payload(math.MaxInt32), payload(1 << 40),
 		}},
-		{largest, "much, and all of it is allowed", []string{header(16 << 20), payload(16 << 20)}},
+		{largest, "much, and all of it is allowed", allowed},
 		{
 			with(func(l *Limits) { l.MaxHeader, l.MaxCommand = 16<<20, 16<<20 }),
 			"as much as is allowed",
-			[]string{header(16 << 20), payload(16 << 20)},
+			allowed,
 		},
 	} {
 		c.Variation("Serve is running; clients announce %s, and send a byte of it", v.what)
@@ -50,11 +52,12 @@ func (s suite) announced(c *check.C) {
 			}
 			swallowed(all, v.datas, 0)
 		})
-		if allocated > much {
-			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", much>>20)
+		most := max(much, uint64(len(all)+2)<<20) // 1 MiB for each client, and one more
+		if allocated > most {
+			c.Fail("a few bytes have come, and Serve has allocated more than %d MiB", most>>20)
 		}
-		if c.InUse()-before > much {
-			c.Fail("clients have connected, a few bytes have come, and Serve keeps more than %d MiB", much>>20)
+		if c.InUse()-before > int64(most) {
+			c.Fail("clients have connected, a few bytes have come, and Serve keeps more than %d MiB", most>>20)
 		}
 		r.newcomer()
 		r.stop()
@@ -107,11 +110,16 @@ func swallowed(all []*client, datas []string, more int) {
 // drips makes each Read bring one byte, and take its time.
 func (p *client) drips(data string) {
 	p.s.c.Say("%s begins to send %s, one byte every %v", p.name, quoted(data), drop)
+	var sent atomic.Int64 // a queue of all of them would keep the machine busy
 	p.Conn().Before("Read", func() error {
 		<-time.After(drop)
+		if i := sent.Add(1); i <= int64(len(data)) {
+			p.Send([]byte(data[i-1 : i]))
+		}
 		return nil
 	})
-	p.Send(fault.Bytes.Pieces([]byte(data))...)
+	sent.Add(1)
+	p.Send([]byte(data[:1]))
 }
 
 // parts sends a request of which the length, the header and the payload each take that long to come.
@@ -155,19 +163,27 @@ func (s *server) honest() {
 
 func (s suite) slow(c *check.C) {
 	const limit = 500 * time.Millisecond
-	limits := with(func(l *Limits) { l.Request, l.Answer = limit, short })
-	slowly := message(`{"total_size":500}`, strings.Repeat("x", 500))
+	const endless = 9000 // bytes: more than can come before the case is over
+	limits := with(func(l *Limits) {
+		l.Request, l.Answer, l.MaxHeader, l.MaxCommand = limit, short, endless, endless
+	})
+	slowly := message(fmt.Sprintf(`{"total_size":%d}`, endless), strings.Repeat("x", endless))
 	c.Variation(
-		"two clients have sent a request; Serve is called; Request is %v, Answer %v; other clients come, "+
-			"and all are silent or slow",
+		"three clients have sent a request, one of them half of the next one, too; Serve is called; Request is "+
+			"%v, Answer %v; other clients come, and all are silent or slow",
 		limit,
 		short,
 	)
 	r := prepare(c)
-	all := []*client{r.dial(), r.dial()}
-	for _, p := range all {
-		p.requests("hello")
+	all := []*client{r.dial(), r.dial(), r.dial()}
+	for i, p := range all {
+		if i < 2 {
+			p.requests("hello")
+		} else {
+			p.sends(fault.Whole, request("hello")+slowly[:30])
+		}
 		p.times("Write")
+		p.watches(short)
 	}
 	r.serve(s.lab, limits)
 	for i, p := range all {
@@ -178,7 +194,7 @@ func (s suite) slow(c *check.C) {
 	}
 	for i, do := range []func(p *client){
 		func(p *client) { c.Step("%s says nothing", p.name) },
-		func(p *client) { p.drips("\x00\x04\x00\x00" + strings.Repeat(" ", 500)) },
+		func(p *client) { p.drips(message(strings.Repeat(" ", endless), "")) },
 		func(p *client) { p.drips(slowly) },
 		func(p *client) { p.parts(limit/2, "date") },
 		func(p *client) { p.sends(fault.Whole, slowly[:30]) },
@@ -188,6 +204,7 @@ func (s suite) slow(c *check.C) {
 		}
 		p := r.dial()
 		p.times("Write")
+		p.watches(short)
 		do(p)
 		all = append(all, p)
 	}
@@ -206,6 +223,11 @@ func (s suite) slow(c *check.C) {
 			r.within(short),
 			fmt.Sprintf("%s was refused, goes on as before, and Answer has passed", p.name),
 		)
+		if p.hasty.Load() {
+			c.Rule("What a refused client still sends is thrown away until its stream ends or Answer has passed.",
+				"Set a new deadline for reading behind the refusal: that of the request has passed.")
+			c.Fail("%s was refused, and its connection was closed before Answer had passed", p.name)
+		}
 	}
 	r.honest()
 	r.stop()
@@ -213,17 +235,30 @@ func (s suite) slow(c *check.C) {
 	limits.Request = short
 	limits.Answer = time.Minute
 	c.Variation(
-		"two clients have sent a request, one of them another one behind it; Serve is called; Request is %v, "+
-			"and the command takes longer",
+		"two clients have sent a request, one of them another one behind it, and two have sent one to another "+
+			"listener; Serve is called for both; Request is %v, and the commands of the first two take longer",
 		short,
 	)
 	r = prepare(c)
 	w := r.waits("x")
 	defer w.release()
-	p, q := r.dial(), r.dial()
+	beside := prepare(c)
+	p, q, third, fourth := r.dial(), r.dial(), beside.dial(), beside.dial()
+	third.name, fourth.name = "client 3", "client 4"
 	p.requests(orderWait + " x")
 	p.requests("date")
 	q.requests(orderWait + " x")
+	third.requests("")
+	fourth.requests("hello")
+	var goOn []func()
+	held := func() bool { return true }
+	for _, one := range []*client{third, fourth} {
+		before := held
+		isHeld, release := one.Conn().Hold("Write")
+		held = func() bool { return before() && isHeld() }
+		goOn = append(goOn, sync.OnceFunc(release))
+		defer goOn[len(goOn)-1]()
+	}
 	next := sync.OnceFunc(func() {
 		q.Send([]byte(request("date")))
 		<-time.After(drop) // it is there before the answer has been sent, and in time
@@ -233,18 +268,29 @@ func (s suite) slow(c *check.C) {
 		return nil
 	})
 	r.serve(s.lab, limits)
-	r.await("run to be called", func() bool { return w.began.Load() == 2 })
+	beside.serve(s.lab, limits)
+	r.await("run to be called", func() bool { return w.began.Load() == 2 && held() })
 	begin := time.Now() // the time of both requests has begun before
 	c.Await("the command to take its time", func() bool {
 		return r.call.Ended() || time.Since(begin) > short+short/4
 	})
 	c.Say("the command is done, after %v", short+short/4)
 	w.release()
+	c.Say("the answers to the other two were held up as long, and behind them their next requests have come")
+	third.Send([]byte(request("date")))
+	fourth.Send([]byte(request("date")))
+	<-time.After(drop)
+	for _, release := range goOn {
+		release()
+	}
 	p.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	q.hears(answer(0, "went on\n"))
 	c.Say("the next request of %s has come while the answer was sent", q.name)
 	q.hears(answer(0, "date\n"))
+	third.hears(answer(0, nothing) + answer(0, "date\n"))
+	fourth.hears(answer(0, "hello\n") + answer(0, "date\n"))
 	r.stop()
+	beside.stop()
 }
 
 func (s suite) context(c *check.C) {
@@ -258,6 +304,7 @@ func (s suite) context(c *check.C) {
 	defer first.release()
 	defer second.release()
 	defer once.release()
+	once.content = true
 	p, q, other := r.dial(), r.dial(), r.newcomer()
 	p.ends(orderWait+" first", first, nil)
 	p.ends(orderWait+" second", second, func() {
@@ -269,7 +316,7 @@ func (s suite) context(c *check.C) {
 	if !r.within(short)("the end of ctx", func() bool { return once.stopped.Load() > 0 }) {
 		c.Fail("Run has passed, and ctx has not ended")
 	}
-	q.hears(answer(1, "error: \"stopped\"\n"))
+	q.hears(answer(0, "so far\n"))
 	q.isClosed(r.await, "the stream of "+q.name+" has ended, and all requests are answered")
 	r.stop()
 
@@ -285,8 +332,7 @@ func (s suite) context(c *check.C) {
 	q.requests(orderWait + " stays")
 	q.CloseWrite()
 	c.Say("%s has ended its stream, and waits for its answer", q.name)
-	last.requests(orderWait + " stays")
-	last.requests("date")
+	last.sends(fault.Whole, request(orderWait+" stays")+request("date"))
 	if !r.await("run to be called", func() bool { return gone.began.Load() == 1 && stays.began.Load() == 2 }) {
 		c.Fail(
 			"three clients have sent a request, and run was called for %d",
@@ -313,6 +359,21 @@ func (s suite) context(c *check.C) {
 	q.isClosed(r.await, "the stream of "+q.name+" has ended, and all requests are answered")
 	last.hears(answer(0, "went on\n") + answer(0, "date\n"))
 	last.asks("still here")
+
+	c.Variation("Serve is running; a client asks for a command that waits for the end of ctx; the next Read " +
+		"from it fails")
+	failed := r.waits("failed")
+	defer failed.release()
+	p = r.dial()
+	all := len(request(orderWait + " failed"))
+	p.Conn().Before("Read", func() error {
+		if p.Conn().Did().Taken == all {
+			return fault.Failures("read")[3]
+		}
+		return nil
+	})
+	p.requests(orderWait + " failed")
+	p.isClosed(r.await, "a Read from "+p.name+" has failed")
 	r.stop()
 }
 
@@ -357,19 +418,29 @@ func (p *client) stopsReading() (reads func()) {
 
 func (s suite) unread(c *check.C) {
 	c.Variation(
-		"Serve is running; Answer is %v; three clients do not read: what they have asked for, or that they "+
+		"Serve is running; Answer is %v; four clients do not read: what they have asked for, or that they "+
 			"are refused; one is refused and stays",
 		short,
 	)
 	r := s.start(c, with(func(l *Limits) { l.Answer = short }))
+	beside := s.start(c, with(func(l *Limits) { l.Request, l.Run = short, short }))
+	noisy := beside.dial()
+	noisy.name = "the client of another call, with a long Answer,"
+	noisy.sends(fault.Whole, "\xff\xff\xff\xff")
+	noisy.isTold(beside.await, noisy.name+" has sent noise")
 	other := r.newcomer()
-	p, q, bad := r.newcomer(), r.dial(), r.dial()
-	for _, one := range []*client{p, q, bad} {
+	w := r.waits("x")
+	defer w.release()
+	patient := r.dial()
+	patient.requests(orderWait + " x")
+	p, q, failing, bad := r.newcomer(), r.dial(), r.dial(), r.dial()
+	for _, one := range []*client{p, q, failing, bad} {
 		defer one.stopsReading()()
 	}
 	p.requests("hello")
-	q.sends(fault.Whole, request("hello")+request("hello"))
-	for _, one := range []*client{p, q, bad} {
+	failing.requests(orderFail + " 0")
+	q.sends(fault.Whole, request("")+request("hello"))
+	for _, one := range []*client{p, q, failing, bad} {
 		one.times("Close")
 	}
 	bad.sends(fault.Whole, "\xff\xff\xff\xff")
@@ -378,7 +449,7 @@ func (s suite) unread(c *check.C) {
 	stays.sends(fault.Whole, "\xff\xff\xff\xff")
 	other.asks("still here")
 	r.newcomer()
-	for _, one := range []*client{p, q, bad} {
+	for _, one := range []*client{p, q, failing, bad} {
 		one.isClosed(
 			r.within(short),
 			fmt.Sprintf("Answer has passed, and %s has not taken its answer", one.name),
@@ -394,11 +465,18 @@ func (s suite) unread(c *check.C) {
 		r.within(short),
 		fmt.Sprintf("Answer has passed, and %s was refused and has stayed", stays.name),
 	)
+	stays.isTold(r.await, stays.name+" has sent noise")
 	if stays.soon(short) {
 		c.Fail("the connection of %s was closed before Answer had passed", stays.name)
 	}
+	if noisy.closed() {
+		c.Fail("the connection of %s was closed before Answer had passed", noisy.name)
+	}
+	beside.stop()
 	c.Rule("", "") // that of the case again
-	if n := r.calls.Load(); n > 6 {
+	w.release()
+	patient.hears(answer(0, "went on\n"))
+	if n := r.calls.Load(); n > 7 {
 		c.Fail("run was called for a client that has not taken the answer before")
 	}
 	other.asks("still here")
@@ -412,7 +490,7 @@ func (s suite) unread(c *check.C) {
 	slow := &slowly{Listener: r.ln}
 	r.ln = slow
 	r.kept = big(generous.MaxOutput)
-	r.serve(s.lab, generous)
+	r.serve(s.lab, with(func(l *Limits) { l.Request, l.Run = generous.Answer/2, generous.Answer/2 }))
 	p = r.dial()
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))
@@ -580,8 +658,11 @@ func (s suite) full(c *check.C) {
 	w.release()
 	r.stop()
 
-	c.Variation("Serve is running; MaxClients is 1; %d clients come one after the other", more)
+	c.Variation(
+		"Serve was called twice; MaxClients is 1, and %d; to the first one %d clients come one after another",
+		generous.MaxClients, more)
 	r = s.start(c, with(func(l *Limits) { l.MaxClients = 1 }))
+	other := s.start(c, generous)
 	for range more {
 		p := r.newcomer()
 		r.tooMany()
@@ -589,6 +670,7 @@ func (s suite) full(c *check.C) {
 		r.rests()
 	}
 	r.stop()
+	other.stop()
 
 	c.Variation(
 		"Serve is running; MaxClients is the largest int; %d clients connect, and the last one asks first",
@@ -615,5 +697,14 @@ func (s suite) full(c *check.C) {
 	}
 	r.rests()
 	r.newcomer()
+	r.stop()
+
+	c.Variation("two clients connect, and Serve is called; MaxClients is 1; the Write to the second one fails")
+	r = prepare(c)
+	r.dial()
+	p := r.dial()
+	p.Conn().Break(10, fault.Failures("write")[0])
+	r.serve(s.lab, with(func(l *Limits) { l.MaxClients = 1 }))
+	p.isClosed(r.await, "MaxClients clients are connected, "+p.name+" is one more, and the Write to it has failed")
 	r.stop()
 }

@@ -38,7 +38,7 @@ func (s suite) answers(c *check.C) {
 	r.dial()
 	p, q := r.dial(), r.dial()
 	for _, command := range []string{
-		"date", "echo hello world", "  two   spaces ", "你好 naïve 😀", "100%d %s", `"quoted" \n 'x'`,
+		"date", "Echo Hello WORLD", "  two   spaces ", "你好 naïve 😀", "100%d %s", `"quoted" \n 'x'`,
 		"rm -rf / ; ls > x && y | z", "a", "echo \ufffd", strings.Repeat("long ", 200),
 	} {
 		p.asks(command)
@@ -103,13 +103,26 @@ func (s suite) answers(c *check.C) {
 	r = s.start(c, largest)
 	r.kept = big(3 << 19)
 	p = r.dial()
-	p.asks(strings.Repeat("x", 100_000))
+	p.sends(fault.Whole, message(`{"total_size":4`+strings.Repeat(" ", 70_000)+"}", "date"))
+	p.hears(answer(0, "date\n"))
+	p.asks(strings.Repeat("x", ahead+5))
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))
 	p.requests(orderFail + " 1")
 	p.hears(answer(1, "half an output\nerror: \"the disk is full\"\n"))
 	p.asks("date")
 	p.leaves()
+	r.stop()
+
+	c.Variation("Serve is running, and each limit is 1; a client sends a request and ends its stream")
+	r = s.start(c, Limits{1, 1, 1, 1, 1, 1, 1})
+	p = r.dial()
+	p.requests("x")
+	p.CloseWrite()
+	p.isClosed(r.await, "the limits of "+p.name+" have passed")
+	if r.call.Ended() {
+		c.Fail("Serve has returned (%s), and no limit is below 1", check.Err(r.err))
+	}
 	r.stop()
 
 	c.Variation("Serve is running; the commands of %d clients take long; others come and go", crowd/2)
@@ -153,12 +166,20 @@ func (s suite) answers(c *check.C) {
 
 	c.Variation("Serve was called twice; a client connects to each")
 	c.Rule("Calls of Serve know nothing of each other.", "Keep nothing in a variable of the package.")
-	one := with(func(l *Limits) { l.MaxClients = 1 })
-	r, other := s.start(c, one), s.start(c, one)
+	r = s.start(c, with(func(l *Limits) { l.MaxClients = 1 }))
+	other := s.start(c, with(func(l *Limits) { l.MaxClients, l.MaxOutput = 2, 20 }))
+	r.kept, other.kept = big(30), bytes.Repeat([]byte("x"), 20)
 	p, q = r.newcomer(), other.newcomer()
+	other.newcomer()
+	p.requests(orderBig + " 30")
+	q.requests(orderBig + " 20")
+	p.hears(answer(0, string(r.kept)))
+	q.hears(answer(0, string(other.kept)))
 	p.leaves()
 	q.asks("still here")
 	r.stop()
+	c.Say("the listener of the first one is closed")
+	q.asks("still here")
 	other.stop()
 }
 
@@ -277,6 +298,7 @@ func (s suite) oneByOne(c *check.C) {
 	c.Say("the command is done")
 	w.release()
 	p.hears(answer(0, "went on\n") + answer(0, "went on\n") + answer(0, "date\n"))
+	p.hears(strings.Repeat(answer(0, strings.Repeat("x", 1000)+"\n"), piece/1000))
 	r.stop()
 }
 
@@ -348,8 +370,9 @@ var failures = []struct {
 	{[]byte("half an output\n"), errors.New("the disk is full")},
 	{[]byte("no end"), errors.New("exit status 2")},
 	{[]byte("\x00\x1b[2J\xff\n"), errors.New("\x1b[2J\x07\nclient 192.0.2.1: all is well")},
-	{nil, errors.New("\"quotes\" \\ and 你好, \xff \u202e \u009b 100%d %!s")},
+	{nil, errors.New("\"quotes\" \\ and 你好, \xff \u202e \u009b \u3000 100%d %!s")},
 	{nil, errors.New("")},
+	{nil, errors.New(strings.Repeat("the disk is full, ", 300))},
 	{nil, io.EOF},
 	{nil, net.ErrClosed},
 	{nil, context.Canceled},
@@ -357,6 +380,8 @@ var failures = []struct {
 	{nil, fmt.Errorf("starting it: %w", syscall.EMFILE)},
 	{nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}},
 }
+
+const tooLong = "error: \"the output is too long\"\n"
 
 const secret = "the password is 1234"
 
@@ -377,10 +402,13 @@ func (s suite) fails(c *check.C) {
 	other := r.newcomer()
 	p := r.newcomer()
 	for i, f := range failures {
-		c.Variation("Serve is running; run returns the output %s and the error %q",
-			quoted(string(f.output)), f.err.Error())
+		c.Variation("Serve is running; run returns the output %s and the error %s",
+			quoted(string(f.output)), quoted(f.err.Error()))
 		p.requests(fmt.Sprint(orderFail, " ", i))
 		p.hears(answer(1, string(f.output)+"error: "+strconv.Quote(f.err.Error())+"\n"))
+		if got := r.outputs[i]; string(got[:cap(got)]) != string(f.output)+behind {
+			c.Fail("Serve has written into the output, or behind it: the slice belongs to run")
+		}
 		p.asks("still here")
 	}
 	for i := range panics {
@@ -393,7 +421,6 @@ func (s suite) fails(c *check.C) {
 	p.leaves()
 	r.stop()
 
-	const tooLong = "error: \"the output is too long\"\n"
 	for _, most := range []int{1, 1000, 100_000} {
 		r := s.start(c, with(func(l *Limits) { l.MaxOutput = most }))
 		r.kept = big(most + 5000)
@@ -467,6 +494,7 @@ func broken() []struct{ what, data string } {
 		{"a control character of two bytes in its command", request("echo \u009b2J")},
 		{"a character that turns text around in its command", request("echo \u202e")},
 		{"U+3000 in its command", request("echo\u3000x")},
+		{"a tab as its command", request("\t")},
 	}
 }
 
@@ -487,6 +515,13 @@ func (s suite) refused(c *check.C) {
 			c.Fail("%s has sent a request with %s, and run was called", p.name, b.what)
 		}
 	}
+	c.Variation("Serve is running; a client sends noise, is refused, and resets its connection")
+	p := r.dial()
+	p.sends(fault.Whole, "\xff\xff\xff\xff")
+	p.isTold(r.await, p.name+" has sent noise")
+	p.Reset()
+	p.isClosed(r.await, p.name+" was refused, and has reset its connection")
+
 	other.asks("still here")
 	r.newcomer()
 	r.stop()
@@ -509,7 +544,7 @@ func (s suite) refused(c *check.C) {
 		p := r.dial()
 		p.sends(cut, message(`{"status":0,"total_size":-1}`, ""))
 		p.isTold(r.await, p.name+" has sent a request with total_size -1")
-		p.sends(fault.Whole, strings.Repeat(request("date"), 500))
+		p.sends(fault.Whole, strings.Repeat(request("date"), 1800))
 		p.stays()
 		p.goes(p.name + " has sent a request with total_size -1")
 		r.stop()

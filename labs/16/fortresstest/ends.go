@@ -27,7 +27,7 @@ func (s suite) ends(c *check.C) {
 	for _, err := range []error{
 		nil,
 		errors.New("the network card is on fire"),
-		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EBADF)},
+		&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.ECONNRESET)},
 		io.EOF,
 		fmt.Errorf("accepting behind a proxy: %w", net.ErrClosed),
 	} {
@@ -63,28 +63,58 @@ func (s suite) ends(c *check.C) {
 	}
 
 	c.Variation(
-		"Serve is running; a command waits; the listener is closed, and the command takes a while to end",
+		"Serve is running; two commands wait; one of the clients resets its connection, the listener is closed, " +
+			"and the commands take a while to end",
 	)
 	r = s.start(c, generous)
 	w := r.waits("x")
 	defer w.release()
-	w.deaf = true
+	gone := r.waits("gone")
+	defer gone.release()
+	w.deaf, gone.deaf = true, true
 	r.dial().requests(orderWait + " x")
-	r.await("run to be called", func() bool { return w.began.Load() == 1 })
+	p := r.dial()
+	p.requests(orderWait + " gone")
+	r.await("run to be called", func() bool { return w.began.Load() == 1 && gone.began.Load() == 1 })
+	c.Say("%s has reset its connection", p.name)
+	p.Reset()
+	r.await("the end of ctx", func() bool { return gone.stopped.Load() == 1 })
 	r.end(nil)
-	r.rests()
-	if r.call.Ended() {
-		c.Fail("Serve has returned, and run has not")
+	for _, one := range []*wait{w, gone} {
+		r.rests()
+		if r.call.Ended() {
+			c.Fail("Serve has returned, and run has not")
+		}
+		c.Say("one of the commands is done")
+		one.release()
 	}
-	c.Say("the command is done")
-	w.release()
 	r.returns(nil)
+
+	c.Variation("Serve is running; MaxClients is 1, and a second client is told so, which takes a while; the " +
+		"listener is closed")
+	r = prepare(c)
+	r.dial()
+	held, told := r.dial().Conn().Hold("Write")
+	letGo := sync.OnceFunc(told)
+	defer letGo()
+	r.serve(s.lab, with(func(l *Limits) { l.MaxClients = 1 }))
+	if r.await("the second client to be told", held) {
+		r.end(nil)
+		r.rests()
+		if r.call.Ended() {
+			c.Fail("Serve has returned, and a Write that it has started has not")
+		}
+		letGo()
+		r.returns(nil)
+	} else { // which is the matter of another case
+		r.stop()
+	}
 
 	c.Variation(
 		"Serve is running; a client is there; the listener is closed, and closing a connection takes a while",
 	)
 	r = s.start(c, generous)
-	p := r.newcomer()
+	p = r.newcomer()
 	var closing atomic.Bool
 	released := make(chan struct{})
 	release := sync.OnceFunc(func() { close(released) })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,8 @@ const (
 	short = 300 * time.Millisecond // a limit that the suite lets pass
 	late  = 700 * time.Millisecond // by so much it may be late on a machine that is busy
 	early = 20 * time.Millisecond  // by so much clocks may differ
+
+	behind = "behind the output, and not yours"
 )
 
 // generous are limits that nobody meets by accident.
@@ -59,7 +62,8 @@ type server struct {
 	calls   atomic.Int32 // of run
 	mu      sync.Mutex
 	waiting map[string]*wait
-	kept    []byte // what orderBig returns a part of
+	kept    []byte   // what orderBig returns a part of
+	outputs [][]byte // those of failures, with behind in the room behind them
 }
 
 // wait is a command that waits.
@@ -70,6 +74,7 @@ type wait struct {
 	stopped atomic.Int32 // calls whose ctx has ended
 	at      atomic.Int64 // when the last of them has, as of time.Since(epoch)
 	deaf    bool         // it waits for onward when its ctx has ended, too
+	content bool         // it returns no error when its ctx has ended
 }
 
 // epoch is when the clocks of the suite begin.
@@ -78,7 +83,11 @@ var epoch = time.Now()
 // prepare makes a listener. Clients may connect to it before serve is called.
 func prepare(c *check.C) *server {
 	ln := c.Listen()
-	return &server{c: c, ln: ln, dialler: ln, waiting: map[string]*wait{}}
+	s := &server{c: c, ln: ln, dialler: ln, waiting: map[string]*wait{}}
+	for _, f := range failures {
+		s.outputs = append(s.outputs, slices.Clip([]byte(string(f.output) + behind))[:len(f.output)])
+	}
+	return s
 }
 
 func (s *server) serve(lab Lab, limits Limits) *server {
@@ -110,7 +119,7 @@ func (s *server) run(ctx context.Context, command []string) ([]byte, error) {
 	switch {
 	case len(command) != 2:
 	case command[0] == orderFail:
-		return failures[number].output, failures[number].err
+		return s.outputs[number], failures[number].err
 	case command[0] == orderPanic:
 		panics[number]()
 	case command[0] == orderBig:
@@ -135,6 +144,9 @@ func (w *wait) wait(ctx context.Context) ([]byte, error) {
 	w.stopped.Add(1)
 	if w.deaf {
 		<-w.onward
+	}
+	if w.content {
+		return []byte("so far\n"), nil
 	}
 	return nil, errStopped
 }
@@ -164,6 +176,7 @@ type client struct {
 	heard int           // bytes that were looked at
 	since time.Duration // epoch: when it has connected, or sent its last request
 	acted atomic.Int64  // since epoch: the last Write or Close of the server
+	hasty atomic.Bool   // the server has closed it too soon after its last Write
 }
 
 // dial connects a client.
@@ -344,6 +357,16 @@ func (s *server) within(limit time.Duration) func(what string, cond func() bool)
 func (p *client) times(method string) {
 	p.Conn().Before(method, func() error {
 		p.acted.Store(int64(time.Since(epoch)))
+		return nil
+	})
+}
+
+// watches notes whether the server closes a client long before a limit has passed since its last Write.
+func (p *client) watches(limit time.Duration) {
+	p.Conn().Before("Close", func() error {
+		if time.Since(epoch)-time.Duration(p.acted.Load()) < limit/2 {
+			p.hasty.Store(true)
+		}
 		return nil
 	})
 }
