@@ -173,9 +173,12 @@ func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error)
 	if payload == nil {
 		lend = nil
 	}
-	if w, ok := w.(*lentWriter); ok {
-		w.left = 4 + len(payload)
-		w.kept = func() bool { return kept(lent, payload) }
+	if lw, ok := w.(*lentWriter); ok {
+		lw.left = 4 + len(payload)
+		lw.kept = func() bool { return kept(lent, payload) }
+		if lw.plain {
+			w = struct{ file }{lw}
+		}
 	}
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lend) })
 	c.Step(
@@ -272,6 +275,15 @@ type lentWriter struct {
 	changed bool        // it was not, during a Write
 	again   int         // bytes that were offered when so many were not left
 	trip    trip
+	plain   bool // WriteMessage gets it as a file
+}
+
+// file is less than a connection.
+type file interface {
+	io.WriteCloser
+	CloseWrite() error
+	SetDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
 }
 
 // trip says what goes wrong with one call of Write.
