@@ -803,7 +803,7 @@ func (f *failing) wroteLate() bool {
 func (s suite) anyError(c *check.C) {
 	for _, err := range []error{
 		errUnplugged, io.EOF, io.ErrClosedPipe, net.ErrClosed, syscall.EINTR,
-		syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EPERM,
+		syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EPERM, syscall.ENOBUFS,
 	} {
 		for _, call := range []string{"Write", "Read"} {
 			c.Variation("a new connection; the first %s fails: %v", call, err)
@@ -915,8 +915,19 @@ func (s suite) conversation(c *check.C) {
 			append(bytes.ToUpper(asked[i]), byte(i)),
 		)
 	}
+	all := w.requests()
+
+	c.Variation("a new connection; two calls with answers of 60000 bytes")
+	w = s.connect(c, func(i int, r request) []datagram { return []datagram{reply(r, long[i:60_000+i])} })
+	first, err := s.exchange(w, []byte("one"), largest, 3, ages)
+	c.WantNil("Exchange", err)
+	before := bytes.Clone(first) // whether all of it is there is another case
+	_, err = s.exchange(w, []byte("two"), largest, 3, ages)
+	c.WantNil("Exchange", err)
+	c.WantBytes("the answer of call 1, looked at after call 2", first, before)
+
 	ids := map[string]string{}
-	for _, r := range w.requests() {
+	for _, r := range all {
 		if body, ok := ids[r.id]; ok && body != string(r.body) {
 			c.Fail("two calls have the same id")
 		}
