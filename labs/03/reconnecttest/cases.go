@@ -168,12 +168,17 @@ func (s suite) handlerError(c *check.C) {
 
 func (s suite) handlerPanic(c *check.C) {
 	r := s.start(c)
+	whole := r.nextClient()
+	r.overOrForgotten(whole)
 	for _, order := range append(slices.Sorted(maps.Keys(handlerPanics)), orderNilMap) {
 		c.Variation("Serve is running; a handler panics")
 		p := r.dial("client 1")
 		r.talk(p, fault.Whole, "hello")
 		r.send(p, fault.Whole, order)
 		r.hungUp(p, "panicked")
+		if whole.Conn().Did().Closed == "Close" && p.Conn().Did().Closed == "CloseWrite" {
+			c.Fail("handle has panicked, and of the connection of client 1 only the writing half is closed: call Close")
+		}
 		r.nextClient()
 		r.calledWell()
 	}
@@ -458,6 +463,10 @@ func (s suite) temporary(c *check.C) {
 		c.Rule("An error that passes concerns nobody who is being served.",
 			"Leave connections alone that are still in use: their handle goes on.")
 		r.talk(p, fault.Whole, "still here")
+		if method := p.Conn().Did().Deadline; method != "" {
+			r.timed.Store(&method)
+			r.calledWell()
+		}
 	}
 	r.closeWrite(p)
 	r.stop()
