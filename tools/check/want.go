@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -120,6 +121,30 @@ func (c *C) WantPatience(function string, conn witness, least time.Duration) {
 		c.Rule(fmt.Sprintf("The other side may take its time: a deadline is at least %v ahead.", least),
 			"Leave the deadline out: nobody asks for one.")
 		c.Fail("%s set a deadline only %v ahead", function, d.Patience.Round(time.Millisecond))
+	}
+}
+
+// WantLetGo calls function with something of the suite's, by call, and ends the case if kept says that it is
+// still held on to after that: by a timer with a function, or by a variable. In another process it does
+// nothing, because nobody there can tell.
+func (c *C) WantLetGo(function string, call func(), kept func() bool) {
+	if c.Elsewhere() {
+		return
+	}
+	c.Do(function, call)
+	for pause := time.Millisecond; kept(); pause *= 2 {
+		if pause > time.Second {
+			c.Rule(
+				"What a call has started has ended when it returns. A timer with a function is such a thing: it "+
+					"would act in the middle of something else.",
+				"Stop the timer on every way out, with defer. Keep no connection in variables outside of the "+
+					"function.",
+			)
+			c.Fail("%s has returned, and a timer with a function, or a variable, still holds on to what it was "+
+				"given", function)
+		}
+		<-time.After(pause)
+		runtime.GC()
 	}
 }
 
