@@ -124,14 +124,13 @@ func (c *C) WantPatience(function string, conn witness, least time.Duration) {
 	}
 }
 
-// WantLetGo calls function with something of the suite's, by call, and ends the case if kept says that it is
-// still held on to after that: by a timer with a function, or by a variable. In another process it does
-// nothing, because nobody there can tell.
-func (c *C) WantLetGo(function string, call func(), kept func() bool) {
+// WantLetGo ends the case if something that function was given is still held on to when it has returned: by a
+// timer with a function, or by a variable. kept asks a weak pointer to it. In another process WantLetGo does
+// nothing, because nobody can tell.
+func (c *C) WantLetGo(function string, kept func() bool) {
 	if c.Elsewhere() {
 		return
 	}
-	c.Do(function, call)
 	for pause := time.Millisecond; kept(); pause *= 2 {
 		if pause > time.Second {
 			c.Rule(

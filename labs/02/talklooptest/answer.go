@@ -535,14 +535,9 @@ func (s suite) closed(c *check.C) {
 func (s suite) letGo(c *check.C, function string, conn net.Conn, call func(conn net.Conn)) {
 	lent := &struct{ net.Conn }{conn}
 	kept, given := weak.Make(lent), []net.Conn{lent}
-	c.WantLetGo(
-		function,
-		func() {
-			call(given[0])
-			given[0] = nil
-		},
-		func() bool { return kept.Value() != nil },
-	)
+	c.Do(function, func() { call(given[0]) })
+	given[0] = nil
+	c.WantLetGo(function, func() bool { return kept.Value() != nil })
 }
 
 // closesSlowly lets Close take its time: until Answer has returned, or waits for it.

@@ -769,18 +769,16 @@ func (s suite) conversation(c *check.C) {
 		c.Variation("a reader with a message of 3 bytes, where %d are allowed; then nobody needs it any more", limit)
 		r := &lentReader{Reader: bytes.NewReader(frame([]byte("hi!")))}
 		kept, given := weak.Make(r), []io.Reader{r}
-		c.WantLetGo("ReadMessage", func() {
-			s.lab.ReadMessage(given[0], limit)
-			given[0] = nil
-		}, func() bool { return kept.Value() != nil })
+		c.Do("ReadMessage", func() { s.lab.ReadMessage(given[0], limit) })
+		given[0] = nil
+		c.WantLetGo("ReadMessage", func() bool { return kept.Value() != nil })
 
 		c.Variation("a writer that takes everything, and that then nobody needs any more")
 		w := &lentWriter{Writer: &fault.Writer{}}
 		keptWriter, lent := weak.Make(w), []io.Writer{w}
-		c.WantLetGo("WriteMessage", func() {
-			s.lab.WriteMessage(lent[0], []byte("hi!"))
-			lent[0] = nil
-		}, func() bool { return keptWriter.Value() != nil })
+		c.Do("WriteMessage", func() { s.lab.WriteMessage(lent[0], []byte("hi!")) })
+		lent[0] = nil
+		c.WantLetGo("WriteMessage", func() bool { return keptWriter.Value() != nil })
 	}
 
 	c.Variation("a new connection, of which ReadMessage is given nothing but Read, as io.Reader says")

@@ -187,24 +187,8 @@ func lend(w *wire) weak.Pointer[failing] {
 
 // wantLetGo ends the case unless the code under test has let go of what it was lent.
 func (s suite) wantLetGo(w *wire, kept weak.Pointer[failing]) {
-	c := w.c
 	w.conn = nil
-	if c.Elsewhere() {
-		return
-	}
-	for pause := time.Millisecond; kept.Value() != nil; pause *= 2 {
-		if pause > time.Second {
-			c.Rule(
-				"What a call has started has ended when it returns. A timer with a function is such a thing: it "+
-					"would set a deadline in the middle of another call.",
-				"Stop the timer. If Stop returns false its function has begun: wait for it, and then take the "+
-					"deadline back. Keep nothing in variables outside of Exchange.",
-			)
-			c.Fail("Exchange has returned, and a timer with a function, or a variable, still holds on to conn")
-		}
-		<-time.After(pause)
-		runtime.GC()
-	}
+	w.c.WantLetGo("Exchange", func() bool { return kept.Value() != nil })
 }
 
 // wantDeadlines ends the case unless the read deadlines, if there were any, gave from least to most, and
