@@ -75,11 +75,12 @@ var wrong = []check.Answer{
 		answerHalfClosesTCP,
 		oneshottest.Closes,
 		oneshottest.Silent,
+		oneshottest.Unsent,
 	).MayPassElsewhere(noTCPConn),
 	answering("a deadline that passes is no error", answerTimeoutIsFine, oneshottest.Silent),
 	answering("left open when a deadline has passed", answerOpenAfterTimeout, oneshottest.Silent),
 	answering("one buffer for all calls of Answer", answerSharesBuffer, oneshottest.Closes),
-	answering("the error of Close instead of that of Read", answerPrefersClose, oneshottest.Silent),
+	answering("the error of Close instead of that of Read", answerPrefersClose, oneshottest.Silent, oneshottest.Unsent),
 	answering("a part of the answer is enough", answerPartIsFine, oneshottest.Unsent),
 
 	asking("reads to the end of the stream, in Ask", askReadAll, oneshottest.Ask),
@@ -127,7 +128,8 @@ var wrong = []check.Answer{
 	asking("waits for 100 ms and no longer", askGivesUp, oneshottest.Ask),
 	asking("a blank message is none", askRefusesBlank, oneshottest.Ask),
 	asking("letters are counted instead of bytes", askCountsLetters, oneshottest.Refused),
-	asking("half of a *net.TCPConn is closed", askHalfClosesTCP, oneshottest.Again, oneshottest.Left).
+	asking("half of a *net.TCPConn is closed", askHalfClosesTCP, oneshottest.Again, oneshottest.Refused,
+		oneshottest.Left).
 		MayPassElsewhere(noTCPConn),
 	asking("closed when an answer fills the buffer", askClosesWhenFull, oneshottest.Again),
 	asking("answers are remembered", askRemembers(), oneshottest.Again),
@@ -144,6 +146,10 @@ var wrong = []check.Answer{
 	asking("a byte order mark is cut off", askCutsMark, oneshottest.Ask),
 	asking("the length in 16 bits", askShortLength, oneshottest.Refused),
 	asking("an empty message is the end", askEmptyIsEnd, oneshottest.Refused),
+	answering("a timer that closes, and is never stopped", answerTimed, oneshottest.Closes).
+		MayPassElsewhere(noTimers),
+	asking("a timer that is stopped only when an answer came", askTimed, oneshottest.Again).
+		MayPassElsewhere(noTimers),
 }
 
 // upper is right.
@@ -983,4 +989,20 @@ func askEmptyIsEnd(conn net.Conn, message []byte) ([]byte, error) {
 		return nil, io.EOF
 	}
 	return oneshot.Ask(conn, message)
+}
+
+const noTimers = "what a timer holds on to is seen in its own process only"
+
+func answerTimed(conn net.Conn) error {
+	time.AfterFunc(time.Minute, func() { conn.Close() })
+	return oneshot.Answer(conn)
+}
+
+func askTimed(conn net.Conn, message []byte) ([]byte, error) {
+	timer := time.AfterFunc(time.Minute, func() { conn.SetReadDeadline(time.Now()) })
+	answer, err := oneshot.Ask(conn, message)
+	if err == nil {
+		timer.Stop()
+	}
+	return answer, err
 }

@@ -168,7 +168,7 @@ var wrong = []check.Answer{
 		reconnecttest.BreakOff),
 	answer("one wrapping is taken off the error by hand", serveUnwrapsOnce, reconnecttest.Listener),
 	answer("the words of the error", serveReadsWords, reconnecttest.Listener),
-	answer("the last temporary error is returned", serveKeepsTemporary, reconnecttest.Pause),
+	answer("the last temporary error is returned", serveKeepsTemporary, reconnecttest.Listener, reconnecttest.Pause),
 	answer("gives up at the tenth error in a row", serveCountsRow, reconnecttest.Pause),
 	answer("the pause halves", serveWith(times(0.5)), reconnecttest.Pause),
 	answer("a deadline for the whole conversation", serveWithDeadline, reconnecttest.Clients),

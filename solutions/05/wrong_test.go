@@ -3,6 +3,7 @@ package framing_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -84,7 +85,11 @@ var wrong = []check.Answer{
 		framingtest.EndInside,
 		framingtest.Refused,
 	),
-	writing("a deadline for writing", writeDeadline, framingtest.Conversation),
+	writing("a deadline for writing", writeDeadline, framingtest.BadWrite, framingtest.Conversation),
+	writing("a long payload turned round while it is written", writeTurningLong, framingtest.Write),
+	writing("a connection closed when a write has failed", writeClosing, framingtest.BadWrite),
+	writing("the count of a long payload not looked at", writeLongUnseen, framingtest.BadWrite),
+	reading("a buffer for each length", readBuffers, framingtest.Conversation),
 	reading("a reset told in other words", readOwnWords, framingtest.EndBetween, framingtest.EndInside),
 	reading("a reset in the payload told in other words", readOwnWordsInside, framingtest.EndInside),
 	reading("a limit besides limit", readOwnLimit, framingtest.EndInside, framingtest.Conversation),
@@ -199,7 +204,7 @@ var wrong = []check.Answer{
 	keeping("a map of writers", writersKnown, framingtest.Conversation).
 		MayPassElsewhere("all that it is given can be compared there"),
 	writing("the payload is given up after 300 ms", writeImpatiently, framingtest.Conversation),
-	writing("the payload turned round while it is written", writeTurning, framingtest.Write),
+	writing("the payload turned round while it is written", writeTurningLong, framingtest.Write),
 	writing("all sent again after a short Write", writeFromTheStart, framingtest.BadWrite),
 }
 
@@ -1327,4 +1332,62 @@ func writersKnown() framingtest.Lab {
 		},
 		ReadMessage: framing.ReadMessage,
 	}
+}
+
+func writeTurningLong(w io.Writer, payload []byte) error {
+	if len(payload) > 4096 && len(payload) <= math.MaxInt32 {
+		for i := range payload {
+			payload[i] ^= 1
+		}
+		defer func() {
+			for i := range payload {
+				payload[i] ^= 1
+			}
+		}()
+		turned := bytes.Clone(payload)
+		for i := range turned {
+			turned[i] ^= 1
+		}
+		return framing.WriteMessage(w, turned)
+	}
+	return framing.WriteMessage(w, payload)
+}
+
+func writeClosing(w io.Writer, payload []byte) error {
+	err := framing.WriteMessage(w, payload)
+	if conn, ok := w.(net.Conn); ok && err != nil {
+		conn.Close()
+	}
+	return err
+}
+
+func writeLongUnseen(w io.Writer, payload []byte) error {
+	if len(payload) <= 4096 || len(payload) > math.MaxInt32 {
+		return framing.WriteMessage(w, payload)
+	}
+	length := binary.LittleEndian.AppendUint32(nil, uint32(len(payload)))
+	if n, err := w.Write(length); err != nil || n < len(length) {
+		return cmp.Or(err, io.ErrShortWrite)
+	}
+	_, err := w.Write(payload)
+	return err
+}
+
+var (
+	buffers     = map[int][]byte{}
+	buffersLock sync.Mutex
+)
+
+func readBuffers(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if len(payload) < 64<<10 || err != nil {
+		return payload, err
+	}
+	buffersLock.Lock()
+	defer buffersLock.Unlock()
+	if buffers[len(payload)] == nil {
+		buffers[len(payload)] = payload
+	}
+	copy(buffers[len(payload)], payload)
+	return buffers[len(payload)], nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -120,6 +121,29 @@ func (c *C) WantPatience(function string, conn witness, least time.Duration) {
 		c.Rule(fmt.Sprintf("The other side may take its time: a deadline is at least %v ahead.", least),
 			"Leave the deadline out: nobody asks for one.")
 		c.Fail("%s set a deadline only %v ahead", function, d.Patience.Round(time.Millisecond))
+	}
+}
+
+// WantLetGo ends the case if something that function was given is still held on to when it has returned: by a
+// timer with a function, or by a variable. kept asks a weak pointer to it. In another process WantLetGo does
+// nothing, because nobody can tell.
+func (c *C) WantLetGo(function string, kept func() bool) {
+	if c.Elsewhere() {
+		return
+	}
+	for pause := time.Millisecond; kept(); pause *= 2 {
+		if pause > time.Second {
+			c.Rule(
+				"What a call has started has ended when it returns. A timer with a function is such a thing: it "+
+					"would act in the middle of something else.",
+				"Stop the timer on every way out, with defer. Keep no connection in variables outside of the "+
+					"function.",
+			)
+			c.Fail("%s has returned, and a timer with a function, or a variable, still holds on to what it was "+
+				"given", function)
+		}
+		<-time.After(pause)
+		runtime.GC()
 	}
 }
 

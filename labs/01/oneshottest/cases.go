@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
+	"weak"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -147,6 +150,15 @@ func (s suite) closes(c *check.C) {
 	send(c, peer, fault.Whole, []byte("hello"))
 	c.WantNil("Answer", s.answer(c, conn, peer))
 
+	for _, message := range []string{"hello", ""} {
+		c.Variation("a new connection; the suite sends %s and closes its side; then nobody needs conn any more",
+			text([]byte(message)))
+		conn, peer := c.Connect()
+		peer.Send([]byte(message))
+		peer.CloseWrite()
+		s.letGo(c, "Answer(conn)", conn, func(conn net.Conn) { s.lab.Answer(conn) })
+	}
+
 	s.bothAtOnce(c)
 	s.overTCP(c, "sends one message", func(peer *fault.Peer) { peer.Send([]byte("hello")) })
 }
@@ -174,6 +186,11 @@ func (s suite) bothAtOnce(c *check.C) {
 		c.Settle()
 		c.WantText("the first answer", string(slow.Received()), "FIRST")
 	}
+}
+
+// interrupted is an error that a program in C would begin anew after.
+func interrupted(op string) error {
+	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, syscall.EINTR)}
 }
 
 // once is err at the first call, and nil later.
@@ -207,6 +224,15 @@ func (s suite) closesSlowly(c *check.C) {
 		}
 	}()
 	a.returns(c, peer)
+}
+
+// letGo has call use a connection that nothing else holds on to, and looks whether it is let go.
+func (s suite) letGo(c *check.C, function string, conn net.Conn, call func(conn net.Conn)) {
+	lent := &struct{ net.Conn }{conn}
+	kept, given := weak.Make(lent), []net.Conn{lent}
+	c.Do(function, func() { call(given[0]) })
+	given[0] = nil
+	c.WantLetGo(function, func() bool { return kept.Value() != nil })
 }
 
 // overTCP is for an Answer that does something else when its connection is a *net.TCPConn.
@@ -254,7 +280,7 @@ func (s suite) silent(c *check.C) {
 	peer.CloseWrite()
 	c.WantError("Answer", s.answer(c, conn, peer), io.EOF)
 
-	for _, broken := range fault.Failures("read") {
+	for _, broken := range append(fault.Failures("read"), interrupted("read")) {
 		c.Variation("a new connection, on which the first Read fails: %v", broken)
 		conn, peer := c.Connect()
 		peer.Conn().Before("Read", once(broken))
@@ -283,7 +309,25 @@ func (s suite) unsent(c *check.C) {
 		peer.Conn().Before("Write", peer.Dead)
 		wantUnsent(c, s.answer(c, conn, peer), peer)
 	}
-	for i, broken := range fault.Failures("write") {
+	c.Variation("a new connection, on which Write fails, and whose Close closes it and returns an error")
+	conn, peer := c.Connect()
+	peer.Conn().Break(0, interrupted("write"))
+	peer.Conn().Before("Close", peer.Conn().Conn.Close) // so that the Close after it fails
+	send(c, peer, fault.Whole, []byte("hello"))
+	peer.CloseWrite()
+	wantUnsent(c, s.answer(c, conn, peer), peer)
+
+	c.Variation("a new connection, which is a *net.TCPConn, and whose write deadline has passed")
+	conn, peer = c.ConnectTCP()
+	conn.SetWriteDeadline(time.Unix(1, 0))
+	peer.Send([]byte("hello"))
+	peer.CloseWrite()
+	s.startAnswer(c, conn).Wait() // what it returns is for a connection that tells
+	if !check.IsClosed(conn) {
+		c.Fail(stillOpen)
+	}
+
+	for i, broken := range append(fault.Failures("write"), interrupted("write")) {
 		taken := i % len("hello") // some of the bytes, or none
 		c.Variation("a new connection, on which Write takes %d bytes and fails: %v", taken, broken)
 		conn, peer := c.Connect()
@@ -393,7 +437,7 @@ func (s suite) ask(c *check.C) {
 		{[]byte("100 %d\n"), []byte("100 %s\n")},
 		{[]byte("exit"), []byte("ERROR: the answer to exit")},
 		{[]byte("\ufeffhello"), []byte("\ufeffHELLO")},
-		{long[:most], long[:most]},
+		{long[:most], upper(long[:most])},
 		{[]byte("more"), long},
 	} {
 		c.Variation("a new connection; the suite answers in one piece and leaves the connection open")
@@ -414,13 +458,13 @@ func (s suite) ask(c *check.C) {
 func (s suite) again(c *check.C) {
 	c.Variation("a new connection, for several questions")
 	conn, peer := c.Connect()
-	long := strings.Repeat("socket ", 300)
+	long, other := strings.Repeat("socket ", 300), strings.Repeat("packet ", 300)
 	exchanges := []struct{ message, answer string }{
 		{"hello", "HELLO"},
 		{"a longer message", "A LONGER MESSAGE"},
 		{"hello", "and again"},
 		{"more", long[:most]},
-		{"still more", long}, // the end of which waits for the next question
+		{"still more", other}, // the end of which waits for the next question
 	}
 	var asked []*question
 	for _, x := range exchanges {
@@ -438,8 +482,22 @@ func (s suite) again(c *check.C) {
 	q := s.startAsk(c, conn, []byte("bye"))
 	q.returns(c)
 	c.WantNil("Ask", q.err)
-	c.WantText("what had come with the answer before", string(q.answer), long[most:min(len(long), 2*most)])
+	c.WantText("what had come with the answer before", string(q.answer), other[most:min(len(other), 2*most)])
 	c.WantOpen("Ask", peer.Conn())
+
+	for _, answer := range []string{"HELLO", ""} {
+		c.Variation("a new connection; the suite answers %s and closes its side; then nobody needs conn any more",
+			text([]byte(answer)))
+		conn, peer := c.Connect()
+		peer.Send([]byte(answer))
+		peer.CloseWrite()
+		s.letGo(c, "Ask(conn, \"hello\")", conn, func(conn net.Conn) { s.lab.Ask(conn, []byte("hello")) })
+	}
+	c.Variation("a new connection; a question of 0 bytes; then nobody needs conn any more")
+	conn, peer = c.Connect()
+	peer.Send([]byte("that it is asked is another case"))
+	peer.CloseWrite()
+	s.letGo(c, "Ask(conn, nil)", conn, func(conn net.Conn) { s.lab.Ask(conn, nil) })
 
 	s.askedAtOnce(c)
 
@@ -515,6 +573,15 @@ func (s suite) refused(c *check.C) {
 		c.WantOpen("Ask", peer.Conn())
 		wantNoTrace(c, peer)
 	}
+	for _, size := range []int{0, most + 1} {
+		c.Variation("a new connection, which is a *net.TCPConn; a question of %d bytes", size)
+		conn, peer := c.ConnectTCP()
+		peer.Send([]byte("that it is asked is another case"))
+		s.startAsk(c, conn, bytes.Repeat([]byte("x"), size)).Wait()
+		if _, err := conn.Write([]byte("more")); err != nil {
+			c.Fail("Ask has closed the connection, or half of it: a Write after it fails (%v)", err)
+		}
+	}
 }
 
 func (s suite) left(c *check.C) {
@@ -543,7 +610,7 @@ func (s suite) left(c *check.C) {
 		return func(peer *fault.Peer, err error) { c.WantMet(what+" failed", err, peer.Conn()) }
 	}
 	var reads, writes lastOnly
-	for _, broken := range fault.Failures("read") {
+	for _, broken := range append(fault.Failures("read"), interrupted("read")) {
 		c.Variation("a new connection, on which the first Read fails: %v", broken)
 		conn, peer := c.Connect()
 		reads.keep(peer)
@@ -561,8 +628,17 @@ func (s suite) left(c *check.C) {
 		c.Say("the suite has made Write fail")
 		q.fails(c, peer, met("Write"))
 	}
-	c.Variation("a new connection, which is a *net.TCPConn; the suite closes its side before the question")
+	c.Variation("a new connection, which is a *net.TCPConn, and whose write deadline has passed")
 	conn, peer := c.ConnectTCP()
+	conn.SetWriteDeadline(time.Unix(1, 0))
+	peer.Send([]byte("HELLO"))
+	s.startAsk(c, conn, []byte("hello")).Wait()
+	conn.SetWriteDeadline(time.Time{})
+	if _, err := conn.Write([]byte("more")); err != nil {
+		c.Fail("Ask has closed the connection, or half of it: a Write after it fails (%v)", err)
+	}
+	c.Variation("a new connection, which is a *net.TCPConn; the suite closes its side before the question")
+	conn, peer = c.ConnectTCP()
 	peer.CloseWrite()
 	q := s.startAsk(c, conn, []byte("hello"))
 	q.Wait()

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"weak"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -258,6 +259,15 @@ func (s suite) reset(c *check.C) {
 		peer.Conn().Before("Read", func() error { return reset })
 		c.WantNil("Answer", s.startAnswer(c, conn, peer).returns())
 	}
+	c.Variation("a new connection, whose Read brings the message together with a reset")
+	conn, peer = c.Connect()
+	peer.Conn().AfterRead(func(int) error { return wrapped("read", syscall.ECONNRESET)[0] })
+	a = s.startAnswer(c, conn, peer)
+	a.send("x")
+	peer.CloseWrite()
+	if err := a.returns(); err != nil && !errors.Is(err, io.EOF) { // that one is another case
+		c.WantNil("Answer", err)
+	}
 }
 
 // wrapped returns errors that are errno, as a net.Conn returns them.
@@ -336,6 +346,8 @@ func strangers(op string) []error {
 		failed(os.NewSyscallError(op, syscall.ENOTCONN)),
 		failed(os.NewSyscallError(op, syscall.ESHUTDOWN)),
 		failed(os.NewSyscallError(op, syscall.EBADF)),
+		failed(os.NewSyscallError(op, syscall.EINTR)),
+		failed(os.NewSyscallError(op, syscall.ENETRESET)),
 		failed(os.NewSyscallError(op, syscall.ECONNREFUSED)),
 		failed(context.Canceled),
 		net.ErrClosed,
@@ -389,6 +401,27 @@ func (s suite) failure(c *check.C) {
 		}
 	}
 	s.onceOnly(c)
+	for op, call := range map[string]string{"read": "Read", "write": "Write"} {
+		for _, broken := range []error{otherFailures(op)[0], net.ErrClosed, os.ErrDeadlineExceeded} {
+			c.Variation("a new connection, on which the second %s fails: %v", call, broken)
+			conn, peer := c.Connect()
+			calls := 0
+			peer.Conn().Before(call, func() error {
+				if calls++; calls == 2 {
+					return broken
+				}
+				return nil
+			})
+			a := s.startAnswer(c, conn, peer)
+			c.Say("the suite has sent \"x\" | \"y\"")
+			peer.Send([]byte("x"), []byte("y"))
+			peer.CloseWrite()
+			err := a.returns()
+			if calls > 1 { // otherwise the first message was the end, which is another case
+				c.WantError("Answer", err, broken)
+			}
+		}
+	}
 }
 
 // onceOnly lets one Read bring bytes and an error, and the next one bytes alone.
@@ -465,6 +498,12 @@ func (s suite) closed(c *check.C) {
 	}
 	s.closesSlowly(c)
 
+	c.Variation("a new connection; the suite sends a message and closes its side; then nobody needs conn any more")
+	conn, peer = c.Connect()
+	peer.Send([]byte("hello"))
+	peer.CloseWrite()
+	s.letGo(c, "Answer(conn)", conn, func(conn net.Conn) { s.lab.Answer(conn) })
+
 	c.Variation("a new connection, whose Close closes it and returns an error; the suite closes its side")
 	c.Rule("A client that has left is no error. What Close returns does not matter.",
 		"Do not return the error of Close.")
@@ -490,6 +529,15 @@ func (s suite) closed(c *check.C) {
 			c.Fail(stillOpen)
 		}
 	}
+}
+
+// letGo has call use a connection that nothing else holds on to, and looks whether it is let go.
+func (s suite) letGo(c *check.C, function string, conn net.Conn, call func(conn net.Conn)) {
+	lent := &struct{ net.Conn }{conn}
+	kept, given := weak.Make(lent), []net.Conn{lent}
+	c.Do(function, func() { call(given[0]) })
+	given[0] = nil
+	c.WantLetGo(function, func() bool { return kept.Value() != nil })
 }
 
 // closesSlowly lets Close take its time: until Answer has returned, or waits for it.

@@ -3,6 +3,7 @@ package talklooptest
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -223,6 +224,7 @@ func (s suite) lines(c *check.C) {
 		{"and a line end", "two\nlines\n"},
 		{"bytes", "\xff\x00\xfe, \r"},
 		{"\tone carriage return stays\r", "ok"},
+		{"\r", "ok"},
 		{strings.Repeat("y", 1023) + "\r", "ok"},
 	} {
 		v.types(x.line+lineEnd(x.line), fault.Whole)
@@ -403,6 +405,17 @@ func (s suite) quit(c *check.C) {
 	v.exchanges("two", "TWO")
 	c.WantNil("Converse", v.returns())
 
+	for _, typed := range []string{"one\nquit\n", "one\ntwo\n"} { // the second line has no answer
+		c.Variation("a new connection; the suite has typed %s, answers one line, and closes its side; then nobody "+
+			"needs conn any more", text(typed))
+		conn, server := c.Connect()
+		server.Send([]byte("ONE"))
+		server.CloseWrite()
+		s.letGo(c, "Converse(conn, in, out)", conn, func(conn net.Conn) {
+			s.lab.Converse(conn, strings.NewReader(typed), io.Discard)
+		})
+	}
+
 	s.talkAtOnce(c)
 
 	s.overTCP(c, "quit")
@@ -453,6 +466,9 @@ func (s suite) overTCP(c *check.C, end string) {
 	case "the end of the input":
 		server.Send([]byte("ONE"))
 		keyboard.CloseWrite()
+	case "an input that breaks":
+		server.Send([]byte("ONE"))
+		keyboard.Reset()
 	default:
 		server.CloseWrite()
 		keyboard.CloseWrite()
@@ -488,6 +504,7 @@ func (s suite) broken(c *check.C) {
 		want(v)
 	}
 	s.overTCP(c, "a server that closes its side")
+	s.overTCP(c, "an input that breaks")
 
 	for _, broken := range fault.Failures("read") {
 		c.Variation("a new connection, on which every Read fails: %v", broken)
@@ -526,6 +543,31 @@ func (s suite) broken(c *check.C) {
 		v.types("one\n", fault.Whole)
 		v.exchanges("one", "ONE")
 		v.keyboard.Reset()
+		c.WantError("Converse", v.fails(), broken)
+	}
+	for _, lines := range []int{0, 2} {
+		c.Variation("a new connection; the input breaks after %d lines: %v", lines, errUnplugged)
+		v := inputs.keep(s.startConverse(c, &fault.Writer{}))
+		for range lines {
+			v.types("one\n", fault.Whole)
+			v.exchanges("one", "ONE")
+		}
+		v.keyboard.Reset()
+		c.WantError("Converse", v.fails(), errUnplugged)
+	}
+	for _, broken := range []error{fault.Failures("write")[0], os.ErrDeadlineExceeded} {
+		c.Variation("a new connection, on which the second Write fails: %v", broken)
+		v := writes.keep(s.startConverse(c, &fault.Writer{}))
+		calls := 0
+		v.server.Conn().Before("Write", func() error {
+			if calls++; calls == 2 {
+				return broken
+			}
+			return nil
+		})
+		v.types("one\ntwo\nthree\n", fault.Whole)
+		v.ends()
+		v.exchanges("one", "ONE")
 		c.WantError("Converse", v.fails(), broken)
 	}
 	full := errors.New("the disk is full")

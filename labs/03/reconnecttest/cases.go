@@ -116,16 +116,25 @@ func (s suite) closed(c *check.C) {
 			c.Fail("handle has returned, and of the connection of client 1 only the writing half " +
 				"is closed: call Close")
 		}
+		r.calledWell()
+		r.heardAll(p)
+	}
+}
+
+// heardAll ends the case if p has got, or gets, more than the answers of the handler.
+func (r *run) heardAll(p *client) {
+	r.c.Settle()
+	if more := p.Received()[p.heard:]; len(more) > 0 {
+		r.c.Rule("The conversation belongs to handle: Serve writes nothing, before, after an error or after a panic.",
+			"Only close the connection when handle has returned.")
+		r.c.Fail("%s received %q, which handle has not written", p.name, more)
 	}
 }
 
 func (s suite) handlerError(c *check.C) {
 	r := s.start(c)
 	for _, order := range slices.Sorted(maps.Keys(handlerErrors)) {
-		r.patience = 0
-		if order == orderError || order == orderPassing {
-			r.patience = aMoment
-		}
+		r.patience = aMoment
 		c.Variation(
 			"Serve is running; a handler is going to return the error %s",
 			check.Err(handlerErrors[order]),
@@ -148,8 +157,9 @@ func (s suite) handlerError(c *check.C) {
 		r.nextClient()
 		r.calledWell()
 	}
-	c.Variation("Serve is running; %d handlers in a row return an error", some)
-	for range some {
+	c.Variation("Serve is running; %d handlers in a row return an error", many)
+	r.patience = aMoment
+	for range many {
 		r.send(r.dial("a client"), fault.Whole, orderError)
 	}
 	r.nextClient()
@@ -158,12 +168,17 @@ func (s suite) handlerError(c *check.C) {
 
 func (s suite) handlerPanic(c *check.C) {
 	r := s.start(c)
+	whole := r.nextClient()
+	r.overOrForgotten(whole)
 	for _, order := range append(slices.Sorted(maps.Keys(handlerPanics)), orderNilMap) {
 		c.Variation("Serve is running; a handler panics")
 		p := r.dial("client 1")
 		r.talk(p, fault.Whole, "hello")
 		r.send(p, fault.Whole, order)
 		r.hungUp(p, "panicked")
+		if whole.Conn().Did().Closed == "Close" && p.Conn().Did().Closed == "CloseWrite" {
+			c.Fail("handle has panicked, and of the connection of client 1 only the writing half is closed: call Close")
+		}
 		r.nextClient()
 		r.calledWell()
 	}
@@ -174,8 +189,8 @@ func (s suite) handlerPanic(c *check.C) {
 		r.hungUp(p, "panicked")
 		r.nextClient()
 	}
-	c.Variation("Serve is running; %d handlers in a row panic", some)
-	for range some {
+	c.Variation("Serve is running; %d handlers in a row panic", many)
+	for range many {
 		r.send(r.dial("a client"), fault.Whole, orderPanic)
 	}
 	r.nextClient()
@@ -251,6 +266,17 @@ func (s suite) listenerClosed(c *check.C) {
 	r.closeListener()
 	r.returned(nil)
 
+	c.Variation("Accept is going to fail; then a client is served, and the listener is closed")
+	r = s.prepare(c)
+	r.acceptFails(temporaryErrors[0])
+	r.serve()
+	c.Await("Serve to go on", func() bool { return r.call.Ended() || r.ln.Starved() || r.ln.askedAgain() })
+	if !r.call.Ended() { // otherwise that was the end, which is another case
+		r.nextClient()
+		r.closeListener()
+		r.returned(nil)
+	}
+
 	for _, as := range []func(error) error{
 		func(err error) error { return fmt.Errorf("accepting behind a proxy: %w", err) },
 		func(err error) error {
@@ -288,6 +314,7 @@ func (s suite) finish(c *check.C) {
 		r.talk(p, cut, "still here")
 		r.closeWrite(p)
 		r.returned(nil)
+		r.heardAll(p)
 	}
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is being served when the " +
 		"listener is closed")
@@ -301,15 +328,13 @@ func (s suite) finish(c *check.C) {
 	tcp.talk(p, fault.Whole, "still here")
 	tcp.closeWrite(p)
 	tcp.returned(nil)
+	tcp.heardAll(p)
 
 	s.closedAtOnce(c)
 	s.longTalks(c)
 
-	c.Variation(
-		"Serve is running; a client is being served when the listener is closed; closing its " +
-			"connection takes a while",
-	)
-	s.slowClose(c)
+	s.slowClose(c, orderReturn)
+	s.slowClose(c, orderError)
 }
 
 // closedAtOnce closes the listener when a client has just been accepted, so that nobody has had the
@@ -350,6 +375,9 @@ func (s suite) longTalks(c *check.C) {
 	p, q := closed.dial("client 1"), failed.dial("client 2")
 	closed.talk(p, fault.Whole, "hello")
 	failed.talk(q, fault.Whole, "hello")
+	waits := failed.dial("client 3") // Serve may have accepted it, or not
+	failed.closeWrite(waits)
+	c.Await("Serve to go on", c.Resting)
 	closed.closeListener()
 	failed.acceptFails(permanentErrors[1])
 	closed.noticed(p)
@@ -368,7 +396,9 @@ func (s suite) longTalks(c *check.C) {
 		r.closeWrite(p)
 	}
 	closed.returned(nil)
-	failed.ends() // with which error, or whether it takes this one for the end at all, is another case
+	if failed.ends() {
+		failed.servedAll()
+	} // with which error, or whether it takes this one for the end at all, is another case
 }
 
 // noticed lets Serve notice its end, and looks whether p is still served.
@@ -380,7 +410,11 @@ func (r *run) noticed(p *client) {
 }
 
 // slowClose lets nobody close a connection before Serve has returned, or waits for it.
-func (s suite) slowClose(c *check.C) {
+func (s suite) slowClose(c *check.C, order string) {
+	c.Variation(
+		"Serve is running; a client is being served when the listener is closed; closing its " +
+			"connection takes a while",
+	)
 	r := s.prepare(c)
 	defer r.ln.release()
 	r.call = r.startServe()
@@ -388,16 +422,21 @@ func (s suite) slowClose(c *check.C) {
 	p.Conn().Before("Close", r.ln.holdClose)
 	r.talk(p, fault.Whole, "hello")
 	r.closeListener()
-	r.closeWrite(p)
+	r.send(p, fault.Whole, order)
 	c.Await(
 		"the connection of client 1 to be closed",
-		func() bool { return (r.ln.isClosing() || r.call.Ended()) && c.Resting() },
+		func() bool {
+			again := int(r.calls.Load()) > r.dialled // which is another case
+			return (r.ln.isClosing() || r.call.Ended() || again) && c.Resting()
+		},
 	)
 	if r.ln.isClosing() && r.call.Ended() { // who has returned and closes nothing fails another case
 		c.Fail("Serve has returned, but the connection of client 1 is not closed yet")
 	}
 	r.ln.release()
-	r.returned(nil)
+	if order == orderReturn { // otherwise what it returns is another case
+		r.returned(nil)
+	}
 }
 
 func (s suite) temporary(c *check.C) {
@@ -424,6 +463,10 @@ func (s suite) temporary(c *check.C) {
 		c.Rule("An error that passes concerns nobody who is being served.",
 			"Leave connections alone that are still in use: their handle goes on.")
 		r.talk(p, fault.Whole, "still here")
+		if method := p.Conn().Did().Deadline; method != "" {
+			r.timed.Store(&method)
+			r.calledWell()
+		}
 	}
 	r.closeWrite(p)
 	r.stop()
@@ -566,7 +609,7 @@ func (r *run) notTooSoon() {
 func (s suite) manyPauses(r *run) {
 	c, long := r.c, 0
 	r.ln.forget()
-	for n := 0; n < failing || n < some && r.ln.paused() < 2*time.Second; n++ {
+	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second; n++ {
 		handlerFails := n < failing
 		ends := "leaves"
 		if handlerFails {

@@ -111,13 +111,19 @@ func (r *run) handle(conn net.Conn) error {
 	if !r.ln.returned(conn) {
 		r.strange.Add(1)
 	}
+	r.lookForDeadlines(conn)
+	defer r.lookForDeadlines(conn)
+	t := &traffic{}
+	r.handled.Store(conn.RemoteAddr().String(), t)
+	return converse(counted{conn, t})
+}
+
+// lookForDeadlines notes that a deadline was set on the connection: the handler sets none.
+func (r *run) lookForDeadlines(conn net.Conn) {
 	if w, ok := conn.(interface{ Did() fault.Did }); ok && w.Did().Deadline != "" {
 		method := w.Did().Deadline
 		r.timed.Store(&method)
 	}
-	t := &traffic{}
-	r.handled.Store(conn.RemoteAddr().String(), t)
-	return converse(counted{conn, t})
 }
 
 func converse(conn net.Conn) error {
@@ -276,6 +282,10 @@ func (r *run) untouched(p *client) {
 		return
 	}
 	what := ""
+	if d.Deadline != "" {
+		r.timed.Store(&d.Deadline)
+		r.calledWell()
+	}
 	switch t := t.(*traffic); {
 	case d.Writes > int(t.writes.Load()):
 		what = "written to"
@@ -325,7 +335,7 @@ func (r *run) calledWell() {
 	if method := r.timed.Load(); method != nil {
 		r.c.Rule("How long a client may take is for handle to decide: Serve sets no deadline.",
 			"Hand the connection over as Accept has returned it.")
-		r.c.Fail("Serve has called %s on a connection before it called handle", *method)
+		r.c.Fail("Serve has called %s on a connection", *method)
 	}
 	if calls := int(r.calls.Load()); calls > r.dialled {
 		r.c.Rule("handle is called once for each client, whatever it has returned.",
@@ -365,10 +375,23 @@ func (r *run) returned(want error) {
 		r.c.Fail("Accept has returned the error %s, and Serve has called it once more", check.Err(last))
 	}
 	r.c.Step("Serve returned %s", check.Err(r.err))
+	r.calledWell()
+	r.servedAll()
 	if want != nil {
 		r.c.WantError("what Serve returned", r.err, want)
 	} else if r.err != nil {
 		r.c.Fail("the listener was closed, and Serve returned an error, not nil")
+	}
+}
+
+// servedAll ends the case unless handle was called for every client that Accept has returned. Serve has
+// returned.
+func (r *run) servedAll() {
+	if accepted := len(r.ln.accepts()); int(r.calls.Load()) < accepted {
+		r.c.Rule("handle is called for every client that Accept has returned, however the listener ends.",
+			"Before you return, serve those that wait in a channel or a list of your own.")
+		r.c.Fail("Accept has returned %d clients, and Serve has returned and called handle %d times",
+			accepted, r.calls.Load())
 	}
 }
 

@@ -367,6 +367,13 @@ func (s suite) all(c *check.C) {
 	keeps()
 	compare(last, last)
 
+	c.Step("the suite appends a fate to each report")
+	for i := range got {
+		got[i].Fates = append(got[i].Fates, "mine")
+		want[i].Fates = append(want[i].Fates, "mine")
+	}
+	keeps()
+
 	reused := messages([]string{"one", "two"})
 	received := messages([]string{"one"})
 	s.diagnose(c, reused, received, Report{[]string{Whole, Missing}, 3, 0})

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"weak"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -51,7 +52,7 @@ func (s suite) write(c *check.C) {
 	for _, payload := range [][]byte{payloads[6], payloads[0], nil} {
 		c.Variation("a writer that is not a connection, and takes everything")
 		w := c.Writer(&fault.Writer{})
-		c.WantNil("WriteMessage", s.writeTo(c, w, payload))
+		c.WantNil("WriteMessage", s.writeLent(c, &lentWriter{Writer: w, plain: true}, payload))
 		c.WantBytes("written", w.Taken(), frame(payload))
 	}
 }
@@ -117,15 +118,33 @@ func (s suite) longPayloads(c *check.C) {
 	for _, k := range []int{7, 8, 10, 12, 13, 15, 16, 17} {
 		sizes = append(sizes, 1<<k-1, 1<<k, 1<<k+1)
 	}
-	for _, size := range sizes {
+	// twice, because a buffer for each length would not be noticed otherwise
+	sizes = append(sizes, sizes...)
+	mixed := make([]byte, 1<<17+100)
+	for i := range mixed {
+		mixed[i] = byte(i % 251)
+	}
+	got, want := make([][]byte, len(sizes)), make([][]byte, len(sizes))
+	for i, size := range sizes {
 		c.Variation("a reader that is not a connection, with a message of %d bytes", size)
 		anyLength(c)
-		payload := vast[:size]
-		r := io.MultiReader(bytes.NewReader(header(int32(size))), bytes.NewReader(payload))
-		got, err := s.readMessage(c, r, roomy+2*size)
+		want[i] = mixed[i:][:size]
+		r := io.MultiReader(bytes.NewReader(header(int32(size))), bytes.NewReader(want[i]))
+		var err error
+		got[i], err = s.readMessage(c, r, roomy+2*size)
 		c.WantNil("ReadMessage", err)
-		if len(got) != size || !bytes.Equal(got, payload) {
-			c.WantBytes("payload", got, payload)
+		if !bytes.Equal(got[i], want[i]) {
+			c.WantBytes("payload", got[i], want[i])
+		}
+	}
+	c.Variation("the suite looks at the payloads of these %d messages again", len(sizes))
+	keepsNothing(c)
+	for i := range got {
+		got[i] = append(got[i], byte(i))
+	}
+	for i, m := range got {
+		if !bytes.Equal(m[:sizes[i]], want[i]) || m[sizes[i]] != byte(i) {
+			c.Fail("a payload of %d bytes, to which the suite has appended one, has changed since", sizes[i])
 		}
 	}
 	c.Variation("a reader that returns at most 1000 bytes each time; behind a message of 70000 bytes is " +
@@ -141,9 +160,7 @@ func (s suite) longPayloads(c *check.C) {
 		rest.reads = append(rest.reads, result{string(piece), nil})
 	}
 	rest.reads = append(rest.reads, result{"", io.EOF})
-	got, err := s.readMessage(c, rest, roomy)
-	c.WantNil("ReadMessage", err)
-	c.WantBytes("payload", got, long)
+	s.wantMessage(c, rest, long)
 	s.wantMessage(c, rest, []byte("hi!"))
 }
 
@@ -292,7 +309,8 @@ func (s suite) oddReads(c *check.C) {
 var breaks = []error{
 	errors.New("the cable is cut"),
 	io.ErrClosedPipe, io.ErrNoProgress, net.ErrClosed, os.ErrDeadlineExceeded,
-	context.DeadlineExceeded, syscall.EPIPE, syscall.ECONNRESET, syscall.EINTR, syscall.EAGAIN,
+	context.DeadlineExceeded, context.Canceled, syscall.EPIPE, syscall.ECONNRESET, syscall.ECONNABORTED,
+	syscall.EINTR, syscall.EAGAIN, syscall.ENOBUFS,
 }
 
 func brokenIsNoEnd(c *check.C) {
@@ -310,7 +328,7 @@ func (s suite) broken(c *check.C, came string) {
 		for _, reads := range [][]result{{{came, err}}, {{came, nil}, {"", err}}}[:min(1+len(came), 2)] {
 			c.Variation("a reader that returns %s, and then breaks: %v", check.Bytes([]byte(came)), err)
 			brokenIsNoEnd(c)
-			_, got := s.readMessage(c, &script{reads: reads}, roomy)
+			_, got := s.readLent(c, &script{reads: reads}, roomy)
 			c.WantError("ReadMessage", got, err)
 			if check.Is(got, io.EOF) || check.Is(got, io.ErrUnexpectedEOF) {
 				c.Fail("the stream broke, but the error is an end of it, too: %s", check.Err(got))
@@ -427,19 +445,25 @@ func (s suite) endInside(c *check.C) {
 	c.WantError("inside a message", err, io.ErrUnexpectedEOF)
 	c.Variation("a reader that is not a connection; a header announces %d bytes, and none come", len(vast))
 	anyLength(c)
-	_, err = s.readMessage(c, bytes.NewReader(header(int32(len(vast)))), 2*len(vast))
+	_, err = s.readLent(c, bytes.NewReader(header(int32(len(vast)))), 2*len(vast))
 	c.WantError("inside a message, whose length is below limit", err, io.ErrUnexpectedEOF)
 	for _, came := range []string{"\x03", "\x03\x00\x00\x00", "\x03\x00\x00\x00h"} {
 		s.broken(c, came)
 		c.Variation("a reader that returns %s together with io.EOF", check.Bytes([]byte(came)))
-		_, err := s.readMessage(c, &script{reads: []result{{came, io.EOF}}}, roomy)
+		_, err := s.readLent(c, &script{reads: []result{{came, io.EOF}}}, roomy)
 		s.wantCut(c, err)
 	}
 	for _, came := range []int{1_000_000, 1 << 20} { // where the pieces of somebody's loop end
 		c.Variation("a reader that ends after %d of %d bytes of the payload", came, 2<<20)
-		r := io.MultiReader(bytes.NewReader(header(2<<20)), bytes.NewReader(vast[:came]))
-		_, err := s.readMessage(c, r, 4<<20)
+		begun := func() io.Reader { return bytes.NewReader(append(header(2<<20), vast[:came]...)) }
+		_, err := s.readMessage(c, begun(), 4<<20)
 		s.wantCut(c, err)
+		for _, broken := range []error{breaks[0], os.ErrDeadlineExceeded} {
+			c.Variation("a reader that breaks after %d of %d bytes of the payload: %v", came, 2<<20, broken)
+			brokenIsNoEnd(c)
+			_, err := s.readMessage(c, io.MultiReader(begun(), &script{reads: []result{{"", broken}}}), 4<<20)
+			c.WantError("ReadMessage", err, broken)
+		}
 	}
 	c.Variation("a reader of which one Read fails inside the payload; then it has the rest")
 	brokenIsNoEnd(c)
@@ -564,7 +588,7 @@ func (s suite) badWrite(c *check.C) {
 	c.WantError("WriteMessage", s.writeMessage(c, once, payload), once.err)
 	c.WantNil("WriteMessage, called again", s.writeMessage(c, once, payload))
 	c.WantBytes("taken by the writer", once.taken, whole)
-	for _, broken := range append(breaks, io.EOF, io.ErrUnexpectedEOF) {
+	for _, broken := range append(breaks, io.EOF, io.ErrUnexpectedEOF, io.ErrShortWrite) {
 		for _, room := range []int{0, 2, 4, 6} {
 			c.Variation("a writer that takes %d bytes and then fails: %v", room, broken)
 			w := c.Writer(&fault.Writer{Room: room, Err: broken})
@@ -602,7 +626,49 @@ func (s suite) badWrite(c *check.C) {
 	w := c.Writer(&fault.Writer{Room: 4, Err: broken})
 	c.WantError("WriteMessage", s.writeTo(c, w, vast), broken)
 	c.WantBytes("written", w.Taken(), header(int32(len(vast))))
+	s.trips(c)
 	s.tooLong(c)
+}
+
+// trips has one call of Write go wrong, the first ones and the last, with short payloads and long ones.
+func (s suite) trips(c *check.C) {
+	broken := errors.New("the cable is cut")
+	none, half, all := func(int) int { return 0 }, func(n int) int { return n / 2 }, func(n int) int { return n }
+	trips := []struct {
+		says string
+		trip
+	}{
+		{"takes half of its bytes and returns no error", trip{take: half}},
+		{"takes none of its bytes and fails", trip{take: none, err: broken}},
+		{"takes half of its bytes and fails", trip{take: half, err: broken}},
+		{"takes all of its bytes and fails", trip{take: all, err: broken}},
+	}
+	for _, size := range []int{0, 9, 5000, 70_000, 3 << 19} {
+		payload := vast[:size]
+		c.Variation("a payload of %d bytes, and a writer that takes everything", size)
+		good := &lentWriter{Writer: c.Writer(&fault.Writer{})}
+		c.WantNil("WriteMessage", s.writeLent(c, good, payload))
+		calls := []int{1, 2, 3, good.calls}
+		if good.calls > 1000 {
+			return // a few bytes at a time, which takes long
+		}
+		for _, call := range slices.Compact(slices.DeleteFunc(calls, func(n int) bool { return n > good.calls })) {
+			for _, t := range trips {
+				c.Variation("a payload of %d bytes, and a writer of which call %d %s", size, call, t.says)
+				t.trip.call = call
+				w := &lentWriter{Writer: c.Writer(&fault.Writer{}), trip: t.trip}
+				err := s.writeLent(c, w, payload)
+				switch {
+				case t.err != nil && w.calls > call:
+					c.Fail("after the error WriteMessage called Write again")
+				case t.err != nil && w.calls == call:
+					c.WantError("WriteMessage", err, broken)
+				case err == nil:
+					c.WantBytes("WriteMessage returned nil; taken by the writer", w.Taken(), good.Taken())
+				}
+			}
+		}
+	}
 }
 
 // wantBroken has payload written to w, which is broken.
@@ -699,6 +765,22 @@ func (s suite) conversation(c *check.C) {
 	s.longPayloads(c)
 	s.oddReads(c)
 
+	for _, limit := range []int{roomy, 0} {
+		c.Variation("a reader with a message of 3 bytes, where %d are allowed; then nobody needs it any more", limit)
+		r := &lentReader{Reader: bytes.NewReader(frame([]byte("hi!")))}
+		kept, given := weak.Make(r), []io.Reader{r}
+		c.Do("ReadMessage", func() { s.lab.ReadMessage(given[0], limit) })
+		given[0] = nil
+		c.WantLetGo("ReadMessage", func() bool { return kept.Value() != nil })
+
+		c.Variation("a writer that takes everything, and that then nobody needs any more")
+		w := &lentWriter{Writer: &fault.Writer{}}
+		keptWriter, lent := weak.Make(w), []io.Writer{w}
+		c.Do("WriteMessage", func() { s.lab.WriteMessage(lent[0], []byte("hi!")) })
+		lent[0] = nil
+		c.WantLetGo("WriteMessage", func() bool { return keptWriter.Value() != nil })
+	}
+
 	c.Variation("a new connection, of which ReadMessage is given nothing but Read, as io.Reader says")
 	conn, peer := c.Connect()
 	send(c, peer, fault.Whole, frame([]byte("hi!")))
@@ -761,17 +843,21 @@ func (s suite) echo(c *check.C, cut fault.Cut) {
 	c.WantBytes("on the wire", peer.Received(), stream)
 
 	c.Step("the suite appends a byte to each message")
-	c.Rule(
-		"What ReadMessage returns belongs to the caller, who may also append to it.",
-		"Make a slice for each message. Of an array that several share, the full slice expression "+
-			"array[i:j:j] gives a slice that append does not write behind.",
-	)
+	keepsNothing(c)
 	for i := range got {
 		got[i] = append(got[i], byte(i))
 	}
 	for i, m := range got {
 		c.WantBytes(fmt.Sprintf("message %d and its byte", i+1), m, append(sent[i], byte(i)))
 	}
+}
+
+func keepsNothing(c *check.C) {
+	c.Rule(
+		"What ReadMessage returns belongs to the caller, who may also append to it.",
+		"Make a slice for each message. Of an array that several share, the full slice expression "+
+			"array[i:j:j] gives a slice that append does not write behind.",
+	)
 }
 
 // readMeanwhile stops a message in the middle of its header and of its payload, and has others read and

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -172,9 +173,12 @@ func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error)
 	if payload == nil {
 		lend = nil
 	}
-	if w, ok := w.(*lentWriter); ok {
-		w.left = 4 + len(payload)
-		w.kept = func() bool { return len(lent) > look || kept(lent, payload) }
+	if lw, ok := w.(*lentWriter); ok {
+		lw.left = 4 + len(payload)
+		lw.kept = func() bool { return kept(lent, payload) }
+		if lw.plain {
+			w = struct{ file }{lw}
+		}
 	}
 	c.Do("WriteMessage(w, payload)", func() { err = s.lab.WriteMessage(w, lend) })
 	c.Step(
@@ -195,7 +199,8 @@ func kept(lent, payload []byte) bool {
 	return bytes.Equal(lent[:len(payload)], payload) && string(lent[len(payload):]) == behind
 }
 
-// look is up to which length a payload is looked at during each Write, in bytes.
+// look is up to which length a payload is looked at during each Write, in bytes; a longer one is looked at
+// less often.
 const look = 4096
 
 func payloadIsTheCallers(c *check.C) {
@@ -216,50 +221,106 @@ func onlyLent(c *check.C) {
 
 // writeTo is writeMessage to a writer that has more methods than Write.
 func (s suite) writeTo(c *check.C, w *fault.Writer, payload []byte) error {
-	lent := &lentWriter{Writer: w}
-	err := s.writeMessage(c, lent, payload)
-	lent.wantUntouched(c)
+	return s.writeLent(c, &lentWriter{Writer: w}, payload)
+}
+
+func (s suite) writeLent(c *check.C, w *lentWriter, payload []byte) error {
+	err := s.writeMessage(c, w, payload)
+	w.wantUntouched(c)
 	return err
+}
+
+// lent is what is not for the code under test in a connection that it is lent: it notes the calls.
+type lent struct {
+	did string // the method that was called last, "" for none
+}
+
+func (l *lent) note(method string) error { l.did = method; return nil }
+
+func (l *lent) Close() error                     { return l.note("Close") }
+func (l *lent) CloseWrite() error                { return l.note("CloseWrite") }
+func (l *lent) SetDeadline(time.Time) error      { return l.note("SetDeadline") }
+func (l *lent) SetReadDeadline(time.Time) error  { return l.note("SetReadDeadline") }
+func (l *lent) SetWriteDeadline(time.Time) error { return l.note("SetWriteDeadline") }
+func (l *lent) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (l *lent) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+
+// lentReader is a reader that could be taken for a connection.
+type lentReader struct {
+	lent
+	io.Reader
+}
+
+// Write takes nothing.
+func (r *lentReader) Write([]byte) (int, error) { return 0, r.note("Write") }
+
+// readLent is readMessage from a reader that ReadMessage has to leave alone, whatever it returns.
+func (s suite) readLent(c *check.C, r io.Reader, limit int) (payload []byte, err error) {
+	lent := &lentReader{Reader: r}
+	payload, err = s.readMessage(c, lent, limit)
+	if lent.did != "" {
+		onlyLent(c)
+		c.Fail("ReadMessage called %s on the reader, which belongs to the caller", lent.did)
+	}
+	return payload, err
 }
 
 // lentWriter is the writer that WriteMessage gets: it notes what it is not lent for.
 type lentWriter struct {
+	lent
 	*fault.Writer
-	did     string      // the method that was called last, "" for none
+	calls   int
 	left    int         // bytes of the message that have not been taken
 	kept    func() bool // whether the payload is as it was; nil if nobody looks
 	changed bool        // it was not, during a Write
 	again   int         // bytes that were offered when so many were not left
+	trip    trip
+	plain   bool // WriteMessage gets it as a file
+}
+
+// file is less than a connection.
+type file interface {
+	io.WriteCloser
+	CloseWrite() error
+	SetDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// trip says what goes wrong with one call of Write.
+type trip struct {
+	call int // 1 for the first one; 0 for none
+	take func(n int) int
+	err  error
 }
 
 // errAgain ends a loop that would send without end.
 var errAgain = errors.New("more bytes than the message has")
 
+// Read has nothing.
+func (w *lentWriter) Read([]byte) (int, error) { return 0, w.note("Read") }
+
 // Write notes what is wrong with the call.
 func (w *lentWriter) Write(p []byte) (int, error) {
+	w.calls++
 	if w.kept != nil {
-		w.changed = w.changed || !w.kept()
+		if often := w.calls&(w.calls-1) == 0; often || w.left <= look {
+			w.changed = w.changed || !w.kept()
+		}
 		if len(p) > w.left {
 			w.again = len(p)
 			return 0, errAgain
 		}
 	}
+	if w.calls == w.trip.call {
+		p = p[:w.trip.take(len(p))]
+	}
 	n, err := w.Writer.Write(p)
 	w.left -= n
+	if w.calls == w.trip.call {
+		err = w.trip.err
+	}
 	return n, err
 }
-
-// Close notes the call.
-func (w *lentWriter) Close() error { w.did = "Close"; return nil }
-
-// CloseWrite notes the call.
-func (w *lentWriter) CloseWrite() error { w.did = "CloseWrite"; return nil }
-
-// SetDeadline notes the call.
-func (w *lentWriter) SetDeadline(time.Time) error { w.did = "SetDeadline"; return nil }
-
-// SetWriteDeadline notes the call.
-func (w *lentWriter) SetWriteDeadline(time.Time) error { w.did = "SetWriteDeadline"; return nil }
 
 func (w *lentWriter) wantUntouched(c *check.C) {
 	switch {

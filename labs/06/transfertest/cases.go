@@ -66,9 +66,11 @@ func (s suite) describe(c *check.C) {
 		}
 	}
 	for _, broken := range []error{errBroken, io.ErrUnexpectedEOF, io.ErrNoProgress, os.ErrDeadlineExceeded} {
-		c.Variation("a payload that fails after 5 of 98000 bytes: %v", broken)
-		_, _, err := s.callDescribe(c, &source{data: long, fails: broken, failsAt: 5})
-		c.WantError("Describe", err, broken)
+		for _, at := range []int64{5, 0, 98000} {
+			c.Variation("a payload that fails after %d of 98000 bytes: %v", at, broken)
+			_, _, err := s.callDescribe(c, &source{data: long, fails: broken, failsAt: at})
+			c.WantError("Describe", err, broken)
+		}
 	}
 	c.Variation("a payload that cannot go back, such as a pipe")
 	cannot := errors.New("illegal seek")
@@ -111,7 +113,10 @@ func (s suite) callSend(
 	payload *source,
 ) (err error) {
 	what := fmt.Sprintf("Send(w, %s, %d, %q, payload)", brief(name), size, sum)
-	lent := &lentWriter{Writer: w}
+	lent, ok := w.(*lentWriter)
+	if !ok {
+		lent = &lentWriter{Writer: w}
+	}
 	if _, ok := w.(*fault.Writer); ok {
 		w = lent
 	}
@@ -169,6 +174,7 @@ func (s suite) send(c *check.C) {
 		{"growing.log", "", sumOf(""), ", and more that was not there when it was described"},
 		{"long.txt", long, "MD5 unknown", ""},
 		{"./a//b/../c.txt", "hello", "md5", ""},
+		{"u\u0308 \u2028 \ufffd \ufeff \U0001F600", "hello", "u\u0308", ""},
 		{"growing.log", "hello", sumOf("hello"), ", and more that was not there when it was described"},
 		{"lines", anyBytes, sumOf(anyBytes), ""},
 	} {
@@ -342,18 +348,7 @@ func (s suite) badSend(c *check.C) {
 		fails(&fault.Writer{Room: 20, Err: err}, fmt.Sprint(": ", err))
 		fails(&fault.Writer{Room: len(whole) - 3, Err: err}, fmt.Sprint(": ", err))
 	}
-	for at := range good.Calls() {
-		c.Variation("a writer that takes half of what call %d brings, returns no error, and takes the rest", at+1)
-		c.Rule(
-			"A Write may take fewer bytes than it is given, those of the length among them.",
-			"Look at n as well as at err. binary.Write and fmt.Fprint do not look at n: put the length in front "+
-				"of the JSON, and write both with one Write.",
-		)
-		w := &halfOnce{Writer: c.Writer(&fault.Writer{}), left: at}
-		if s.callSend(c, w, name, 5, sum, hello()) == nil {
-			c.WantBytes("Send returned nil; taken by the writer", w.Taken(), whole)
-		}
-	}
+	s.trips(c)
 	for _, most := range []int{1, 30} {
 		c.Variation("a writer that takes at most %d bytes a call and returns no error", most)
 		w := c.Writer(&fault.Writer{Most: most})
@@ -382,17 +377,19 @@ func (s suite) badSend(c *check.C) {
 	}
 	wantUntouched(c, "Send", peer)
 
-	for _, err := range []error{errBroken, os.ErrDeadlineExceeded, syscall.EAGAIN} {
-		c.Variation("a payload that fails after 3 of 5 bytes: %v", err)
-		got := s.callSend(
-			c,
-			c.Writer(&fault.Writer{}),
-			name,
-			5,
-			sum,
-			&source{data: "hello", fails: err, failsAt: 3},
-		)
-		c.WantError("Send", got, err)
+	for _, err := range []error{
+		errBroken, os.ErrDeadlineExceeded, syscall.EAGAIN,
+		io.ErrUnexpectedEOF, io.ErrClosedPipe, io.ErrNoProgress, os.ErrClosed,
+	} {
+		for _, at := range []int64{3, 0} {
+			c.Variation("a payload that fails after %d of 5 bytes: %v", at, err)
+			src := &source{data: "hello", fails: err, failsAt: at}
+			c.WantError("Send", s.callSend(c, c.Writer(&fault.Writer{}), name, 5, sum, src), err)
+		}
+	}
+	c.Variation("a payload of 0 bytes, where 8 are announced")
+	if s.callSend(c, c.Writer(&fault.Writer{}), name, 8, sum, &source{}) == nil {
+		c.Fail("Send returned no error, and the other side waits for 8 bytes")
 	}
 
 	s.headerOf(c, maxHeader+1)
@@ -420,6 +417,54 @@ func (s suite) badSend(c *check.C) {
 			c.Fail("Send wrote %d bytes; this header is refused by whoever receives it", len(w.Taken()))
 		case err == nil:
 			c.Fail("Send returned no error, and wrote nothing")
+		}
+	}
+}
+
+// trips has one call of Write go wrong, the first ones and the last, with short payloads and long ones.
+func (s suite) trips(c *check.C) {
+	broken := errors.New("the cable is cut")
+	none, half, all := func(int) int { return 0 }, func(n int) int { return n / 2 }, func(n int) int { return n }
+	trips := []struct {
+		says string
+		trip
+	}{
+		{"takes half of its bytes and returns no error", trip{take: half}},
+		{"takes none of its bytes and fails", trip{take: none, err: broken}},
+		{"takes half of its bytes and fails", trip{take: half, err: broken}},
+		{"takes all of its bytes and fails", trip{take: all, err: broken}},
+	}
+	for _, payload := range []string{"hello", long} {
+		send := func(trip trip) (w *lentWriter, err error) {
+			taken := c.Writer(&fault.Writer{})
+			w = &lentWriter{Writer: taken, taken: taken, trip: trip}
+			src := &source{data: payload, most: max(2, len(payload)/2), endsLate: true}
+			return w, s.callSend(c, w, "report.txt", src.len(), sumOf(payload), src)
+		}
+		c.Variation("a payload of %d bytes, and a writer that takes everything", len(payload))
+		good, err := send(trip{})
+		c.WantNil("Send", err)
+		for _, call := range slices.Compact([]int{1, 2, 3, good.calls}) {
+			for _, t := range trips {
+				c.Variation("a payload of %d bytes, and a writer of which call %d %s", len(payload), call, t.says)
+				if t.err == nil {
+					c.Rule(
+						"A Write may take fewer bytes than it is given, those of the length among them.",
+						"Look at n as well as at err. binary.Write and fmt.Fprint do not look at n: put the length "+
+							"in front of the JSON, and write both with one Write.",
+					)
+				}
+				t.trip.call = call
+				w, err := send(t.trip)
+				switch {
+				case t.err != nil && w.calls > call:
+					c.Fail("after the error Send called Write again")
+				case t.err != nil && len(w.taken.Taken()) < len(good.taken.Taken()): // io.CopyN drops the last one
+					c.WantError("Send", err, broken)
+				case t.err == nil && err == nil:
+					c.WantBytes("Send returned nil; taken by the writer", w.taken.Taken(), good.taken.Taken())
+				}
+			}
 		}
 	}
 }
@@ -456,8 +501,6 @@ func (s suite) wantReceived(
 }
 
 func (s suite) receive(c *check.C) {
-	padded := fmt.Sprintf(`{"x": "", "file_name": "a.txt", "total_size": 5, "md5": %q}`, sumOf("hello"))
-	padded = strings.Replace(padded, `""`, `"`+strings.Repeat("x", maxHeader-len(padded))+`"`, 1)
 	outer, dir := folder(c)
 	for _, v := range []struct{ says, name, text, payload string }{
 		{"a file", "report.txt", "", "hello"},
@@ -491,7 +534,7 @@ func (s suite) receive(c *check.C) {
 		{"a file with bytes of all kinds, line ends of Windows among them", "lines", "", anyBytes},
 		{"white space, also at the end", "a.txt", fmt.Sprintf("\n{ \"file_name\" : "+
 			"\"a.txt\",\n\t\"total_size\" : 5, \"md5\" : %q }\r\n \n", sumOf("hello")), "hello"},
-		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded, "hello"},
+		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded("hello"), "hello"},
 	} {
 		c.Variation("a new connection; %s", v.says)
 		conn, peer := c.Connect()
@@ -572,6 +615,21 @@ func (s suite) pieces(c *check.C) {
 		s.wantReceived(c, conn, dir, "b.txt", "hello", peer)
 	}
 	s.odd(c, dir)
+
+	c.Variation("a reader that returns at most 999 bytes each time: a header of 65536 bytes, a payload of " +
+		"98000, and a second transfer behind it")
+	big := frame(padded(long), long)
+	r := &source{data: string(append(big, second...)), most: 999, endsLate: true}
+	s.wantReceived(c, r, dir, "a.txt", long, nil)
+	if taken := int(r.at); taken != len(big) {
+		c.Fail("the transfer ends after byte %d of the stream, but Receive has taken %d bytes", len(big), taken)
+	}
+}
+
+// padded is a header of 65536 bytes.
+func padded(payload string) string {
+	text := fmt.Sprintf(`{"x": "", "file_name": "a.txt", "total_size": %d, "md5": %q}`, len(payload), sumOf(payload))
+	return strings.Replace(text, `""`, `"`+strings.Repeat("x", maxHeader-len(text))+`"`, 1)
 }
 
 // oddReads returns the rule and the hint about what io.Reader allows and a connection does not do.
@@ -651,6 +709,27 @@ func (s suite) ends(c *check.C) {
 		wantFiles(c, dir)
 	}
 	s.broken(c, dir)
+
+	c.Variation("a new connection, closed after %d of %d bytes; a file of 5 bytes has the name already",
+		len(data)-1, len(data))
+	c.Rule(
+		"When Receive returns an error, the folder holds nothing of the transfer. The file that had the name "+
+			"before may stay, or be gone.",
+		"Remove the file when anything has failed, whether it was there before or not.",
+	)
+	place(c, filepath.Join(dir, "a.txt"), "HELLO")
+	conn, peer := c.Connect()
+	send(c, peer, fault.Whole, data[:len(data)-1])
+	peer.CloseWrite()
+	s.callReceive(c, conn, dir, peer)
+	if _, err := os.Lstat(filepath.Join(dir, "a.txt")); err == nil {
+		wantStored(c, dir, "a.txt", "HELLO")
+	}
+	c.Variation("a new connection; the folder does not exist")
+	conn, peer = c.Connect()
+	send(c, peer, fault.Whole, data)
+	s.callReceive(c, conn, filepath.Join(dir, "nowhere"), peer)
+	os.Remove(filepath.Join(dir, "nowhere")) // that there is one now is another case
 }
 
 // broken has a reader break with errors that somebody could take for something else.
@@ -807,6 +886,12 @@ func (s suite) verified(c *check.C) {
 			"transfer 100 to you", false, true,
 		},
 		{
+			"an md5 of which only digit 20 is wrong", `, "md5": "` + sum[:19] + other(sum[19:20]) + sum[20:] + `"`,
+			"transfer 100 to you", false, true,
+		},
+		{"an md5 of zeros", `, "md5": "` + strings.Repeat("0", 32) + `"`, "transfer 100 to you", false, true},
+		{"0 bytes, and the md5 of others", `, "md5": "` + sum + `"`, "", false, true},
+		{
 			"98000 bytes, of which the last was changed on the way", `, "md5": "` + sumOf(long) + `"`,
 			long[:len(long)-1] + "!", false, true,
 		},
@@ -827,6 +912,7 @@ func (s suite) verified(c *check.C) {
 			"transfer 100 to you", false, false,
 		},
 		{"an md5 with a space in front", `, "md5": " ` + sum + `"`, "transfer 100 to you", false, false},
+		{"an md5 with a line end behind", `, "md5": "` + sum + `\n"`, "transfer 100 to you", false, false},
 		{"an md5 with 0x in front", `, "md5": "0x` + sum + `"`, "transfer 100 to you", false, false},
 		{"an md5 with colons", `, "md5": "` + sum[:16] + ":" + sum[16:] + `"`, "transfer 100 to you", false, false},
 		{
@@ -890,7 +976,7 @@ func (s suite) names(c *check.C) {
 	s.folderOfThatName(c, dir)
 
 	for _, name := range []string{
-		"a..b.txt", "..hidden", ".profile", "-rf", "~a.txt", "100%20.txt", longName(dir),
+		"a..b.txt", "..hidden", ".profile", "-rf", "~a.txt", "100%20.txt", "$HOME", "a&amp;b.txt", longName(dir),
 	} {
 		c.Variation("a new connection; a file_name of %q, which stays in the folder", name)
 		conn, peer := c.Connect()
@@ -902,6 +988,65 @@ func (s suite) names(c *check.C) {
 	s.below(c, dir)
 	s.link(c, outer, dir)
 	s.beside(c)
+	s.outside(c, outer, dir)
+}
+
+// outside looks whether a part of a payload that nobody else has lies in a file outside of dir, where people
+// keep what is not complete: in the folder for temporary files, the working directory, and above dir.
+func (s suite) outside(c *check.C, outer, dir string) {
+	here, err := os.Getwd()
+	if err != nil {
+		c.FolderError(err)
+	}
+	places := []string{os.TempDir(), here, outer}
+	was := map[string]bool{}
+	look := func(see func(path string)) {
+		for _, place := range places {
+			entries, _ := os.ReadDir(place) // a folder that cannot be read holds nothing of ours
+			for _, entry := range entries {
+				if entry.Type().IsRegular() {
+					see(filepath.Join(place, entry.Name()))
+				}
+			}
+		}
+	}
+	c.Variation("a new connection; a file_name of \"mine.txt\"; the payload of 60 bytes comes in two parts")
+	c.Rule(
+		"During the transfer Receive may use another name in dir, and nothing outside of it.",
+		"os.CreateTemp(dir, …) makes a file in dir. One in os.TempDir() may be on another disk, and is read by "+
+			"others.",
+	)
+	payload := fmt.Sprintf("%-60s", filepath.Base(outer)) // a name that nobody else has
+	data, at := transfer("mine.txt", payload)
+	conn, peer := c.Connect()
+	look(func(path string) { was[path] = true })
+	call := c.Start("Receive(conn, dir)", func() { _, _, err = s.lab.Receive(conn, dir) })
+	peer.Send(data[:at+30])
+	c.Step("the suite has sent the header and half of the payload")
+	c.Await(
+		"Receive to wait for the rest",
+		func() bool { return call.Ended() || c.Resting() || peer.Conn().Did().Timed },
+	)
+	kept := ""
+	look(func(path string) {
+		if was[path] {
+			return
+		}
+		if got, err := check.ReadFile(filepath.Split(path)); err == nil && len(got) > 0 &&
+			strings.HasPrefix(payload, string(got)) {
+			kept = path
+		}
+	})
+	peer.Send(data[at+30:])
+	call.Wait()
+	if kept != "" {
+		where := "above it, or the working directory"
+		if filepath.Dir(kept) == filepath.Clean(os.TempDir()) {
+			where = "for temporary files"
+		}
+		c.Fail("Receive keeps what has come of the payload outside of dir, in a file in the folder %s", where)
+	}
+	c.WantNil("Receive", err)
 }
 
 // folderOfThatName sends a file with the name of a folder that is not empty.
@@ -942,7 +1087,7 @@ func (s suite) kept(c *check.C, dir string) {
 	if filepath.Separator == '\\' {
 		return
 	}
-	for _, name := range []string{`a\b.txt`, "a:b*?.txt", "con", "a\nb.txt"} {
+	for _, name := range []string{`a\b.txt`, "a:b*?.txt", "con", "a\nb.txt", "a\tb.txt", "a\x00.txt", "a.txt."} {
 		c.Variation("a new connection; a file_name of %q, which may be refused", name)
 		c.Rule(
 			"A name is refused, or the file has exactly this name.",
@@ -1006,8 +1151,11 @@ func (s suite) refuseName(c *check.C, outer, dir, name string) {
 		os.Remove(outside)
 		c.Fail("Receive wrote a file outside of the folder")
 	}
-	if rerr == nil {
+	switch {
+	case rerr == nil:
 		c.Fail("Receive returned no error")
+	case check.Is(rerr, io.EOF):
+		c.Fail("the error is io.EOF, which says that the other side has finished properly")
 	}
 	if taken := peer.Conn().Did().Taken; taken > at {
 		c.Fail("Receive read %d bytes of the payload before it refused the name", taken-at)
@@ -1017,18 +1165,27 @@ func (s suite) refuseName(c *check.C, outer, dir, name string) {
 // link sends a file with the name of a link that leads out of the folder. It may be refused, or take the
 // link's place.
 func (s suite) link(c *check.C, outer, dir string) {
-	conn, peer := c.Connect()
-	if os.Symlink(filepath.Join("..", "escaped.txt"), filepath.Join(dir, "link.txt")) != nil {
-		return // as on Windows, where not everybody may
+	escaped := filepath.Join(outer, "escaped.txt")
+	for _, v := range []struct{ says, name, to string }{
+		{"../escaped.txt", "link.txt", filepath.Join("..", "escaped.txt")},
+		{"link.txt", "second.txt", "link.txt"},
+		{"the whole path of ../escaped.txt", "third.txt", escaped},
+	} {
+		if os.Symlink(v.to, filepath.Join(dir, v.name)) != nil {
+			return // as on Windows, where not everybody may
+		}
+		c.Variation("a new connection; a file_name of %q, which is a link to %s", v.name, v.says)
+		conn, peer := c.Connect()
+		data, _ := transfer(v.name, "hello")
+		send(c, peer, fault.Whole, data)
+		_, _, err := s.callReceive(c, conn, dir, peer)
+		switch _, escapes := os.Lstat(escaped); {
+		case escapes == nil:
+			c.Fail("Receive wrote ../escaped.txt, through the link")
+		case check.Is(err, io.EOF):
+			c.Fail("the error is io.EOF, which says that the other side has finished properly")
+		}
 	}
-	c.Variation("a new connection; a file_name of \"link.txt\", which is a link to ../escaped.txt")
-	data, _ := transfer("link.txt", "hello")
-	send(c, peer, fault.Whole, data)
-	s.callReceive(c, conn, dir, peer)
-	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {
-		c.Fail("Receive wrote ../escaped.txt, through the link")
-	}
-
 	c.Variation(
 		"a new connection; a file_name of \"out/escaped.txt\"; in the folder is a link named out, " +
 			"which leads to ..",
@@ -1036,8 +1193,8 @@ func (s suite) link(c *check.C, outer, dir string) {
 	if os.Symlink("..", filepath.Join(dir, "out")) != nil {
 		return
 	}
-	conn, peer = c.Connect()
-	data, _ = transfer("out/escaped.txt", "hello")
+	conn, peer := c.Connect()
+	data, _ := transfer("out/escaped.txt", "hello")
 	send(c, peer, fault.Whole, data)
 	s.callReceive(c, conn, dir, peer)
 	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {

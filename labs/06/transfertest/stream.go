@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -219,36 +220,40 @@ func (s *source) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// halfOnce is a writer of which one call takes half of its bytes, and returns no error.
-type halfOnce struct {
-	*fault.Writer
-	left int // calls before that one
-}
-
-func (w *halfOnce) Write(p []byte) (int, error) {
-	if w.left--; w.left == -1 {
-		p = p[:len(p)/2]
-	}
-	return w.Writer.Write(p)
-}
-
-// lentWriter is a writer that notes what it is not lent for.
+// lentWriter is a writer that could be taken for a connection: it notes what it is not lent for.
 type lentWriter struct {
 	io.Writer
-	did string // the method that was called last, "" for none
+	did   string        // the method that was called last, "" for none
+	taken *fault.Writer // Writer, if that is one
+	calls int
+	trip  trip
 }
 
-// Close notes the call.
-func (w *lentWriter) Close() error { w.did = "Close"; return nil }
+// trip says what goes wrong with one call of Write.
+type trip struct {
+	call int // 1 for the first one; 0 for none
+	take func(n int) int
+	err  error
+}
 
-// CloseWrite notes the call.
-func (w *lentWriter) CloseWrite() error { w.did = "CloseWrite"; return nil }
+func (w *lentWriter) Write(p []byte) (int, error) {
+	if w.calls++; w.calls != w.trip.call {
+		return w.Writer.Write(p)
+	}
+	n, _ := w.Writer.Write(p[:w.trip.take(len(p))])
+	return n, w.trip.err
+}
 
-// SetDeadline notes the call.
-func (w *lentWriter) SetDeadline(time.Time) error { w.did = "SetDeadline"; return nil }
+func (w *lentWriter) note(method string) error { w.did = method; return nil }
 
-// SetWriteDeadline notes the call.
-func (w *lentWriter) SetWriteDeadline(time.Time) error { w.did = "SetWriteDeadline"; return nil }
+func (w *lentWriter) Read([]byte) (int, error)         { return 0, w.note("Read") }
+func (w *lentWriter) Close() error                     { return w.note("Close") }
+func (w *lentWriter) CloseWrite() error                { return w.note("CloseWrite") }
+func (w *lentWriter) SetDeadline(time.Time) error      { return w.note("SetDeadline") }
+func (w *lentWriter) SetReadDeadline(time.Time) error  { return w.note("SetReadDeadline") }
+func (w *lentWriter) SetWriteDeadline(time.Time) error { return w.note("SetWriteDeadline") }
+func (w *lentWriter) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (w *lentWriter) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 
 // sink takes everything, counts it and keeps the beginning.
 type sink struct {

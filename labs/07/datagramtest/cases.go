@@ -69,7 +69,7 @@ func datagrams(n int) string {
 func (s suite) answer(c *check.C) {
 	for _, pair := range [][2][]byte{
 		{hello, []byte("HELLO")},
-		{{0, 0xff}, {0xfe, 0}},
+		{{0, 0xff, 0}, {0xfe, 0}},
 		{long[:300], long[7:600]},
 		{[]byte(" Hello\r\n"), []byte("\tHELLO \r\n")},
 	} {
@@ -187,21 +187,8 @@ func lend(w *wire) weak.Pointer[failing] {
 
 // wantLetGo ends the case unless the code under test has let go of what it was lent.
 func (s suite) wantLetGo(w *wire, kept weak.Pointer[failing]) {
-	c := w.c
 	w.conn = nil
-	for pause := time.Millisecond; kept.Value() != nil; pause *= 2 {
-		if pause > time.Second {
-			c.Rule(
-				"What a call has started has ended when it returns. A timer with a function is such a thing: it "+
-					"would set a deadline in the middle of another call.",
-				"Stop the timer. If Stop returns false its function has begun: wait for it, and then take the "+
-					"deadline back. Keep nothing in variables outside of Exchange.",
-			)
-			c.Fail("Exchange has returned, and a timer with a function, or a variable, still holds on to conn")
-		}
-		<-time.After(pause)
-		runtime.GC()
-	}
+	w.c.WantLetGo("Exchange", func() bool { return kept.Value() != nil })
 }
 
 // wantDeadlines ends the case unless the read deadlines, if there were any, gave from least to most, and
@@ -587,7 +574,11 @@ func (s suite) limit(c *check.C) {
 
 	c.Variation("a new connection; a datagram over the limit that is not the answer comes before it")
 	w = s.connect(c, func(_ int, r request) []datagram {
-		return []datagram{junk(long[:500], "500 bytes without the id"), reply(r, hello)}
+		return []datagram{
+			junk(long[:500], "500 bytes without the id"),
+			junk(long[:9000], "9000 bytes without the id"),
+			reply(r, hello),
+		}
 	})
 	answer, err = s.exchange(w, hello, 100, 3, ages)
 	want(c, answer, err, hello)
@@ -659,28 +650,32 @@ func (s suite) broken(c *check.C) {
 	s.wantOneWrite(w)
 	w.wantUntimed()
 
-	c.Variation("a new connection; the first request is lost, and the second Write fails: %v", errUnplugged)
-	w = s.connect(c, func(int, request) []datagram { return nil })
-	writes := 0
-	w.peer.Conn().Before("Write", func() error {
-		if writes++; writes > 1 {
-			return errUnplugged
+	for tries, err := range map[int]error{2: errUnplugged, 3: syscall.ECONNREFUSED} {
+		c.Variation("a new connection; the first request is lost, and the second Write fails: %v", err)
+		w = s.connect(c, func(int, request) []datagram { return nil })
+		writes := 0
+		w.peer.Conn().Before("Write", func() error {
+			if writes++; writes > 1 {
+				return err
+			}
+			return nil
+		})
+		_, got := s.exchange(w, hello, roomy, tries, short)
+		c.WantError("the second Write", got, err)
+		if n := w.peer.Conn().Did().Writes; n != 2 {
+			c.Fail("your code called Write %d times; the second call failed, and an error ends the call", n)
 		}
-		return nil
-	})
-	_, err = s.exchange(w, hello, roomy, 3, short)
-	c.WantError("the second Write", err, errUnplugged)
-	if n := w.peer.Conn().Did().Writes; n != 2 {
-		c.Fail("your code called Write %d times; the second call failed, and an error ends the call", n)
+		w.wantUntimed()
+		c.WantOpen("Exchange", w.peer.Conn())
 	}
-	w.wantUntimed()
-	c.WantOpen("Exchange", w.peer.Conn())
 
 	c.Variation("a new connection; an answer of 101 bytes, where 100 are allowed")
 	w = s.answering(c, long[:101])
+	kept := lend(w)
 	s.exchange(w, hello, 100, 3, ages) // what it returns is for another case
 	w.wantUntimed()
 	c.WantOpen("Exchange", w.peer.Conn())
+	s.wantLetGo(w, kept)
 
 	c.Variation("a new connection that somebody closes while Exchange waits")
 	w = s.connect(c, func(int, request) []datagram {
@@ -692,6 +687,7 @@ func (s suite) broken(c *check.C) {
 	s.wantOneWrite(w)
 
 	s.anyError(c)
+	s.laterErrors(c)
 
 	if runtime.GOOS == "windows" { // does not tell
 		return
@@ -717,6 +713,8 @@ type failing struct {
 	net.Conn
 	call string // "Read" or "Write"
 	err  error
+	from int // Writes before the one behind which Read fails
+	pass int // Reads that bring something before one fails
 
 	mu     sync.Mutex
 	writes int
@@ -732,7 +730,7 @@ func (f *failing) fails(call string) error {
 		f.late = f.late || f.failed > 0
 		f.writes++
 	}
-	if call != f.call || f.writes == 0 {
+	if call != f.call || f.writes <= f.from || f.pass > 0 {
 		return nil
 	}
 	if f.failed++; f.failed > 3 {
@@ -746,10 +744,24 @@ func (f *failing) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := f.Conn.Read(p)
+	if f.brought(err) {
+		return n, nil
+	}
 	if err := f.fails("Read"); err != nil { // it began before the first Write
 		return 0, err
 	}
 	return n, err
+}
+
+// brought counts what may come before a Read fails.
+func (f *failing) brought(err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil || f.pass == 0 {
+		return false
+	}
+	f.pass--
+	return true
 }
 
 func (f *failing) Write(p []byte) (int, error) {
@@ -757,6 +769,12 @@ func (f *failing) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return f.Conn.Write(p)
+}
+
+func (f *failing) hasFailed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed > 0
 }
 
 func (f *failing) wroteLate() bool {
@@ -769,13 +787,14 @@ func (f *failing) wroteLate() bool {
 func (s suite) anyError(c *check.C) {
 	for _, err := range []error{
 		errUnplugged, io.EOF, io.ErrClosedPipe, net.ErrClosed, syscall.EINTR,
-		syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EPERM,
+		syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EPERM, syscall.ENOBUFS,
 	} {
 		for _, call := range []string{"Write", "Read"} {
 			c.Variation("a new connection; the first %s fails: %v", call, err)
 			w := s.answering(c, hello)
 			f := &failing{Conn: w.conn, call: call, err: err}
 			w.conn = f
+			kept := weak.Make(f)
 			_, got := s.exchange(w, hello, roomy, 3, ages)
 			c.WantError("the "+call, got, err)
 			if f.wroteLate() {
@@ -783,7 +802,42 @@ func (s suite) anyError(c *check.C) {
 			}
 			w.wantUntimed()
 			c.WantOpen("Exchange", w.peer.Conn())
+			if err == errUnplugged {
+				s.wantLetGo(w, kept)
+			}
 		}
+	}
+}
+
+// laterErrors has Read fail when the call has waited in vain once, and when another datagram has come.
+func (s suite) laterErrors(c *check.C) {
+	for _, err := range []error{errUnplugged, syscall.ECONNREFUSED} {
+		c.Variation("a new connection; the first request is lost; behind the second one Read fails: %v", err)
+		w := s.connect(c, func(i int, _ request) []datagram { // a Read may have begun before
+			return []datagram{junk(long[:20], "20 other bytes")}[:min(i, 1)]
+		})
+		f := &failing{Conn: w.conn, call: "Read", err: err, from: 1}
+		w.conn = f
+		_, got := s.exchange(w, hello, roomy, 3, short)
+		c.WantError("the Read", got, err)
+		if f.wroteLate() {
+			c.Fail("your code called Write after the Read that failed; an error ends the call")
+		}
+		w.wantUntimed()
+
+		c.Variation("a new connection; another datagram comes, and then Read fails: %v", err)
+		w = s.connect(c, func(int, request) []datagram { return []datagram{junk(long[:20], "20 other bytes")} })
+		f = &failing{Conn: w.conn, call: "Read", err: err, pass: 1}
+		w.conn = f
+		_, got = s.exchange(w, hello, roomy, 3, ages)
+		if !f.hasFailed() {
+			continue // the other datagram has ended the call, which is another case
+		}
+		c.WantError("the Read", got, err)
+		if f.wroteLate() {
+			c.Fail("your code called Write after the Read that failed; an error ends the call")
+		}
+		w.wantUntimed()
 	}
 }
 
@@ -820,6 +874,9 @@ func (s suite) conversation(c *check.C) {
 	var asked, answers [][]byte
 	for call := range 70 {
 		request := fmt.Appendf(nil, "%d %s", call, long[:rng.IntN(20)])
+		if call >= 30 && call < 46 { // two of each length, for who has some buffers
+			request = append(request, long[:100*(call/2-14)]...)
+		}
 		answer, err := s.exchange(w, request, roomy, plenty, short)
 		c.WantNil("Exchange", err)
 		asked, answers = append(asked, request), append(answers, answer)
@@ -831,8 +888,30 @@ func (s suite) conversation(c *check.C) {
 			)
 		}
 	}
+	c.Step("the suite appends a byte to each answer")
+	for i := range answers {
+		answers[i] = append(answers[i], byte(i))
+	}
+	for i, answer := range answers {
+		c.WantBytes(
+			fmt.Sprintf("the answer of call %d and its byte", i+1),
+			answer,
+			append(bytes.ToUpper(asked[i]), byte(i)),
+		)
+	}
+	all := w.requests()
+
+	c.Variation("a new connection; two calls with answers of 60000 bytes")
+	w = s.connect(c, func(i int, r request) []datagram { return []datagram{reply(r, long[i:60_000+i])} })
+	first, err := s.exchange(w, []byte("one"), largest, 3, ages)
+	c.WantNil("Exchange", err)
+	before := bytes.Clone(first) // whether all of it is there is another case
+	_, err = s.exchange(w, []byte("two"), largest, 3, ages)
+	c.WantNil("Exchange", err)
+	c.WantBytes("the answer of call 1, looked at after call 2", first, before)
+
 	ids := map[string]string{}
-	for _, r := range w.requests() {
+	for _, r := range all {
 		if body, ok := ids[r.id]; ok && body != string(r.body) {
 			c.Fail("two calls have the same id")
 		}
