@@ -6,9 +6,13 @@ import (
 	"io"
 	"net"
 	"time"
+	"unicode/utf8"
 )
 
-const lastCall = 500 * time.Millisecond // for what is still said to somebody who leaves
+const (
+	maxHeard = maxName*utf8.UTFMax + len(": ") + maxLine // bytes of a line: a room puts a name in front
+	lastCall = 500 * time.Millisecond                    // for what is still said to somebody who leaves
+)
 
 // dial connects to the server at addr.
 func dial(addr string) (net.Conn, error) {
@@ -39,7 +43,7 @@ func talk(conn net.Conn, in io.Reader, out io.Writer) error {
 
 // hear prints line after line, until the peer leaves.
 func hear(conn net.Conn, out io.Writer) error {
-	lines := newLineReader(conn)
+	lines := bufio.NewReaderSize(conn, maxHeard+len("\n"))
 	for {
 		line, err := readLine(lines)
 		if peerGone(err) {

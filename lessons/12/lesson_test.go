@@ -206,6 +206,28 @@ func TestSayTooLong(t *testing.T) {
 	require.Equal(t, long+"\nbye\n", string(sent))
 }
 
+// The longest line of the member with the longest name is heard, and ends no chat.
+func TestLongestLine(t *testing.T) {
+	r := newRoom()
+	name, said := strings.Repeat("𠮷", maxName), strings.Repeat("x", maxLine)
+	client, server := pair(t)
+	go r.visit(server)
+	printed, out := io.Pipe()
+	go func() { out.CloseWithError(hear(client, out)) }()
+	heard := bufio.NewReader(printed)
+	require.Equal(t, "your name?", next(t, heard))
+	_, err := io.WriteString(client, "anna\n")
+	require.NoError(t, err)
+	require.Equal(t, "* anna is here", next(t, heard))
+	speaker, _ := come(t, r, name)
+	require.Equal(t, "* "+name+" is here", next(t, heard))
+	_, err = io.WriteString(speaker, said+"\nbye\n")
+	require.NoError(t, err)
+	require.Equal(t, name+": "+said, next(t, heard))
+	require.Equal(t, name+": bye", next(t, heard))
+	printed.Close()
+}
+
 // Whoever leaves still hears what the peer says until it leaves, too, and waits for nobody who does not.
 func TestLastCall(t *testing.T) {
 	client, server := pair(t)
