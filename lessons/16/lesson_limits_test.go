@@ -297,6 +297,33 @@ func TestPackets(t *testing.T) {
 	require.NotEqual(t, token, string(buf[:n]))
 }
 
+// Questions that cannot be answered, such as those from port 0, do not fill the disk.
+func TestPacketsInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var kept bytes.Buffer
+		log.SetFlags(0)
+		log.SetOutput(&kept)
+		defer log.SetOutput(os.Stderr)
+		require.NoError(t, newPacketServer().servePacket(&unanswerable{left: 100}))
+		require.Equal(t, maxLines, strings.Count(kept.String(), "writing an answer: "))
+	})
+}
+
+// unanswerable is a socket with some datagrams, none of which can be answered.
+type unanswerable struct {
+	net.PacketConn
+	left int
+}
+
+func (u *unanswerable) ReadFrom(b []byte) (int, net.Addr, error) {
+	if u.left--; u.left < 0 {
+		return 0, nil, net.ErrClosed
+	}
+	return copy(b, question), &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1)}, nil
+}
+
+func (*unanswerable) WriteTo([]byte, net.Addr) (int, error) { return 0, errors.New("invalid argument") }
+
 // The client gives up with a server whose tokens change all the time, and with one that says nothing.
 func TestAskPacketGivesUp(t *testing.T) {
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")

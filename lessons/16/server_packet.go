@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log"
 	"net"
 )
 
@@ -41,6 +40,7 @@ const (
 // packetServer answers each address only when it has shown that it receives there.
 type packetServer struct {
 	secret [sha256.Size]byte // nobody else can make a token
+	log    sparseLog
 }
 
 func newPacketServer() *packetServer {
@@ -68,7 +68,7 @@ func (s *packetServer) servePacket(pc net.PacketConn) error {
 			return nil
 		}
 		if err != nil {
-			log.Printf("reading a question: %v", err) // on Windows of one that was too long
+			s.log.printf("reading a question: %v", err) // on Windows of one that was too long
 			continue
 		}
 		if n < tokenSize+len(" ?") || n > maxPacket {
@@ -79,7 +79,7 @@ func (s *packetServer) servePacket(pc net.PacketConn) error {
 			answer = token
 		}
 		if _, err := pc.WriteTo([]byte(answer), from); err != nil {
-			log.Printf("client %v: writing an answer: %v", from, err)
+			s.log.printf("client %v: writing an answer: %v", from, err)
 		}
 	}
 }

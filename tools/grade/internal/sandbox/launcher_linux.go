@@ -39,6 +39,10 @@ func launch(arg string) {
 
 func (l *launching) become() (step string, err error) {
 	c := l.Command
+	// If memory runs out the kernel looks here first: proc_pid_oom_score_adj(5). The box's own /proc is read-only.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
+		return "oom_score_adj", err
+	}
 	if err := exchangeRoot(); err != nil {
 		return "pivot_root", err
 	}
@@ -111,8 +115,7 @@ func setLimits(l Limits) error {
 			return err
 		}
 	}
-	// If memory runs out the kernel looks here first: proc_pid_oom_score_adj(5).
-	return os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
+	return nil
 }
 
 // dropCapabilities empties every set of this thread; the execve finds nothing that it could give

@@ -7,7 +7,7 @@
 //
 //   - the folders that [Open] was given, read-only unless they are [Folder.Writable], at their own
 //     paths; below /dev: null, zero, full, random, urandom, and fd; a /proc of the box's own
-//     processes; an /etc with a hosts file; and a /tmp in memory, of bounded size, that every command
+//     processes, read-only; an /etc with a hosts file; and a /tmp in memory, of bounded size, that every command
 //     finds empty;
 //   - a loopback interface of its own, with every port free, and no other network;
 //   - an ordinary user, 1000, without capabilities, without a way to get any (no_new_privs, a

@@ -110,11 +110,15 @@ func (k *keeper) setUp(c Config) (failed string, err error) {
 		}
 	}
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	for at, options := range map[string]string{
-		"/proc":            "", // the keeper's: by it, it finds its children
-		rootPath + "/proc": "hidepid=2,subset=pid",
+	for _, proc := range []struct {
+		at, options string
+		flags       uintptr
+	}{
+		{"/proc", "", flags}, // the keeper's: by it, it finds its children
+		// Otherwise a program changes its own code through /proc/self/mem.
+		{rootPath + "/proc", "hidepid=2,subset=pid", flags | unix.MS_RDONLY},
 	} {
-		if err := unix.Mount("proc", at, "proc", flags, options); err != nil {
+		if err := unix.Mount("proc", proc.at, "proc", proc.flags, proc.options); err != nil {
 			return "mount /proc", err
 		}
 	}

@@ -17,6 +17,8 @@ var _ = attack("writes_everywhere", func() {
 		_, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 		refused(name, err, syscall.EROFS, syscall.EACCES, syscall.ENOENT, syscall.ETXTBSY, syscall.EPERM)
 	}
+	_, err := os.OpenFile("/proc/self/mem", os.O_RDWR, 0) // even code can be written through it
+	refused("memory", err, syscall.EROFS)
 	for _, name := range []string{"/dev/null", "/etc/hosts", "/tmp", self} {
 		refused("remove "+name, os.Remove(name), syscall.EROFS, syscall.EACCES, syscall.EBUSY, syscall.EPERM)
 		if name == "/tmp" {
