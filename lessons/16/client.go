@@ -66,7 +66,11 @@ func (c *client) nextLine(conn net.Conn, lines *bufio.Scanner) (more bool, err e
 		case more := <-scanned:
 			return more, nil
 		case <-time.After(c.heartbeat):
-			if _, _, err := c.ask(conn, ""); err != nil { // Scan waits on; it ends with the program
+			status, why, err := c.ask(conn, "")
+			if err == nil && status != 0 {
+				err = fmt.Errorf("%s", bytes.TrimSpace(why))
+			}
+			if err != nil { // Scan waits on; it ends with the program
 				return false, err
 			}
 		}

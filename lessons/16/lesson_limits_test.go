@@ -137,6 +137,23 @@ func TestRefusedIsTold(t *testing.T) {
 	}
 }
 
+// A client is refused while its user says nothing, and the user is told.
+func TestRefusedHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		in, typed := io.Pipe()
+		talked := make(chan error, 1)
+		go func() { talked <- newClient().talk(near, in, io.Discard) }()
+		_, _, err := decodeMessage(far, maxCommand)
+		require.NoError(t, err)
+		require.NoError(t, writeMessage(far, time.Second, noStatus, []byte("refused: too many clients\n")))
+		require.EqualError(t, <-talked, "waiting for your next line: a heartbeat: refused: too many clients")
+		typed.Close() // ends the scan
+		near.Close()
+		far.Close()
+	})
+}
+
 // A place is free again when a client has left, and nothing is kept of its address.
 func TestAddresses(t *testing.T) {
 	s := newServer(newCommands())
