@@ -88,7 +88,7 @@ func (s suite) closed(c *check.C) {
 			r.nextClient()
 		}
 	}
-	s.oneOfTwo(c)
+	defer s.oneOfTwo(c).halt()
 	defer r.halt()
 	for _, order := range slices.Sorted(maps.Keys(handlerErrors)) {
 		c.Variation("Serve is running; a handler is going to return the error %s", check.Err(handlerErrors[order]))
@@ -122,11 +122,11 @@ func (s suite) closed(c *check.C) {
 	}
 }
 
-// oneOfTwo has a client that stays while another one's handler returns, if Serve serves both.
-func (s suite) oneOfTwo(c *check.C) {
+// oneOfTwo has a client that stays while another one's handler returns, if Serve serves both. Serve is
+// still running then.
+func (s suite) oneOfTwo(c *check.C) *run {
 	c.Variation("Serve was called anew; a client is being served and stays, another one comes")
 	r := s.start(c)
-	defer r.halt()
 	stays := r.dial("client 1")
 	r.talk(stays, fault.Whole, "hello")
 	p := r.dial("client 2")
@@ -144,6 +144,7 @@ func (s suite) oneOfTwo(c *check.C) {
 	}
 	r.closeWrite(stays)
 	r.ended(p)
+	return r
 }
 
 // heardAll ends the case if p has got, or gets, more than the answers of the handler.
