@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"os"
 	"strings"
@@ -28,6 +29,10 @@ var right = []check.Answer{
 		talklooptest.Lab{Answer: answerPipeline, Converse: converseInGoroutines},
 	),
 	answer("a small buffer, and deadlines", talklooptest.Lab{Answer: answerSmall, Converse: converseInTime}),
+	answer(
+		"what comes is pulled out of iterators",
+		talklooptest.Lab{Answer: answerPulled, Converse: conversePulled},
+	),
 }
 
 func raise(b byte) byte {
@@ -313,4 +318,65 @@ func answerSmall(conn net.Conn) error {
 			return fmt.Errorf("talking to %v: %w", conn.RemoteAddr(), err)
 		}
 	}
+}
+
+// answerPulled lets a coroutine read.
+func answerPulled(conn net.Conn) error {
+	defer conn.Close()
+	next, stop := iter.Pull2(func(yield func([]byte, error) bool) {
+		for {
+			buf := make([]byte, 1024)
+			n, err := conn.Read(buf)
+			if !yield(buf[:n], err) {
+				return
+			}
+		}
+	})
+	defer stop()
+	for {
+		message, err, _ := next()
+		if len(message) > 0 {
+			for i, b := range message {
+				message[i] = raise(b)
+			}
+			if _, werr := conn.Write(message); werr != nil {
+				err = werr
+			}
+		}
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// conversePulled lets a coroutine read the lines.
+func conversePulled(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	next, stop := iter.Pull(func(yield func(string) bool) {
+		for lines.Scan() && yield(lines.Text()) {
+		}
+	})
+	defer stop()
+	for line, more := next(); more && line != "quit"; line, more = next() {
+		if line == "" {
+			continue
+		}
+		if _, err := io.WriteString(conn, line); err != nil {
+			return err
+		}
+		var answer [1024]byte
+		n, err := conn.Read(answer[:])
+		if n > 0 {
+			if _, err := fmt.Fprintf(out, "%s\n", answer[:n]); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }

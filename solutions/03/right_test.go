@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"os"
 	"os/signal"
@@ -29,6 +30,7 @@ var right = []check.Answer{
 	answer("conditions and contexts", serveCounting),
 	answer("a goroutine for each Accept, and a look at the clock", servePolling),
 	answer("Control-C closes the listener", serveUntilInterrupted),
+	answer("clients are pulled out of an iterator", servePulled),
 }
 
 // pause is what the answers below wait after a temporary error.
@@ -285,4 +287,29 @@ func serveUntilInterrupted(ln net.Listener, handle handler) error {
 		}
 	}()
 	return serveConcurrently(ln, handle)
+}
+
+// servePulled lets a coroutine accept.
+func servePulled(ln net.Listener, handle handler) error {
+	next, stop := iter.Pull2(func(yield func(net.Conn, error) bool) {
+		for {
+			conn, err := ln.Accept()
+			switch {
+			case errors.Is(err, net.ErrClosed):
+				return
+			case err != nil && passes(err):
+				time.Sleep(pause)
+			case !yield(conn, err) || err != nil:
+				return
+			}
+		}
+	})
+	defer stop()
+	for {
+		conn, err, more := next()
+		if !more || err != nil {
+			return err
+		}
+		guard(conn, handle)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -182,6 +183,10 @@ var wrong = []check.Answer{
 	answer("the errors of handlers are returned with that of Accept", serveJoinsHandlerErrors,
 		reconnecttest.Permanent),
 	answer("what sounds like an end is one", serveGuessesEnd, reconnecttest.Permanent),
+	answer("what the newest handler has returned is returned", serveKeepsNewest, reconnecttest.Error),
+	answer("a panic of the newest handler is returned", serveKeepsNewestPanic, reconnecttest.Panic),
+	answer("all are closed when nobody is served any more", serveClosesInGroups, reconnecttest.Closed),
+	answer("who waits in Serve's own queue is dropped", serveDropsQueue, reconnecttest.Finish),
 	answer("a *net.TCPConn is not read any more when the listener closes", serveClosesRead,
 		reconnecttest.Finish).
 		MayPassElsewhere(noTCPConn),
@@ -1297,5 +1302,88 @@ func serveClosesRead(ln net.Listener, handle handler) error {
 		}
 		return true
 	})
+	return err
+}
+
+// serveKeepsNewest has one err for everything.
+func serveKeepsNewest(ln net.Listener, handle handler) (err error) {
+	if aerr := accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		err = nil
+		err = recovering(conn, handle)
+		return nil
+	}); aerr != nil {
+		return aerr
+	}
+	return err
+}
+
+func serveKeepsNewestPanic(ln net.Listener, handle handler) (err error) {
+	if aerr := accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		defer func() {
+			err = nil
+			if p := recover(); p != nil {
+				err = fmt.Errorf("a handler has panicked: %v", p)
+			}
+		}()
+		_ = handle(conn)
+		return nil
+	}); aerr != nil {
+		return aerr
+	}
+	return err
+}
+
+func serveClosesInGroups(ln net.Listener, handle handler) error {
+	var (
+		mu      sync.Mutex
+		served  int
+		done    []net.Conn
+		clients sync.WaitGroup
+	)
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		mu.Lock()
+		served++
+		mu.Unlock()
+		clients.Go(func() {
+			recovering(conn, handle)
+			mu.Lock()
+			defer mu.Unlock()
+			done = append(done, conn)
+			if served--; served > 0 {
+				return
+			}
+			for _, conn := range done {
+				conn.Close()
+			}
+			done = nil
+		})
+		return nil
+	})
+}
+
+// serveDropsQueue serves one client after the other, and none any more when it is told to stop.
+func serveDropsQueue(ln net.Listener, handle handler) error {
+	queue := make(chan net.Conn, 100)
+	var stopped atomic.Bool
+	var server sync.WaitGroup
+	server.Go(func() {
+		for conn := range queue {
+			if stopped.Load() {
+				conn.Close()
+				continue
+			}
+			guard(conn, handle)
+		}
+	})
+	err := accepting(ln, func(conn net.Conn) error {
+		queue <- conn
+		return nil
+	})
+	stopped.Store(true)
+	close(queue)
+	server.Wait()
 	return err
 }

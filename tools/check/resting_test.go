@@ -2,6 +2,7 @@ package check
 
 import (
 	"io"
+	"iter"
 	"net"
 	"os"
 	"os/signal"
@@ -57,6 +58,30 @@ func TestResting(t *testing.T) {
 		require.Empty(t, serve(true))
 		require.Equal(t, "returned too early", serve(false))
 	}
+}
+
+// TestPull: whoever has pulled a value out of an iterator waits for the coroutine that makes it, and the
+// coroutine for whoever pulls the next one.
+func TestPull(t *testing.T) {
+	run := func(c *C) {
+		conn, peer := c.Connect()
+		call := c.Start("answer(conn)", func() {
+			next, stop := iter.Pull(func(yield func(byte) bool) {
+				b := make([]byte, 1)
+				for _, err := conn.Read(b); err == nil && yield(b[0]); _, err = conn.Read(b) {
+				}
+			})
+			defer stop()
+			next() // which reads in the coroutine
+			conn.Read(make([]byte, 1))
+		})
+		c.Await("the read of the coroutine", c.Resting)
+		peer.Send([]byte("h"))
+		c.Await("the read behind it", c.Resting)
+		peer.CloseWrite()
+		call.Wait()
+	}
+	require.Empty(t, Case{Run: run}.run(options{}).Message)
 }
 
 // TestMutexes: whoever waits for a mutex of the code under test waits for another goroutine; one of the

@@ -224,7 +224,7 @@ func (g goroutine) moves() bool {
 		return len(frames) == 0 || !strings.HasPrefix(frames[0].function, "sync.")
 	case "sync.Cond.Wait", "sync.WaitGroup.Wait", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
 		"chan receive", "chan send", "chan receive (nil chan)", "chan send (nil chan)",
-		"select", "select (no cases)", "sleep", "IO wait":
+		"select", "select (no cases)", "sleep", "IO wait", "coroutine": // the last one is iter.Pull's
 		return false
 	}
 	return true

@@ -248,11 +248,18 @@ func (s suite) overTCP(c *check.C, happens string, happen func(peer *fault.Peer)
 	}
 }
 
-const stillOpen = "Answer has returned, and the connection is still open on its side"
+const (
+	stillOpen = "Answer has returned, and the connection is still open on its side"
+	halfOpen  = "Answer has returned, and only the writing half of the connection is closed: call Close"
+)
 
 // wantClosed ends the case unless Answer has closed its connection.
 func wantClosed(c *check.C, peer *fault.Peer) {
-	if peer.Conn().Did().Closed != "Close" {
+	switch peer.Conn().Did().Closed {
+	case "Close":
+	case "CloseWrite":
+		c.Fail(halfOpen)
+	default:
 		c.Fail(stillOpen)
 	}
 }

@@ -48,7 +48,8 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.upper,
 			Scene:  "echo",
 			Rule: "Answer sends back the bytes that it has read, a to z in upper case: as many " +
-				"as came, in one call of Write, and at once, whatever they say.",
+				"as came, in one call of Write, and at once, whatever they say, and whatever type " +
+				"conn has.",
 			Hint: "Call Read once: not in a loop, and not until a line end or 1024 bytes have " +
 				"come. It returns how many came: the message is buf[:n]. Call Write once, and " +
 				"Close last.",

@@ -565,17 +565,19 @@ func (s suite) closesSlowly(c *check.C) {
 	a.returns()
 }
 
-const stillOpen = "Answer has returned, and the connection is still open on its side"
+const (
+	stillOpen = "Answer has returned, and the connection is still open on its side"
+	halfOpen  = "Answer has returned, and only the writing half of the connection is closed: call Close"
+)
 
 // wantClosed ends the case unless Answer returns and has closed its connection.
 func (a *answering) wantClosed() {
 	a.returns()
-	if open(a.peer) {
+	switch a.peer.Conn().Did().Closed {
+	case "Close":
+	case "CloseWrite":
+		a.c.Fail(halfOpen)
+	default:
 		a.c.Fail(stillOpen)
 	}
-}
-
-// open reports whether the code under test has not closed its end.
-func open(peer *fault.Peer) bool {
-	return peer.Conn().Did().Closed != "Close"
 }

@@ -88,6 +88,7 @@ func (s suite) closed(c *check.C) {
 			r.nextClient()
 		}
 	}
+	defer s.oneOfTwo(c).halt()
 	defer r.halt()
 	for _, order := range slices.Sorted(maps.Keys(handlerErrors)) {
 		c.Variation("Serve is running; a handler is going to return the error %s", check.Err(handlerErrors[order]))
@@ -119,6 +120,31 @@ func (s suite) closed(c *check.C) {
 		r.calledWell()
 		r.heardAll(p)
 	}
+}
+
+// oneOfTwo has a client that stays while another one's handler returns, if Serve serves both. Serve is
+// still running then.
+func (s suite) oneOfTwo(c *check.C) *run {
+	c.Variation("Serve was called anew; a client is being served and stays, another one comes")
+	r := s.start(c)
+	stays := r.dial("client 1")
+	r.talk(stays, fault.Whole, "hello")
+	p := r.dial("client 2")
+	r.send(p, fault.Whole, orderReturn)
+	c.Await("Serve to go on", func() bool { return r.call.Ended() || r.over.Load() > 0 || c.Resting() })
+	if r.over.Load() > 0 { // otherwise client 2 waits until client 1 has left
+		var waited stopwatch
+		isOpen := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
+		c.Await("the end of the connection of client 2", func() bool { // a Close in another process is under way
+			return r.call.Ended() || !isOpen() || waited.read() > aMoment && c.Resting() && isOpen()
+		})
+		if isOpen() && !r.call.Ended() {
+			c.Fail("handle has returned, and the connection of client 2 is still open, while client 1 is being served")
+		}
+	}
+	r.closeWrite(stays)
+	r.ended(p)
+	return r
 }
 
 // heardAll ends the case if p has got, or gets, more than the answers of the handler.
@@ -163,7 +189,16 @@ func (s suite) handlerError(c *check.C) {
 		r.send(r.dial("a client"), fault.Whole, orderError)
 	}
 	r.nextClient()
-	r.finishes("some handlers have returned errors")
+	r.last(orderError)
+	r.finishes("some handlers have returned errors, the last one, too")
+}
+
+// last is the last client, whose handler gets this order.
+func (r *run) last(order string) {
+	p := r.dial("the last client")
+	r.talk(p, fault.Whole, "hello")
+	r.send(p, fault.Whole, order)
+	r.overOrForgotten(p) // forgotten is another case
 }
 
 func (s suite) handlerPanic(c *check.C) {
@@ -194,7 +229,8 @@ func (s suite) handlerPanic(c *check.C) {
 		r.send(r.dial("a client"), fault.Whole, orderPanic)
 	}
 	r.nextClient()
-	r.finishes("some handlers have panicked")
+	r.last(orderPanic)
+	r.finishes("some handlers have panicked, the last one, too")
 }
 
 func (s suite) breakOff(c *check.C) {
@@ -353,6 +389,8 @@ func (s suite) closedAtOnce(c *check.C) {
 		)
 		c.Await("Serve to notice it", func() bool { return r.call.Ended() || c.Resting() })
 		if r.call.Ended() {
+			c.Await("what Serve has started to rest", c.Resting)
+			r.servedAll()
 			c.Fail(
 				"Serve has returned, but handle has not: the client was not counted yet when Serve " +
 					"began to wait (call Add before go)",

@@ -49,6 +49,8 @@ type run struct {
 	calls   atomic.Int32
 	over    atomic.Int32           // calls that have returned or panicked
 	strange atomic.Int32           // calls with something that Accept has not returned
+	twice   atomic.Bool            // a call with a connection that another one has got
+	seen    sync.Map               // connections that a call has got
 	timed   atomic.Pointer[string] // the method that had set a deadline before a call
 	handled sync.Map               // address of a client → *traffic
 }
@@ -110,6 +112,8 @@ func (r *run) handle(conn net.Conn) error {
 	defer r.over.Add(1)
 	if !r.ln.returned(conn) {
 		r.strange.Add(1)
+	} else if _, known := r.seen.LoadOrStore(conn, true); known {
+		r.twice.Store(true)
 	}
 	r.lookForDeadlines(conn)
 	defer r.lookForDeadlines(conn)
@@ -200,6 +204,7 @@ func (r *run) answer(p *client, want string) {
 	}
 	r.c.Await("the answer to "+p.name, func() bool { return came() || late() })
 	if !came() {
+		r.calledWell()
 		r.c.Rule("Serve accepts the next client at once, and calls handle for it: it pauses after a temporary "+
 			"error of Accept, and never otherwise.",
 			"Look at the line where Serve waits: a sleep between two clients, a lock, or a connection that "+
@@ -218,11 +223,24 @@ func (r *run) answer(p *client, want string) {
 	case r.call.Ended():
 		r.c.Fail("Serve has returned (%s), and %s has no answer", check.Err(r.err), p.name)
 	default:
+		r.notTurnedAway(p)
 		r.c.Fail("the connection of %s ended before the answer came: %v", p.name, p.Over())
 	}
 	r.c.WantText("the answer to "+p.name, got, want)
 	p.heard += len(want)
 	r.c.Step("%s received %q", p.name, got)
+}
+
+// notTurnedAway ends the case if Serve, which rests, has not called handle for each client that it has
+// accepted, and has closed the connection of p.
+func (r *run) notTurnedAway(p *client) {
+	if int(r.calls.Load()) < len(r.ln.accepts()) {
+		r.c.Rule("Whoever Accept returns is a client, of whatever type the connection is, and however many "+
+			"there are: handle is called for each.",
+			"Look at the line that closes a connection without a call of handle.")
+		r.c.Fail("the connection of %s has ended, and handle was not called for every client that Accept "+
+			"has returned", p.name)
+	}
 }
 
 func (r *run) closeWrite(p *client) {
@@ -337,6 +355,12 @@ func (r *run) calledWell() {
 			"Hand the connection over as Accept has returned it.")
 		r.c.Fail("Serve has called %s on a connection", *method)
 	}
+	if r.twice.Load() && int(r.calls.Load()) <= r.dialled {
+		r.c.Rule("handle is called once for each client, with the connection of this client.",
+			"Make a new variable for each client: conn, err := ln.Accept() in the loop. One that is declared "+
+				"before the loop is shared by all goroutines.")
+		r.c.Fail("handle was called twice with the same connection, and not with that of another client")
+	}
 	if calls := int(r.calls.Load()); calls > r.dialled {
 		r.c.Rule("handle is called once for each client, whatever it has returned.",
 			"Do not call handle again: close the connection, and go on with the next Accept.")
@@ -390,7 +414,7 @@ func (r *run) servedAll() {
 	if accepted := len(r.ln.accepts()); int(r.calls.Load()) < accepted {
 		r.c.Rule("handle is called for every client that Accept has returned, however the listener ends.",
 			"Before you return, serve those that wait in a channel or a list of your own.")
-		r.c.Fail("Accept has returned %d clients, and Serve has returned and called handle %d times",
+		r.c.Fail("clients that Accept has returned: %d; calls of handle: %d; and Serve has returned",
 			accepted, r.calls.Load())
 	}
 }
