@@ -49,6 +49,8 @@ func (s suite) name(c *check.C) {
 	c.Variation(
 		"Serve is running; a client says nothing for a while; another one sends its name, and is silent, too",
 	)
+	c.Rule("A client is a member when it has sent a good name, and is told nothing of members before. It may be "+
+		"silent for as long as it likes.", "Enter a client in the map when its name is good. No deadline for Read.")
 	r, _ := s.open(c)
 	late := r.dial()
 	r.enters("anna")
