@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -277,10 +276,7 @@ func (r *receiver) returns() {
 // wants ends the case unless Receive did what it had to, after these datagrams and no others: it delivered
 // and acknowledged what model says.
 func (r *receiver) wants(datagrams ...[]byte) {
-	polls := func() bool {
-		d := r.peer.Conn().Did()
-		return d.Timed && slices.Contains(d.Errs, os.ErrDeadlineExceeded)
-	}
+	polls := func() bool { return !r.call.Ended() && !r.peer.Conn().Did().Passed.IsZero() }
 	r.c.Await("Receive to rest", func() bool { return r.call.Ended() || polls() || r.c.Resting() })
 	if polls() {
 		r.c.Rule("Receive sets no deadline: it waits as long as it takes.", "Take it out. Read returns when the "+
