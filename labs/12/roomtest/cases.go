@@ -645,19 +645,31 @@ func (s suite) slow(c *check.C) {
 	r.quiet(r.members...)
 	r.close()
 
-	for _, name := range []string{"- ", "anna"} {
-		c.Variation("Serve is running; anna is there; a client does not read, and sends the name %s %d times; ben "+
-			"and carl come", quote(name), flood)
-		other, _ := s.open(c, "anna")
-		p = other.dial()
-		p.stopsReading()
-		p.Send([]byte(strings.Repeat(name+"\n", flood)))
-		other.quiet()
-		other.enters("ben")
-		other.enters("carl")
-		other.quiet(other.members...)
-		other.close()
+	c.Variation("Serve is running; a client does not read, and sends %d bad names; anna and ben come", flood)
+	other, _ := s.open(c)
+	p = other.dial()
+	p.stopsReading()
+	p.Send([]byte(strings.Repeat("- \n", flood)))
+	other.quiet()
+	other.enters("anna")
+	other.enters("ben")
+	other.quiet(other.members...)
+	other.close()
+
+	c.Variation("Serve is running; anna is there; a client does not read, and asks for the name anna %d times; ben "+
+		"comes", flood)
+	other, _ = s.open(c, "anna")
+	p = other.dial()
+	p.stopsReading()
+	p.Send([]byte(strings.Repeat("anna\n", flood)))
+	other.await("the answer to be written", c.Resting)
+	ben = other.dial()
+	ben.sends("ben")
+	here := func() bool { return strings.Contains(string(ben.Received()), "* ben is here\n") }
+	if !other.await("what ben is to get", here) {
+		c.Fail("ben waits for \"* ben is here\", and nothing happens")
 	}
+	other.close()
 }
 
 func (s suite) dropped(c *check.C) {
