@@ -342,9 +342,9 @@ func (s suite) lost(c *check.C) {
 		}
 		return nil
 	})
-	err := s.send(w, hello, short, 4)
+	err := s.send(w, hello, short, plenty)
 	c.WantNil("Send", err)
-	w.wantMessages(hello, len(hello), 4)
+	w.wantMessages(hello, len(hello), plenty)
 }
 
 func (s suite) silence(c *check.C) {
