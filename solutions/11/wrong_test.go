@@ -85,6 +85,7 @@ var wrong = []check.Answer{
 	mistake("what is not expected is dropped", statestest.Unexpected),
 	mistake("what comes too early is taken", statestest.Unexpected),
 	mistake("what comes again counts again", statestest.Unexpected),
+	mistake("what comes too early is kept", statestest.Unexpected),
 	mistake("a SYN resets the connection", statestest.Unexpected),
 	mistake("an ACK of what was never sent is believed", statestest.Unexpected),
 	mistake("numbers are compared as they are", statestest.Unexpected),
@@ -135,11 +136,14 @@ type machine struct {
 	passive            bool
 	listened           bool // LISTEN was left by a SYN
 	segments           int
+	early              map[uint32]segment // by Seq, where they are kept
 }
 
 func newMachine(mistake string) func(iss uint32) *machine {
 	return func(iss uint32) *machine {
-		m := &machine{mistake: mistake, state: states.Closed, iss: iss, nxt: iss}
+		m := &machine{
+			mistake: mistake, state: states.Closed, iss: iss, nxt: iss, early: map[uint32]segment{},
+		}
 		switch {
 		case m.is("numbers begin at 0"):
 			m.iss, m.nxt = 0, 0
@@ -397,6 +401,9 @@ func (m *machine) connected(s segment) []segment {
 			return nil
 		case m.is("what comes too early is taken") && int32(s.Seq-m.rcv) > 0 && m.in(states.Established) && !s.SYN:
 			m.rcv = s.Seq
+		case m.is("what comes too early is kept") && int32(s.Seq-m.rcv) > 0 && s.ACK && !s.SYN:
+			m.early[s.Seq] = s
+			return m.ack()
 		case m.is("what comes again counts again") && m.in(states.Established) && s.Len > 0:
 		default:
 			return m.ack()
@@ -502,6 +509,9 @@ func (m *machine) heard(s segment) []segment {
 		}
 	} else if m.is("data is not acknowledged") {
 		return nil
+	}
+	if next, ok := m.early[m.rcv]; ok && m.is("what comes too early is kept") {
+		return m.connected(next)
 	}
 	out := m.ack()
 	if m.is("CLOSE_WAIT closes by itself") && m.in(states.CloseWait) {

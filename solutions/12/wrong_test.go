@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"socketbook/labs/12/roomtest"
@@ -133,6 +134,9 @@ var wrong = []check.Answer{
 	}, roomtest.Names),
 	flawed("the length of a name in bytes", func(h *hall) {
 		h.good = func(name string) bool { return len(name) <= 20 && good(name) }
+	}, roomtest.Names),
+	flawed("the length of a name as UTF-16 counts it", func(h *hall) {
+		h.good = func(name string) bool { return len(utf16.Encode([]rune(name))) <= 20 && good(name) }
 	}, roomtest.Names),
 	flawed("names in ASCII only", func(h *hall) {
 		h.good = func(name string) bool { return good(name) && len(name) == utf8.RuneCountInString(name) }
@@ -336,9 +340,15 @@ var wrong = []check.Answer{
 		h.asks[0] = ""
 		return h.serve(asking{ln})
 	}, roomtest.Slow),
-	answer("the nameless are answered with the lock held", func(ln net.Listener) error {
+	answer("a bad name is answered with the lock held", func(ln net.Listener) error {
 		h := newHall()
-		return h.serve(wrapping{ln, func(conn net.Conn) net.Conn { return locking{conn, &h.mu} }})
+		return h.serve(wrapping{ln, func(conn net.Conn) net.Conn { return locking{conn, &h.mu, bad} }})
+	}, roomtest.Slow),
+	answer("a name is refused with the lock held, under which it was looked up", func(ln net.Listener) error {
+		h := newHall()
+		return h.serve(wrapping{ln, func(conn net.Conn) net.Conn {
+			return locking{conn, &h.mu, " is taken; your name?"}
+		}})
 	}, roomtest.Slow),
 	flawed("the last lines are waited for", func(h *hall) {
 		h.closes = func(_ *hall, g *guest) {
@@ -591,14 +601,15 @@ func (h *hasty) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// locking answers a bad name with the lock held.
+// locking writes what ends with end with the lock held.
 type locking struct {
 	net.Conn
-	mu *sync.Mutex
+	mu  *sync.Mutex
+	end string
 }
 
 func (l locking) Write(p []byte) (int, error) {
-	if string(p) == bad+"\n" {
+	if bytes.HasSuffix(p, []byte(l.end+"\n")) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 	}

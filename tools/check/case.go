@@ -45,6 +45,9 @@ type options struct {
 	timeline bool
 	alone    bool                          // nothing else runs in the process of the code under test
 	told     func(step string, fresh bool) // called for each step; may be nil
+	// called when the case has failed, before the goroutines of the code under test are ended, which may
+	// crash the program; may be nil
+	failed func(outcome)
 	// where the code under test runs, alone; nil for this process
 	elsewhere Elsewhere
 }
@@ -157,6 +160,9 @@ func (c *C) NotGraded(format string, args ...any) {
 func (c *C) end(outcome, detail, format string, args ...any) {
 	c.out.Outcome, c.out.Detail = outcome, detail
 	c.out.Message = visible(cut(fmt.Sprintf(format, args...)))
+	if c.out.Steps = c.steps; outcome == Failed && c.failed != nil {
+		c.failed(c.out)
+	}
 	runtime.Goexit()
 }
 

@@ -477,6 +477,27 @@ func TestTimeIsUp(t *testing.T) {
 	require.Equal(t, NotRun, runInWorker(ctx, "TestSleeper", 0, options{}).Outcome, "what begins too late")
 }
 
+// TestCrashesWhenItIsEnded: the verdict is that of the case, whatever the goroutines do that it ends.
+func TestCrashesWhenItIsEnded(t *testing.T) {
+	if number, ok := os.LookupEnv(caseVariable); ok {
+		work(Lab{Cases: []Case{{Run: func(c *C) {
+			conn, _ := c.Connect()
+			c.Start("unlocked", func() {
+				var mu sync.Mutex
+				defer mu.Unlock() // as if Read were called between an Unlock and a Lock
+				conn.Read(make([]byte, 1))
+			})
+			c.Await("the Read", c.Resting)
+			c.Fail("a verdict")
+		}}}}, number)
+	}
+	t.Parallel()
+	o := runInWorker(t.Context(), t.Name(), 0, options{})
+	require.Equal(t, Failed, o.Outcome)
+	require.Equal(t, "a verdict", o.Message)
+	require.Empty(t, o.Prints)
+}
+
 // TestAhead: cases are run a few at a time, and each gives its own outcome, those that need a failed one
 // without being run.
 func TestAhead(t *testing.T) {

@@ -100,7 +100,7 @@ func (c *C) closeEnded() {
 		peer, ok := p.(*fault.Peer)
 		ended := ok && peer.Over() != nil && peer.Conn().Did().Closed == "Close"
 		if ended {
-			peer.Close()
+			peer.Release()
 		}
 		return ended
 	})

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"fmt"
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
@@ -222,11 +221,12 @@ func (c *C) checkCalls() {
 
 // giveUp is Fail for calls that go on: what they wait in is ended.
 func (c *C) giveUp(format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	for _, a := range c.adversaries {
-		a.Stop()
-	}
-	c.Fail("%s", message)
+	defer func() {
+		for _, a := range c.adversaries {
+			a.Stop()
+		}
+	}()
+	c.Fail(format, args...)
 }
 
 // look returns all goroutines, at a moment after the call; not to be changed.

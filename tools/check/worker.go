@@ -54,15 +54,19 @@ func runInWorker(ctx context.Context, test string, i int, o options, env ...stri
 	err := cmd.Wait()
 	cmd.Cancel() // its group, if anything is left of it
 	out := outcome{Outcome: Failed, Steps: said.steps}
+	text := string(prints.text)
 	switch {
 	case said.outcome != nil:
 		out = *said.outcome
+		if at := crashed.FindAllStringIndex(text, -1); err != nil && at != nil { // when the case was over
+			text = text[:at[len(at)-1][0]]
+		}
 	case ctx.Err() != nil:
 		out.Message = "was still running when the time for the whole lab was up"
 	default:
-		out.died(err, string(prints.text))
+		out.died(err, text)
 	}
-	return out.printed(string(prints.text))
+	return out.printed(text)
 }
 
 // printed completes the outcome of a case whose process has printed something.
@@ -125,7 +129,7 @@ func (o *outcome) died(err error, printed string) {
 // What the runtime prints.
 var (
 	noThread = regexp.MustCompile(`(?m)^(runtime: failed to create new OS thread|runtime/cgo: pthread_create failed)`)
-	crashed  = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: out of memory).*`)
+	crashed  = regexp.MustCompile(`(?m)^\t?(panic: |fatal error: |runtime: out of memory).*`)
 )
 
 // messages takes what a worker writes to its standard output, and passes over lines that are no messages.
@@ -191,7 +195,8 @@ func work(lab Lab, number string) {
 	before := openFiles()
 	o := lab.Cases[i].run(options{
 		seed: *seedFlag, timeline: *timelineFlag, alone: true,
-		told: func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
+		told:   func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
+		failed: func(o outcome) { say(message{Outcome: &o}) },
 	})
 	if left := leftOpen(openFiles, before, func(string) bool { return true }); o.Outcome == Passed &&
 		len(left) > 0 {

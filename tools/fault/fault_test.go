@@ -406,6 +406,15 @@ func TestPeerCloseEndsEverything(t *testing.T) {
 	<-ended
 }
 
+func TestReleaseEndsNoGoroutine(t *testing.T) {
+	conn, peer := pair(t)
+	require.NoError(t, conn.Close())
+	eventually(t, func() bool { return peer.Over() != nil })
+	peer.Release()
+	_, err := conn.Write([]byte("x")) // would end this goroutine after Close
+	require.ErrorIs(t, err, net.ErrClosed)
+}
+
 func TestListener(t *testing.T) {
 	ln, err := Listen(nil, nil)
 	require.NoError(t, err)

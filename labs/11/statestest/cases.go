@@ -178,6 +178,12 @@ func (s suite) unexpected(c *check.C) {
 		"< ACK 301 4000", "< ACK 301 4000 5; < ACK 301 101 5", "< FIN ACK 301 4000",
 		"< FIN 301", "< FIN 301 6", "< SYN 301 3", "< ACK 301 101", "< ACK 301 90", "< ACK 301 90 4",
 	)...)
+	s.ruled(c, shifts[:1], "A segment that comes too early is acknowledged and forgotten. It counts when it comes "+
+		"again, behind what was missing.", "Keep nothing of a segment that is dropped.",
+		with([]string{opened, served},
+			"< ACK 306 101 5; < ACK 301 101 5; < ACK 306 101 5",
+			"< FIN ACK 306 101; < ACK 301 101 5; < FIN ACK 306 101",
+			"< ACK 311 101 5; < ACK 306 101 5; < ACK 301 101 5; < ACK 306 101 4")...)
 	s.scripts(c, shifts[:1], with([]string{met, last, over},
 		"< ACK 301 101", "< FIN ACK 301 101; < FIN ACK 301 101", "< ACK 303 101", "< SYN 302", "< SYN 300",
 		"< ACK 302 4000", "< FIN 302", "< ACK 300 101 5", "< ACK 303 102", "< ACK 301 102", "< FIN 301",

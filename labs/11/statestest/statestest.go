@@ -138,7 +138,8 @@ func Suite(lab Lab) check.Lab {
 				"side's FIN from there to TIME_WAIT, and Expire to CLOSED. Until its FIN comes, the other " +
 				"side's data is counted and acknowledged, and then no more. One segment may do several of these.",
 			Hint: "Look at the ACK of a segment first, then at its data, then at its FIN, each in the state " +
-				"that the step before has led to. An ACK of less than your FIN leads nowhere.",
+				"that the step before has led to. An ACK of less than your FIN leads nowhere; it is no " +
+				"mistake, and what comes with it counts.",
 		},
 		{
 			Name:   Second,

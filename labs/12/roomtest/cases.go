@@ -49,6 +49,8 @@ func (s suite) name(c *check.C) {
 	c.Variation(
 		"Serve is running; a client says nothing for a while; another one sends its name, and is silent, too",
 	)
+	c.Rule("A client is a member when it has sent a good name, and is told nothing of members before. It may be "+
+		"silent for as long as it likes.", "Enter a client in the map when its name is good. No deadline for Read.")
 	r, _ := s.open(c)
 	late := r.dial()
 	r.enters("anna")
@@ -149,7 +151,7 @@ func (s suite) names(c *check.C) {
 	r.quiet(members[0], p)
 	for _, name := range []string{
 		"a", "7", "Anna", "张三", "josé", strings.Repeat("x", maxName), strings.Repeat("é", maxName),
-		strings.Repeat("中", maxName), "٣", "exit2", "EXIT",
+		strings.Repeat("中", maxName), strings.Repeat("𠮷", maxName), "٣", "exit2", "EXIT",
 	} {
 		c.Variation(
 			"Serve is running; anna is there; a client, which was asked for its name, sends %s; so does "+
@@ -268,6 +270,8 @@ func (s suite) nameless(c *check.C) {
 		p.isClosed()
 		r.quiet(append(members, p, q)...)
 		members[0].says("still here")
+		c.Rule("A member is told what happens from its coming on, and first of all that it is here.",
+			"Send a line to those who are members when it is said; keep none for later ones.")
 		carl := r.enters("carl")
 		r.quiet(append(r.members, q)...)
 		c.Rule("A client without a name is told nothing of members, neither that they come nor that they leave.",
@@ -651,13 +655,29 @@ func (s suite) slow(c *check.C) {
 	other.enters("ben")
 	other.quiet(other.members...)
 	other.close()
+
+	c.Variation("Serve is running; anna is there; a client does not read, and asks for the name anna %d times; ben "+
+		"comes", flood)
+	other, _ = s.open(c, "anna")
+	p = other.dial()
+	p.stopsReading()
+	p.Send([]byte(strings.Repeat("anna\n", flood)))
+	other.await("the answer to be written", c.Resting)
+	ben = other.dial()
+	ben.sends("ben")
+	here := func() bool { return strings.Contains(string(ben.Received()), "* ben is here\n") }
+	if !other.await("what ben is to get", here) {
+		c.Fail("ben waits for \"* ben is here\", and nothing happens")
+	}
+	other.close()
 }
 
 func (s suite) dropped(c *check.C) {
 	c.Variation("Serve is running; anna, ben and carl are there; ben does not read; anna says %d lines, and ben "+
 		"reads again", some)
-	c.Rule("The lines that wait for a member come in order, and none is missing. If there are too many, the "+
-		"member leaves.", "A line that has no place is the end of the visit: never drop the line itself.")
+	c.Rule("A member that does not read holds up nobody. The lines that wait for it come in order, and none is "+
+		"missing. If there are too many, the member leaves.", "A line that has no place is the end of the visit: "+
+		"never wait for a place, and never drop the line itself.")
 	r, members := s.open(c, "anna", "ben", "carl")
 	anna, ben, carl := members[0], members[1], members[2]
 	reads := ben.stopsReading()
@@ -704,7 +724,7 @@ func (s suite) dropped(c *check.C) {
 		} else if n <= 0 {
 			break
 		}
-		n = min(n, batch)
+		n = min(n, batch-len(slow)+1) // carl may be told as well that all of them have left
 		anna.saysMany(carl, said, n, &gone)
 		said += n
 	}
@@ -814,8 +834,11 @@ func (p *client) hearsWithout(lines []string) (left []string) {
 		return len(came) >= len(lines) || p.Over() != nil
 	})
 	came, left := got()
-	text := strings.Join(came, "")
-	p.r.c.WantText("what "+p.name+" got", text, strings.Join(lines, "\n")+"\n")
+	text, want := strings.Join(came, ""), strings.Join(lines, "\n")+"\n"
+	if len(came) < len(lines) && strings.HasPrefix(want, text) && p.Over() == nil && !p.r.call.Ended() {
+		p.r.c.Fail("%s, who reads, waits for %s, has got %s, and nothing happens", p.name, quoted(want), quoted(text))
+	}
+	p.r.c.WantText("what "+p.name+" got", text, want)
 	p.heard += len(text) + len(strings.Join(left, ""))
 	return left
 }

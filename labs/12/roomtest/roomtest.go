@@ -45,9 +45,9 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "room",
 			Rule: "The first line that a client gets is \"your name?\". When it has sent a good name it is " +
 				"a member, and every member, itself included, gets the line \"* NAME is here\".",
-			Hint: "A goroutine for each client: write the question, read a line, enter the name in a map " +
-				"of members, under a lock, and tell all that are in the map. Each call of Serve has a map of its own. " +
-				"No deadline for Read.",
+			Hint: "A goroutine for each client: write the question, read a line, of which a Read may " +
+				"bring a part, enter the name in a map of members, under a lock, and tell all that are in the map. Each " +
+				"call of Serve has a map of its own. No deadline for Read.",
 		},
 		{
 			Name:   Says,

@@ -342,9 +342,9 @@ func (s suite) lost(c *check.C) {
 		}
 		return nil
 	})
-	err := s.send(w, hello, short, 4)
+	err := s.send(w, hello, short, plenty)
 	c.WantNil("Send", err)
-	w.wantMessages(hello, len(hello), 4)
+	w.wantMessages(hello, len(hello), plenty)
 }
 
 func (s suite) silence(c *check.C) {
@@ -416,7 +416,8 @@ func notAcks(f frame) (all [][]byte) {
 		wrong[i] ^= 1
 		all = append(all, wrong)
 	}
-	return append(all, nil, ack[:1], ack[:12], append(bytes.Clone(ack), 0), append(bytes.Clone(ack), f.body...),
+	longer := append(bytes.Clone(ack), 0) // a buffer may still hold it when a shorter one has come
+	return append(all, nil, ack[:1], ack[:12], longer, ack[:12], longer, nil, append(bytes.Clone(ack), f.body...),
 		f.bytes(), append([]byte("AA"), ack[1:]...), bytes.ToLower(ack[:1]), ack[1:], append([]byte{' '}, ack...),
 		fmt.Appendf(nil, "A %d", f.number), bytes.Repeat([]byte("A"), 5000))
 }
