@@ -49,7 +49,8 @@ func (s suite) write(c *check.C) {
 		c.Step("the suite received %s", check.Bytes(got))
 		if len(got) == 0 && len(payload) > 0 {
 			c.Rule(
-				"WriteMessage returns nil only when the whole message has been written.",
+				"WriteMessage returns nil only when the whole message has been written: the four bytes of its "+
+					"length, and the payload.",
 				"Call w.Write before you return: what lies in a buffer, or is left to a goroutine, is not written.",
 			)
 		}
