@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"weak"
@@ -116,12 +117,16 @@ func (s suite) silence(c *check.C) {
 			return nil
 		})
 		c.Say("the suite drops every request")
+		var before atomic.Value // the deadline that had passed when the last Write began
+		w.peer.Conn().Before("Write", func() error {
+			before.Store(w.peer.Conn().Did().Passed)
+			return nil
+		})
 		begin := time.Now()
 		_, err := s.exchange(w, hello, roomy, tries, wait)
 		took, all := time.Since(begin), time.Duration(tries)*wait
-		if passed := w.peer.Conn().Did().Passed; passed.After(
-			begin,
-		) { // which a machine that stands still does not move
+		passed := w.peer.Conn().Did().Passed
+		if passed.After(begin) { // which a machine that stands still does not move
 			took = passed.Sub(begin)
 		}
 		if writes := w.peer.Conn().Did().Writes; writes > len(w.requests()) && writes <= tries {
@@ -134,6 +139,9 @@ func (s suite) silence(c *check.C) {
 		w.wantRequests(tries, hello)
 		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
 		c.WantOpen("Exchange", w.peer.Conn())
+		if passed.After(begin) && passed == before.Load() {
+			c.Fail("the call was over as soon as the last request was sent: each one is waited for, the last one too")
+		}
 		if took < all {
 			if set := w.peer.Conn().Did().Longest; set > 0 && set < wait/2 {
 				c.Rule(oneDeadline, noPolling)
