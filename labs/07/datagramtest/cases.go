@@ -864,16 +864,24 @@ func (s suite) anyError(c *check.C) {
 // laterErrors has Read fail when the call has waited in vain once, and when another datagram has come.
 func (s suite) laterErrors(c *check.C) {
 	for _, err := range []error{errUnplugged, syscall.ECONNREFUSED} {
-		c.Variation("a new connection; the first request is lost; behind the second one Read fails: %v", err)
-		w := s.connect(c, func(i int, _ request) []datagram { // a Read may have begun before
-			return []datagram{junk(long[:20], "20 other bytes")}[:min(i, 1)]
-		})
-		f := &failing{Conn: w.conn, call: "Read", err: err, from: 1}
-		w.conn = f
-		_, got := s.exchange(w, hello, roomy, 3, short)
-		c.WantError("the Read", got, err)
-		if f.wroteLate() {
-			c.Fail("your code called Write after the Read that failed; an error ends the call")
+		var w *wire
+		var f *failing
+		var got error
+		for wait := short; ; wait *= 2 {
+			c.Variation("a new connection; the first request is lost; behind the second one Read fails: %v", err)
+			w = s.connect(c, func(i int, _ request) []datagram { // a Read may have begun before
+				return []datagram{junk(long[:20], "20 other bytes")}[:min(i, 1)]
+			})
+			f = &failing{Conn: w.conn, call: "Read", err: err, from: 1}
+			w.conn = f
+			_, got = s.exchange(w, hello, roomy, 3, wait)
+			c.WantError("the Read", got, err)
+			if !f.wroteLate() {
+				break
+			}
+			if wait >= 8*short || w.peer.Conn().Did().Longest > 0 { // or the answer's own timer was over meanwhile
+				c.Fail("your code called Write after the Read that failed; an error ends the call")
+			}
 		}
 		w.wantUntimed()
 
