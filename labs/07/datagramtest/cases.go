@@ -222,8 +222,9 @@ func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
 
 // What is said of deadlines that are too short.
 const (
-	oneDeadline = "A try has one deadline, for all of wait. Shorter ones, set again and again (polling), are not accepted."
-	noPolling   = "Set time.Now().Add(wait) once a try, behind Write. Read returns as soon as something comes."
+	oneDeadline = "A try has one deadline, for all of wait. Shorter ones, set again and again (polling), are " +
+		"not accepted."
+	noPolling = "Set time.Now().Add(wait) once a try, behind Write. Read returns as soon as something comes."
 )
 
 // wantUntimed ends the case if a deadline is left.
