@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"socketbook/labs/05/framingtest"
 	framing "socketbook/solutions/05"
@@ -56,6 +57,8 @@ var wrong = []check.Answer{
 	writing("an empty message is not written", writeNotEmpty, framingtest.Write),
 	writing("a length of two bytes", writeShortLength, framingtest.Write),
 	writing("the length counts the header", writeLengthOfAll, framingtest.Write),
+	writing("the length counts characters", writeCountsCharacters, framingtest.Write),
+	writing("written into a buffer that is not flushed", writeUnflushed, framingtest.Write),
 	writing("n of a short Write ignored", writeIgnoresN, framingtest.BadWrite),
 	writing("the error of the header ignored", writeIgnoresHeaderError, framingtest.BadWrite),
 	writing("a length that wraps", writeWraps, framingtest.BadWrite),
@@ -242,6 +245,29 @@ func readBigEndian(r io.Reader, limit int) ([]byte, error) {
 
 func writeBigEndian(w io.Writer, payload []byte) error {
 	_, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...))
+	return err
+}
+
+func writeCountsCharacters(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	header := binary.LittleEndian.AppendUint32(nil, uint32(utf8.RuneCount(payload)))
+	n, err := w.Write(append(header, payload...))
+	if err == nil && n < len(header)+len(payload) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// writeUnflushed writes what does not fit into the buffer.
+func writeUnflushed(w io.Writer, payload []byte) error {
+	if len(payload) > math.MaxInt32 {
+		return errors.New("too long")
+	}
+	buffer := bufio.NewWriter(w)
+	binary.Write(buffer, binary.LittleEndian, int32(len(payload)))
+	_, err := buffer.Write(payload)
 	return err
 }
 

@@ -130,6 +130,7 @@ var wrong = []check.Answer{
 	receiving("a temporary name that is always the same", receivePart(os.O_TRUNC), transfertest.Names),
 	receiving("a temporary name that may be taken", receivePart(os.O_EXCL), transfertest.Names),
 	receiving("a total_size of 32 bits", receiveInt32, transfertest.Long),
+	receiving("a total_size that is thought too large", receiveNotLarge, transfertest.Long),
 	receiving("all of the payload read before it is stored", receiveWhole, transfertest.Long),
 	receiving("memory for all of the payload", receiveBuffer, transfertest.Long),
 	receiving("one Read for the JSON", receiveOneRead, transfertest.Pieces, transfertest.Ends),
@@ -931,6 +932,17 @@ func receiveFloat(r io.Reader, dir string) (string, bool, error) {
 		return "", false, fmt.Errorf("bad header: %v", err)
 	}
 	return again(header{h.FileName, int64(h.TotalSize), h.MD5}, r, dir)
+}
+
+func receiveNotLarge(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if h.TotalSize > 1<<40 {
+		return "", false, errors.New("nobody sends that much")
+	}
+	return again(h, r, dir)
 }
 
 func receiveAnyText(r io.Reader, dir string) (string, bool, error) {

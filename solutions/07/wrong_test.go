@@ -2,6 +2,7 @@ package datagram_test
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -745,6 +746,67 @@ func doubled() []byte {
 	half := make([]byte, 4)
 	rand.Read(half)
 	return append(half, half...)
+}
+
+// hashed makes ids that look random, and are the same in every run of the program.
+func hashed() func() []byte {
+	var calls atomic.Uint64
+	return func() []byte {
+		hash := md5.Sum(fmt.Append(nil, calls.Add(1)%fresh))
+		return hash[:8]
+	}
+}
+
+// timerForEach waits anew behind each datagram: a goroutine reads, and select has a time.After in the loop.
+func timerForEach(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	id := make([]byte, 8)
+	rand.Read(id)
+	type result struct {
+		data []byte
+		err  error
+	}
+	results, over := make(chan result), make(chan struct{})
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for {
+			buf := make([]byte, 1<<16)
+			n, err := conn.Read(buf)
+			select {
+			case results <- result{buf[:n], err}:
+			case <-over:
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	defer conn.SetReadDeadline(time.Time{})
+	defer reader.Wait()
+	defer conn.SetReadDeadline(time.Unix(1, 0))
+	defer close(over)
+	for range tries {
+		if _, err := conn.Write(append(id[:8:8], request...)); err != nil {
+			return nil, err
+		}
+		for waiting := true; waiting; {
+			select {
+			case <-time.After(wait):
+				waiting = false
+			case r := <-results:
+				answer, ours := bytes.CutPrefix(r.data, id)
+				switch {
+				case r.err != nil:
+					return nil, r.err
+				case ours && len(answer) > limit:
+					return nil, errTooLong
+				case ours:
+					return answer, nil
+				}
+			}
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
 }
 
 // seeded makes the same ids in every run of the program: startSeeded begins one.

@@ -137,11 +137,12 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.sticks,
 			Scene:  "glue",
-			Rule: "Each message is sent with a Write of its own, and one Read returns both; " +
-				"Provoke returns what it returned, in a slice that belongs to the caller. The " +
-				"connection stays open, with no deadline left on it, and Provoke works again and " +
-				"again.",
-			Hint: "Write, Write, and only then one Read, into a buffer that has room for both messages.",
+			Rule: "client sends each message with a Write of its own, first and then second, and one " +
+				"Read of server returns both; Provoke returns what it returned, in a slice that " +
+				"belongs to the caller. The connection stays open, with no deadline left on it, and " +
+				"Provoke works again and again.",
+			Hint: "Write, Write, and only then one Read, into a buffer that has room for both messages. " +
+				"Rely on the methods of net.Conn only: the two ends are no *net.TCPConn.",
 		},
 		{
 			Name:   SticksSlow,

@@ -31,11 +31,11 @@ func header(n int32) []byte {
 	return binary.LittleEndian.AppendUint32(nil, uint32(n))
 }
 
-// samples are payloads of which each has something special: bytes in order, none, a zero byte, a
-// byte over 127, a length over 127, one over a byte, and one over 64 KiB.
+// samples are payloads of which each has something special: bytes in order, none, a zero byte, bytes
+// over 127 and characters of several, a length over 127, one over a byte, and one over 64 KiB.
 func samples() [][]byte {
 	long := bytes.Repeat([]byte("socket "), 10_000)
-	return [][]byte{[]byte("hi!"), {}, {0}, {0xff, 0xfe}, long[:200], long[:300], long}
+	return [][]byte{[]byte("hi!"), {}, {0}, []byte("\xff你好"), long[:200], long[:300], long}
 }
 
 func (s suite) write(c *check.C) {
@@ -47,6 +47,13 @@ func (s suite) write(c *check.C) {
 		c.Settle()
 		got := peer.Received()
 		c.Step("the suite received %s", check.Bytes(got))
+		if len(got) == 0 && len(payload) > 0 {
+			c.Rule(
+				"WriteMessage returns nil only when the whole message has been written: the four bytes of its "+
+					"length, and the payload.",
+				"Call w.Write before you return: what lies in a buffer, or is left to a goroutine, is not written.",
+			)
+		}
 		c.WantBytes("on the wire", got, frame(payload))
 	}
 	for _, payload := range [][]byte{payloads[6], payloads[0], nil} {
@@ -583,9 +590,9 @@ func (s suite) badWrite(c *check.C) {
 	payload := []byte("hi, there")
 	whole := frame(payload)
 	c.Variation("a writer whose first Write fails, and no later one")
-	nothingIsKept(c)
 	once := &failsOnce{err: os.ErrDeadlineExceeded}
 	c.WantError("WriteMessage", s.writeMessage(c, once, payload), once.err)
+	nothingIsKept(c)
 	c.WantNil("WriteMessage, called again", s.writeMessage(c, once, payload))
 	c.WantBytes("taken by the writer", once.taken, whole)
 	for _, broken := range append(breaks, io.EOF, io.ErrUnexpectedEOF, io.ErrShortWrite) {

@@ -768,19 +768,6 @@ const much = 64 << 20 // bytes
 
 func (s suite) refused(c *check.C) {
 	_, dir := folder(c)
-	c.Variation("a new connection; a transfer that is good, and then another one, without total_size")
-	c.Rule(
-		"Each transfer has a header of its own: what it lacks is not taken from the one before.",
-		"Decode every header into a variable that is made in the same call.",
-	)
-	conn, peer := c.Connect()
-	data, _ := transfer("a.txt", "hello")
-	send(c, peer, fault.Whole, append(data, frame(`{"file_name": "a.txt"}`, "hello")...))
-	s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
-	if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
-		c.Fail("Receive returned no error")
-	}
-	wantFiles(c, dir)
 	for _, v := range []struct{ says, text string }{
 		{"JSON that ends too early", `{"file_name": "a.txt", "total_`},
 		{"no JSON at all", ""},
@@ -831,6 +818,20 @@ func (s suite) refused(c *check.C) {
 		c.Variation("a new connection; a header of %d bytes is announced", n)
 		s.refuse(c, dir, append(length(n), `{"file_name": "a.txt", "total_size": 5}hello`...), 4)
 	}
+
+	c.Variation("a new connection; a transfer that is good, and then another one, without total_size")
+	c.Rule(
+		"Each transfer has a header of its own: what it lacks is not taken from the one before.",
+		"Decode every header into a variable that is made in the same call.",
+	)
+	conn, peer := c.Connect()
+	data, _ := transfer("a.txt", "hello")
+	send(c, peer, fault.Whole, append(data, frame(`{"file_name": "a.txt"}`, "hello")...))
+	s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
+	if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
+		c.Fail("Receive returned no error")
+	}
+	wantFiles(c, dir)
 }
 
 // refuse sends data and closes. Receive has to refuse it after the bytes up to at.
@@ -979,6 +980,11 @@ func (s suite) names(c *check.C) {
 		"a..b.txt", "..hidden", ".profile", "-rf", "~a.txt", "100%20.txt", "$HOME", "a&amp;b.txt", longName(dir),
 	} {
 		c.Variation("a new connection; a file_name of %q, which stays in the folder", name)
+		c.Rule(
+			"Every name that stays in the folder is a good one, as it is, and as long as the file system allows.",
+			"Refuse only what leads out. Add nothing to the name, not even meanwhile: os.CreateTemp(dir, \"\") finds "+
+				"a name that is free.",
+		)
 		conn, peer := c.Connect()
 		data, _ := transfer(name, "hello")
 		send(c, peer, fault.Whole, data)
@@ -1307,6 +1313,11 @@ func (s suite) long(c *check.C) {
 	s.longReceive(c, dir)
 	for _, size := range []int64{math.MaxInt32, math.MaxInt32 + 1, 5 << 30, 1<<53 + 1, math.MaxInt64} {
 		c.Variation("a new connection; a header announces %d bytes, of which 5 come", size)
+		c.Rule(
+			"A total_size may be any number up to 9223372036854775807, however little comes of it.",
+			"Use int64. Refuse no size for being large, and take no room for it before it comes, in memory or on the "+
+				"disk.",
+		)
 		conn, peer := c.Connect()
 		send(c, peer, fault.Whole, frame(header("film.mkv", size, ""), "hello"))
 		peer.CloseWrite()

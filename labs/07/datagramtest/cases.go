@@ -2,6 +2,9 @@ package datagramtest
 
 import (
 	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -114,12 +117,16 @@ func (s suite) silence(c *check.C) {
 			return nil
 		})
 		c.Say("the suite drops every request")
+		var before atomic.Value // the deadline that had passed when the last Write began
+		w.peer.Conn().Before("Write", func() error {
+			before.Store(w.peer.Conn().Did().Passed)
+			return nil
+		})
 		begin := time.Now()
 		_, err := s.exchange(w, hello, roomy, tries, wait)
 		took, all := time.Since(begin), time.Duration(tries)*wait
-		if passed := w.peer.Conn().Did().Passed; passed.After(
-			begin,
-		) { // which a machine that stands still does not move
+		passed := w.peer.Conn().Did().Passed
+		if passed.After(begin) { // which a machine that stands still does not move
 			took = passed.Sub(begin)
 		}
 		if writes := w.peer.Conn().Did().Writes; writes > len(w.requests()) && writes <= tries {
@@ -132,7 +139,14 @@ func (s suite) silence(c *check.C) {
 		w.wantRequests(tries, hello)
 		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
 		c.WantOpen("Exchange", w.peer.Conn())
+		if passed.After(begin) && passed == before.Load() {
+			c.Fail("the call was over as soon as the last request was sent: each one is waited for, the last one too")
+		}
 		if took < all {
+			if set := w.peer.Conn().Did().Longest; set > 0 && set < wait/2 {
+				c.Rule(oneDeadline, noPolling)
+				c.Fail("the longest read deadline of the call gave the answer %v; wait is %v", round(set), wait)
+			}
 			c.Fail(
 				"the call was over after %v, and %d tries of %v take %v: each request is waited "+
 					"for, the last one too",
@@ -197,12 +211,21 @@ func (s suite) wantDeadlines(w *wire, least, most time.Duration) {
 	conn := w.peer.Conn()
 	w.wantUntimed()
 	if got := conn.Did().Longest; got > 0 && (got < least || got > most) {
-		w.c.Fail(
-			"the longest read deadline of the call gave the answer %v, and not what wait says",
-			got.Round(time.Microsecond),
-		)
+		if got < least {
+			w.c.Rule(oneDeadline, noPolling)
+		}
+		w.c.Fail("the longest read deadline of the call gave the answer %v, and not what wait says", round(got))
 	}
 }
+
+func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
+
+// What is said of deadlines that are too short.
+const (
+	oneDeadline = "A try has one deadline, for all of wait. Shorter ones, set again and again (polling), are " +
+		"not accepted."
+	noPolling = "Set time.Now().Add(wait) once a try, behind Write. Read returns as soon as something comes."
+)
 
 // wantUntimed ends the case if a deadline is left.
 func (w *wire) wantUntimed() {
@@ -476,8 +499,8 @@ func (s suite) random(c *check.C) {
 	known := fixedSeeds()
 	for _, id := range ids {
 		if known[id] {
-			c.Fail("the id % x comes from a generator with a fixed seed: the same ids follow each other "+
-				"in every run, so that they can be known beforehand", id)
+			c.Fail("the id % x comes from a generator with a fixed seed, or from a counter behind a hash: the "+
+				"same ids follow each other in every run, so that they can be known beforehand", id)
 		}
 	}
 }
@@ -525,6 +548,16 @@ func fixedSeeds() map[string]bool {
 			ids[string(id)] = true
 		}
 	}
+	for n := range uint64(200) { // a counter is one, behind whatever hash
+		number := binary.LittleEndian.AppendUint64(nil, n)
+		for _, made := range [][]byte{number, binary.BigEndian.AppendUint64(nil, n), fmt.Append(nil, n)} {
+			a, b, d := md5.Sum(made), sha1.Sum(made), sha256.Sum256(made)
+			for _, hash := range [][]byte{a[:], b[:], d[:]} {
+				ids[string(hash[:idSize])] = true
+				ids[fmt.Sprintf("%x", hash)[:idSize]] = true
+			}
+		}
+	}
 	return ids
 }
 
@@ -550,6 +583,16 @@ func (s suite) limit(c *check.C) {
 			}
 		}
 	}
+	c.Variation("a new connection; the limit is the largest int")
+	c.Rule(
+		"limit may be as large as an int can be. No datagram is, so that no answer is over this limit.",
+		"limit+8 is negative then, and make([]byte, limit) panics. Compare n-8 with limit, and make room for "+
+			"65507 bytes, whatever limit says.",
+	)
+	w := s.answering(c, hello)
+	answer, err := s.exchange(w, hello, math.MaxInt, 3, ages)
+	want(c, answer, err, hello)
+
 	for _, limit := range []int{1 << 8, 1 << 16, 1 << 17, math.MaxInt32} {
 		c.Variation("a new connection; the limit is %d", limit)
 		w := s.answering(c, hello)
@@ -557,21 +600,11 @@ func (s suite) limit(c *check.C) {
 		want(c, answer, err, hello)
 	}
 	c.Variation("a new connection; the largest answer that fits into a datagram")
-	w := s.connect(c, func(_ int, r request) []datagram { return []datagram{reply(r, long[:largest])} })
-	answer, err := s.exchange(w, long[:largest], largest, 1, short)
+	w = s.connect(c, func(_ int, r request) []datagram { return []datagram{reply(r, long[:largest])} })
+	answer, err = s.exchange(w, long[:largest], largest, 1, short)
 	if len(w.requests()) > 0 && !check.Is(err, os.ErrDeadlineExceeded) { // as on systems that carry less
 		want(c, answer, err, long[:largest])
 	}
-	c.Variation("a new connection; the limit is the largest int")
-	c.Rule(
-		"limit may be as large as an int can be. No datagram is, so that no answer is over this limit.",
-		"limit+8 is negative then, and make([]byte, limit) panics. Compare n-8 with limit, and make room for "+
-			"65507 bytes, whatever limit says.",
-	)
-	w = s.answering(c, hello)
-	answer, err = s.exchange(w, hello, math.MaxInt, 3, ages)
-	want(c, answer, err, hello)
-
 	c.Variation("a new connection; a datagram over the limit that is not the answer comes before it")
 	w = s.connect(c, func(_ int, r request) []datagram {
 		return []datagram{
@@ -585,28 +618,15 @@ func (s suite) limit(c *check.C) {
 }
 
 func (s suite) flood(c *check.C) {
-	const tries, wait = 2, 40 * time.Millisecond
-	c.Variation("a new connection")
-	w := s.connect(c, func(int, request) []datagram { return nil })
-	c.Say("the suite answers no request, and sends other datagrams, without a pause")
-	var n atomic.Uint64
-	w.peer.Flood(func() []byte {
-		return binary.LittleEndian.AppendUint64(nil, n.Add(1))[:n.Load()%9]
-	})
-	_, err := s.exchange(w, hello, roomy, tries, wait)
-	if w.peer.Conn().Did().Endless {
-		c.Fail(
-			"other datagrams came, one after the other, and the %v of a try were never over: the "+
-				"wait must not begin anew with each of them",
-			wait,
-		)
+	const tries, least, most = 2, 40 * time.Millisecond, 160 * time.Millisecond
+	wait := least
+	for runs := 1; s.flooded(c, tries, wait) >= wait/2 && runs < 8; runs++ {
+		wait = min(2*wait, most) // the machine stood still, and a timer that begins anew was over
 	}
-	w.wantRequests(tries, hello)
-	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
 
 	const many = 1100
 	c.Variation("a new connection")
-	w = s.connect(c, func(int, request) []datagram { return nil })
+	w := s.connect(c, func(int, request) []datagram { return nil })
 	c.Say("the suite sends %d other datagrams, one after the other, and then the answer", many)
 	sent := 0
 	w.peer.Flood(func() []byte {
@@ -623,6 +643,39 @@ func (s suite) flood(c *check.C) {
 		"Count no datagrams. What ends a try is its answer, an error of Read, or the deadline.",
 	)
 	want(c, answer, err, []byte("HELLO"))
+}
+
+// flooded floods one call, and returns the longest pause between two datagrams.
+func (s suite) flooded(c *check.C, tries int, wait time.Duration) (pause time.Duration) {
+	c.Variation("a new connection")
+	w := s.connect(c, func(int, request) []datagram { return nil })
+	c.Say("the suite answers no request, and sends other datagrams, without a pause")
+	var mu sync.Mutex
+	n, last := 0, time.Now()
+	rest := func() {
+		pause, last = max(pause, time.Since(last)), time.Now()
+	}
+	w.peer.Flood(func() []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		rest()
+		n++
+		return binary.LittleEndian.AppendUint64(nil, uint64(n))[:n%9]
+	})
+	_, err := s.exchange(w, hello, roomy, tries, wait)
+	if w.peer.Conn().Did().Endless {
+		c.Fail(
+			"other datagrams came, one after the other, and the %v of a try were never over: the "+
+				"wait must not begin anew with each of them",
+			wait,
+		)
+	}
+	w.wantRequests(tries, hello)
+	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+	mu.Lock()
+	defer mu.Unlock()
+	rest()
+	return pause
 }
 
 func (s suite) broken(c *check.C) {
@@ -812,16 +865,24 @@ func (s suite) anyError(c *check.C) {
 // laterErrors has Read fail when the call has waited in vain once, and when another datagram has come.
 func (s suite) laterErrors(c *check.C) {
 	for _, err := range []error{errUnplugged, syscall.ECONNREFUSED} {
-		c.Variation("a new connection; the first request is lost; behind the second one Read fails: %v", err)
-		w := s.connect(c, func(i int, _ request) []datagram { // a Read may have begun before
-			return []datagram{junk(long[:20], "20 other bytes")}[:min(i, 1)]
-		})
-		f := &failing{Conn: w.conn, call: "Read", err: err, from: 1}
-		w.conn = f
-		_, got := s.exchange(w, hello, roomy, 3, short)
-		c.WantError("the Read", got, err)
-		if f.wroteLate() {
-			c.Fail("your code called Write after the Read that failed; an error ends the call")
+		var w *wire
+		var f *failing
+		var got error
+		for wait := short; ; wait *= 2 {
+			c.Variation("a new connection; the first request is lost; behind the second one Read fails: %v", err)
+			w = s.connect(c, func(i int, _ request) []datagram { // a Read may have begun before
+				return []datagram{junk(long[:20], "20 other bytes")}[:min(i, 1)]
+			})
+			f = &failing{Conn: w.conn, call: "Read", err: err, from: 1}
+			w.conn = f
+			_, got = s.exchange(w, hello, roomy, 3, wait)
+			c.WantError("the Read", got, err)
+			if !f.wroteLate() {
+				break
+			}
+			if wait >= 8*short || w.peer.Conn().Did().Longest > 0 { // or the answer's own timer was over meanwhile
+				c.Fail("your code called Write after the Read that failed; an error ends the call")
+			}
 		}
 		w.wantUntimed()
 

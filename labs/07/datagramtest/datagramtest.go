@@ -44,11 +44,12 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.answer,
 			Scene:  "no-glue",
-			Rule: "A request is one datagram: 8 bytes of id, and then the bytes of the request. " +
-				"The answer begins with the same 8 bytes, which are not part of what Exchange " +
-				"returns.",
+			Rule: "A request is one datagram, which one Write of conn sends: 8 bytes of id, and then " +
+				"the bytes of the request. The answer is what one Read of conn brings. It begins with " +
+				"the same 8 bytes, which are not part of what Exchange returns.",
 			Hint: "Make the id, put the request behind it, and write both in one Write. Of what " +
-				"Read brings, take the 8 bytes off.",
+				"Read brings, take the 8 bytes off. Rely on the methods of net.Conn only: conn is no " +
+				"*net.UDPConn.",
 		},
 		{
 			Name:   Empty,
