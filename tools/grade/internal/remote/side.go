@@ -302,8 +302,12 @@ func (s *side) dispatch(m message, control func(m message) error) error {
 	return nil
 }
 
-// reap ends the goroutines of threads of the other side that wait for a call, with the lock.
+// reap ends the goroutines of threads of the other side that wait for a call, with the lock. After the
+// stream they end by themselves.
 func (s *side) reap(gone func(t *thread) bool) {
+	if s.ended != nil {
+		return
+	}
 	for number, t := range s.threads {
 		if number%2 == 1 && t.expects && t.calls == 0 && !t.inside && gone(t) {
 			delete(s.threads, number)
