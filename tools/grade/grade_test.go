@@ -353,6 +353,13 @@ func TestInterrupted(t *testing.T) {
 	require.Equal(t, 1, <-over)
 	require.Equal(t, "grade: interrupted after 3 of 6 submissions; go on with -resume\n", stderr.String())
 	require.NoDirExists(t, filepath.Join(out, workName))
+
+	newEngine = func(ctx context.Context, _ *run, _ string) (grader, error) { // while the suites are built
+		return nil, &failure{misuse, errors.New("the untouched labs do not build here: signal: killed")}
+	}
+	stderr.Reset()
+	require.Equal(t, 1, command(ctx, []string{"-labs", "05", "-out", t.TempDir(), dir}, &stdout, &stderr))
+	require.Equal(t, "grade: interrupted after 0 of 6 submissions; go on with -resume\n", stderr.String())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "s003/framing.go"), []byte("points 1"), 0o644))
 	status, stdout2, stderr2 := grades(t, "-labs", "05", "-out", out, "-resume", dir)
 	require.Equal(t, 0, status, stderr2)
