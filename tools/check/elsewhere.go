@@ -52,6 +52,7 @@ const (
 	EndedByUs       Ending = iota // the case was over
 	EndedByItself                 // the process has ended, or closed what it was called through
 	EndedByNonsense               // it has sent what no call sends
+	EndedByTooMuch                // it has begun more calls than can be carried out at a time
 	EndedBySilence                // it has not answered any more, though something in it should have been free to
 )
 
@@ -99,6 +100,10 @@ func (s *Session) run(i int, o options) outcome {
 		out.Outcome, out.Leak = Failed, false
 		out.Message = "the program that ran your code did not answer any more: something has stopped it, or " +
 			"taken all of its time"
+	case why == EndedByTooMuch:
+		out.Outcome, out.Leak = Failed, false
+		out.Message = "your code has thousands of calls under way at a time, or hundreds of MiB in them: wait " +
+			"for some to return before you begin more"
 	case why == EndedByNonsense:
 		out.Outcome, out.Leak = Failed, false
 		out.Message = "your code has sent something of its own to the program that grades it: leave files and " +

@@ -310,6 +310,9 @@ func (r *run) grade(ctx context.Context, todo []intake.Submission, work string) 
 		return nil
 	}
 	if r.engine, err = newEngine(ctx, r, work); err != nil {
+		if ctx.Err() != nil { // and err is of the go command, which was ended
+			return fmt.Errorf("interrupted after 0 of %d submissions; go on with -resume", len(todo))
+		}
 		return err
 	}
 	defer func() { err = errors.Join(err, r.engine.Close()) }()

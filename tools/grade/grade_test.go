@@ -266,6 +266,23 @@ func TestShards(t *testing.T) {
 	status, _, stderr = grades(t, "merge", "-out", merged, t.TempDir())
 	require.Equal(t, 2, status)
 	require.Contains(t, stderr, "has no results of grade")
+
+	for of, says := range map[string]string{
+		"1000000000": "99, 100, 101, … of 1000000000", // shard 2 is there
+		"1":          "is of shard 2 of 1, which is none",
+	} {
+		forged := t.TempDir()
+		for name, text := range tree(t, filepath.Join(shards, "shard-2-of-7")) {
+			if name == "batch.json" {
+				text = strings.Replace(text, `"shards": 7`, `"shards": `+of, 1)
+			}
+			if !strings.Contains(name, "/") {
+				require.NoError(t, os.WriteFile(filepath.Join(forged, name), []byte(text), 0o644))
+			}
+		}
+		_, _, stderr = grades(t, "merge", "-out", t.TempDir(), forged)
+		require.Contains(t, stderr, says)
+	}
 }
 
 // kill starts the command and kills it after a while, if it still runs.
@@ -336,6 +353,13 @@ func TestInterrupted(t *testing.T) {
 	require.Equal(t, 1, <-over)
 	require.Equal(t, "grade: interrupted after 3 of 6 submissions; go on with -resume\n", stderr.String())
 	require.NoDirExists(t, filepath.Join(out, workName))
+
+	newEngine = func(ctx context.Context, _ *run, _ string) (grader, error) { // while the suites are built
+		return nil, &failure{misuse, errors.New("the untouched labs do not build here: signal: killed")}
+	}
+	stderr.Reset()
+	require.Equal(t, 1, command(ctx, []string{"-labs", "05", "-out", t.TempDir(), dir}, &stdout, &stderr))
+	require.Equal(t, "grade: interrupted after 0 of 6 submissions; go on with -resume\n", stderr.String())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "s003/framing.go"), []byte("points 1"), 0o644))
 	status, stdout2, stderr2 := grades(t, "-labs", "05", "-out", out, "-resume", dir)
 	require.Equal(t, 0, status, stderr2)

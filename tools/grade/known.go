@@ -205,7 +205,7 @@ func main() {
 		return nil, err
 	}
 	args := append(slices.Clone(buildFlags), "-overlay="+overlay, "-o", program, "./"+main)
-	if err := golang.Warm(ctx, root, args...); err != nil {
+	if err := golang.Warm(ctx, root, "build", args...); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(program, 0o755); err != nil {

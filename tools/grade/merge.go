@@ -76,6 +76,8 @@ func merge(_ context.Context, args []string, out, errs io.Writer) error {
 	return nil
 }
 
+const mostNamed = 100 // shards that are missing
+
 // merged is the batch of the whole class, and which shards of it are not there.
 func merged(batches []book.Batch) (b book.Batch, missing []string) {
 	batches = slices.Clone(batches)
@@ -94,8 +96,10 @@ func merged(batches []book.Batch) (b book.Batch, missing []string) {
 			}
 		}
 	}
-	for i := 1; i <= b.Of; i++ {
-		if !here[i] {
+	for i := 1; i <= b.Of && len(missing) <= mostNamed; i++ {
+		if len(missing) == mostNamed {
+			missing = append(missing, "…")
+		} else if !here[i] {
 			missing = append(missing, fmt.Sprint(i))
 		}
 	}

@@ -87,12 +87,19 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 		}
 	}
 	// The children are compiled with the flags of every student's, but not linked.
-	if err := golang.Warm(ctx, dir, append(slices.Clone(buildFlags), "./labs/...",
+	if err := golang.Warm(ctx, dir, "build", append(slices.Clone(buildFlags), "./labs/...",
 		"./tools/...")...); err != nil {
 		return nil, m.explain(err)
 	}
+	vet := slices.Clone(vetFlags)
+	for _, l := range labs {
+		vet = append(vet, "./labs/"+l.Number)
+	}
+	if err := golang.Warm(ctx, dir, "vet", vet...); err != nil {
+		return nil, m.explain(err)
+	}
 	judge := append(slices.Clone(buildFlags), "-o", m.judge, "./tools/grade/internal/judge")
-	if err := golang.Warm(ctx, dir, judge...); err != nil {
+	if err := golang.Warm(ctx, dir, "build", judge...); err != nil {
 		return nil, m.explain(err)
 	}
 	return m, os.Chmod(m.judge, 0o755)

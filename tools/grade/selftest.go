@@ -181,7 +181,11 @@ func (t *tester) class(ctx context.Context) {
 		}
 		made++
 		expect[score.Key{Student: intake.ID(s.Student, nil), Lab: s.Lab}] = func(r score.Row) error {
-			return s.Judge(string(r.Status), r.Points, r.Reason)
+			var failures []string
+			for _, cs := range r.Cases {
+				failures = append(failures, cs.Message)
+			}
+			return s.Judge(string(r.Status), r.Points, r.Reason, failures...)
 		}
 	}
 	t.heading("references, starters and %d hostile submissions", made)

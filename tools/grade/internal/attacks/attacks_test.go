@@ -85,6 +85,9 @@ func TestJudge(t *testing.T) {
 	require.ErrorContains(t, s.Judge("void", 1, "unsafe"), "void and has 1")
 	require.ErrorContains(t, s.Judge("void", 0, "line 3"), "must name")
 	require.ErrorContains(t, s.Judge("missing", 0, ""), "must be graded or void")
+	s.Says = "under way"
+	require.NoError(t, s.Judge("graded", 2, "", "", "calls are under way"))
+	require.ErrorContains(t, s.Judge("graded", 2, "", "something else"), "must say")
 }
 
 // Every submission can be handed in, and nothing comes to be beside its folder.

@@ -48,7 +48,7 @@ func NewRange(ctx context.Context, root string) (_ *Range, err error) {
 		return nil, err
 	}
 	r.program = filepath.Join(r.folder, "box")
-	if err = r.golang.Warm(ctx, root, "-o", r.program, "./"+Folder+"/box"); err != nil {
+	if err = r.golang.Warm(ctx, root, "build", "-o", r.program, "./"+Folder+"/box"); err != nil {
 		return nil, err
 	}
 	if err = os.Chmod(r.program, 0o755); err != nil {

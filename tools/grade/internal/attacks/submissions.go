@@ -25,6 +25,7 @@ import (
 //	expect:  void, does-not-compile    one of these is its row's status
 //	points:  0                         and it has at most that many, which are its honest ones
 //	reason:  unsafe                    the row's reason contains that, if it is void
+//	says:    under way                 a failure of it contains that, if it is graded
 //	sandbox: yes                       only a sandbox holds it
 //	clean:   yes                       its control characters are in no output, and no cell begins with =
 //	student: =cmd                      under which it is handed in, with escapes; else the attack's name
@@ -52,6 +53,7 @@ type Submission struct {
 	Status  []string
 	Points  int
 	Reason  string
+	Says    string
 	Sandbox bool
 	Clean   bool
 	Student string
@@ -117,6 +119,8 @@ func (s *Submission) set(key, value string) (err error) {
 		s.Points, err = strconv.Atoi(value)
 	case "reason":
 		s.Reason = value
+	case "says":
+		s.Says = value
 	case "sandbox":
 		s.Sandbox = value == "yes"
 	case "clean":
@@ -145,8 +149,8 @@ func unescape(text string) (string, error) {
 	return strconv.Unquote(`"` + strings.ReplaceAll(text, `"`, `\"`) + `"`)
 }
 
-// Judge compares a row of the results with what must come out; nil if it does.
-func (s Submission) Judge(status string, points int, reason string) error {
+// Judge compares a row of the results, and the messages of its failures, with what must come out; nil if it does.
+func (s Submission) Judge(status string, points int, reason string, failures ...string) error {
 	switch {
 	case !slices.Contains(s.Status, status):
 		return fmt.Errorf("its status is %q, and must be %s (reason: %s)",
@@ -157,6 +161,8 @@ func (s Submission) Judge(status string, points int, reason string) error {
 		return fmt.Errorf("it is void and has %d points", points)
 	case status == "void" && !strings.Contains(reason, s.Reason):
 		return fmt.Errorf("the reason must name %q, and is %q", s.Reason, reason)
+	case status == "graded" && !strings.Contains(strings.Join(failures, "\n"), s.Says):
+		return fmt.Errorf("a failure must say %q: %q", s.Says, failures)
 	}
 	return nil
 }

@@ -86,6 +86,9 @@ func LoadBatch(dir string) (Batch, error) {
 		return b, fmt.Errorf("%s is of version %d; this program reads version %d",
 			filepath.Join(dir, batchName), b.V, score.Version)
 	}
+	if b.Shard < 1 || b.Shard > b.Of {
+		return b, fmt.Errorf("%s is of shard %d of %d, which is none", filepath.Join(dir, batchName), b.Shard, b.Of)
+	}
 	return b, nil
 }
 

@@ -125,6 +125,10 @@ func (c *collector) argument(name string) error {
 	switch {
 	case info.IsDir():
 		if c.isSubmission(abs) {
+			if n := c.others(abs); n > 0 {
+				c.notice("%s is taken for one submission, because a lab's file is in it; %d folders and archives in "+
+					"it look like submissions, too: if it is a class, move that file away", base, n)
+			}
 			c.add(base, name, source{path: abs})
 			return nil
 		}
@@ -175,6 +179,17 @@ func (c *collector) isSubmission(dir string) bool {
 	}
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
 	return err == nil
+}
+
+// others counts what could be submissions of their own in a folder that is one.
+func (c *collector) others(dir string) (n int) {
+	entries, _ := readDir(dir, mostStudents)
+	for _, e := range entries {
+		if archiveName(e.Name()) != "" || e.IsDir() && c.isSubmission(filepath.Join(dir, e.Name())) {
+			n++
+		}
+	}
+	return n
 }
 
 // holdsAnswers is isSubmission for the content of an archive, where a folder may be around it all.

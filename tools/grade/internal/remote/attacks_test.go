@@ -81,6 +81,7 @@ type attack struct {
 	student func() victim                     // code that the honest child serves
 	raw     func(s net.Conn, next func() raw) // a child of its own
 	lies    int                               // points that a lie about itself gets it, as is known
+	says    string                            // the first verdict contains it
 }
 
 func failing(f func()) victim {
@@ -216,6 +217,16 @@ var attacks = map[string]attack{
 	"a panic":                        student(func() { panic("boom") }),
 	"a panic with an odd value":      student(func() { panic(map[any]any{1: func() {}}) }),
 	"Goexit":                         student(runtime.Goexit),
+	"thousands of calls": {student: func() victim {
+		v := failing(func() { select {} })
+		v.Echo = func(conn net.Conn) error {
+			for range 3000 {
+				go conn.Read(make([]byte, 1))
+			}
+			select {}
+		}
+		return v
+	}, says: "calls under way"},
 	"an endless loop": student(func() {
 		for {
 			runtime.Gosched()
@@ -624,7 +635,7 @@ func every() bool { return os.Getenv("SOCKETBOOK_ATTACKS") != "" }
 
 var quick = []string{
 	"nothing is done", "the program ends with an error", "a goroutine panics", "Goexit",
-	"a forged result on the stream",
+	"a forged result on the stream", "thousands of calls",
 	"a zero byte on the stream", "an error that wraps itself", "an error that panics", "a deep error",
 	"an end in a message", "a header of 8 GiB", "an unknown kind", "an exit for nobody", "arguments are changed",
 }
@@ -655,6 +666,7 @@ func TestAttacks(t *testing.T) {
 				points += v.Points
 			}
 			require.LessOrEqual(t, points, a.lies, "%v", verdicts)
+			require.Contains(t, verdicts[0].Message, a.says)
 			t.Log(verdicts[0].Message)
 		})
 	}

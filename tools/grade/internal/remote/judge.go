@@ -95,6 +95,8 @@ func (s Suite) session(p *Process) (*check.Session, error) {
 				why = check.EndedByUs
 			case errors.Is(err, errSilent):
 				why = check.EndedBySilence
+			case errors.Is(err, errTooMuch):
+				why = check.EndedByTooMuch
 			case errors.Is(err, errMalformed) || errors.Is(err, errProtocol):
 				why = check.EndedByNonsense
 			default:

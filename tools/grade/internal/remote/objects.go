@@ -491,7 +491,7 @@ func (s *side) carry(v any, m method, d *decoder, raw []byte, e *encoder) (broug
 		free = func() { s.hold(-int64(n)) }
 		if !s.hold(int64(n)) {
 			free()
-			err = errMalformed
+			err = errTooMuch
 			return nil, nil, false
 		}
 		return make([]byte, n), free, true

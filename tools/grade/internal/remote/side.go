@@ -256,7 +256,10 @@ func (s *side) destination(m *message, n int) []byte {
 	return nil
 }
 
-var errProtocol = errors.New("a message came that nobody waits for")
+var (
+	errProtocol = errors.New("a message came that nobody waits for")
+	errTooMuch  = errors.New("too many calls wait, or too many bytes in them") // each of them may be in order
+)
 
 func (s *side) dispatch(m message, control func(m message) error) error {
 	switch m.kind {
@@ -281,7 +284,7 @@ func (s *side) dispatch(m message, control func(m message) error) error {
 		if s.judge && len(s.threads) >= mostThreads {
 			s.reap(func(*thread) bool { return true })
 			if len(s.threads) >= mostThreads {
-				return wrong
+				return fmt.Errorf("%w: %d", errTooMuch, len(s.threads))
 			}
 		}
 		t = &thread{number: m.thread, inbox: make(chan message, 1), expects: true}
@@ -295,15 +298,19 @@ func (s *side) dispatch(m message, control func(m message) error) error {
 		return nil // of a call that has been ended meanwhile
 	}
 	if s.held += m.size(); s.judge && s.held > maxHeld {
-		return fmt.Errorf("%w: too many bytes wait", errProtocol)
+		return fmt.Errorf("%w: %d bytes", errTooMuch, s.held)
 	}
 	t.expects, t.there = false, m.goroutine
 	t.inbox <- m
 	return nil
 }
 
-// reap ends the goroutines of threads of the other side that wait for a call, with the lock.
+// reap ends the goroutines of threads of the other side that wait for a call, with the lock. After the
+// stream they end by themselves.
 func (s *side) reap(gone func(t *thread) bool) {
+	if s.ended != nil {
+		return
+	}
 	for number, t := range s.threads {
 		if number%2 == 1 && t.expects && t.calls == 0 && !t.inside && gone(t) {
 			delete(s.threads, number)

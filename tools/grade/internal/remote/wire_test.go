@@ -240,6 +240,17 @@ func TestDeadlinesTogether(t *testing.T) {
 	}
 }
 
+// TestReapAfterTheEnd: the stream may end between the question which goroutines there are and its answer's use.
+func TestReapAfterTheEnd(t *testing.T) {
+	judge, _ := sides(t)
+	waits := &thread{number: 3, inbox: make(chan message, 1), expects: true}
+	judge.threads[waits.number] = waits
+	judge.end(errOver)
+	require.NotPanics(t, func() { judge.reap(func(*thread) bool { return true }) })
+	_, open := <-waits.inbox
+	require.False(t, open)
+}
+
 // TestSlicesShare: slices of one array are slices of one array on the other side, with what is behind them.
 func TestSlicesShare(t *testing.T) {
 	judge, child := sides(t)

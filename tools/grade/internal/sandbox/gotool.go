@@ -63,21 +63,21 @@ func (g Go) settings() []string {
 }
 
 // Warm fills the build cache with what a build compiles, and fetches modules that are missing, outside
-// of any box: it is for trusted source, once for a batch, before the first submission. Its arguments
-// are those of go build; the builds that follow must have the same ones, such as -trimpath, or they
-// compile everything again.
+// of any box: it is for trusted source, once for a batch, before the first submission. verb is a command of
+// go's, build or vet; what follows inside must have the same one and the same flags, such as -trimpath, or it
+// compiles everything again.
 //
 // Builds inside get no layer of their own above the cache, because the go command does without: what
 // it compiles it keeps in its work folder in /tmp, and if it cannot write to the cache it goes on
 // (GODEBUG in [Go.Env] sees to the exception). That took no longer than with an overlay (0.2 s for
 // a lab); a copy of the cache is 40 to 80 MB for each student.
-func (g Go) Warm(ctx context.Context, dir string, args ...string) error {
+func (g Go) Warm(ctx context.Context, dir, verb string, args ...string) error {
 	for _, folder := range []string{g.Cache, g.ModCache} { // otherwise no box can show them
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return fmt.Errorf("making the go command's folders: %w", err)
 		}
 	}
-	cmd := exec.CommandContext(ctx, g.Command(), append([]string{"build"}, args...)...)
+	cmd := exec.CommandContext(ctx, g.Command(), append([]string{verb}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), g.settings()...)
 	if out, err := cmd.CombinedOutput(); err != nil {

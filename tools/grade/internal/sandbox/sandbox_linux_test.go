@@ -505,7 +505,7 @@ func TestBuild(t *testing.T) {
 		require.NoError(t, os.Chtimes(module, old, old))
 	}
 	source("func main() { println(1) }\n")
-	require.NoError(t, g.Warm(t.Context(), module, "-o", os.DevNull, "."))
+	require.NoError(t, g.Warm(t.Context(), module, "build", "-o", os.DevNull, "."))
 	build := func() (Result, []byte) {
 		b := open(t, append(g.Folders(), Folder{Path: module})...)
 		out, err := os.Create(filepath.Join(t.TempDir(), "lab"))

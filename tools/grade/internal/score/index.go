@@ -100,6 +100,10 @@ func (x *Index) Add(name string, replaces func(was, is place) bool) (torn int, e
 		if row.V != Version {
 			return torn, fmt.Errorf("%s is of version %d; this program reads version %d", name, row.V, Version)
 		}
+		if !row.Whole() {
+			torn++
+			continue
+		}
 		is := place{
 			file: len(x.files) - 1, offset: at, length: len(line), status: row.Status, sum: Hash(text)[:16],
 		}

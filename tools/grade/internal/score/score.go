@@ -98,6 +98,19 @@ func New(student string, lab check.Lab, suite string, status Status, reason stri
 	return r
 }
 
+// Whole reports whether the row has one of the statuses, and the points of its cases.
+func (r Row) Whole() bool {
+	points, of := 0, 0
+	for _, c := range r.Cases {
+		if c.Points < 0 || c.Points > c.Of {
+			return false
+		}
+		points, of = points+c.Points, of+c.Of
+	}
+	known := slices.Contains(Statuses, r.Status) && (r.WouldBe == "" || slices.Contains(Statuses, r.WouldBe))
+	return known && r.Points == points && r.Of == of
+}
+
 // End gives the row a status that is about all of its cases: none has points.
 func (r *Row) End(status Status, reason string) {
 	r.Status, r.Reason, r.Points = status, reason, 0

@@ -93,3 +93,32 @@ func TestIndex(t *testing.T) {
 	_, err = x.Add(other, Newer)
 	require.ErrorContains(t, err, "is of version 2; this program reads version 1")
 }
+
+// TestRowsThatNobodyMade: a row with another status, or with points that its cases do not have, is no result.
+func TestRowsThatNobodyMade(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "rows")
+	for _, change := range []func(r *Row){
+		func(r *Row) { r.Status = "<b>graded" },
+		func(r *Row) { r.Status = "" },
+		func(r *Row) { r.WouldBe, r.Status = "x", Held },
+		func(r *Row) { r.Points = 99 },
+		func(r *Row) { r.Points = -1 },
+		func(r *Row) { r.Of = 0 },
+		func(r *Row) { r.Cases = nil },
+		func(r *Row) { r.Cases[0].Points, r.Points = r.Cases[0].Of+1, r.Cases[0].Of+1 },
+		func(r *Row) { r.Cases[0].Points, r.Points = -1, -1 },
+	} {
+		row := New("ada", lab, "", Graded, "")
+		require.True(t, row.Whole())
+		change(&row)
+		var b bytes.Buffer
+		require.NoError(t, Write(&b, []Row{row}))
+		require.NoError(t, os.WriteFile(name, b.Bytes(), 0o644))
+		x := NewIndex()
+		torn, err := x.Add(name, Better)
+		require.NoError(t, err)
+		require.Equal(t, 1, torn, "%+v", row)
+		require.Empty(t, x.Keys())
+		x.Close()
+	}
+}
