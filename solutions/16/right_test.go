@@ -63,6 +63,30 @@ var right = []check.Answer{
 		}
 	}),
 	flawed("looks for the client every 10 ms", func(f *fort) { f.watch = watchPolling }),
+	flawed("looks for a moment whether something has come, and sleeps", func(f *fort) {
+		var until sync.Map
+		f.await = func(v *visitor, _ bool) { until.Store(v, time.Now().Add(v.f.limits.Request)) }
+		f.read = func(v *visitor, p []byte) (int, error) {
+			for {
+				if v.ctx.Err() != nil {
+					return 0, net.ErrClosed
+				}
+				v.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+				n, err := v.conn.Read(p)
+				end, _ := until.Load(v)
+				if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || time.Now().After(end.(time.Time)) {
+					return n, err
+				}
+				time.Sleep(15 * time.Millisecond)
+			}
+		}
+		f.refuse = func(v *visitor, why error) {
+			if v.tell(why) == nil {
+				until.Store(v, time.Now().Add(v.f.limits.Answer))
+				io.Copy(io.Discard, v)
+			}
+		}
+	}),
 	answer("a goroutine that reads, and timers", serveSelect),
 	answer("the next request is read meanwhile", serveAhead),
 }

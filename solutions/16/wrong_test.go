@@ -159,6 +159,18 @@ var wrong = []check.Answer{
 		}
 		return wrap(v, output, err)
 	}), fortresstest.Fails),
+	flawed("a long output is cut between two characters", wraps(
+		func(v *visitor, output []byte, err error) (int, []byte) {
+			if len(output) > v.f.limits.MaxOutput && err == nil {
+				err = errors.New("the output is too long")
+				n := v.f.limits.MaxOutput
+				for n > 0 && !utf8.RuneStart(output[n]) {
+					n--
+				}
+				output = output[:n]
+			}
+			return wrap(v, output, err)
+		}), fortresstest.Fails),
 	flawed(
 		"the line is written into the output of run",
 		wraps(func(v *visitor, output []byte, err error) (int, []byte) {
@@ -532,6 +544,18 @@ var wrong = []check.Answer{
 		f.passing = func(err error) bool {
 			n++
 			return n <= 10 && passing(err)
+		}
+	}, fortresstest.Ends),
+	flawed("each pause is twice as long, up to a second", func(f *fort) {
+		pause := time.Duration(0)
+		admit := f.admit
+		f.admit = func(f *fort) bool {
+			pause = 0
+			return admit(f)
+		}
+		f.pause = func() {
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			time.Sleep(pause)
 		}
 	}, fortresstest.Ends),
 	flawed("nobody is served in the pause", func(f *fort) {
