@@ -63,16 +63,6 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Answers),
 	answer("as many places as the limit says, in advance", servePlaces, fortresstest.Answers),
-	flawed("room for the largest output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
-		if err == nil {
-			return wrap(v, output, err)
-		}
-		if v.f.limits.MaxOutput > 1<<40 { // make panics, and somebody recovers
-			return 1, []byte("error: \"the command panicked\"\n")
-		}
-		room := append(make([]byte, 0, v.f.limits.MaxOutput), output...)
-		return wrap(v, room, err)
-	}), fortresstest.Answers),
 	flawed("a line end behind every output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
 		if text := bytes.TrimRight(output, "\n"); len(output) <= v.f.limits.MaxOutput && err == nil {
 			output = append(slices.Clip(text), '\n')
@@ -153,6 +143,16 @@ var wrong = []check.Answer{
 			return v.f.run(ctx, command)
 		}
 	}, fortresstest.Fails),
+	flawed("room for the largest output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
+		if err == nil {
+			return wrap(v, output, err)
+		}
+		if v.f.limits.MaxOutput > 1<<40 { // make panics, and somebody recovers
+			return 1, []byte("error: \"the command panicked\"\n")
+		}
+		room := append(make([]byte, 0, v.f.limits.MaxOutput), output...)
+		return wrap(v, room, err)
+	}), fortresstest.Fails),
 	flawed("all of the output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
 		if err == nil {
 			return 0, output

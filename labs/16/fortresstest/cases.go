@@ -108,11 +108,6 @@ func (s suite) answers(c *check.C) {
 	p.asks(strings.Repeat("x", ahead+5))
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))
-	c.Rule("When run returns an error, the status is 1, and the payload is its output and then a line: error: and "+
-		"strconv.Quote(err.Error()). So it is with the largest limits, too.",
-		"Append the line to a copy of the output. Add nothing to a limit: it may overflow.")
-	p.requests(orderFail + " 1")
-	p.hears(answer(1, "half an output\nerror: \"the disk is full\"\n"))
 	p.asks("date")
 	p.leaves()
 	r.stop()
@@ -422,6 +417,15 @@ func (s suite) fails(c *check.C) {
 		other.asks("me too")
 	}
 	p.leaves()
+	r.stop()
+
+	c.Variation("Serve is running, with the largest limits; run returns an output and an error")
+	c.Rule("Each limit may be the largest number of its type, and an error is answered as with any other.",
+		"Add nothing to a limit, and make nothing as large as one: it may overflow.")
+	r = s.start(c, largest)
+	p = r.dial()
+	p.requests(orderFail + " 1")
+	p.hears(answer(1, "half an output\nerror: \"the disk is full\"\n"))
 	r.stop()
 
 	for _, most := range []int{1, 900, 100_000} { // what is big is cut inside what looks like a character at 900
