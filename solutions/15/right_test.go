@@ -646,7 +646,7 @@ func dialWithContext(
 		conn, err := dial(own)
 		cancel()
 		if err == nil {
-			return conn, nil
+			return conn, conn.SetDeadline(time.Time{}) // dial may have had one
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -63,6 +63,9 @@ var right = []check.Answer{
 		}
 	}),
 	flawed("looks for the client every 10 ms", func(f *fort) { f.watch = watchPolling }),
+	answer("Close wakes who reads, and waits for it", func(ln net.Listener, l limits, run runFunc) error {
+		return newFort(l, run).serve(waking{ln})
+	}),
 	answer("a goroutine that reads, and timers", serveSelect),
 	answer("the next request is read meanwhile", serveAhead),
 }
@@ -626,4 +629,58 @@ func serveAhead(ln net.Listener, l limits, run runFunc) error {
 		}
 	}
 	return f.serve(ln)
+}
+
+// waking is a listener with connections of which Close ends each Read with a deadline before it closes.
+type waking struct{ net.Listener }
+
+func (l waking) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &waker{Conn: conn}, nil
+}
+
+type waker struct {
+	net.Conn
+	mu     sync.Mutex
+	closed bool
+	reads  sync.WaitGroup
+}
+
+func (c *waker) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return 0, net.ErrClosed
+	}
+	c.reads.Add(1)
+	c.mu.Unlock()
+	defer c.reads.Done()
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		err = net.ErrClosed
+	}
+	return n, err
+}
+
+func (c *waker) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *waker) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.Conn.SetReadDeadline(time.Unix(1, 0))
+	c.mu.Unlock()
+	c.reads.Wait()
+	return c.Conn.Close()
 }

@@ -63,16 +63,6 @@ var wrong = []check.Answer{
 		}
 	}, fortresstest.Answers),
 	answer("as many places as the limit says, in advance", servePlaces, fortresstest.Answers),
-	flawed("room for the largest output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
-		if err == nil {
-			return wrap(v, output, err)
-		}
-		if v.f.limits.MaxOutput > 1<<40 { // make panics, and somebody recovers
-			return 1, []byte("error: \"the command panicked\"\n")
-		}
-		room := append(make([]byte, 0, v.f.limits.MaxOutput), output...)
-		return wrap(v, room, err)
-	}), fortresstest.Answers),
 	flawed("a line end behind every output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
 		if text := bytes.TrimRight(output, "\n"); len(output) <= v.f.limits.MaxOutput && err == nil {
 			output = append(slices.Clip(text), '\n')
@@ -153,12 +143,34 @@ var wrong = []check.Answer{
 			return v.f.run(ctx, command)
 		}
 	}, fortresstest.Fails),
+	flawed("room for the largest output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
+		if err == nil {
+			return wrap(v, output, err)
+		}
+		if v.f.limits.MaxOutput > 1<<40 { // make panics, and somebody recovers
+			return 1, []byte("error: \"the command panicked\"\n")
+		}
+		room := append(make([]byte, 0, v.f.limits.MaxOutput), output...)
+		return wrap(v, room, err)
+	}), fortresstest.Fails),
 	flawed("all of the output", wraps(func(v *visitor, output []byte, err error) (int, []byte) {
 		if err == nil {
 			return 0, output
 		}
 		return wrap(v, output, err)
 	}), fortresstest.Fails),
+	flawed("a long output is cut between two characters", wraps(
+		func(v *visitor, output []byte, err error) (int, []byte) {
+			if len(output) > v.f.limits.MaxOutput && err == nil {
+				err = errors.New("the output is too long")
+				n := v.f.limits.MaxOutput
+				for n > 0 && !utf8.RuneStart(output[n]) {
+					n--
+				}
+				output = output[:n]
+			}
+			return wrap(v, output, err)
+		}), fortresstest.Fails),
 	flawed(
 		"the line is written into the output of run",
 		wraps(func(v *visitor, output []byte, err error) (int, []byte) {
@@ -532,6 +544,18 @@ var wrong = []check.Answer{
 		f.passing = func(err error) bool {
 			n++
 			return n <= 10 && passing(err)
+		}
+	}, fortresstest.Ends),
+	flawed("each pause is twice as long, up to a second", func(f *fort) {
+		pause := time.Duration(0)
+		admit := f.admit
+		f.admit = func(f *fort) bool {
+			pause = 0
+			return admit(f)
+		}
+		f.pause = func() {
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			time.Sleep(pause)
 		}
 	}, fortresstest.Ends),
 	flawed("nobody is served in the pause", func(f *fort) {

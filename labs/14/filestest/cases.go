@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,9 @@ func (s suite) kept(c *check.C) {
 		c.Variation("a new connection; %s", v.says)
 		holds(c, dir, nil)
 		s.fetch(c, dir, v.name, v.file, "")
+		c.Rule("When Fetch returns nil, the file has its name, its part is gone, and nothing else was made. The file "+
+			"is what comes behind the JSON of the answer, without the 32 bytes of SHA-256.",
+			"Write to NAME.part, and rename it when the SHA-256 has been compared. Make no other file.")
 		wantFolder(c, dir, content{v.name: v.file})
 	}
 	c.Variation("a new connection; other files are in the folder, and a longer one has the name")
@@ -284,7 +288,7 @@ func (s suite) broken(c *check.C, dir string, a answer) {
 }
 
 const brokenRule = "When Read or Write fails, wherever that is, the error is the one that it returned, " +
-	"whichever it is. Bytes that come with it count."
+	"whichever it is. What was in the part stays there, and bytes that come with the error count."
 
 // breaks has Read fail with byte n of an answer, or after it.
 func (s suite) breaks(c *check.C, dir string, a answer, n int, when string, err error) {
@@ -527,6 +531,7 @@ func (s suite) refused(c *check.C) {
 			"no such file", "try again, or later",
 			"没有这个文件: it is in use by another program, " +
 				"so come back when that has been closed, or ask for another one",
+			"no \"a.txt\" here\n",
 		} {
 			text := fmt.Sprintf(`{"total_size":0,"error":%q}`, says)
 			if i == 1 { // what else it has means nothing
@@ -535,7 +540,8 @@ func (s suite) refused(c *check.C) {
 			t := s.begin(c, conn, peer, name, dir)
 			t.asks(name, part)
 			t.send(answer{text: text}, fault.Whole)
-			if got := check.Err(t.ends()); !strings.Contains(got, says) {
+			got := check.Err(t.ends())
+			if !strings.Contains(got, escaped(says)) && !strings.Contains(got, escaped(escaped(says))) {
 				c.Fail("the server says %q, and Fetch returned %s", says, got)
 			}
 			wantPart(c, dir, part)
@@ -548,6 +554,12 @@ func (s suite) refused(c *check.C) {
 		c.WantNil("Fetch", t.ends())
 		wantFolder(c, dir, content{name: "hello, world"})
 	}
+}
+
+// escaped is what %q writes between its quotes.
+func escaped(text string) string {
+	quoted := strconv.Quote(text)
+	return quoted[1 : len(quoted)-1]
 }
 
 // refuse sends data and closes. Fetch has to refuse it after the bytes up to at.
@@ -819,7 +831,7 @@ func (s suite) progress(c *check.C) {
 func (s suite) long(c *check.C, dir string, total, here, comes int64) {
 	c.Variation("a new connection; %d bytes of %d are here; %d more come, and the connection ends", here, total,
 		comes)
-	if total == math.MaxInt64 {
+	if total > math.MaxUint32 {
 		c.Rule("A file may have 9223372036854775807 bytes. What is announced takes no memory.",
 			"Use int64, refuse no total_size that is not negative, and make no buffer of total_size.")
 	}

@@ -48,8 +48,9 @@ func Suite(lab Lab) check.Lab {
 				"the answer, without the 32 bytes of SHA-256 at its end; it replaces a file of " +
 				"the same name. The connection is left as it was.",
 			Hint: "Marshal a struct, and put its length in front with " +
-				"binary.LittleEndian.AppendUint32. Write the file to NAME.part, and rename it " +
-				"when the SHA-256 has been compared.",
+				"binary.LittleEndian.AppendUint32. Read as many bytes of JSON as the length " +
+				"says, and no more; then the file, and then 32 bytes. Write the file to NAME.part, " +
+				"and rename it when the SHA-256 has been compared.",
 		},
 		{
 			Name:   Pieces,

@@ -72,6 +72,8 @@ func (s suite) exchange(c *check.C) {
 	b := s.call(l, always, "two", ages, ages)
 	b.asked()
 	b.brings("second")
+	c.Rule("The slice that Call returns belongs to the caller: no later call changes it.",
+		"Make a slice for each response, and keep none in a variable of the package or in a sync.Pool.")
 	c.WantBytes("the slice of the first call, looked at later", first, []byte("first"))
 
 	c.Variation("two new connections, with a call on each; the second one is answered while the response to " +

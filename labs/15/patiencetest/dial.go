@@ -150,7 +150,7 @@ func (d *dialler) wantConn(conn net.Conn, peer *fault.Peer) {
 		d.c.Fail("dial has returned a connection, and Dial another one, or none")
 	}
 	d.c.WantOpen("Dial", peer.Conn())
-	d.c.WantNoDeadline("Dial", peer.Conn())
+	d.c.WantUntimed("Dial", peer.Conn())
 	if did := peer.Conn().Did(); did.Reads+did.Writes > 0 {
 		d.c.Fail("Dial has used the connection; it belongs to the caller")
 	}
@@ -188,8 +188,8 @@ func (s suite) tries(c *check.C) {
 	}
 
 	c.Variation("a dial that succeeds; the deadline of ctx is in an hour")
-	c.Rule("The connection that Dial returns is the one that dial has made, as it was.",
-		"Set no deadline on it: what the caller does with it later has limits of its own.")
+	c.Rule("The connection that Dial returns is the one that dial has made, and has no deadline.",
+		"Set none on it: what the caller does with it later has limits of its own.")
 	ctx, cancel := context.WithTimeout(always, ages)
 	defer cancel()
 	conn, peer := c.Connect()

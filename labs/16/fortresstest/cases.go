@@ -108,8 +108,6 @@ func (s suite) answers(c *check.C) {
 	p.asks(strings.Repeat("x", ahead+5))
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))
-	p.requests(orderFail + " 1")
-	p.hears(answer(1, "half an output\nerror: \"the disk is full\"\n"))
 	p.asks("date")
 	p.leaves()
 	r.stop()
@@ -168,11 +166,11 @@ func (s suite) answers(c *check.C) {
 	c.Rule("Calls of Serve know nothing of each other.", "Keep nothing in a variable of the package.")
 	r = s.start(c, with(func(l *Limits) { l.MaxClients = 1 }))
 	other := s.start(c, with(func(l *Limits) { l.MaxClients, l.MaxOutput = 2, 20 }))
-	r.kept, other.kept = big(30), bytes.Repeat([]byte("x"), 20)
+	r.kept, other.kept = big(30), bytes.Repeat([]byte("x"), 19)
 	p, q = r.newcomer(), other.newcomer()
 	other.newcomer()
 	p.requests(orderBig + " 30")
-	q.requests(orderBig + " 20")
+	q.requests(orderBig + " 19")
 	p.hears(answer(0, string(r.kept)))
 	q.hears(answer(0, string(other.kept)))
 	p.leaves()
@@ -421,7 +419,16 @@ func (s suite) fails(c *check.C) {
 	p.leaves()
 	r.stop()
 
-	for _, most := range []int{1, 1000, 100_000} {
+	c.Variation("Serve is running, with the largest limits; run returns an output and an error")
+	c.Rule("Each limit may be the largest number of its type, and an error is answered as with any other.",
+		"Add nothing to a limit, and make nothing as large as one: it may overflow.")
+	r = s.start(c, largest)
+	p = r.dial()
+	p.requests(orderFail + " 1")
+	p.hears(answer(1, "half an output\nerror: \"the disk is full\"\n"))
+	r.stop()
+
+	for _, most := range []int{1, 900, 100_000} { // what is big is cut inside what looks like a character at 900
 		r := s.start(c, with(func(l *Limits) { l.MaxOutput = most }))
 		r.kept = big(most + 5000)
 		kept := bytes.Clone(r.kept)

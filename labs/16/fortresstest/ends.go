@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -48,6 +49,7 @@ func (s suite) ends(c *check.C) {
 		defer unread.stopsReading()()
 		unread.requests("hello")
 		bad.sends(fault.Whole, "\xff\xff\xff\xff")
+		r.await("run to be called", func() bool { return w.began.Load() == 2 })
 		r.rests()
 		r.end(err)
 		if !r.await("the end of ctx", func() bool { return w.stopped.Load() == 2 }) {
@@ -140,12 +142,13 @@ func (s suite) ends(c *check.C) {
 	onward := make(chan struct{})
 	goOn := sync.OnceFunc(func() { close(onward) })
 	defer goOn()
-	r.ln = lingering{r.ln, onward}
+	var lingers atomic.Int32
+	r.ln = lingering{r.ln, onward, &lingers}
 	r.serve(s.lab, generous)
 	p = r.newcomer()
 	r.end(nil)
 	c.Await("the connection to be closed", func() bool { return (p.closed() || r.call.Ended()) && c.Resting() })
-	if r.call.Ended() {
+	if r.call.Ended() && lingers.Load() > 0 { // who looks around may have been between two Reads
 		c.Fail("Serve has returned, and a Read that it has started has not")
 	}
 	goOn()
@@ -193,6 +196,18 @@ type counting struct {
 	failed        atomic.Pointer[time.Time]
 	soon          atomic.Bool
 	several       atomic.Bool // goroutines call Accept, and one of them need not have met the error
+	mu            sync.Mutex
+	pauses        []time.Duration // between an error and the next call
+}
+
+// patience is the shortest of the last n pauses: one may be long because the machine is busy.
+func (l *counting) patience(n int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pauses) < n {
+		return 0
+	}
+	return slices.Min(l.pauses[len(l.pauses)-n:])
 }
 
 func (l *counting) Accept() (net.Conn, error) {
@@ -201,8 +216,14 @@ func (l *counting) Accept() (net.Conn, error) {
 		l.several.Store(true)
 	}
 	defer l.inside.Add(-1)
-	if at := l.failed.Swap(nil); at != nil && time.Since(*at) < time.Millisecond/2 {
-		l.soon.Store(true)
+	if at := l.failed.Swap(nil); at != nil {
+		pause := time.Since(*at)
+		if pause < time.Millisecond/2 {
+			l.soon.Store(true)
+		}
+		l.mu.Lock()
+		l.pauses = append(l.pauses, pause)
+		l.mu.Unlock()
 	}
 	conn, err := l.Listener.Accept()
 	if now := time.Now(); err != nil {
@@ -212,10 +233,11 @@ func (l *counting) Accept() (net.Conn, error) {
 }
 
 // lingering is a listener with connections of which a Read that is ended by Close returns when onward is
-// closed.
+// closed. lingers counts these Reads.
 type lingering struct {
 	net.Listener
-	onward <-chan struct{}
+	onward  <-chan struct{}
+	lingers *atomic.Int32
 }
 
 func (l lingering) Accept() (net.Conn, error) {
@@ -223,18 +245,19 @@ func (l lingering) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lingerer{conn, l.onward}, nil
+	return lingerer{conn, l}, nil
 }
 
 type lingerer struct {
 	net.Conn
-	onward <-chan struct{}
+	l lingering
 }
 
-func (l lingerer) Read(p []byte) (int, error) {
-	n, err := l.Conn.Read(p)
+func (c lingerer) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
 	if errors.Is(err, net.ErrClosed) {
-		<-l.onward
+		c.l.lingers.Add(1)
+		<-c.l.onward
 	}
 	return n, err
 }
@@ -259,7 +282,7 @@ func (s suite) passing(c *check.C) {
 	r.ln = counted
 	r.serve(s.lab, generous)
 	p := r.newcomer()
-	for i := range 12 {
+	for i := range 6 {
 		r.dialler.Fail(errs[i%len(errs)], errs[i%len(errs)])
 		c.Say("Accept fails twice: %v", errs[i%len(errs)])
 		p.asks("still here")
@@ -268,6 +291,21 @@ func (s suite) passing(c *check.C) {
 	if counted.soon.Load() && !counted.several.Load() {
 		c.Fail("Accept has failed, and was called again less than 1 ms later")
 	}
+	const inARow = 13 // a pause of 1 ms that is doubled ten times is one of a second
+	c.Say("Accept fails %d times in a row: %v", inARow, errs[0])
+	r.rests()
+	calls := counted.calls.Load()
+	r.dialler.Fail(slices.Repeat(errs[:1], inARow)...)
+	for i := range int32(inARow) {
+		c.Await("Accept to be called again", func() bool {
+			return counted.calls.Load() > calls+i || r.call.Ended()
+		})
+	}
+	if least := counted.patience(3); least > 500*time.Millisecond && !counted.several.Load() {
+		c.Fail("Accept has failed %d times in a row, and is called again after %v, not within 100 ms",
+			inARow, least.Round(time.Millisecond))
+	}
+	r.newcomer().leaves()
 	c.Variation(
 		"Serve is running; a client is there; Accept has failed for a moment, and the listener is closed",
 	)
