@@ -45,6 +45,7 @@ type options struct {
 	timeline bool
 	alone    bool                          // nothing else runs in the process of the code under test
 	told     func(step string, fresh bool) // called for each step; may be nil
+	failed   func(outcome)                 // called before what has failed is ended; may be nil
 	// where the code under test runs, alone; nil for this process
 	elsewhere Elsewhere
 }

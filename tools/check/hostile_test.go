@@ -155,6 +155,7 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"sleeps", 2, read, waited + "blocked at framing.go:LINE (sleep)" + said},
 		{"deadlock", 2, read, waited + "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
 		{"hangs in Read", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
+		{"crashes when it is ended", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
 		{"recovers everything", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
 		{"leaves a goroutine", 9, read, "left a goroutine behind: 6 still there after the case, " +
 			"one of them select (no cases) at framing.go:LINE"},

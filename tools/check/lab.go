@@ -107,6 +107,10 @@ func (c *C) finish() {
 			c.out.Timeline = drawn.String()
 		}
 	}
+	if c.failed != nil && c.out.Outcome == Failed {
+		c.out.Steps = c.steps
+		c.failed(c.out) // calls that are ended in the middle may crash
+	}
 	for _, a := range c.adversaries {
 		a.Stop()
 	}

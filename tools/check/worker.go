@@ -57,6 +57,9 @@ func runInWorker(ctx context.Context, test string, i int, o options, env ...stri
 	switch {
 	case said.outcome != nil:
 		out = *said.outcome
+		if end := crashed.FindIndex(prints.text); err != nil && end != nil { // when it was ended
+			prints.text = prints.text[:end[0]]
+		}
 	case ctx.Err() != nil:
 		out.Message = "was still running when the time for the whole lab was up"
 	default:
@@ -100,7 +103,7 @@ func (o *outcome) died(err error, printed string) {
 	if lines := crashed.FindAllStringIndex(printed, -1); lines != nil {
 		last := lines[len(lines)-1]
 		o.Prints = printed[:last[0]]
-		reason := strings.TrimSuffix(printed[last[0]:last[1]], " [recovered]")
+		reason := strings.TrimSuffix(strings.TrimSpace(printed[last[0]:last[1]]), " [recovered]")
 		o.Message = visible("your code crashed" + at(crashFrame(printed[last[0]:])) + ": " + reason)
 		return
 	}
@@ -125,7 +128,7 @@ func (o *outcome) died(err error, printed string) {
 // What the runtime prints.
 var (
 	noThread = regexp.MustCompile(`(?m)^(runtime: failed to create new OS thread|runtime/cgo: pthread_create failed)`)
-	crashed  = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: out of memory).*`)
+	crashed  = regexp.MustCompile(`(?m)^(panic: |\t?fatal error: |runtime: out of memory).*`)
 )
 
 // messages takes what a worker writes to its standard output, and passes over lines that are no messages.
@@ -191,7 +194,8 @@ func work(lab Lab, number string) {
 	before := openFiles()
 	o := lab.Cases[i].run(options{
 		seed: *seedFlag, timeline: *timelineFlag, alone: true,
-		told: func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
+		told:   func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
+		failed: func(o outcome) { say(message{Outcome: &o}) },
 	})
 	if left := leftOpen(openFiles, before, func(string) bool { return true }); o.Outcome == Passed &&
 		len(left) > 0 {

@@ -148,6 +148,10 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		mu.Lock()
 	case "hangs in Read":
 		io.ReadFull(r, make([]byte, 5_000_000))
+	case "crashes when it is ended":
+		var mu sync.Mutex
+		defer mu.Unlock() // as if it were locked around the Read only
+		io.ReadFull(r, make([]byte, 5_000_000))
 	case "recovers everything":
 		for {
 			func() {
