@@ -95,6 +95,14 @@ func (cs Case) run(o options) outcome {
 	return c.out
 }
 
+// tell tells of a failure before the calls are ended, which may crash in the middle.
+func (c *C) tell() {
+	if c.failed != nil && c.out.Outcome == Failed {
+		c.out.Steps = c.steps
+		c.failed(c.out)
+	}
+}
+
 // finish ends what the case has begun, and completes its outcome.
 func (c *C) finish() {
 	if c.timeline && c.out.Outcome != Passed { // before the suite itself closes the connections
@@ -107,10 +115,7 @@ func (c *C) finish() {
 			c.out.Timeline = drawn.String()
 		}
 	}
-	if c.failed != nil && c.out.Outcome == Failed {
-		c.out.Steps = c.steps
-		c.failed(c.out) // calls that are ended in the middle may crash
-	}
+	c.tell()
 	for _, a := range c.adversaries {
 		a.Stop()
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
@@ -101,7 +102,7 @@ func (c *C) Await(what string, cond func() bool) {
 			case resting:
 				c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
 			case spent > c.busyLimit(begun):
-				c.giveUp("waited %v for %s; %s", c.busyLimit(begun), what, c.whereItIs())
+				c.giveUp("waited %v for %s; %s", c.busyLimit(begun), what, c.whereItMoves())
 			}
 		}
 		select {
@@ -222,11 +223,12 @@ func (c *C) checkCalls() {
 
 // giveUp is Fail for calls that go on: what they wait in is ended.
 func (c *C) giveUp(format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
+	c.out.Outcome, c.out.Message = Failed, visible(cut(fmt.Sprintf(format, args...)))
+	c.tell()
 	for _, a := range c.adversaries {
 		a.Stop()
 	}
-	c.Fail("%s", message)
+	runtime.Goexit()
 }
 
 // look returns all goroutines, at a moment after the call; not to be changed.
@@ -285,8 +287,21 @@ func (c *C) tree(all []goroutine) []goroutine {
 }
 
 // whereItIs describes what the calls that have not ended wait for, and where the suite stands.
-func (c *C) whereItIs() (where string) {
+func (c *C) whereItIs() (where string) { return c.where(c.tree(c.look())) }
+
+// whereItMoves is whereItIs, of goroutines that compute, if there are any.
+func (c *C) whereItMoves() string {
 	tree := c.tree(c.look())
+	busy := slices.DeleteFunc(slices.Clone(tree), func(g goroutine) bool {
+		return !g.computes() || g.students() == nil
+	})
+	if len(busy) > 0 {
+		return c.where(busy)
+	}
+	return c.where(tree)
+}
+
+func (c *C) where(tree []goroutine) (where string) {
 	if len(tree) == 0 {
 		return "your code has returned"
 	}
@@ -300,7 +315,7 @@ func (c *C) whereItIs() (where string) {
 			g = other
 		}
 	}
-	moves := g.state == "running" || g.state == "runnable"
+	moves := g.computes()
 	switch inside := g.inside(); {
 	case g.students() == nil:
 		where = "your code is not waiting in a line of its own"
