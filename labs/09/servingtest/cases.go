@@ -133,10 +133,22 @@ func (s suite) overTCP(c *check.C) {
 	r.stop()
 }
 
-// met ends the case unless p has met the end of the stream.
+// met ends the case unless p has met the end of the stream, and its connection, the only one, which is a
+// *net.TCPConn, is closed.
 func (r *run) met(p *client) {
 	if p.Over() != io.EOF {
 		r.c.Fail("%s has not met the end of the stream, but %v: call Close, and nothing besides", p.name, p.Over())
+	}
+	closed := func() bool {
+		all := true
+		r.accepted.Range(func(conn, _ any) bool {
+			all = check.IsClosed(conn.(net.Conn))
+			return all
+		})
+		return all
+	}
+	if !r.await("the connection to be closed", closed) {
+		r.c.Fail("of the connection of %s only the writing half is closed: call Close", p.name)
 	}
 }
 
