@@ -152,6 +152,8 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"closes its output", 2, read, "ReadMessage failed: nobody hears this"},
 		{"busy", 2, read, "waited 6s for ReadMessage(conn, 1048576) to return; busy at " +
 			"framing.go:LINE, without reading or writing" + said},
+		{"busy beside a Read", 2, read, "waited 6s for ReadMessage(conn, 1048576) to return; busy at " +
+			"framing.go:LINE, without reading or writing" + said},
 		{"sleeps", 2, read, waited + "blocked at framing.go:LINE (sleep)" + said},
 		{"deadlock", 2, read, waited + "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
 		{"hangs in Read", 2, read, waited + "blocked in Read at framing.go:LINE" + said},

@@ -133,6 +133,11 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		}
 	case "sleeps":
 		time.Sleep(time.Hour)
+	case "busy beside a Read":
+		go io.ReadFull(r, make([]byte, 5_000_000))
+		for hostile != "" {
+			total++
+		}
 	case "busy":
 		for n := range math.MaxInt {
 			total += n
