@@ -134,7 +134,7 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 	case "sleeps":
 		time.Sleep(time.Hour)
 	case "busy beside a Read":
-		go io.ReadFull(r, make([]byte, 5_000_000))
+		go func() { io.ReadFull(r, make([]byte, 5_000_000)) }()
 		for hostile != "" {
 			total++
 		}
