@@ -314,11 +314,10 @@ var busy = sync.OnceValues(func() (string, []Socket) {
 	return text, slices.Concat(sockets4, sockets6)
 })
 
-// lengthyRows times the length of a long row of lengthy is more than 1 MiB. With the short ones there are
-// more than an array for "enough" would have.
+// All rows of lengthy are more than 1 MiB, and more than an array for "enough" would have.
 const (
-	lengthyRows = 120
-	shortRows   = 5000
+	lengthyRows = 80
+	shortRows   = 4100
 )
 
 // lengthy is a table of a few rows, each of which is about as long as a row can be, and of many short ones.
