@@ -22,7 +22,7 @@ const (
 	horde = 130 // at the same time, without descriptors
 )
 
-var closedBadly = errors.New("the listener was closed, and something else has failed")
+var errClosedBadly = errors.New("the listener was closed, and something else has failed")
 
 func (s suite) clients(c *check.C) {
 	for _, cut := range c.Cuts(3) {
@@ -230,7 +230,7 @@ func (s suite) listener(c *check.C) {
 	r = s.begin(c, 2)
 	r.accepting()
 	for _, v := range r.serves {
-		v.ln.look(func() { v.ln.fails = closedBadly })
+		v.ln.look(func() { v.ln.fails = errClosedBadly })
 	}
 	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
 	r.served()
@@ -533,7 +533,7 @@ func (s suite) close(c *check.C) {
 	r = s.begin(c, 2)
 	r.accepting()
 	for _, v := range r.serves {
-		v.ln.look(func() { v.ln.fails = closedBadly })
+		v.ln.look(func() { v.ln.fails = errClosedBadly })
 	}
 	for range 3 {
 		r.newcomer(r.serves[0])
