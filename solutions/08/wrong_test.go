@@ -40,6 +40,9 @@ var wrong = []check.Answer{
 	serves("never closed", serveNeverCloses, crowdtest.Closed),
 	serves("closed when Serve returns", serveClosesAtEnd, crowdtest.Closed),
 	serves("only the writing half is closed", serveHalfCloses, crowdtest.Closed),
+	serves("only the writing half of a *net.TCPConn is closed", serveHalfClosesTCP, crowdtest.Closed).
+		MayPassElsewhere(noTCPConn),
+	serves("what Close returns is what Serve returns", serveReturnsClose, crowdtest.Closed),
 	serves("a *net.TCPConn is closed with a reset", serveAborts, crowdtest.Closed).MayPassElsewhere(noTCPConn),
 	serves("a deadline of an hour", serveTimes, crowdtest.Closed),
 	serves("what the client had left to say is read", serveDrains, crowdtest.Limit, crowdtest.Closed),
@@ -142,6 +145,8 @@ var wrong = []check.Answer{
 		crowdtest.Over,
 		crowdtest.Broken,
 	),
+	relays("an error that comes with bytes is waited for again", relayWith(copyReadsOn), crowdtest.Broken),
+	relays("bytes that are not UTF-8 are replaced", relayWith(copyText), crowdtest.Both),
 	relays("errors are not returned", relayHides, crowdtest.Broken),
 	relays("an error ends its own way only", relayGoesOn, crowdtest.Broken),
 	relays("the error of its own Close is returned", relayLastError, crowdtest.Broken),
@@ -460,6 +465,31 @@ func serveHalfCloses(ln net.Listener, limit int, handle func(net.Conn)) error {
 		recovering(conn, handle)
 		closeWrite(conn)
 	})
+}
+
+func serveHalfClosesTCP(ln net.Listener, limit int, handle func(net.Conn)) error {
+	return serving(ln, limit, func(conn net.Conn) {
+		recovering(conn, handle)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.CloseWrite()
+			return
+		}
+		conn.Close()
+	})
+}
+
+func serveReturnsClose(ln net.Listener, limit int, handle func(net.Conn)) error {
+	var mu sync.Mutex
+	var failed error
+	err := serving(ln, limit, func(conn net.Conn) {
+		recovering(conn, handle)
+		if err := conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			mu.Lock()
+			defer mu.Unlock()
+			failed = err
+		}
+	})
+	return cmp.Or(err, failed)
 }
 
 func serveTimes(ln net.Listener, limit int, handle func(net.Conn)) error {
@@ -977,6 +1007,37 @@ func copyErrorFirst(to io.Writer, from io.Reader) error {
 		}
 	}
 }
+
+func copyReadsOn(to io.Writer, from io.Reader) error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
+			continue
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func copyText(to io.Writer, from io.Reader) error {
+	_, err := io.Copy(writerFunc(func(p []byte) (int, error) {
+		_, err := io.WriteString(to, strings.ToValidUTF8(string(p), "?"))
+		return len(p), err
+	}), struct{ io.Reader }{from})
+	return err
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func relayHides(a, b net.Conn) error {
 	defer a.Close()

@@ -243,6 +243,17 @@ var wrong = []check.Answer{
 		})
 		return nil
 	}, servingtest.Close).MayPassElsewhere(noTCPConn),
+	closes("Close cuts a *net.TCPConn by half", func(s *base) error {
+		s.end()
+		s.each(func(conn net.Conn) {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				tcp.CloseWrite()
+				return
+			}
+			conn.Close()
+		})
+		return nil
+	}, servingtest.Close).MayPassElsewhere(noTCPConn),
 	talks("a *net.TCPConn is closed with a reset", func(s *base, conn net.Conn) {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			tcp.SetLinger(0)

@@ -116,9 +116,9 @@ var wrong = []check.Answer{
 	}), portstest.Long),
 	parsing("ReadLine, which cuts a line at 4,096 bytes", parseReadLine, portstest.Long),
 	parsing("one Read of 64 KiB", parseOneRead, portstest.Long, portstest.Malformed),
-	parsing("a thousand rows at most", func(table io.Reader) ([]socket, error) {
+	parsing("4,096 rows at most", func(table io.Reader) ([]socket, error) {
 		all, err := ports.Parse(table)
-		return all[:min(len(all), 1000)], err
+		return all[:min(len(all), 4096)], err
 	}, portstest.Long),
 	parsing("a table of 1 MiB at most", func(table io.Reader) ([]socket, error) {
 		return ports.Parse(io.LimitReader(table, 1<<20))
@@ -142,6 +142,7 @@ var wrong = []check.Answer{
 	parsing("a last line without a line feed is lost", parseWholeLines, portstest.Long),
 	shared("one slice for all calls", oneSlice, portstest.Rows),
 	parsing("lines that are not rows are passed over", parsePassing, portstest.Malformed),
+	parsing("a goroutine left behind when a line is not a row", parseLeavesReader, portstest.Malformed),
 	parsing("what is wrong is zero", parseZero, portstest.Malformed),
 	parsing("a failed Read taken for the end", parseDeaf, portstest.Malformed),
 	parsing("the sockets so far, and no error", parsePartial, portstest.Malformed),
@@ -203,6 +204,17 @@ var wrong = []check.Answer{
 	blocking("with SO_REUSEADDR nothing is in the way", judged(overlap, func(_ string, reuse bool) bool {
 		return !reuse
 	}), portstest.Same),
+	blocking("a port looked for in a text", func(all []socket, want netip.AddrPort, reuse bool) (socket, bool) {
+		text := fmt.Sprintf(":%d", want.Port())
+		for _, s := range all {
+			if port := s.Local.Port(); port != want.Port() && strings.Contains(s.Local.String(), text) {
+				if found, ok := ports.Blocks(all, netip.AddrPortFrom(want.Addr(), port), reuse); ok {
+					return found, ok
+				}
+			}
+		}
+		return ports.Blocks(all, want, reuse)
+	}, portstest.Same),
 	blocking("ports compared as the ends of texts", func(all []socket, want netip.AddrPort, reuse bool) (
 		socket, bool,
 	) {
@@ -494,6 +506,28 @@ func parseLeaves(table io.Reader) ([]socket, error) {
 		}
 	}()
 	return all, err
+}
+
+// parseLeavesReader lets a goroutine read the lines, which has nobody left to give them to when one is bad.
+func parseLeavesReader(table io.Reader) (all []socket, err error) {
+	lines := make(chan string, 16)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(table)
+		for scanner.Scan() {
+			lines <- scanner.Text()
+		}
+		failed <- scanner.Err()
+	}()
+	for line := range lines {
+		some, err := ports.Parse(strings.NewReader(line))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, <-failed
 }
 
 func parseOneRead(table io.Reader) ([]socket, error) {

@@ -152,9 +152,12 @@ func TestHarmfulAnswers(t *testing.T) {
 		{"closes its output", 2, read, "ReadMessage failed: nobody hears this"},
 		{"busy", 2, read, "waited 6s for ReadMessage(conn, 1048576) to return; busy at " +
 			"framing.go:LINE, without reading or writing" + said},
+		{"busy beside a Read", 2, read, "waited 6s for ReadMessage(conn, 1048576) to return; busy at " +
+			"framing.go:LINE, without reading or writing" + said},
 		{"sleeps", 2, read, waited + "blocked at framing.go:LINE (sleep)" + said},
 		{"deadlock", 2, read, waited + "blocked at framing.go:LINE (sync.Mutex.Lock)" + said},
 		{"hangs in Read", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
+		{"crashes when it is ended", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
 		{"recovers everything", 2, read, waited + "blocked in Read at framing.go:LINE" + said},
 		{"leaves a goroutine", 9, read, "left a goroutine behind: 6 still there after the case, " +
 			"one of them select (no cases) at framing.go:LINE"},

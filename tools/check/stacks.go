@@ -204,6 +204,9 @@ func (g goroutine) inside() string {
 	return ""
 }
 
+// computes reports whether the goroutine waits for nothing but a processor.
+func (g goroutine) computes() bool { return g.state == "running" || g.state == "runnable" }
+
 // moves reports whether the goroutine has not yet done all that it does for now: wait for another one,
 // for a timer or for the network. The mutexes of the adversaries are held for a moment only; so are those
 // of the standard library (a sync.Pool's while it allocates) but for a pipe's, and the runtime's semaphores:

@@ -100,7 +100,7 @@ func (c *C) Await(what string, cond func() bool) {
 			case resting:
 				c.giveUp("waited %v for %s; %s", limit, what, c.whereItIs())
 			case spent > c.busyLimit(begun):
-				c.giveUp("waited %v for %s; %s", c.busyLimit(begun), what, c.whereItIs())
+				c.giveUp("waited %v for %s; %s", c.busyLimit(begun), what, c.whereItMoves())
 			}
 		}
 		select {
@@ -285,8 +285,21 @@ func (c *C) tree(all []goroutine) []goroutine {
 }
 
 // whereItIs describes what the calls that have not ended wait for, and where the suite stands.
-func (c *C) whereItIs() (where string) {
+func (c *C) whereItIs() (where string) { return c.where(c.tree(c.look())) }
+
+// whereItMoves is whereItIs, of goroutines that compute, if there are any.
+func (c *C) whereItMoves() string {
 	tree := c.tree(c.look())
+	busy := slices.DeleteFunc(slices.Clone(tree), func(g goroutine) bool {
+		return !g.computes() || g.students() == nil
+	})
+	if len(busy) > 0 {
+		return c.where(busy)
+	}
+	return c.where(tree)
+}
+
+func (c *C) where(tree []goroutine) (where string) {
 	if len(tree) == 0 {
 		return "your code has returned"
 	}
@@ -300,7 +313,7 @@ func (c *C) whereItIs() (where string) {
 			g = other
 		}
 	}
-	moves := g.state == "running" || g.state == "runnable"
+	moves := g.computes()
 	switch inside := g.inside(); {
 	case g.students() == nil:
 		where = "your code is not waiting in a line of its own"

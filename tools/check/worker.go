@@ -104,7 +104,7 @@ func (o *outcome) died(err error, printed string) {
 	if lines := crashed.FindAllStringIndex(printed, -1); lines != nil {
 		last := lines[len(lines)-1]
 		o.Prints = printed[:last[0]]
-		reason := strings.TrimSuffix(printed[last[0]:last[1]], " [recovered]")
+		reason := strings.TrimSuffix(strings.TrimSpace(printed[last[0]:last[1]]), " [recovered]")
 		o.Message = visible("your code crashed" + at(crashFrame(printed[last[0]:])) + ": " + reason)
 		return
 	}

@@ -59,7 +59,8 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Crowd},
 			Rule: "As many as limit clients are served at the same time, and never more. The others " +
 				"wait: they are not closed, and are sent nothing. Whenever a handle has returned, however " +
-				"its client has ended, one of them is served. Each call of Serve has its own limit.",
+				"its client has ended, one of them is served: code that looks again and again for a place sleeps " +
+				"for at most 20 ms in between. Each call of Serve has its own limit.",
 			Hint: "A channel made with make(chan struct{}, limit) holds the places: send to it before " +
 				"handle is called, and receive from it, in a deferred function, when handle is over.",
 		},
@@ -117,7 +118,7 @@ func Suite(lab Lab) check.Lab {
 			Rule: "When one side has ended its stream, Relay ends the stream to the other side, after " +
 				"all that came before, with CloseWrite. The other direction goes on, for as long as it takes.",
 			Hint: "When io.Copy(b, a) has returned nil, close the writing half of b and nothing else: " +
-				"b.(interface{ CloseWrite() error }).CloseWrite().",
+				"b.(interface{ CloseWrite() error }).CloseWrite(). Not every connection is a *net.TCPConn.",
 		},
 		{
 			Name:   Over,

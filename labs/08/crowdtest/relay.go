@@ -76,10 +76,11 @@ func (r *bridge) send(from *end, data []byte, cut fault.Cut) {
 func (r *bridge) arrives(from, to *end, data []byte) {
 	before := to.heard
 	r.prompt(fmt.Sprintf("what %s has sent to arrive at %s", from.name, to.name), func() bool {
-		return len(to.Received())-before >= len(data) || to.Over() != nil
+		came := to.Received()[before:]
+		return len(came) >= len(data) || to.Over() != nil || !bytes.HasPrefix(data, came)
 	})
 	got := to.Received()[before:]
-	if len(got) < len(data) {
+	if len(got) < len(data) && bytes.HasPrefix(data, got) {
 		r.rests() // Relay may be about to return
 		r.ended(fmt.Sprintf("%s has received %d of %d bytes", to.name, len(got), len(data)))
 		if to.Over() != nil && bytes.HasPrefix(data, got) {
@@ -347,14 +348,16 @@ func (s suite) over(c *check.C) {
 	s.overTCP(c)
 }
 
-// endsWith makes the Read that brings the last of n bytes return err as well, and every later one. With
-// endsAfter only the later ones do.
+// endsWith makes the Read that brings the last of n bytes return err as well; io.EOF every later one, too, but
+// another error comes only once. With endsAfter the later ones do, and always.
 func endsWith(from *end, n int, err error) {
 	from.Conn().AfterRead(func(k int) error {
-		if n -= k; n > 0 {
+		if n -= k; n > 0 || k == 0 {
 			return nil
 		}
-		from.Conn().Before("Read", func() error { return err })
+		if err == io.EOF {
+			from.Conn().Before("Read", func() error { return err })
+		}
 		return err
 	})
 }

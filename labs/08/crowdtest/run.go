@@ -316,6 +316,13 @@ func (l *listener) returned(conn net.Conn) bool {
 	return slices.Contains(l.conns, conn)
 }
 
+// first is the first connection that Accept has returned.
+func (l *listener) first() net.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conns[0]
+}
+
 func (l *listener) accepted() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -281,6 +281,8 @@ func (s suite) places(c *check.C) {
 	r.stop()
 }
 
+var errBadly = errors.New("the connection does not close well")
+
 func (s suite) closed(c *check.C) {
 	for _, order := range []string{orderReturn, orderClose} {
 		for _, cut := range c.Cuts(3) {
@@ -307,12 +309,15 @@ func (s suite) closed(c *check.C) {
 	var tried atomic.Bool
 	p.Conn().Before("Close", func() error {
 		tried.Store(true)
-		return errors.New("the connection does not close well")
+		return errBadly
 	})
 	bad.send(p, fault.Whole, orderReturn)
 	bad.await("the connection to be closed", tried.Load)
 	bad.talk(bad.dial("the next client"), fault.Whole, "hello")
 	bad.stop()
+	if bad.call.Ended() && check.Is(bad.err, errBadly) {
+		c.Fail("Serve returned what closing the connection of a client had returned: %s", check.Err(bad.err))
+	}
 
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn sends a line, and its " +
 		"handler returns")
@@ -326,6 +331,9 @@ func (s suite) closed(c *check.C) {
 	}
 	if p.Over() != io.EOF {
 		c.Fail("client 1 has not met the end of the stream, but %v: call Close, and nothing besides", p.Over())
+	}
+	if !tcp.await("the connection to be closed", func() bool { return check.IsClosed(tcp.ln.first()) }) {
+		c.Fail("handle has returned, and of the connection of client 1 only the writing half is closed: call Close")
 	}
 	tcp.stop()
 

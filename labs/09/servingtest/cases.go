@@ -22,7 +22,7 @@ const (
 	horde = 130 // at the same time, without descriptors
 )
 
-var closedBadly = errors.New("the listener was closed, and something else has failed")
+var errClosedBadly = errors.New("the listener was closed, and something else has failed")
 
 func (s suite) clients(c *check.C) {
 	for _, cut := range c.Cuts(3) {
@@ -133,10 +133,22 @@ func (s suite) overTCP(c *check.C) {
 	r.stop()
 }
 
-// met ends the case unless p has met the end of the stream.
+// met ends the case unless p has met the end of the stream, and its connection, the only one, which is a
+// *net.TCPConn, is closed.
 func (r *run) met(p *client) {
 	if p.Over() != io.EOF {
 		r.c.Fail("%s has not met the end of the stream, but %v: call Close, and nothing besides", p.name, p.Over())
+	}
+	closed := func() bool {
+		all := true
+		r.accepted.Range(func(conn, _ any) bool {
+			all = check.IsClosed(conn.(net.Conn))
+			return all
+		})
+		return all
+	}
+	if !r.await("the connection to be closed", closed) {
+		r.c.Fail("of the connection of %s only the writing half is closed: call Close", p.name)
 	}
 }
 
@@ -218,7 +230,7 @@ func (s suite) listener(c *check.C) {
 	r = s.begin(c, 2)
 	r.accepting()
 	for _, v := range r.serves {
-		v.ln.look(func() { v.ln.fails = closedBadly })
+		v.ln.look(func() { v.ln.fails = errClosedBadly })
 	}
 	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
 	r.served()
@@ -521,7 +533,7 @@ func (s suite) close(c *check.C) {
 	r = s.begin(c, 2)
 	r.accepting()
 	for _, v := range r.serves {
-		v.ln.look(func() { v.ln.fails = closedBadly })
+		v.ln.look(func() { v.ln.fails = errClosedBadly })
 	}
 	for range 3 {
 		r.newcomer(r.serves[0])

@@ -88,9 +88,14 @@ func (r *run) serveOn(ln *listener) *serve {
 // accepting waits until every Serve has called Accept.
 func (r *run) accepting() {
 	for _, v := range r.serves {
-		if !r.await(v.name+" to call Accept", v.ln.Starved) {
-			r.c.Fail("%s does not call Accept", v.name)
+		if r.await(v.name+" to call Accept", func() bool { return v.ln.Starved() || v.call.Ended() }) && !v.call.Ended() {
+			continue
 		}
+		if v.closed {
+			r.c.Fail("%s returned ErrServerClosed, and nobody has closed this server: what another one has been told "+
+				"does not concern it", v.name)
+		}
+		r.c.Fail("%s does not call Accept", v.name)
 	}
 }
 

@@ -106,7 +106,7 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Clients},
 			Rule: "Shutdown closes the listener of every Serve, at once. Every Serve returns " +
 				"ErrServerClosed then, whatever error Accept returns, and does not wait for its clients; " +
-				"Shutdown does.",
+				"Shutdown does. Code that looks again and again sleeps for at most 20 ms in between.",
 			Hint: "Keep the listeners in a field. Close them before you wait for anything.",
 		},
 		{
@@ -117,7 +117,7 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Clients, Handler, Listener},
 			Rule: "Shutdown returns nil when every Handle has returned, or panicked, and its connection is " +
 				"closed: not before, however long that takes, and not later. Until then it leaves their " +
-				"connections alone.",
+				"connections alone. Code that looks again and again sleeps for at most 20 ms in between.",
 			Hint: "Count each client before its goroutine is started, and count it out after its Close. A " +
 				"sync.WaitGroup does both; wait for it outside of any lock that a client needs.",
 		},

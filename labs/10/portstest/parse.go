@@ -2,6 +2,7 @@ package portstest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -120,6 +121,9 @@ func (s suite) wantSockets(c *check.C, r io.Reader, want []Socket) {
 // same compares what Parse has returned.
 func same(c *check.C, got []Socket, err error, want []Socket) {
 	c.WantNil("Parse", err)
+	if !slices.Equal(got, want) && slices.Equal(ordered(got), ordered(want)) {
+		c.Fail("Parse returned the sockets in another order than that of the rows")
+	}
 	for i := range min(len(got), len(want)) {
 		g, w := got[i], want[i]
 		if g == w {
@@ -136,6 +140,13 @@ func same(c *check.C, got []Socket, err error, want []Socket) {
 	if len(got) != len(want) {
 		c.Fail("the table has %d rows, and Parse returned %d sockets", len(want), len(got))
 	}
+}
+
+// ordered is a sorted copy.
+func ordered(sockets []Socket) []Socket {
+	return slices.SortedFunc(slices.Values(sockets), func(a, b Socket) int {
+		return cmp.Or(cmp.Compare(a.Inode, b.Inode), cmp.Compare(a.String(), b.String()))
+	})
 }
 
 // several writes sockets for a step.
@@ -266,7 +277,7 @@ func (s suite) long(c *check.C) {
 	s.wantSockets(c, iotest.HalfReader(strings.NewReader(text)), all)
 
 	c.Variation("a table of more than 1 MiB, or of one row if the first Read has room for less than 512 bytes")
-	wide := &ample{text: lengthy(), sockets: slices.Repeat([]Socket{all[0]}, lengthyRows)}
+	wide := &ample{text: lengthy(), sockets: slices.Repeat([]Socket{all[0]}, lengthyRows+shortRows)}
 	got, err := s.parse(c, wide)
 	same(c, got, err, wide.sockets)
 }
@@ -303,14 +314,18 @@ var busy = sync.OnceValues(func() (string, []Socket) {
 	return text, slices.Concat(sockets4, sockets6)
 })
 
-// lengthyRows times the length of a row of lengthy is more than 1 MiB.
-const lengthyRows = 120
+// All rows of lengthy are more than 1 MiB, and more than an array for "enough" would have.
+const (
+	lengthyRows = 80
+	shortRows   = 4100
+)
 
-// lengthy is a table of a few rows, each of which is about as long as a row can be.
+// lengthy is a table of a few rows, each of which is about as long as a row can be, and of many short ones.
 var lengthy = sync.OnceValue(func() string {
 	sockets4, _ := mixed(1)
-	line := strings.TrimRight(row(0, sockets4[0]), " \n") + " " + strings.Repeat("0", 9000) + "\n"
-	return strings.Repeat(line, lengthyRows)
+	line := strings.TrimRight(row(0, sockets4[0]), " \n")
+	short := strings.Join(strings.Fields(line)[:10], " ")
+	return strings.Repeat(line+" "+strings.Repeat("0", 9000)+"\n", lengthyRows) + strings.Repeat(short+"\n", shortRows)
 })
 
 // ample is lengthy for code that reads on a large scale. Any other, for which busy has enough bytes,
@@ -323,7 +338,7 @@ type ample struct {
 
 func (a *ample) Read(p []byte) (int, error) {
 	if !a.asked && len(p) < 512 {
-		a.text, a.sockets = a.text[:len(a.text)/lengthyRows], a.sockets[:1]
+		a.text, a.sockets = a.text[:1+strings.Index(a.text, "\n")], a.sockets[:1]
 	}
 	a.asked = true
 	if a.text == "" {
@@ -400,6 +415,13 @@ func (s suite) malformed(c *check.C) {
 			}
 		}
 	}
+	text, all := busy()
+	c.Variation("a table of %d rows, of which the first is text", len(all))
+	r := io.MultiReader(strings.NewReader(header4+"permission denied\n"), strings.NewReader(text))
+	if _, err := s.parse(c, r); err == nil {
+		c.Fail("a line is text, and Parse returned no error")
+	}
+
 	whole := strings.TrimRight(line, " \n")
 	for _, failure := range append(fault.Failures("read"), os.ErrClosed, errors.New("the disk is gone")) {
 		for _, came := range []string{"", header4, header4 + line, header4 + line[:30], header4 + whole} {

@@ -133,6 +133,11 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		}
 	case "sleeps":
 		time.Sleep(time.Hour)
+	case "busy beside a Read":
+		go func() { io.ReadFull(r, make([]byte, 5_000_000)) }()
+		for hostile != "" {
+			total++
+		}
 	case "busy":
 		for n := range math.MaxInt {
 			total += n
@@ -147,6 +152,10 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		mu.Lock()
 		mu.Lock()
 	case "hangs in Read":
+		io.ReadFull(r, make([]byte, 5_000_000))
+	case "crashes when it is ended":
+		var mu sync.Mutex
+		defer mu.Unlock() // as if it were locked around the Read only
 		io.ReadFull(r, make([]byte, 5_000_000))
 	case "recovers everything":
 		for {
