@@ -123,7 +123,8 @@ func listen(addr string, reuse bool) (net.Listener, error) {
 	return config.Listen(context.Background(), network, addr)
 }
 
-// taken reports whether the port is not that of one socket alone: the kernel may have chosen it for a client of
+// taken reports whether the port is not that of one socket alone: the kernel may have chosen it for a
+// client of
 // another program.
 func taken(t *testing.T, port uint16) bool {
 	n := 0

@@ -259,7 +259,8 @@ func (s *submission) try(ctx context.Context, box *sandbox.Box, labs []int) (t t
 	return s.goCommand(ctx, box, "vet", flags, nil)
 }
 
-// vetFlags are the checks that go test makes before it runs a test (go help test), on packages that buildFlags
+// vetFlags are the checks that go test makes before it runs a test (go help test), on packages that
+// buildFlags
 // have compiled already.
 var vetFlags = []string{
 	"-trimpath", "-atomic", "-bool", "-buildtags", "-directive", "-errorsas", "-ifaceassert", "-nilfunc",

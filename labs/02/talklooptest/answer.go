@@ -498,7 +498,8 @@ func (s suite) closed(c *check.C) {
 	}
 	s.closesSlowly(c)
 
-	c.Variation("a new connection; the suite sends a message and closes its side; then nobody needs conn any more")
+	c.Variation("a new connection; the suite sends a message and closes its side; then nobody needs " +
+		"conn any more")
 	conn, peer = c.Connect()
 	peer.Send([]byte("hello"))
 	peer.CloseWrite()

@@ -151,7 +151,8 @@ func (s suite) oneOfTwo(c *check.C) *run {
 func (r *run) heardAll(p *client) {
 	r.c.Settle()
 	if more := p.Received()[p.heard:]; len(more) > 0 {
-		r.c.Rule("The conversation belongs to handle: Serve writes nothing, before, after an error or after a panic.",
+		r.c.Rule("The conversation belongs to handle: Serve writes nothing, before, after an error or "+
+			"after a panic.",
 			"Only close the connection when handle has returned.")
 		r.c.Fail("%s received %q, which handle has not written", p.name, more)
 	}
@@ -212,7 +213,8 @@ func (s suite) handlerPanic(c *check.C) {
 		r.send(p, fault.Whole, order)
 		r.hungUp(p, "panicked")
 		if whole.Conn().Did().Closed == "Close" && p.Conn().Did().Closed == "CloseWrite" {
-			c.Fail("handle has panicked, and of the connection of client 1 only the writing half is closed: call Close")
+			c.Fail("handle has panicked, and of the connection of client 1 only the writing half is " +
+				"closed: call Close")
 		}
 		r.nextClient()
 		r.calledWell()

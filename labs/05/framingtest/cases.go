@@ -773,7 +773,8 @@ func (s suite) conversation(c *check.C) {
 	s.oddReads(c)
 
 	for _, limit := range []int{roomy, 0} {
-		c.Variation("a reader with a message of 3 bytes, where %d are allowed; then nobody needs it any more", limit)
+		c.Variation("a reader with a message of 3 bytes, where %d are allowed; then nobody needs it any "+
+			"more", limit)
 		r := &lentReader{Reader: bytes.NewReader(frame([]byte("hi!")))}
 		kept, given := weak.Make(r), []io.Reader{r}
 		c.Do("ReadMessage", func() { s.lab.ReadMessage(given[0], limit) })

@@ -526,9 +526,11 @@ func (s suite) close(c *check.C) {
 		c.Fail("Close was called, and of %d connections %d are closed", horde, n)
 	}
 
-	c.Variation("Serve was called for two listeners; three clients are there; closing a listener returns an error, " +
+	c.Variation("Serve was called for two listeners; three clients are there; closing a listener " +
+		"returns an error, " +
 		"and so does closing a connection")
-	c.Rule("Close closes all listeners and all connections, also when closing one of them returns an error, and "+
+	c.Rule("Close closes all listeners and all connections, also when closing one of them returns an "+
+		"error, and "+
 		"returns nil.", "Do not look at what closing returns, and go on with the next.")
 	r = s.begin(c, 2)
 	r.accepting()
@@ -548,7 +550,8 @@ func (s suite) close(c *check.C) {
 	r.served()
 	r.stop()
 
-	c.Variation("Serve is running; a client is there; then Accept fails, and Serve has returned; Close is called")
+	c.Variation("Serve is running; a client is there; then Accept fails, and Serve has returned; " +
+		"Close is called")
 	r = s.begin(c, 1)
 	p := r.newcomer(r.serves[0])
 	r.serves[0].ln.Fail(errors.New("the network card is on fire"))
@@ -700,7 +703,8 @@ func (s suite) again(c *check.C) {
 	r.returns(first, nil, "the handler has returned")
 	r.served()
 
-	c.Variation("Serve is running; the handler of a client waits for something else; the ctx of Shutdown ends; " +
+	c.Variation("Serve is running; the handler of a client waits for something else; the ctx of " +
+		"Shutdown ends; " +
 		"Shutdown is called again")
 	r = s.begin(c, 1)
 	p = r.newcomer(r.serves[0])

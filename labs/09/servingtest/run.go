@@ -88,7 +88,8 @@ func (r *run) serveOn(ln *listener) *serve {
 // accepting waits until every Serve has called Accept.
 func (r *run) accepting() {
 	for _, v := range r.serves {
-		if r.await(v.name+" to call Accept", func() bool { return v.ln.Starved() || v.call.Ended() }) && !v.call.Ended() {
+		asked := func() bool { return v.ln.Starved() || v.call.Ended() }
+		if r.await(v.name+" to call Accept", asked) && !v.call.Ended() {
 			continue
 		}
 		if v.closed {

@@ -367,7 +367,8 @@ func (s suite) malformed(c *check.C) {
 	line := row(0, good)
 	with := func(old, new string) string { return strings.Replace(line, old, new, 1) }
 	for _, v := range []struct{ says, line string }{
-		{"has no inode", "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0\n"},
+		{"has no inode", "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  " +
+			"1000        0\n"},
 		{"is cut in the middle", line[:40] + "\n"},
 		{"is text", "permission denied\n"},
 		{"is text, and its first column begins with sl", "slab has no local_address\n"},

@@ -178,7 +178,8 @@ func (s suite) unexpected(c *check.C) {
 		"< ACK 301 4000", "< ACK 301 4000 5; < ACK 301 101 5", "< FIN ACK 301 4000",
 		"< FIN 301", "< FIN 301 6", "< SYN 301 3", "< ACK 301 101", "< ACK 301 90", "< ACK 301 90 4",
 	)...)
-	s.ruled(c, shifts[:1], "A segment that comes too early is acknowledged and forgotten. It counts when it comes "+
+	s.ruled(c, shifts[:1], "A segment that comes too early is acknowledged and forgotten. It counts "+
+		"when it comes "+
 		"again, behind what was missing.", "Keep nothing of a segment that is dropped.",
 		with([]string{opened, served},
 			"< ACK 306 101 5; < ACK 301 101 5; < ACK 306 101 5",
@@ -235,7 +236,8 @@ func (s suite) rest(c *check.C) {
 	s.ruled(c, shifts, "In CLOSED every segment is answered by a reset, however the connection has ended.",
 		"Look at the state only, and not at what has been.", with(gone, strays...)...)
 	s.ruled(c, shifts, "A RST leads from SYN_RECV to LISTEN if that was entered from LISTEN, and "+
-		"else to CLOSED; from any other state to CLOSED.", "Note where SYN_RECV comes from, whenever it is entered.",
+		"else to CLOSED; from any other state to CLOSED.", "Note where SYN_RECV comes from, whenever it "+
+		"is entered.",
 		append(with([]string{both, both + "; < ACK 301 101", both + "; close"}, resetAny...),
 			"listen; connect; < SYN 300; < RST 301", // it was opened by Connect in the end
 			waiting+"; < RST 301; connect; < SYN 300; < RST 301")...)

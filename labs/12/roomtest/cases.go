@@ -49,7 +49,8 @@ func (s suite) name(c *check.C) {
 	c.Variation(
 		"Serve is running; a client says nothing for a while; another one sends its name, and is silent, too",
 	)
-	c.Rule("A client is a member when it has sent a good name, and is told nothing of members before. It may be "+
+	c.Rule("A client is a member when it has sent a good name, and is told nothing of members "+
+		"before. It may be "+
 		"silent for as long as it likes.", "Enter a client in the map when its name is good. No deadline for Read.")
 	r, _ := s.open(c)
 	late := r.dial()
@@ -311,7 +312,8 @@ func (s suite) whole(c *check.C) {
 
 	c.Variation("Serve is running; anna and ben are there; ben says %d lines and ends his stream", batch)
 	c.Rule("The lines that have come before the end of the stream count, all of them.",
-		"The end comes behind the lines, on the same way: a channel of its own for it, in a select, overtakes them.")
+		"The end comes behind the lines, on the same way: a channel of its own for it, in a select, "+
+			"overtakes them.")
 	r, members = s.open(c, "anna", "ben")
 	lines, heard = nil, nil
 	for i := range batch {
@@ -361,7 +363,8 @@ func (s suite) whole(c *check.C) {
 	for _, end := range []string{"\n", "\r\n"} {
 		c.Variation("Serve is running; ben sends exit without the end of the line, and the end later: %s",
 			quote(end))
-		c.Rule("The line exit ends the visit of a member, and that of a client without a name. A \"\\r\" before the "+
+		c.Rule("The line exit ends the visit of a member, and that of a client without a name. A "+
+			"\"\\r\" before the "+
 			"end is not part of it.", "Take the end off before you look what the line says.")
 		r, members := s.open(c, "anna", "ben")
 		members[1].sendsBytes(fault.After(2), "exit")
@@ -656,7 +659,8 @@ func (s suite) slow(c *check.C) {
 	other.quiet(other.members...)
 	other.close()
 
-	c.Variation("Serve is running; anna is there; a client does not read, and asks for the name anna %d times; ben "+
+	c.Variation("Serve is running; anna is there; a client does not read, and asks for the name anna "+
+		"%d times; ben "+
 		"comes", flood)
 	other, _ = s.open(c, "anna")
 	p = other.dial()
@@ -673,7 +677,8 @@ func (s suite) slow(c *check.C) {
 }
 
 func (s suite) dropped(c *check.C) {
-	c.Variation("Serve is running; anna, ben and carl are there; ben does not read; anna says %d lines, and ben "+
+	c.Variation("Serve is running; anna, ben and carl are there; ben does not read; anna says %d "+
+		"lines, and ben "+
 		"reads again", some)
 	c.Rule("A member that does not read holds up nobody. The lines that wait for it come in order, and none is "+
 		"missing. If there are too many, the member leaves.", "A line that has no place is the end of the visit: "+
@@ -836,7 +841,8 @@ func (p *client) hearsWithout(lines []string) (left []string) {
 	came, left := got()
 	text, want := strings.Join(came, ""), strings.Join(lines, "\n")+"\n"
 	if len(came) < len(lines) && strings.HasPrefix(want, text) && p.Over() == nil && !p.r.call.Ended() {
-		p.r.c.Fail("%s, who reads, waits for %s, has got %s, and nothing happens", p.name, quoted(want), quoted(text))
+		p.r.c.Fail("%s, who reads, waits for %s, has got %s, and nothing happens",
+			p.name, quoted(want), quoted(text))
 	}
 	p.r.c.WantText("what "+p.name+" got", text, want)
 	p.heard += len(text) + len(strings.Join(left, ""))

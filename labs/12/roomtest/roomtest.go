@@ -46,7 +46,8 @@ func Suite(lab Lab) check.Lab {
 			Rule: "The first line that a client gets is \"your name?\". When it has sent a good name it is " +
 				"a member, and every member, itself included, gets the line \"* NAME is here\".",
 			Hint: "A goroutine for each client: write the question, read a line, of which a Read may " +
-				"bring a part, enter the name in a map of members, under a lock, and tell all that are in the map. Each " +
+				"bring a part, enter the name in a map of members, under a lock, and tell all that are in the " +
+				"map. Each " +
 				"call of Serve has a map of its own. No deadline for Read.",
 		},
 		{

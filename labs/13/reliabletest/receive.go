@@ -51,7 +51,8 @@ func (s suite) delivers(c *check.C) {
 	s.play(c, message(two, 0, strings.Repeat("x", largest)).bytes(), message(two, 1, "y").bytes())
 
 	c.Variation("a new connection, and another call of Receive; a message of a run that an earlier call has had")
-	c.Rule("Receive keeps for each run the number that it expects next, and each call expects number 0 at first.",
+	c.Rule("Receive keeps for each run the number that it expects next, and each call expects number "+
+		"0 at first.",
 		"Make the map in the function. Nothing is kept in the package.")
 	s.play(c, message(one, 0, "hello").bytes(), message(one, 1, "again").bytes())
 

@@ -417,7 +417,8 @@ func notAcks(f frame) (all [][]byte) {
 		all = append(all, wrong)
 	}
 	longer := append(bytes.Clone(ack), 0) // a buffer may still hold it when a shorter one has come
-	return append(all, nil, ack[:1], ack[:12], longer, ack[:12], longer, nil, append(bytes.Clone(ack), f.body...),
+	return append(all, nil, ack[:1], ack[:12], longer, ack[:12], longer, nil,
+		append(bytes.Clone(ack), f.body...),
 		f.bytes(), append([]byte("AA"), ack[1:]...), bytes.ToLower(ack[:1]), ack[1:], append([]byte{' '}, ack...),
 		fmt.Appendf(nil, "A %d", f.number), bytes.Repeat([]byte("A"), 5000))
 }

@@ -39,7 +39,8 @@ func (s suite) kept(c *check.C) {
 		c.Variation("a new connection; %s", v.says)
 		holds(c, dir, nil)
 		s.fetch(c, dir, v.name, v.file, "")
-		c.Rule("When Fetch returns nil, the file has its name, its part is gone, and nothing else was made. The file "+
+		c.Rule("When Fetch returns nil, the file has its name, its part is gone, and nothing else was "+
+			"made. The file "+
 			"is what comes behind the JSON of the answer, without the 32 bytes of SHA-256.",
 			"Write to NAME.part, and rename it when the SHA-256 has been compared. Make no other file.")
 		wantFolder(c, dir, content{v.name: v.file})

@@ -705,6 +705,7 @@ func (s suite) full(c *check.C) {
 	p := r.dial()
 	p.Conn().Break(10, fault.Failures("write")[0])
 	r.serve(s.lab, with(func(l *Limits) { l.MaxClients = 1 }))
-	p.isClosed(r.await, "MaxClients clients are connected, "+p.name+" is one more, and the Write to it has failed")
+	p.isClosed(r.await, "MaxClients clients are connected, "+p.name+" is one more, and the Write to "+
+		"it has failed")
 	r.stop()
 }

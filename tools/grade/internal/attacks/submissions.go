@@ -149,7 +149,8 @@ func unescape(text string) (string, error) {
 	return strconv.Unquote(`"` + strings.ReplaceAll(text, `"`, `\"`) + `"`)
 }
 
-// Judge compares a row of the results, and the messages of its failures, with what must come out; nil if it does.
+// Judge compares a row of the results, and the messages of its failures, with what must come out; nil
+// if it does.
 func (s Submission) Judge(status string, points int, reason string, failures ...string) error {
 	switch {
 	case !slices.Contains(s.Status, status):

@@ -240,7 +240,8 @@ func TestDeadlinesTogether(t *testing.T) {
 	}
 }
 
-// TestReapAfterTheEnd: the stream may end between the question which goroutines there are and its answer's use.
+// TestReapAfterTheEnd: the stream may end between the question which goroutines there are and its
+// answer's use.
 func TestReapAfterTheEnd(t *testing.T) {
 	judge, _ := sides(t)
 	waits := &thread{number: 3, inbox: make(chan message, 1), expects: true}

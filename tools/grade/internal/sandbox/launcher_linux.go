@@ -39,7 +39,8 @@ func launch(arg string) {
 
 func (l *launching) become() (step string, err error) {
 	c := l.Command
-	// If memory runs out the kernel looks here first: proc_pid_oom_score_adj(5). The box's own /proc is read-only.
+	// If memory runs out the kernel looks here first: proc_pid_oom_score_adj(5). The box's own /proc is
+	// read-only.
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
 		return "oom_score_adj", err
 	}
