@@ -207,7 +207,7 @@ var wrong = []check.Answer{
 	keeping("a map of writers", writersKnown, framingtest.Conversation).
 		MayPassElsewhere("all that it is given can be compared there"),
 	writing("the payload is given up after 300 ms", writeImpatiently, framingtest.Conversation),
-	writing("the payload turned round while it is written", writeTurningLong, framingtest.Write),
+	writing("the payload turned round while it is written", writeTurning, framingtest.Write),
 	writing("all sent again after a short Write", writeFromTheStart, framingtest.BadWrite),
 }
 

@@ -85,11 +85,13 @@ var wrong = []check.Answer{
 	answer("the id looked for anywhere", listening(readContains), datagramtest.Forged),
 	answer("the length of a datagram not looked at", listening(readBeyond), datagramtest.Forged),
 	answer("a deadline for each Read", listening(readRenewing), datagramtest.Flood),
+	answer("a timer for each datagram", timerForEach, datagramtest.Flood),
 	answer("one buffer for all calls", oneBuffer(), datagramtest.Conversation),
 	answer("the connection closed at the end", closing, datagramtest.Answer),
 	answer("the first byte of the id not compared", listening(readAllButFirst), datagramtest.Forged),
 	answer("four random bytes twice as an id", identified(doubled), datagramtest.Forged),
 	answer("ids from a generator with a fixed seed", identified(seeded()), datagramtest.Forged),
+	answer("a counter behind a hash as an id", identified(hashed()), datagramtest.Forged),
 	answer("a hundred other datagrams are enough", atMostHundred, datagramtest.Forged),
 	answer("ten tries at most", atMostTen, datagramtest.Silence),
 	answer("equal answers share a slice", sharing(), datagramtest.Answer),
@@ -1079,9 +1081,9 @@ func atMostThousand(conn net.Conn, request []byte, limit, tries int, wait time.D
 	return listening(read)(conn, request, limit, tries, wait)
 }
 
-// multiplied lets no try last longer than the whole call may.
+// multiplied lets no try last longer than the whole call may: ten times what all tries take, if that is a number.
 func multiplied(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
-	end := time.Now().Add(time.Duration(tries) * wait)
+	end := time.Now().Add(10 * time.Duration(tries) * wait)
 	read := func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
 		deadline := time.Now().Add(wait)
 		if end.Before(deadline) && time.Until(end) < 0 {

@@ -198,6 +198,7 @@ var Lessons = withBudgets([]Lesson{
 			"execute":    "a list of commands instead of the shell",
 			"waitDelay":  "its comment: a program instead of the shell",
 			"run":        "a program, when its turn has come",
+			"nextLine":   "a refusal may answer a heartbeat",
 		},
 	},
 })
