@@ -700,17 +700,17 @@ func foreign(t *testing.T, ctx context.Context, s *server) {
 	}
 	before := state()
 	page := `<!DOCTYPE html><title>evil</title><body>
-		<iframe id="frame" src="TARGET/"></iframe>
-		<iframe name="sink"></iframe>
-		<form id="form" method="post" target="sink" action="TARGET/settings"><input name="keys" value="off"></form>
-		<img id="img" src="TARGET/files/04/testdata/split.svg">
-		<script src="TARGET/static/workbook.js" type="module" crossorigin></script>
 		<script>
 		window.got = {}
 		const note = (name, value) => { window.got[name] = String(value) }
+		</script>
+		<iframe id="frame" src="TARGET/"></iframe>
+		<iframe name="sink"></iframe>
+		<form id="form" method="post" target="sink" action="TARGET/settings"><input name="keys" value="off"></form>
+		<img onload="note('img', 'loaded')" onerror="note('img', 'refused')" src="TARGET/files/04/testdata/split.svg">
+		<script src="TARGET/static/workbook.js" type="module" crossorigin></script>
+		<script>
 		document.forms.form.submit()
-		document.querySelector("#img").onload = () => note("img", "loaded")
-		document.querySelector("#img").onerror = () => note("img", "refused")
 		const stream = new EventSource("TARGET/events?tab=" + "b".repeat(32))
 		stream.onmessage = stream.onopen = () => note("stream", "opened")
 		stream.onerror = () => note("stream", "refused")
