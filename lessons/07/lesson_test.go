@@ -295,9 +295,8 @@ func TestPython(t *testing.T) {
 	})
 }
 
-// A datagram may bear the server's own address as its source. An answer would go to the server itself,
-// as would the
-// answer to that, without end: the loops of the services echo and chargen.
+// A datagram may bear the server's own address as its source. An answer would go to the server
+// itself, as would the answer to that, without end: the loops of the services echo and chargen.
 func TestOwnAddress(t *testing.T) {
 	client, server, err := loopback.UDP()
 	require.NoError(t, err)

@@ -318,7 +318,6 @@ func TestPackets(t *testing.T) {
 func TestPacketsInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var kept bytes.Buffer
-		log.SetFlags(0)
 		log.SetOutput(&kept)
 		defer log.SetOutput(os.Stderr)
 		require.NoError(t, newPacketServer().servePacket(&unanswerable{left: 100}))

@@ -1081,7 +1081,8 @@ func atMostThousand(conn net.Conn, request []byte, limit, tries int, wait time.D
 	return listening(read)(conn, request, limit, tries, wait)
 }
 
-// multiplied lets no try last longer than the whole call may: ten times what all tries take, if that is a number.
+// multiplied lets no try last longer than the whole call may: ten times what all tries take, if that
+// is a number.
 func multiplied(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
 	end := time.Now().Add(10 * time.Duration(tries) * wait)
 	read := func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {

@@ -124,8 +124,7 @@ func listen(addr string, reuse bool) (net.Listener, error) {
 }
 
 // taken reports whether the port is not that of one socket alone: the kernel may have chosen it for a
-// client of
-// another program.
+// client of another program.
 func taken(t *testing.T, port uint16) bool {
 	n := 0
 	for _, k := range tables(t) {

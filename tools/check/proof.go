@@ -37,13 +37,12 @@ type Proof struct {
 	Update bool     // write the texts instead of comparing them
 }
 
-// Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers
-// pass, each wrong answer fails the cases named for it, every case fails on some wrong answer, and
-// the failure texts are those in the golden files. With SOCKETBOOK_EXACT=1 in the environment it
-// plays the other cases of the wrong answers, too, and these must pass: they take most of the time. It
-// also holds the table
-// against the lab's README (its points) and the lessons (the scenes to see). It is called by a
-// test in solutions/NN, and finds the other folders from there.
+// Prove runs the suite on every answer, as parallel subtests. It fails unless the right answers pass,
+// each wrong answer fails the cases named for it, every case fails on some wrong answer, and the
+// failure texts are those in the golden files. With SOCKETBOOK_EXACT=1 in the environment it plays
+// the other cases of the wrong answers, too, and these must pass: they take most of the time. It also
+// holds the table against the lab's README (its points) and the lessons (the scenes to see). It is
+// called by a test in solutions/NN, and finds the other folders from there.
 func Prove(t *testing.T, p Proof) {
 	t.Helper()
 	if len(p.Right) == 0 {

@@ -92,10 +92,9 @@ func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed con
 // casesAtOnce is how many workers there are at a time: they wait more than they work.
 const casesAtOnce = 4
 
-// ahead begins to run all cases, the first one alone and then at most atOnce at a time, those that need
-// others when
-// these are over, and returns what waits for the outcome of one. On a machine that cannot run the first,
-// there is never more than one.
+// ahead begins to run all cases, the first one alone and then at most atOnce at a time, those that
+// need others when these are over, and returns what waits for the outcome of one. On a machine that
+// cannot run the first, there is never more than one.
 func ahead(cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
 	turns := make(chan struct{}, atOnce)
 	var oneByOne sync.Mutex
@@ -124,9 +123,8 @@ func ahead(cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int) ou
 	return func(i int) outcome { return all[i]() }
 }
 
-// excused turns a failure on a machine that lacks what the suites need into an error. A folder that is
-// closed is
-// the doing of the code under test where that runs elsewhere.
+// excused turns a failure on a machine that lacks what the suites need into an error. A folder that
+// is closed is the doing of the code under test where that runs elsewhere.
 func excused(o outcome, elsewhere bool) outcome {
 	if o.Outcome == Failed && o.NotStarted == "" {
 		if err := machine(); err != nil && !(elsewhere && closed(err)) {

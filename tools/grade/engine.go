@@ -260,8 +260,7 @@ func (s *submission) try(ctx context.Context, box *sandbox.Box, labs []int) (t t
 }
 
 // vetFlags are the checks that go test makes before it runs a test (go help test), on packages that
-// buildFlags
-// have compiled already.
+// buildFlags have compiled already.
 var vetFlags = []string{
 	"-trimpath", "-atomic", "-bool", "-buildtags", "-directive", "-errorsas", "-ifaceassert", "-nilfunc",
 	"-printf", "-slog", "-stringintconv", "-tests",

@@ -349,8 +349,7 @@ func (s suite) over(c *check.C) {
 }
 
 // endsWith makes the Read that brings the last of n bytes return err as well; io.EOF every later one,
-// too, but
-// another error comes only once. With endsAfter the later ones do, and always.
+// too, but another error comes only once. With endsAfter the later ones do, and always.
 func endsWith(from *end, n int, err error) {
 	from.Conn().AfterRead(func(k int) error {
 		if n -= k; n > 0 || k == 0 {
