@@ -651,8 +651,8 @@ func (s suite) odd(c *check.C, dir string) {
 			io.MultiReader(bytes.NewReader(data[:at]), &source{data: long[:300]}),
 		},
 		{
-			"returns 0 bytes and no error 50 times before each byte",
-			&source{data: string(data), most: 1, hesitates: true, endsLate: true},
+			"returns 0 bytes and no error 50 times before each Read, of which none returns more than 20 bytes",
+			&source{data: string(data), most: 20, hesitates: true, endsLate: true},
 		},
 	} {
 		c.Variation("a reader that is not a connection, and %s", v.says)

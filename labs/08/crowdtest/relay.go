@@ -297,8 +297,8 @@ func (s suite) half(c *check.C) {
 			r.closeWrite(from)
 			r.arrives(from, to, awkward)
 			r.passesEnd(to)
-			for range 3 {
-				r.pass(to, from, awkward, cut)
+			for i := range 3 {
+				r.pass(to, from, fmt.Appendf(nil, "answer %d", i), cut)
 			}
 			r.closeWrite(to)
 			r.passesEnd(from)

@@ -252,7 +252,7 @@ func mixed(many int) (sockets4, sockets6 []Socket) {
 }
 
 func (s suite) long(c *check.C) {
-	sockets4, sockets6 := mixed(12)
+	sockets4, sockets6 := mixed(4)
 	both := slices.Concat(sockets4, sockets6)
 	text := table(header4, sockets4...) + table(header6, sockets6...)
 	for _, cut := range c.Cuts(3, len(header4)-1, len(header4)+10, len(text)-40) {
