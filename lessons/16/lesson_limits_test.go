@@ -376,6 +376,18 @@ func TestPython(t *testing.T) {
 	}, "\n"), out)
 }
 
+// Of two places one address has one: the flag is taken, and the second client is told.
+func TestClientsFlag(t *testing.T) {
+	server := stagetest.Server(t, "-clients", "2")
+	answer, err := askFramed(connected(t, server.Addr), "hello")
+	require.NoError(t, err)
+	require.Equal(t, "hello\n", answer)
+	status, output, err := decodeMessage(connected(t, server.Addr), maxAnswer)
+	require.NoError(t, err)
+	require.Equal(t, noStatus, status)
+	require.Equal(t, "refused: "+errTooManyHere.Error()+"\n", string(output))
+}
+
 // The two programs, over TCP and over UDP.
 func TestPrograms(t *testing.T) {
 	server := stagetest.Server(t)

@@ -32,7 +32,7 @@ func newCommands() *commands {
 	return &commands{idle: 30 * time.Second, limit: 10 * time.Second, write: 10 * time.Second}
 }
 
-// newServer returns a server with as many places as its process may have descriptors for.
+// newServer returns a server with maxClients places, or fewer if its process may have too few descriptors.
 func newServer(c *commands) *Server {
 	places := min(maxClients, mostClients())
 	return &Server{

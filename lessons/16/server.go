@@ -21,7 +21,7 @@ const (
 	maxClients = 256      // at the same time; each is a descriptor, and memory
 	maxRunning = 4        // programs at the same time; each is a process, and some descriptors
 	maxCommand = 1 << 10  // bytes; more than anybody types
-	maxOutput  = 64 << 10 // bytes of each stream that a program prints; those below print a line
+	maxOutput  = 64 << 10 // bytes of each stream that a program prints; those allowed print a line
 )
 
 // listen asks the system for the address and lets clients queue up for it.
@@ -58,7 +58,7 @@ func (f HandlerFunc) Handle(ctx context.Context, conn net.Conn) error { return f
 type Server struct {
 	Handler       Handler // not nil
 	MaxClients    int     // at the same time; the next one is told so. 0: no limit
-	MaxPerAddress int     // of these, from one IP address. 0: no limit
+	MaxPerAddress int     // of these, from one IP address or one IPv6 /64. 0: no limit
 
 	log       sparseLog
 	mu        sync.Mutex

@@ -75,7 +75,7 @@ func refuse(conn net.Conn, why error) error {
 
 const maxLines = 20 // a second; a client can cause thousands, and they fill the disk
 
-// sparseLog writes the first maxLines of each second, and says how many it has left out.
+// sparseLog writes the first maxLines of each second. The next line after that says how many were left out.
 type sparseLog struct {
 	mu     sync.Mutex
 	second time.Time

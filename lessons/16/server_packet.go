@@ -72,7 +72,7 @@ func (s *packetServer) servePacket(pc net.PacketConn) error {
 			continue
 		}
 		if n < tokenSize+len(" ?") || n > maxPacket {
-			continue // of a short one, because an answer would be longer
+			continue // a short one has no question, and an answer might be longer
 		}
 		answer := help
 		if token := s.token(from); !hmac.Equal(buf[:tokenSize], []byte(token)) {
