@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
-// Whatever fails, the error says what was tried, and the connection is closed by whoever should.
+// What comes of each call that fails: an error, a line in the log, and which connections are closed.
 func TestFailures(t *testing.T) {
 	stagetest.NeedShell(t)
 	const input = "echo hi\n\necho ho\nquit\nnever sent\n"

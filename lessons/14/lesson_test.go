@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { stagetest.Main(m, lesson) }
 
 func TestLesson(t *testing.T) { stagetest.Lesson(t, lesson) }
 
-// Whatever fails, the error says what was tried.
+// What comes of each call that fails: an error, a line in the log, and which connections are closed.
 func TestFailures(t *testing.T) {
 	ok := frame(t, header{})
 	stagetest.Failures(

@@ -23,7 +23,7 @@ import (
 	"socketbook/tools/loopback"
 )
 
-// Whatever fails, the error says what was tried.
+// What comes of each call that fails: an error, a line in the log, and which connections are closed.
 func TestFailures(t *testing.T) {
 	c := newCommands()
 	handle := func(conn net.Conn) error { return c.answer(t.Context(), deadlines{conn}) }

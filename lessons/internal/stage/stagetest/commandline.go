@@ -230,7 +230,10 @@ func (c *commands) events(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-func (c *commands) serve(ts *testscript.TestScript, _ bool, _ []string) {
+func (c *commands) serve(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) > 0 {
+		ts.Fatalf("usage: serve")
+	}
 	ts.Setenv("SERVER", Server(c.t).Addr)
 }
 
