@@ -104,6 +104,14 @@ func TestRun(t *testing.T) {
 	require.Contains(t, string(run(t, b, "list", "/dev/fd").Stdout), "0\n1\n2\n")
 }
 
+// Commands read the box's own folders, whatever the caller's umask.
+func TestUmask(t *testing.T) {
+	need(t)
+	defer unix.Umask(unix.Umask(0o077))
+	require.NoError(t, Probe())
+	require.Equal(t, "", run(t, open(t), "exit", "0").Sentence(small))
+}
+
 func reorder(names []byte) (text string) {
 	for _, d := range devices {
 		if bytes.Contains(names, []byte(filepath.Base(d)+"\n")) {
