@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -384,18 +385,22 @@ func (s *submission) judge(verdicts func(verdict.Task) ([]check.Verdict, error))
 	return nil
 }
 
-// enter writes the verdicts of a lab into its row.
+// enter writes the verdicts of a lab into its row. One case that the machine could not run makes all of it an
+// answer that has to be graded again.
 func enter(row *score.Row, all []check.Verdict) {
 	row.Status, row.Reason = score.Graded, ""
-	started := false
+	started, failed := false, ""
 	for _, v := range all {
 		row.Enter(v.Case, v.Outcome, v.Message, v.Report)
 		started = started || v.Outcome != check.NotRun && !v.NotStarted
 		if v.Outcome == check.Error {
-			row.Status, row.Reason = score.GraderError, v.Message
+			failed = cmp.Or(failed, v.Message, "a case could not be run")
 		}
 	}
-	if !started {
+	switch {
+	case failed != "":
+		row.End(score.GraderError, failed)
+	case !started:
 		row.End(score.NotStarted, "the file is still the starter")
 	}
 }

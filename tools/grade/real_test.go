@@ -175,6 +175,22 @@ func TestSuiteFiles(t *testing.T) {
 	require.FileExists(t, filepath.Join(copied, "labs/11/statestest/testdata/ack.jsonl"))
 }
 
+// An answer of which this machine could not run one case has no points, not even those of the others.
+func TestOneCaseThatCouldNotBeRun(t *testing.T) {
+	row := score.New("ada", check.Lab{
+		Number: "05", Cases: []check.Case{{Name: "a", Points: 4}, {Name: "b", Points: 6}},
+	}, "", score.GraderError, "not reached")
+	enter(&row, []check.Verdict{
+		{Result: check.Result{Case: "a", Outcome: check.Passed}},
+		{Result: check.Result{Case: "b", Outcome: check.Error, Message: "no loopback"}},
+	})
+	require.Equal(t, score.GraderError, row.Status)
+	require.Equal(t, "no loopback", row.Reason)
+	require.Zero(t, row.Points)
+	require.True(t, row.Whole())
+	require.Zero(t, row.Cases[0].Points)
+}
+
 // selftest reports a known answer that comes out otherwise, in either direction.
 func TestKnownAnswers(t *testing.T) {
 	verdicts := []check.Verdict{

@@ -22,6 +22,7 @@ const socketFD = 3 // in the keeper
 func keep(arg string) {
 	signal.Notify(make(chan os.Signal, 1)) // none ends it: it ends with its socket
 	unix.CloseOnExec(socketFD)
+	unix.Umask(0o022) // whatever the caller's: commands read what is made here
 	k := &keeper{requests: make(chan received)}
 	go k.receive()
 	var c Config

@@ -6,7 +6,7 @@
 // that root must own. Inside there is
 //
 //   - the folders that [Open] was given, read-only unless they are [Folder.Writable], at their own
-//     paths; below /dev: null, zero, full, random, urandom, and fd; a /proc of the box's own
+//     paths; below /dev: null, full, random, urandom, and fd; a /proc of the box's own
 //     processes, read-only; an /etc with a hosts file; and a /tmp in memory, of bounded size, that every command
 //     finds empty;
 //   - a loopback interface of its own, with every port free, and no other network;
@@ -74,7 +74,7 @@ type Folder struct {
 // Output hold.
 type Limits struct {
 	Time      time.Duration // from the start to the end of its last process
-	Memory    int64         // bytes resident in all processes, /tmp included; looked at every 20 ms
+	Memory    int64         // bytes of all processes, /tmp included; looked at every 20 ms
 	Tmp       int64         // bytes in /tmp, and the same in all Writable folders
 	Processes int           // threads of all processes
 	OpenFiles int           // descriptors of one process

@@ -99,9 +99,17 @@ func TestRun(t *testing.T) {
 	require.Equal(t, "", run(t, b, "loopback").Sentence(small))
 	require.Equal(t, "", run(t, b, "map").Sentence(small))
 	require.Equal(t, 1, run(t, b, "leave").Left)
-	require.Equal(t, "null\nzero\nfull\nrandom\nurandom\n", reorder(run(t, b, "list", "/dev").Stdout))
+	require.Equal(t, "null\nfull\nrandom\nurandom\n", reorder(run(t, b, "list", "/dev").Stdout))
 	// What the command has open, its standard files and the folder itself among them.
 	require.Contains(t, string(run(t, b, "list", "/dev/fd").Stdout), "0\n1\n2\n")
+}
+
+// Commands read the box's own folders, whatever the caller's umask.
+func TestUmask(t *testing.T) {
+	need(t)
+	defer unix.Umask(unix.Umask(0o077))
+	require.NoError(t, Probe())
+	require.Equal(t, "", run(t, open(t), "exit", "0").Sentence(small))
 }
 
 func reorder(names []byte) (text string) {
@@ -207,7 +215,7 @@ func TestFiles(t *testing.T) {
 	require.Equal(t, "built", string(text))
 	require.ErrorContains(t, fetch("/tmp/y", "write", "/tmp/x", "built").Fetched, "no such file")
 	require.NoError(t, fetch("/tmp/y", "exit", "3").Fetched, "a command that failed has left nothing")
-	require.ErrorContains(t, fetch("/dev/zero", "exit", "0").Fetched, "not a regular file")
+	require.ErrorContains(t, fetch("/dev/full", "exit", "0").Fetched, "not a regular file")
 }
 
 func TestErrors(t *testing.T) {

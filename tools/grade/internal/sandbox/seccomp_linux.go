@@ -52,6 +52,7 @@ const (
 	dataArch     = 4
 	dataArgument = 16
 	dataThird    = dataArgument + 2*8
+	dataFourth   = dataArgument + 3*8
 )
 
 // filter is the program that the kernel runs for each system call: seccomp(2), SECCOMP_SET_MODE_FILTER. With
@@ -81,6 +82,14 @@ func filter(complete bool) []unix.SockFilter {
 	for _, call := range refused {
 		p = append(p, jump(unix.BPF_JEQ, call, 0, 1), fail(unix.EPERM))
 	}
+	p = append(p,
+		// Anonymous memory that is shared stays when a process lets go of its pages, and is then seen in none.
+		jump(unix.BPF_JEQ, unix.SYS_MMAP, 0, 5),
+		load(dataFourth),
+		jump(unix.BPF_JSET, unix.MAP_SHARED, 0, 2),
+		jump(unix.BPF_JSET, unix.MAP_ANON, 0, 1), fail(unix.EPERM),
+		load(dataCall),
+	)
 	if complete { // the third argument of the three is prot
 		p = append(p,
 			jump(unix.BPF_JEQ, unix.SYS_MMAP, 2, 0),

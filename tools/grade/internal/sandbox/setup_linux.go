@@ -17,7 +17,8 @@ const (
 	parked   = stage + "/folders" // those below the box's own /tmp, by number
 )
 
-var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}
+// devices are what programs open. A shared mapping of /dev/zero would be memory that is seen in no process.
+var devices = []string{"/dev/null", "/dev/full", "/dev/random", "/dev/urandom"}
 
 // etc is what a program looks up that was built without cgo.
 var etc = map[string]string{

@@ -1,10 +1,14 @@
 package sandbox
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +38,7 @@ func (w *watch) exceeds(l Limits) bool {
 		now += queued()
 	}
 	if w.looks%folderEvery == 0 {
-		w.full = false
+		w.full = len(w.writable) > 0 && nameless(l) > l.Tmp
 		for _, path := range w.writable {
 			w.full = w.full || folderSize(path, l.Tmp) > l.Tmp
 		}
@@ -52,8 +56,8 @@ func tmpUsed() int64 {
 	return int64(st.Blocks-st.Bfree) * int64(st.Bsize)
 }
 
-// resident adds up the memory of all processes but this one, and that of their page tables:
-// proc_pid_status(5).
+// resident adds up the memory of all processes but this one, also what is swapped out, and that of their page
+// tables: proc_pid_status(5).
 func resident() (total int64) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
@@ -67,7 +71,9 @@ func resident() (total int64) {
 		if field(status, "\nVmRSS:") == 0 { // the first thread has ended, and others may go on: theirs is the memory
 			status = other(e.Name())
 		}
-		total += (field(status, "\nVmRSS:") + field(status, "\nVmPTE:")) << 10
+		for _, name := range []string{"\nVmRSS:", "\nVmSwap:", "\nHugetlbPages:", "\nVmPTE:"} {
+			total += field(status, name) << 10
+		}
 	}
 	return total
 }
@@ -167,5 +173,57 @@ func folderSize(path string, limit int64) (total int64) {
 		}
 	}
 	add(unix.AT_FDCWD, rootPath+path, 0)
+	return total
+}
+
+const longestMaps = 1 << 20 // bytes of the maps of all processes; a Go program has a few thousand
+
+// nameless adds up the files that were removed and are still open, or mapped: they are in no folder. Those of /tmp
+// are counted with it. How large a mapped file is the system does not tell: it counts as the largest there can be.
+func nameless(l Limits) (total int64) {
+	id := func(st *unix.Stat_t) (device, file string) { // as in proc_pid_maps(5)
+		device = fmt.Sprintf("%02x:%02x", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
+		return device, fmt.Sprint(device, " ", st.Ino)
+	}
+	var st unix.Stat_t
+	if unix.Stat(rootPath+tmpPath, &st) != nil {
+		return 0
+	}
+	tmp, _ := id(&st)
+	seen := map[string]bool{}
+	// Threads may have descriptors of their own.
+	open, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/fd/[0-9]*")
+	for _, path := range open {
+		if unix.Stat(path, &st) != nil || st.Nlink > 0 || st.Mode&unix.S_IFMT != unix.S_IFREG {
+			continue
+		}
+		if device, file := id(&st); device != tmp && !seen[file] {
+			seen[file] = true
+			total += max(st.Blocks*512, perFile)
+		}
+	}
+	left := int64(longestMaps)
+	mapped, _ := filepath.Glob("/proc/[0-9]*/maps")
+	for _, path := range mapped {
+		f, err := os.Open(path)
+		if err != nil {
+			continue // it has ended
+		}
+		r := &io.LimitedReader{R: f, N: left}
+		for s := bufio.NewScanner(r); s.Scan(); {
+			fields := strings.Fields(s.Text())
+			if !strings.HasSuffix(s.Text(), " (deleted)") || len(fields) < 5 || fields[3] == tmp {
+				continue
+			}
+			if file := fields[3] + " " + fields[4]; !seen[file] {
+				seen[file] = true
+				total += l.FileSize
+			}
+		}
+		f.Close()
+		if left = r.N; left <= 0 {
+			return l.Tmp + 1 // who has so many hides one
+		}
+	}
 	return total
 }

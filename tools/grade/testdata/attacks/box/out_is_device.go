@@ -6,4 +6,4 @@ package main
 
 import "os"
 
-var _ = attack("out_is_device", func() { os.Symlink("/dev/zero", "/tmp/out") })
+var _ = attack("out_is_device", func() { os.Symlink("/dev/urandom", "/tmp/out") })
