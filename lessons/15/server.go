@@ -264,8 +264,8 @@ const noStatus = -1 // of a command that was ended, or was not even started
 const waitDelay = 100 * time.Millisecond
 
 // run executes a command line in the shell, with nothing to read, until ctx ends; no process that it has
-// started stays behind. It returns its exit status, its standard output and then its standard error. Of each
-// it keeps maxOutput bytes.
+// started stays behind, unless runTree misses it. It returns its exit status, its standard output and then
+// its standard error. Of each it keeps maxOutput bytes.
 func run(ctx context.Context, command string) (status int, output []byte) {
 	cmd := shell(ctx, command)
 	var stdout, stderr limited

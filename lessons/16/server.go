@@ -322,8 +322,8 @@ const noStatus = -1 // of a command that was ended, or was not even started
 const waitDelay = 100 * time.Millisecond
 
 // run executes a program, when its turn has come, with nothing to read, until ctx ends; no process
-// that it has started stays behind. It returns its exit status, its standard output and then its
-// standard error. Of each it keeps maxOutput bytes.
+// that it has started stays behind, unless runTree misses it. It returns its exit status, its standard
+// output and then its standard error. Of each it keeps maxOutput bytes.
 func run(ctx context.Context, program string) (status int, output []byte) {
 	select {
 	case running <- struct{}{}:
