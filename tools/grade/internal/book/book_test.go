@@ -295,6 +295,9 @@ func TestClassroom50(t *testing.T) {
 	t.Setenv("USERNAME", "octo")
 	dir, _ = made(t, "")
 	require.Contains(t, string(read(t, dir, "classroom50", "ada.json")), `"octo"`)
+	t.Setenv("CLASSROOM", "")
+	dir, _ = made(t, "")
+	require.NotContains(t, string(read(t, dir, "classroom50", "ada.json")), "octo", "Windows sets USERNAME, too")
 }
 
 // JUnit as Jenkins' junit-10.xsd has it: which element holds which, and which attributes an element may have

@@ -229,11 +229,14 @@ func newClassroom50(c *class) output {
 			Tests      []classroom50Test `json:"tests"`
 		}{
 			Schema: "classroom50/result/v1", Classroom: os.Getenv("CLASSROOM"),
-			Assignment: os.Getenv("ASSIGNMENT"), Usernames: []string{cmp.Or(os.Getenv("USERNAME"), s.id)},
+			Assignment: os.Getenv("ASSIGNMENT"), Usernames: []string{s.id},
 			Submission: os.Getenv("SUBMISSION_TAG"), Commit: os.Getenv("COMMIT_URL"),
 			Release: os.Getenv("RELEASE_URL"), Review: cmp.Or(os.Getenv("REVIEW_URL"), os.Getenv("COMMIT_URL")),
 			Datetime: cmp.Or(c.Began, "1970-01-01T00:00:00Z"),
 			Tests:    []classroom50Test{},
+		}
+		if name := os.Getenv("USERNAME"); name != "" && result.Classroom != "" { // else that of who is logged in
+			result.Usernames[0] = name
 		}
 		for _, r := range s.rows {
 			for _, cs := range r.Cases {
