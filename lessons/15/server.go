@@ -44,7 +44,7 @@ func (f HandlerFunc) Handle(ctx context.Context, conn net.Conn) error { return f
 // closed does not serve again.
 type Server struct {
 	Handler    Handler // not nil
-	MaxClients int     // at the same time; the next one is told so, in a line. 0: no limit
+	MaxClients int     // at the same time; the next one is told so. 0: no limit
 
 	mu        sync.Mutex
 	ended     bool // by Shutdown or Close

@@ -137,7 +137,7 @@ func flagsOf(segments []timeline.Event) []string {
 	return list
 }
 
-// after returns the segments after the last one that carries bytes and its acknowledgement: the farewell.
+// farewell returns the segments from the first FIN on.
 func farewell(segments []timeline.Event) []timeline.Event {
 	i := slices.IndexFunc(segments, func(s timeline.Event) bool {
 		return strings.Contains(s.Header.Flags, "FIN")

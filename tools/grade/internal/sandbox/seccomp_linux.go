@@ -103,9 +103,11 @@ func filter(complete bool) []unix.SockFilter {
 	return append(p,
 		// Its flags are behind a pointer. Without it programs use clone.
 		jump(unix.BPF_JEQ, unix.SYS_CLONE3, 0, 1), fail(unix.ENOSYS),
-		jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 4),
+		jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 6),
 		load(dataArgument),
-		jump(unix.BPF_JSET, newNamespaces, 0, 1), fail(unix.EPERM),
+		jump(unix.BPF_JSET, newNamespaces, 2, 0),
+		jump(unix.BPF_JSET, unix.CLONE_THREAD, 0, 2), // nor a thread with descriptors of its own
+		jump(unix.BPF_JSET, unix.CLONE_FILES, 1, 0), fail(unix.EPERM),
 		end(unix.SECCOMP_RET_ALLOW),
 		// The course's sockets are TCP and UDP.
 		jump(unix.BPF_JEQ, unix.SYS_SOCKETPAIR, 5, 0),

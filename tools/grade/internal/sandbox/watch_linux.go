@@ -23,8 +23,9 @@ type watch struct {
 }
 
 const (
-	folderEvery = 5 // looks; a folder takes longer than a process
-	queuesEvery = 5 // looks
+	folderEvery   = 5  // looks; a folder takes longer than a process
+	queuesEvery   = 5  // looks
+	namelessEvery = 25 // looks; it takes a call for each descriptor
 	// fewSockets cannot hold much: the kernel gives an ordinary user's TCP socket 4 MiB to send and 6 MiB to
 	// receive at most (tcp(7)). To read the table of sockets takes milliseconds, because the kernel goes through
 	// that of all networks; to read how many there are takes none.
@@ -38,7 +39,7 @@ func (w *watch) exceeds(l Limits) bool {
 		now += queued()
 	}
 	if w.looks%folderEvery == 0 {
-		w.full = len(w.writable) > 0 && nameless(l) > l.Tmp
+		w.full = len(w.writable) > 0 && w.looks%namelessEvery == namelessEvery-folderEvery && nameless(l) > l.Tmp
 		for _, path := range w.writable {
 			w.full = w.full || folderSize(path, l.Tmp) > l.Tmp
 		}
@@ -56,39 +57,48 @@ func tmpUsed() int64 {
 	return int64(st.Blocks-st.Bfree) * int64(st.Bsize)
 }
 
-// resident adds up the memory of all processes but this one, also what is swapped out, and that of their page
-// tables: proc_pid_status(5).
-func resident() (total int64) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err != nil || pid == 1 {
+// process is one of the box: the folder in /proc of a thread that has not ended, and its status. The first
+// thread may have ended, and others go on with its memory and its files.
+type process struct {
+	dir    string
+	status []byte
+}
+
+// processes returns all but this one.
+func processes() (all []process) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if dir == "/proc/1" {
 			continue
 		}
-		status, err := os.ReadFile(filepath.Join("/proc", e.Name(), "status"))
-		if err != nil {
-			continue // it has ended
+		p := processAt(dir)
+		if field(p.status, "\nVmRSS:") == 0 {
+			threads, _ := filepath.Glob(dir + "/task/*")
+			for _, thread := range threads {
+				if p = processAt(thread); field(p.status, "\nVmRSS:") > 0 {
+					break
+				}
+			}
 		}
-		if field(status, "\nVmRSS:") == 0 { // the first thread has ended, and others may go on: theirs is the memory
-			status = other(e.Name())
-		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func processAt(dir string) process {
+	status, _ := os.ReadFile(dir + "/status") // nothing if it has ended
+	return process{dir, status}
+}
+
+// resident adds up the memory of all processes, also what is swapped out, and that of their page tables:
+// proc_pid_status(5).
+func resident() (total int64) {
+	for _, p := range processes() {
 		for _, name := range []string{"\nVmRSS:", "\nVmSwap:", "\nHugetlbPages:", "\nVmPTE:"} {
-			total += field(status, name) << 10
+			total += field(p.status, name) << 10
 		}
 	}
 	return total
-}
-
-// other returns the status of a thread of a process that still has memory; nothing if there is none.
-func other(pid string) []byte {
-	tasks := filepath.Join("/proc", pid, "task")
-	threads, _ := os.ReadDir(tasks)
-	for _, t := range threads {
-		status, _ := os.ReadFile(filepath.Join(tasks, t.Name(), "status"))
-		if field(status, "\nVmRSS:") > 0 {
-			return status
-		}
-	}
-	return nil
 }
 
 // field is the number behind a name; 0 if it is not there, as in a process that is ending.
@@ -191,21 +201,22 @@ func nameless(l Limits) (total int64) {
 	}
 	tmp, _ := id(&st)
 	seen := map[string]bool{}
-	// Threads may have descriptors of their own.
-	open, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/fd/[0-9]*")
-	for _, path := range open {
-		if unix.Stat(path, &st) != nil || st.Nlink > 0 || st.Mode&unix.S_IFMT != unix.S_IFREG {
-			continue
-		}
-		if device, file := id(&st); device != tmp && !seen[file] {
-			seen[file] = true
-			total += max(st.Blocks*512, perFile)
+	running := processes()
+	for _, p := range running {
+		open, _ := filepath.Glob(p.dir + "/fd/*") // of all threads: the filter sees to that
+		for _, path := range open {
+			if unix.Stat(path, &st) != nil || st.Nlink > 0 || st.Mode&unix.S_IFMT != unix.S_IFREG {
+				continue
+			}
+			if device, file := id(&st); device != tmp && !seen[file] {
+				seen[file] = true
+				total += max(st.Blocks*512, perFile)
+			}
 		}
 	}
 	left := int64(longestMaps)
-	mapped, _ := filepath.Glob("/proc/[0-9]*/maps")
-	for _, path := range mapped {
-		f, err := os.Open(path)
+	for _, p := range running {
+		f, err := os.Open(p.dir + "/maps")
 		if err != nil {
 			continue // it has ended
 		}

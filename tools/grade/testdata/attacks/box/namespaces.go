@@ -1,4 +1,5 @@
-// Each kind of namespace, by unshare(2), clone(2) and clone3(2).
+// Each kind of namespace, by unshare(2), clone(2) and clone3(2); and a thread with descriptors of its own, whose
+// files nobody would count.
 //
 //	expect: exited 0
 package main
@@ -22,5 +23,8 @@ var _ = attack("namespaces", func() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | kind}
 		refused("clone", cmd.Run(), unix.EPERM)
 	}
+	const thread = unix.CLONE_THREAD | unix.CLONE_SIGHAND | unix.CLONE_VM
+	refused("a thread with descriptors of its own",
+		errno(syscall.RawSyscall6(unix.SYS_CLONE, thread, 0, 0, 0, 0, 0)), unix.EPERM)
 	refused("clone3", errno(syscall.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)), unix.ENOSYS)
 })
