@@ -484,6 +484,19 @@ func TestCanvas(t *testing.T) {
 	require.Contains(t, string(read(t, dir, "grades.csv")), "not in the roster")
 }
 
+func TestLabColumn(t *testing.T) {
+	for header, want := range map[string]int{
+		"Student,Lab 05 quiz (7),Lab 05 (12)":                            2,
+		"Student,Lab 05 quiz (7),lab 5":                                  2,
+		"Name,Quiz: Lab 05 rules (Real),Assignment: Lab 05 (Real)":       2,
+		"Name,Assignment: Lab 05 (Real),Assignment: Lab 05 (Percentage)": 1,
+		"Student,Lab 15 (1),Lab 05 framing (12)":                         2,
+		"Student,Prelab 05 (1),Lab 050 (2)":                              -1,
+	} {
+		require.Equal(t, want, labColumn(strings.Split(header, ","), "05"), header)
+	}
+}
+
 func TestMoodle(t *testing.T) {
 	roster := "First name,Last name,Username,ID number,Email address,Assignment: Lab 05 (Real)\n" +
 		"Ada,Lovelace,ada,7,ada@x.org,-\n雷,李,李雷,8,li@x.org,-\n"
