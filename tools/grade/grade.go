@@ -234,6 +234,12 @@ func (r *run) todo() ([]intake.Submission, error) {
 			before.Seed,
 		)
 	}
+	for _, l := range before.Labs {
+		if !slices.ContainsFunc(r.labs, func(mine lab) bool { return mine.Number == l.Number }) {
+			return nil, wrongUse("the results in %s are of lab %s, too: name it with -labs, or another folder with -out",
+				r.options.out, l.Number)
+		}
+	}
 	for _, name := range []string{results, journal} {
 		if _, err := r.index.Add(name, score.Newer); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
@@ -434,6 +440,13 @@ func (r *run) finish() error {
 	journal := filepath.Join(r.options.out, journalName)
 	if _, err := r.index.Add(journal, score.Newer); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
+	}
+	if r.roster != nil { // rows of earlier runs were held as it was then
+		for _, s := range r.class.Students {
+			for _, l := range r.labs {
+				r.index.Hold(score.Key{Student: s.ID, Lab: l.Number}, s.Hold)
+			}
+		}
 	}
 	return publish(r.options.out, r.batch, r.index, r.began, r.out, r.errs, r.json)
 }

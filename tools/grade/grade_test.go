@@ -217,6 +217,26 @@ func TestStatuses(t *testing.T) {
 	require.Contains(t, tree(t, out)["grades.csv"], "\r\ns001,B,,,0,,20,lab 05 grader-error; lab 07 missing\r\n")
 }
 
+// Whom the roster holds now counts, also for what was graded before.
+func TestHoldLater(t *testing.T) {
+	dir, out := class(t, 2, points), t.TempDir()
+	roster := filepath.Join(t.TempDir(), "roster.csv")
+	for _, held := range []int{0, 1} {
+		text := "id,hold\n"
+		for i := range 2 {
+			text += fmt.Sprintf("s%03d,%v\n", i, map[bool]string{true: "yes"}[i == held])
+		}
+		require.NoError(t, os.WriteFile(roster, []byte(text), 0o644))
+		status, stdout, stderr := grades(t, "-labs", "05", "-out", out, "-roster", roster, "-resume", dir)
+		require.Equal(t, 0, status, stderr)
+		require.Contains(t, stdout, "1 graded, 1 held\n")
+		require.NotContains(t, tree(t, out)["grades.csv"], fmt.Sprintf("s%03d", held))
+		require.Contains(t, tree(t, out)["grades.csv"], fmt.Sprintf("s%03d", 1-held))
+		require.Equal(t, 1, strings.Count(tree(t, out)["results.jsonl"], `"status":"held"`))
+		require.Contains(t, tree(t, out)[fmt.Sprintf("feedback/s%03d.md", held)], "held: in no gradebook")
+	}
+}
+
 // All shards of a class of 200, as processes, in any order, some twice, one killed and resumed.
 func TestShards(t *testing.T) {
 	dir := class(t, 200, points)
@@ -403,6 +423,11 @@ func TestResumeOnlyFailed(t *testing.T) {
 	require.Contains(t, stderr, "-only nobody: nobody has this id")
 	_, _, stderr = grades(t, "-labs", "05", "-out", out, "-resume", "-seed", "5", dir)
 	require.Contains(t, stderr, "were made with -seed 1: resume with the same")
+	before := tree(t, out)
+	status, _, stderr = grades(t, "-labs", "07", "-out", out, "-only", "s003", dir)
+	require.Equal(t, 2, status)
+	require.Contains(t, stderr, "are of lab 05, too: name it with -labs, or another folder with -out")
+	require.Equal(t, before["results.jsonl"], tree(t, out)["results.jsonl"])
 }
 
 func TestCompare(t *testing.T) {

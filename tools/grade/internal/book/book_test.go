@@ -218,6 +218,40 @@ func TestGradescope(t *testing.T) {
 	}
 }
 
+// What was held says what it would be, and one void lab does not take the points of another.
+func TestHeldAndVoid(t *testing.T) {
+	dir := t.TempDir()
+	for status, says := range map[score.Status]string{
+		score.Graded:         "held: in no gradebook",
+		score.NotStarted:     "not started: the file is still the starter; held: in no gradebook",
+		score.Void:           "not graded, for a person to look at: an import; held: in no gradebook",
+		score.DoesNotCompile: "an import; held: in no gradebook",
+		score.GraderError:    "not graded yet, because the grading machine failed: an import; held: in no gradebook",
+	} {
+		row := score.New("ada", suite("05"), "abc", status, "an import")
+		if status == score.Graded {
+			row.Reason = ""
+		}
+		row.Hold()
+		other := score.New("ada", suite("07"), "abc", score.Graded, "")
+		other.Enter(suite("07").Cases[0].Name, check.Passed, "", "")
+		other.Hold()
+		c := &class{dir: dir}
+		for _, o := range []output{newFeedback(c), newGradescope(c)} {
+			require.NoError(t, o.add(student{id: "ada", rows: []score.Row{row, other}}))
+			require.NoError(t, o.close())
+		}
+		lab05, lab07, _ := strings.Cut(string(read(t, dir, "feedback", "ada.md")), "## Lab 07")
+		require.Contains(t, lab05, "\n\n"+says+"\n\n", status)
+		require.Equal(t, status == score.Graded, strings.Contains(lab05, "read back: **0 of 3**"), status)
+		require.Contains(t, lab07, "read back: 3 of 3")
+		var result map[string]any
+		require.NoError(t, json.Unmarshal(read(t, dir, "gradescope", "ada.json"), &result))
+		require.NotContains(t, result, "score", status)
+		require.Contains(t, result["output"], says)
+	}
+}
+
 // Classroom 50's result.json: every field, and the identity from the environment.
 func TestClassroom50(t *testing.T) {
 	for name, value := range map[string]string{
@@ -261,6 +295,9 @@ func TestClassroom50(t *testing.T) {
 	t.Setenv("USERNAME", "octo")
 	dir, _ = made(t, "")
 	require.Contains(t, string(read(t, dir, "classroom50", "ada.json")), `"octo"`)
+	t.Setenv("CLASSROOM", "")
+	dir, _ = made(t, "")
+	require.NotContains(t, string(read(t, dir, "classroom50", "ada.json")), "octo", "Windows sets USERNAME, too")
 }
 
 // JUnit as Jenkins' junit-10.xsd has it: which element holds which, and which attributes an element may have
@@ -445,6 +482,19 @@ func TestCanvas(t *testing.T) {
 	}, table(t, read(t, dir, "canvas.csv")))
 	require.NoFileExists(t, filepath.Join(dir, "moodle.csv"))
 	require.Contains(t, string(read(t, dir, "grades.csv")), "not in the roster")
+}
+
+func TestLabColumn(t *testing.T) {
+	for header, want := range map[string]int{
+		"Student,Lab 05 quiz (7),Lab 05 (12)":                            2,
+		"Student,Lab 05 quiz (7),lab 5":                                  2,
+		"Name,Quiz: Lab 05 rules (Real),Assignment: Lab 05 (Real)":       2,
+		"Name,Assignment: Lab 05 (Real),Assignment: Lab 05 (Percentage)": 1,
+		"Student,Lab 15 (1),Lab 05 framing (12)":                         2,
+		"Student,Prelab 05 (1),Lab 050 (2)":                              -1,
+	} {
+		require.Equal(t, want, labColumn(strings.Split(header, ","), "05"), header)
+	}
 }
 
 func TestMoodle(t *testing.T) {

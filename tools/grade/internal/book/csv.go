@@ -119,12 +119,16 @@ func (b *rosterBack) add(s student) error {
 	return nil
 }
 
-// labColumn finds the column of a lab: "Lab 05", or "Lab 05 (1234)" with Canvas's number of the assignment,
-// or with words around it, as in "Assignment: Lab 05 (Real)".
+// labColumn finds the column of a lab: "Lab 05", "Lab 05 (1234)" with Canvas's number of the assignment or
+// "Assignment: Lab 05 (Real)"; if there is none, the first with other words around the lab, as in "Lab 05 framing".
 func labColumn(header []string, number string) int {
 	short := strings.TrimLeft(number, "0")
+	alone := regexp.MustCompile(`(?i)^([^:]*:)?\s*lab 0*` + short + `\s*(\([^)]*\))?\s*$`)
+	if i := slices.IndexFunc(header, alone.MatchString); i >= 0 {
+		return i
+	}
 	name := regexp.MustCompile(`(?i)(^|[^\pL\d])lab 0*` + short + `([^\d]|$)`)
-	return slices.IndexFunc(header, func(cell string) bool { return name.MatchString(cell) })
+	return slices.IndexFunc(header, name.MatchString)
 }
 
 func (b *rosterBack) close() error {

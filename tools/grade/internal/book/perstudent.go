@@ -42,6 +42,13 @@ func (p *perStudent) close() error { return nil }
 func words(r score.Row) string {
 	status := r.Status
 	switch status {
+	case score.Held: // whatever the status would be
+		r.Unhold()
+		const held = "held: in no gradebook"
+		if w := words(r); w != "" {
+			return w + "; " + held
+		}
+		return held
 	case score.Graded, score.DoesNotCompile:
 		return score.Plain(r.Reason)
 	case score.NotStarted:
@@ -52,8 +59,6 @@ func words(r score.Row) string {
 		return "not graded, for a person to look at: " + score.Plain(r.Reason)
 	case score.Missing:
 		return "nothing was handed in"
-	case score.Held:
-		return "graded; the points are held back"
 	case score.GraderError:
 		return "not graded yet, because the grading machine failed: " + score.Plain(r.Reason)
 	}
@@ -124,7 +129,7 @@ func newFeedback(c *class) output {
 			if r.Output != "" {
 				f.printf("%s\n", fence(score.PlainText(r.Output)))
 			}
-			if r.Status != score.Graded && r.Status != score.Held {
+			if cmp.Or(r.WouldBe, r.Status) != score.Graded {
 				continue
 			}
 			for _, cs := range r.Cases {
@@ -168,6 +173,7 @@ func newGradescope(c *class) output {
 		}
 		all.Tests = []gradescopeTest{}
 		var lines []string
+		points, _ := s.total()
 		for _, r := range s.rows {
 			if w := words(r); w != "" {
 				lines = append(lines, fmt.Sprintf("lab %s: %s", r.Lab, w))
@@ -175,7 +181,7 @@ func newGradescope(c *class) output {
 			if r.Output != "" {
 				lines = append(lines, score.PlainText(r.Output))
 			}
-			if r.Status == score.Void {
+			if cmp.Or(r.WouldBe, r.Status) == score.Void && points == 0 { // it would replace other labs' points
 				all.Score = new(float64)
 			}
 			for i, cs := range r.Cases {
@@ -223,11 +229,14 @@ func newClassroom50(c *class) output {
 			Tests      []classroom50Test `json:"tests"`
 		}{
 			Schema: "classroom50/result/v1", Classroom: os.Getenv("CLASSROOM"),
-			Assignment: os.Getenv("ASSIGNMENT"), Usernames: []string{cmp.Or(os.Getenv("USERNAME"), s.id)},
+			Assignment: os.Getenv("ASSIGNMENT"), Usernames: []string{s.id},
 			Submission: os.Getenv("SUBMISSION_TAG"), Commit: os.Getenv("COMMIT_URL"),
 			Release: os.Getenv("RELEASE_URL"), Review: cmp.Or(os.Getenv("REVIEW_URL"), os.Getenv("COMMIT_URL")),
 			Datetime: cmp.Or(c.Began, "1970-01-01T00:00:00Z"),
 			Tests:    []classroom50Test{},
+		}
+		if name := os.Getenv("USERNAME"); name != "" && result.Classroom != "" { // else that of who is logged in
+			result.Usernames[0] = name
 		}
 		for _, r := range s.rows {
 			for _, cs := range r.Cases {

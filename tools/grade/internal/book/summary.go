@@ -140,7 +140,7 @@ func (s *summary) add(one student) error {
 			continue
 		}
 		text := fmt.Sprint(r.Points)
-		if r.Status == score.GraderError {
+		if cmp.Or(r.WouldBe, r.Status) == score.GraderError {
 			text = "?"
 		}
 		l.Marks = append(l.Marks, markOf{text, r.Points, r.Status})

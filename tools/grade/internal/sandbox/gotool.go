@@ -70,7 +70,7 @@ func (g Go) settings() []string {
 // Builds inside get no layer of their own above the cache, because the go command does without: what
 // it compiles it keeps in its work folder in /tmp, and if it cannot write to the cache it goes on
 // (GODEBUG in [Go.Env] sees to the exception). That took no longer than with an overlay (0.2 s for
-// a lab); a copy of the cache is 40 to 80 MB for each student.
+// a lab); a copy of the cache is about 100 MB for each student.
 func (g Go) Warm(ctx context.Context, dir, verb string, args ...string) error {
 	for _, folder := range []string{g.Cache, g.ModCache} { // otherwise no box can show them
 		if err := os.MkdirAll(folder, 0o755); err != nil {

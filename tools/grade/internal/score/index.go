@@ -150,6 +150,14 @@ func (x *Index) Keys() []Key {
 	})
 }
 
+// Hold makes a row one that is held, or is not.
+func (x *Index) Hold(k Key, held bool) {
+	if p, ok := x.rows[k]; ok {
+		p.brief.Held = held
+		x.rows[k] = p
+	}
+}
+
 // Row reads a row.
 func (x *Index) Row(k Key) (Row, error) {
 	p := x.rows[k]
@@ -158,7 +166,11 @@ func (x *Index) Row(k Key) (Row, error) {
 		return Row{}, fmt.Errorf("reading %s: %w", x.files[p.file].Name(), err)
 	}
 	var row Row
-	return row, json.Unmarshal(text, &row)
+	err := json.Unmarshal(text, &row)
+	if row.Unhold(); p.brief.Held {
+		row.Hold()
+	}
+	return row, err
 }
 
 // Students goes through the rows, one student at a time, in order.

@@ -29,7 +29,7 @@ const (
 	TimedOut       Status = "timed-out"        // the suite did not finish
 	Void           Status = "void"             // refused; a person has to look at it
 	Missing        Status = "missing"          // nothing was handed in
-	Held           Status = "held"             // graded, and left out of gradebooks: the roster says so
+	Held           Status = "held"             // left out of gradebooks: the roster says so; WouldBe is the rest
 	GraderError    Status = "grader-error"     // this machine could not grade it; it has to be tried again
 )
 

@@ -52,6 +52,11 @@ var not = map[string][]string{
 	"net":     {"FileConn", "FileListener", "FilePacketConn"},
 }
 
+// pointers are methods of reflect.Value and functions of sync/atomic with an unsafe.Pointer. Its type need not be
+// named to be had: the compiler infers it, also from a method that is only declared.
+var pointers = strings.Fields(`
+	UnsafePointer SetPointer LoadPointer StorePointer SwapPointer CompareAndSwapPointer`)
+
 // values are the functions and types of other packages that a package-level variable may call: they compute a
 // value.
 var values = strings.Fields(`

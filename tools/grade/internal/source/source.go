@@ -11,7 +11,8 @@
 //   - no init function, and no call in a package-level variable but of functions that only compute a value,
 //     such as errors.New and regexp.MustCompile (see allowed.go), and of what is part of the language (make,
 //     len, conversions);
-//   - another package's variable is not assigned to, and its address is not taken.
+//   - another package's variable is not assigned to, and its address is not taken;
+//   - no method or function of reflect or sync/atomic that has to do with an unsafe.Pointer.
 package source
 
 import (
@@ -273,6 +274,11 @@ func (c *checker) visit(n ast.Node) bool {
 		}
 	case *ast.SelectorExpr:
 		c.selected(n)
+	case *ast.Ident:
+		if slices.Contains(pointers, n.Name) {
+			c.refuse(n.Pos(), "the name %s: by that of reflect or sync/atomic a pointer to one type becomes one to "+
+				"another", n.Name)
+		}
 	}
 	return true
 }

@@ -130,6 +130,15 @@ func TestRefused(t *testing.T) {
 		{"a descriptor", file("func f() { os.NewFile(3, ``) }", `"os"`), 5, "os.NewFile"},
 		{"as a value", file("var f = syscall.Kill", `"syscall"`), 5, "syscall.Kill"},
 		{"a thread", file("func f() { runtime.LockOSThread() }", `"runtime"`), 5, "runtime.LockOSThread"},
+		{
+			"a pointer of reflect's", file("func f(x *int) { g(reflect.ValueOf(x).UnsafePointer()) }", `"reflect"`),
+			5, "UnsafePointer",
+		},
+		{
+			"its type inferred", file("func f[P any](interface{ UnsafePointer() P }) (p P) { return p }"), 4,
+			"UnsafePointer",
+		},
+		{"its type of a function", file("var x = atomic.StorePointer", `"sync/atomic"`), 5, "StorePointer"},
 		{"not UTF-8", "package framing\n\n// \xff\n", 3, "not UTF-8"},
 		{"too long", "package framing\n//" + strings.Repeat("x", source.MaxSize), 0, "bytes, and"},
 		{
@@ -159,6 +168,7 @@ func TestNotRefused(t *testing.T) {
 		file("func f() { x := 1; x++; y := &x; *y = 2; var a []int; a[0] = 1 }"),
 		file("type t struct{}\nfunc (t) init() {}"),
 		file("var b strings.Builder\nvar mu = &sync.Mutex{}", `"strings"`, `"sync"`),
+		file("var p atomic.Pointer[int]\nfunc f() { p.Store(p.Load()); p.Swap(nil) }", `"sync/atomic"`),
 		"this is no Go",
 		"",
 		file("var _ io.Reader = (*bytes.Buffer)(nil)\nvar _ io.Writer = (*t)(nil)\ntype t struct{ io.Writer }", `"io"`, `"bytes"`),

@@ -1,7 +1,7 @@
 // Page tables: one byte is read of every 2 MiB, which costs the process no page.
 //
 //	expect: memory
-//	limits: memory=32M time=5s
+//	limits: memory=32M
 package main
 
 import "golang.org/x/sys/unix"

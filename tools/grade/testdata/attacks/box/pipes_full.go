@@ -1,7 +1,6 @@
 // Memory in pipes: as many as there are, as large as they get, and full.
 //
 //	expect: exited 0
-//	limits: time=3s
 package main
 
 import "golang.org/x/sys/unix"

@@ -1,7 +1,6 @@
 // Children that nobody waits for.
 //
 //	expect: exited 0
-//	limits: time=5s
 package main
 
 import (
