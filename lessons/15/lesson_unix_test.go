@@ -161,6 +161,24 @@ func TestEndlessOutput(t *testing.T) {
 	require.LessOrEqual(t, len(output), maxAnswer)
 }
 
+// However much a command has printed, its client is told why it was ended.
+func TestEndedAfterMuchOutput(t *testing.T) {
+	sleepers, err := scenario.NewSleepers()
+	require.NoError(t, err)
+	t.Cleanup(sleepers.Close)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		sleeper, err := sleepers.Next()
+		cancel(fmt.Errorf("it sleeps: %v", err))
+		if err == nil {
+			sleeper.End()
+		}
+	}()
+	status, output := run(ctx, fmt.Sprintf("head -c %d /dev/zero >&2; %s", maxOutput+1, waitsForSleep))
+	require.Equal(t, noStatus, status)
+	require.Equal(t, "\n[1 more bytes were printed, and cut off]\n[ended: it sleeps: <nil>]\n", string(output[maxOutput:]))
+}
+
 // An interrupt ends the server, and the commands of those that it cuts off, before the process ends.
 func TestInterruptEndsCommands(t *testing.T) {
 	sleepers, err := scenario.NewSleepers()

@@ -272,20 +272,17 @@ func run(ctx context.Context, command string) (status int, output []byte) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = waitDelay
 	err := runTree(cmd)
-	status = noStatus
-	switch {
-	case ctx.Err() != nil: // before err, which only says that it was killed
-		fmt.Fprintf(&stderr, "[ended: %v]\n", context.Cause(ctx))
-	case cmd.ProcessState == nil: // it was not even started
-		fmt.Fprintln(&stderr, err)
-	default:
-		status = cmd.ProcessState.ExitCode()
-	}
 	output = append(stdout.kept, stderr.kept...)
 	if cut := stdout.cut + stderr.cut; cut > 0 {
 		output = fmt.Appendf(output, "\n[%d more bytes were printed, and cut off]\n", cut)
 	}
-	return status, output
+	switch {
+	case ctx.Err() != nil: // before err, which only says that it was killed
+		return noStatus, fmt.Appendf(output, "[ended: %v]\n", context.Cause(ctx))
+	case cmd.ProcessState == nil: // it was not even started
+		return noStatus, fmt.Appendln(output, err)
+	}
+	return cmd.ProcessState.ExitCode(), output
 }
 
 const maxOutput = 16 << 20 // bytes; nobody reads more, and a command may print for as long as it likes

@@ -43,7 +43,8 @@ func runTree(cmd *exec.Cmd) error {
 		terminateJobObject.Call(job, 1)
 		return cmd.Process.Kill() // it may not be in the job yet
 	}
-	cmd.SysProcAttr.CreationFlags = createSuspended // it starts nothing before it is in the job
+	// It starts nothing before it is in the job, and a Ctrl-C in the server's console is the server's.
+	cmd.SysProcAttr.CreationFlags = createSuspended | syscall.CREATE_NEW_PROCESS_GROUP
 	if err := cmd.Start(); err != nil {
 		return err
 	}
