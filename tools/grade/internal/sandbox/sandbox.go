@@ -104,8 +104,9 @@ type Command struct {
 	Dir  string   // "" is [Box.Tmp]
 	Env  []string // all of it; HOME, TMPDIR and PATH are added where missing
 
-	// Complete says that the program loads no libraries and makes no code: no memory becomes executable, so
-	// that code which gets at its own memory cannot change what the program does.
+	// Complete says that the program loads no libraries, makes no code and starts no programs: no memory becomes
+	// executable, no file in /tmp is, no file is mapped and no process started, so that code which gets at its own
+	// memory cannot change what the program does, or become another program.
 	Complete bool
 
 	// Files are open in the command as descriptors 3, 4 and so on: one end of a socket pair,

@@ -36,7 +36,7 @@ func (w *watch) exceeds(l Limits) bool {
 	if w.looks%folderEvery == 0 {
 		w.full = false
 		for _, path := range w.writable {
-			w.full = w.full || folderSize(path, l.Tmp) > l.Tmp
+			w.full = w.full || folderSize(path, l.Tmp)+removed() > l.Tmp
 		}
 	}
 	w.looks++
@@ -83,6 +83,35 @@ func other(pid string) []byte {
 		}
 	}
 	return nil
+}
+
+// removed adds up the files that have no name any more, but that a process has open: they take room until
+// it ends. Those in /tmp are counted there.
+func removed() (total int64) {
+	var tmp unix.Stat_t
+	_ = unix.Stat(rootPath+tmpPath, &tmp)
+	type file struct{ device, number uint64 }
+	seen := map[file]bool{}
+	processes, _ := os.ReadDir("/proc")
+	for _, p := range processes {
+		if pid, err := strconv.Atoi(p.Name()); err != nil || pid == 1 {
+			continue
+		}
+		open := filepath.Join("/proc", p.Name(), "fd")
+		fds, _ := os.ReadDir(open)
+		for _, fd := range fds {
+			var st unix.Stat_t
+			err := unix.Stat(filepath.Join(open, fd.Name()), &st) // of what is open, even if its name is another's now
+			if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink > 0 || st.Dev == tmp.Dev {
+				continue
+			}
+			if is := (file{st.Dev, st.Ino}); !seen[is] {
+				seen[is] = true
+				total += st.Blocks * 512
+			}
+		}
+	}
+	return total
 }
 
 // field is the number behind a name; 0 if it is not there, as in a process that is ending.
