@@ -169,6 +169,9 @@ func (r Result) Sentence(l Limits) string {
 	case TimedOut:
 		return fmt.Sprintf("it ran longer than %v and was ended", l.Time)
 	case OutOfRoom:
+		if r.Memory <= l.Memory {
+			return fmt.Sprintf("its files were more than %d MiB, or too deep in folders, and it was ended", l.Tmp>>20)
+		}
 		return fmt.Sprintf("it took more than %d MiB of memory and was ended", l.Memory>>20)
 	case TooLoud:
 		return fmt.Sprintf("it printed more than %d MiB and was ended", int64(l.Output)*Flood>>20)

@@ -86,22 +86,22 @@ func other(pid string) []byte {
 }
 
 // removed adds up the files that have no name any more, but that a process has open: they take room until
-// it ends. Those in /tmp are counted there.
+// it ends. Those in /tmp are counted there. A thread may have descriptors of its own: close_range(2).
 func removed() (total int64) {
 	var tmp unix.Stat_t
 	_ = unix.Stat(rootPath+tmpPath, &tmp)
 	type file struct{ device, number uint64 }
 	seen := map[file]bool{}
-	processes, _ := os.ReadDir("/proc")
-	for _, p := range processes {
-		if pid, err := strconv.Atoi(p.Name()); err != nil || pid == 1 {
-			continue
+	add := func(folder string) {
+		f, err := os.Open(folder)
+		if err != nil {
+			return // it has ended
 		}
-		open := filepath.Join("/proc", p.Name(), "fd")
-		fds, _ := os.ReadDir(open)
-		for _, fd := range fds {
+		defer f.Close()
+		names, _ := f.Readdirnames(-1)
+		for _, name := range names {
 			var st unix.Stat_t
-			err := unix.Stat(filepath.Join(open, fd.Name()), &st) // of what is open, even if its name is another's now
+			err := unix.Fstatat(int(f.Fd()), name, &st, 0) // of what is open, even if its name is another's now
 			if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink > 0 || st.Dev == tmp.Dev {
 				continue
 			}
@@ -109,6 +109,17 @@ func removed() (total int64) {
 				seen[is] = true
 				total += st.Blocks * 512
 			}
+		}
+	}
+	processes, _ := os.ReadDir("/proc")
+	for _, p := range processes {
+		if pid, err := strconv.Atoi(p.Name()); err != nil || pid == 1 {
+			continue
+		}
+		tasks := filepath.Join("/proc", p.Name(), "task")
+		threads, _ := os.ReadDir(tasks)
+		for _, t := range threads {
+			add(filepath.Join(tasks, t.Name(), "fd"))
 		}
 	}
 	return total

@@ -1,7 +1,7 @@
 // Memory in the queues of sockets that nobody reads.
 //
 //	expect: memory, exited 0
-//	limits: memory=48M files=1024 time=3s
+//	limits: memory=48M files=1024 time=20s
 package main
 
 import (
