@@ -170,7 +170,7 @@ func (r Result) Sentence(l Limits) string {
 		return fmt.Sprintf("it ran longer than %v and was ended", l.Time)
 	case OutOfRoom:
 		if r.Memory <= l.Memory {
-			return fmt.Sprintf("its files were more than %d MiB, or too deep in folders, and it was ended", l.Tmp>>20)
+			return fmt.Sprintf("it had more than %d MiB of files, or folders too deep, and was ended", l.Tmp>>20)
 		}
 		return fmt.Sprintf("it took more than %d MiB of memory and was ended", l.Memory>>20)
 	case TooLoud:
