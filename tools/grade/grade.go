@@ -122,6 +122,9 @@ func (r *run) run(ctx context.Context) (err error) {
 			return &failure{misuse, err}
 		}
 	}
+	if err := r.apart(); err != nil {
+		return err
+	}
 	unlock, err := r.prepare()
 	if err != nil {
 		return &failure{misuse, err}
@@ -149,6 +152,38 @@ func (r *run) run(ctx context.Context) (err error) {
 	return r.finish()
 }
 
+// apart refuses to write the results among the submissions: the next run would take them for some. Hidden folders,
+// such as .grades, are none.
+func (r *run) apart() error {
+	out := realPath(r.options.out)
+	for _, s := range r.submissions {
+		rel, err := filepath.Rel(realPath(s), out)
+		if err != nil || !filepath.IsLocal(rel) {
+			continue
+		}
+		hidden := rel != "." && (strings.HasPrefix(rel, ".") || strings.Contains(rel, string(filepath.Separator)+"."))
+		if !hidden {
+			return wrongUse("-out %s is among the submissions of %s: name a folder of its own", r.options.out, s)
+		}
+	}
+	return nil
+}
+
+// realPath is a path without links, as far as it is there.
+func realPath(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if is, err := filepath.EvalSymlinks(path); err == nil {
+		return is
+	}
+	if parent := filepath.Dir(path); parent != path {
+		return filepath.Join(realPath(parent), filepath.Base(path))
+	}
+	return path
+}
+
 // prepare makes the folder of the results and takes possession of it.
 func (r *run) prepare() (unlock func(), err error) {
 	if err := os.MkdirAll(r.options.out, 0o755); err != nil {
@@ -159,7 +194,15 @@ func (r *run) prepare() (unlock func(), err error) {
 		return nil, err
 	}
 	work := filepath.Join(r.options.out, workName)
-	err = os.RemoveAll(work) // of a run that was killed
+	for _, name := range []string{"results.jsonl", journalName} { // read, or written on, after an earlier run
+		name = filepath.Join(r.options.out, name)
+		if info, gone := os.Stat(name); gone == nil && !info.Mode().IsRegular() {
+			err = errors.Join(err, fmt.Errorf("%s is not a regular file", name))
+		}
+	}
+	if err == nil {
+		err = os.RemoveAll(work) // of a run that was killed
+	}
 	if err == nil {
 		err = os.Mkdir(work, 0o700)
 	}

@@ -474,6 +474,8 @@ func TestWrongUse(t *testing.T) {
 	file := filepath.Join(dir, "s000", "framing.go")
 	roster := filepath.Join(t.TempDir(), "r.csv")
 	require.NoError(t, os.WriteFile(roster, []byte("a,b,c,d,e\n"), 0o644))
+	taken := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(taken, "results.jsonl"), 0o755))
 	for _, test := range []struct {
 		args string
 		want string
@@ -488,13 +490,18 @@ func TestWrongUse(t *testing.T) {
 		{"-colour DIR", "flag provided but not defined: -colour (grade -help)"},
 		{"/nowhere", "no such file"},
 		{"FILE", "neither a folder nor a .zip"},
-		{"-out FILE DIR", "making the folder for the results"},
+		{"-out FILE/x DIR", "among the submissions"},
+		{"-out ROSTER DIR", "making the folder for the results"},
+		{"-out DIR DIR", "among the submissions"},
+		{"-out DIR/s000/results DIR", "among the submissions"},
+		{"-out TAKEN DIR", "results.jsonl is not a regular file"},
+		{"merge -out DIR DIR", "is one of the shards"},
 		{"-roster ROSTER DIR", "has no column for the students' ids"},
 		{"-roster /nowhere DIR", "reading the roster"},
 		{"merge", "name the folders of the shards"},
 		{"export-jplag", "name the folder with the submissions"},
 	} {
-		args := strings.Fields(strings.NewReplacer("DIR", dir, "FILE", file, "ROSTER", roster).Replace(test.args))
+		args := strings.Fields(strings.NewReplacer("DIR", dir, "FILE", file, "ROSTER", roster, "TAKEN", taken).Replace(test.args))
 		if !strings.Contains(test.args, "-out") && len(args) > 0 && !strings.HasPrefix(args[0], "merge") {
 			args = append(args, "-out", t.TempDir())
 		}

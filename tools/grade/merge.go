@@ -33,6 +33,9 @@ func merge(_ context.Context, args []string, out, errs io.Writer) error {
 	defer x.Close()
 	var batches []book.Batch
 	for _, shard := range shards {
+		if realPath(shard) == realPath(*dir) {
+			return wrongUse("-out %s is one of the shards, which merge does not change: name another folder", *dir)
+		}
 		b, err := book.LoadBatch(shard)
 		if err != nil {
 			return &failure{misuse, err}

@@ -7,8 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"socketbook/tools/grade/internal/intake"
@@ -73,10 +73,15 @@ func (b Batch) Save(dir string) error {
 // LoadBatch reads the batch of a folder.
 func LoadBatch(dir string) (Batch, error) {
 	var b Batch
-	text, err := os.ReadFile(filepath.Join(dir, batchName))
+	f, err := score.Open(filepath.Join(dir, batchName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return b, fmt.Errorf("%s %w", dir, ErrNoResults)
 	} else if err != nil {
+		return b, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
 		return b, err
 	}
 	if err := json.Unmarshal(text, &b); err != nil {

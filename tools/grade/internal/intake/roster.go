@@ -85,7 +85,8 @@ func ParseRoster(text []byte) (*Roster, error) {
 		Text: text, Kind: Plain, Header: -1, Points: -1, Column: map[string]int{}, byAlias: map[string]int{},
 	}
 	r.Comma = separator(plain)
-	reader := csv.NewReader(strings.NewReader(plain))
+	const end = "\x00end" // a row of its own, unless a quotation mark before it is not closed
+	reader := csv.NewReader(strings.NewReader(plain + "\n" + end))
 	reader.Comma, reader.FieldsPerRecord, reader.LazyQuotes = r.Comma, -1, true
 	for len(r.Rows) < mostPeople {
 		row, err := reader.Read()
@@ -94,6 +95,14 @@ func ParseRoster(text []byte) (*Roster, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("is not a CSV file: %w", err)
+		}
+		last := row[len(row)-1]
+		if last == end && len(row) == 1 {
+			break
+		}
+		if strings.HasSuffix(last, end) {
+			line, _ := reader.FieldPos(len(row) - 1)
+			return nil, fmt.Errorf("has a quotation mark in line %d that is not closed: all that follows is one cell", line)
 		}
 		r.Rows = append(r.Rows, row)
 	}
@@ -114,7 +123,7 @@ func ParseRoster(text []byte) (*Roster, error) {
 	return r, nil
 }
 
-// decode makes UTF-8 of a text of unknown encoding, and takes a byte order mark off.
+// decode makes UTF-8 of a text of unknown encoding, and takes byte order marks off: two programs may have put one there.
 func decode(text []byte) string {
 	switch {
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{0xfe, 0xff}):
@@ -123,7 +132,7 @@ func decode(text []byte) string {
 			return string(plain)
 		}
 	case utf8.Valid(text):
-		return strings.TrimPrefix(string(text), "\ufeff")
+		return strings.TrimLeft(string(text), "\ufeff")
 	}
 	plain, _ := simplifiedchinese.GB18030.NewDecoder().Bytes(text) // never an error: U+FFFD instead
 	return string(plain)

@@ -40,6 +40,8 @@ func TestRosters(t *testing.T) {
 			ID:   "2026001",
 			Name: "李雷", Email: "l@x",
 		}}},
+		"two BOMs":     {"\ufeff\ufeffid,name\nada,A", Plain, []Person{{ID: "ada", Name: "A"}}},
+		"quoted end":   {"id,name\nada,\"A\nB\"", Plain, []Person{{ID: "ada", Name: "A\nB"}}},
 		"semicolons":   {"id;name\nada;A,B\n", Plain, []Person{{ID: "ada", Name: "A,B"}}},
 		"UTF-16, tabs": {utf16, Plain, []Person{{ID: "u1", Name: "李雷"}}},
 		"Canvas": {
@@ -82,6 +84,14 @@ func TestRosters(t *testing.T) {
 		if text != "\x00\x01" { // one student, with a strange id
 			require.Error(t, err, "%q", text)
 		}
+	}
+	// Otherwise everybody behind it would be missing, and the grades be left out of the gradebook.
+	for text, line := range map[string]string{
+		"id,name\nada,\"A\nbob,B\n": "line 2", "id,name\nada,A\nbob,\"\nB": "line 3", "id,name\n\"ada,A\n": "line 2",
+	} {
+		_, err := ParseRoster([]byte(text))
+		require.ErrorContains(t, err, line, "%q", text)
+		require.ErrorContains(t, err, "not closed", "%q", text)
 	}
 	r, err := ParseRoster([]byte("First name,Last name,Email address\nLi,Lei,1@x\nLi,Lei,2@x\n"))
 	require.NoError(t, err)

@@ -88,7 +88,7 @@ func (k *keeper) carryOut(r received) {
 		k.say(answer{Step: "start", Error: "descriptors were lost on the way: too many files are open"})
 		return
 	}
-	if step, err := k.freshTmp(r.Command.Limits); err != nil {
+	if step, err := k.freshTmp(r.Command); err != nil {
 		closeAll()
 		k.say(failure(step, err))
 		return

@@ -104,8 +104,9 @@ type Command struct {
 	Dir  string   // "" is [Box.Tmp]
 	Env  []string // all of it; HOME, TMPDIR and PATH are added where missing
 
-	// Complete says that the program loads no libraries and makes no code: no memory becomes executable, so
-	// that code which gets at its own memory cannot change what the program does.
+	// Complete says that the program loads no libraries, makes no code and starts no programs: no memory becomes
+	// executable, no file in /tmp is, no file is mapped and no process started, so that code which gets at its own
+	// memory cannot change what the program does, or become another program.
 	Complete bool
 
 	// Files are open in the command as descriptors 3, 4 and so on: one end of a socket pair,
@@ -168,6 +169,9 @@ func (r Result) Sentence(l Limits) string {
 	case TimedOut:
 		return fmt.Sprintf("it ran longer than %v and was ended", l.Time)
 	case OutOfRoom:
+		if r.Memory <= l.Memory {
+			return fmt.Sprintf("it had more than %d MiB of files, or folders too deep, and was ended", l.Tmp>>20)
+		}
 		return fmt.Sprintf("it took more than %d MiB of memory and was ended", l.Memory>>20)
 	case TooLoud:
 		return fmt.Sprintf("it printed more than %d MiB and was ended", int64(l.Output)*Flood>>20)

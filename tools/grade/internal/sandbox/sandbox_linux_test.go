@@ -398,19 +398,26 @@ func TestCallerKilled(t *testing.T) {
 	}
 }
 
-// A program that is complete cannot make code, and so cannot change its own.
+// A program that is complete cannot make code, and so cannot change its own; nor can it become another.
 func TestComplete(t *testing.T) {
 	need(t)
 	b := open(t)
-	for complete, want := range map[bool]string{
-		false: "<nil>\n<nil>\n",
-		true:  "operation not permitted\noperation not permitted\n",
+	const no = "operation not permitted\n"
+	for _, c := range []struct {
+		what     string
+		complete bool
+		want     string
+	}{
+		{"code", false, "<nil>\n<nil>\n"},
+		{"code", true, no + no},
+		{"become", false, "<nil>\n<nil>\n<nil>\n/tmp/own\n"},
+		{"become", true, no + no + no + "permission denied\n"},
 	} {
 		r, err := b.Run(t.Context(), Command{
-			Path: program, Args: []string{"code"}, Limits: small, Complete: complete,
+			Path: program, Args: []string{c.what}, Limits: small, Complete: c.complete,
 		})
 		require.NoError(t, err)
-		require.Equal(t, want, string(r.Stdout), "complete: %v", complete)
+		require.Equal(t, c.want, string(r.Stdout), "%s, complete: %v: %s", c.what, c.complete, r.Stderr)
 	}
 }
 

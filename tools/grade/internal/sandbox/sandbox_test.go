@@ -35,3 +35,12 @@ func TestEnds(t *testing.T) {
 	_, _ = e.Write([]byte("x"))
 	require.Equal(t, TooLoud, <-ended)
 }
+
+// Who has filled a folder is not told of memory. By its first word tools/check knows the sentence.
+func TestOutOfRoom(t *testing.T) {
+	l := Limits{Memory: 512 << 20, Tmp: 64 << 20}
+	r := Result{End: OutOfRoom, Memory: 100 << 20}
+	require.Equal(t, "it had more than 64 MiB of files, or folders too deep, and was ended", r.Sentence(l))
+	r.Memory = 513 << 20
+	require.Equal(t, "it took more than 512 MiB of memory and was ended", r.Sentence(l))
+}

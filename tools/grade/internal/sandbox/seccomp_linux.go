@@ -42,6 +42,9 @@ var refused = []uint32{
 	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME, unix.SYS_VHANGUP,
 }
 
+// forks are the calls beside clone that start a process. Newer processors do not have them.
+var forks = map[string][]uint32{"amd64": {57, 58}}[runtime.GOARCH]
+
 const newNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
 	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 
@@ -56,7 +59,7 @@ const (
 )
 
 // filter is the program that the kernel runs for each system call: seccomp(2), SECCOMP_SET_MODE_FILTER. With
-// complete no memory becomes executable.
+// complete no memory becomes executable, no file is mapped and no process is started.
 func filter(complete bool) []unix.SockFilter {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
@@ -76,45 +79,66 @@ func filter(complete bool) []unix.SockFilter {
 		end(unix.SECCOMP_RET_KILL_PROCESS),
 		load(dataCall),
 	}
+	on := func(call uint32, then ...unix.SockFilter) { // then ends with end
+		p = append(p, jump(unix.BPF_JEQ, call, 0, uint8(len(then))))
+		p = append(p, then...)
+	}
+	allow := end(unix.SECCOMP_RET_ALLOW)
 	if runtime.GOARCH == "amd64" { // the x32 ABI has the same architecture
 		p = append(p, jump(unix.BPF_JGE, 1<<30, 0, 1), fail(unix.ENOSYS))
 	}
 	for _, call := range refused {
-		p = append(p, jump(unix.BPF_JEQ, call, 0, 1), fail(unix.EPERM))
+		on(call, fail(unix.EPERM))
 	}
-	p = append(p,
-		// Anonymous memory that is shared stays when a process lets go of its pages, and is then seen in none.
-		jump(unix.BPF_JEQ, unix.SYS_MMAP, 0, 5),
-		load(dataFourth),
-		jump(unix.BPF_JSET, unix.MAP_SHARED, 0, 2),
-		jump(unix.BPF_JSET, unix.MAP_ANON, 0, 1), fail(unix.EPERM),
-		load(dataCall),
-	)
-	if complete { // the third argument of the three is prot
-		p = append(p,
-			jump(unix.BPF_JEQ, unix.SYS_MMAP, 2, 0),
-			jump(unix.BPF_JEQ, unix.SYS_MPROTECT, 1, 0),
-			jump(unix.BPF_JEQ, unix.SYS_PKEY_MPROTECT, 0, 4),
+	if complete { // the third argument of the three is prot, and the fourth of mmap its flags
+		on(unix.SYS_MMAP,
 			load(dataThird),
 			jump(unix.BPF_JSET, unix.PROT_EXEC, 0, 1), fail(unix.EPERM),
-			end(unix.SECCOMP_RET_ALLOW),
+			load(dataFourth),
+			jump(unix.BPF_JSET, unix.MAP_SHARED, 0, 1), fail(unix.EPERM),
+			jump(unix.BPF_JSET, unix.MAP_ANONYMOUS, 1, 0), fail(unix.EPERM),
+			allow,
 		)
+		for _, call := range []uint32{unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT} {
+			on(call, load(dataThird), jump(unix.BPF_JSET, unix.PROT_EXEC, 0, 1), fail(unix.EPERM), allow)
+		}
+		for _, call := range forks {
+			on(call, fail(unix.EPERM))
+		}
 	}
-	return append(p,
-		// Its flags are behind a pointer. Without it programs use clone.
-		jump(unix.BPF_JEQ, unix.SYS_CLONE3, 0, 1), fail(unix.ENOSYS),
-		jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 6),
+	// Shared memory stays when no process has it in its own any more: MADV_DONTNEED in madvise(2).
+	on(unix.SYS_MMAP,
+		load(dataFourth),
+		jump(unix.BPF_JSET, unix.MAP_ANONYMOUS, 0, 2),
+		jump(unix.BPF_JSET, unix.MAP_SHARED, 0, 1), fail(unix.EPERM),
+		allow,
+	)
+	// Its flags are behind a pointer. Without it programs use clone.
+	on(unix.SYS_CLONE3, fail(unix.ENOSYS))
+	process := allow
+	if complete {
+		process = fail(unix.EPERM)
+	}
+	on(unix.SYS_CLONE,
 		load(dataArgument),
-		jump(unix.BPF_JSET, newNamespaces, 2, 0),
-		jump(unix.BPF_JSET, unix.CLONE_THREAD, 0, 2), // nor a thread with descriptors of its own
+		jump(unix.BPF_JSET, newNamespaces, 0, 1), fail(unix.EPERM),
+		jump(unix.BPF_JSET, unix.CLONE_THREAD, 1, 0), process,
+		// A thread has no descriptors of its own: nobody would see them.
 		jump(unix.BPF_JSET, unix.CLONE_FILES, 1, 0), fail(unix.EPERM),
-		end(unix.SECCOMP_RET_ALLOW),
+		allow,
+	)
+	on(unix.SYS_CLOSE_RANGE,
+		load(dataThird),
+		jump(unix.BPF_JSET, unix.CLOSE_RANGE_UNSHARE, 0, 1), fail(unix.EPERM),
+		allow,
+	)
+	return append(p,
 		// The course's sockets are TCP and UDP.
 		jump(unix.BPF_JEQ, unix.SYS_SOCKETPAIR, 5, 0),
 		jump(unix.BPF_JEQ, unix.SYS_SOCKET, 0, 3),
 		load(dataArgument),
 		jump(unix.BPF_JEQ, unix.AF_INET, 1, 0),
-		jump(unix.BPF_JEQ, unix.AF_INET6, 0, 1), end(unix.SECCOMP_RET_ALLOW),
+		jump(unix.BPF_JEQ, unix.AF_INET6, 0, 1), allow,
 		fail(unix.EAFNOSUPPORT),
 	)
 }

@@ -62,7 +62,9 @@ func (k *keeper) setUp(c Config) (failed string, err error) {
 			return "folder " + f.Path, fmt.Errorf("it must be absolute, and not the root")
 		}
 		attributes := uint64(unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV)
-		if !f.Writable {
+		if f.Writable {
+			attributes |= unix.MOUNT_ATTR_NOEXEC
+		} else {
 			attributes |= unix.MOUNT_ATTR_RDONLY
 		}
 		fd, err := openTree(f.Path, attributes)
@@ -71,7 +73,7 @@ func (k *keeper) setUp(c Config) (failed string, err error) {
 		}
 		trees = append(trees, tree{f, fd})
 	}
-	if err := mountTmp(stage, "mode=0755,size=1m"); err != nil {
+	if err := mountTmp(stage, "mode=0755,size=1m", 0); err != nil {
 		return "mount tmpfs", err
 	}
 	for _, d := range []string{rootPath, parked} {
@@ -79,7 +81,7 @@ func (k *keeper) setUp(c Config) (failed string, err error) {
 			return "mount tmpfs", err
 		}
 	}
-	if err := mountTmp(rootPath, "mode=0755,size=1m"); err != nil {
+	if err := mountTmp(rootPath, "mode=0755,size=1m", 0); err != nil {
 		return "mount tmpfs", err
 	}
 	for _, d := range []string{"dev", "etc", "proc", "tmp"} {
@@ -131,12 +133,17 @@ func (k *keeper) setUp(c Config) (failed string, err error) {
 func below(path, folder string) bool { return strings.HasPrefix(path, folder+"/") }
 
 // freshTmp gives the next command an empty /tmp, with the folders in it that belong there.
-func (k *keeper) freshTmp(l Limits) (failed string, err error) {
+func (k *keeper) freshTmp(c Command) (failed string, err error) {
 	at := rootPath + tmpPath
 	for unix.Unmount(at, unix.MNT_DETACH) == nil {
 	}
-	options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", l.Tmp, max(l.Tmp/perFile, 1024))
-	if err := mountTmp(at, options); err != nil {
+	size := c.Limits.Tmp
+	options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", size, max(size/perFile, 1024))
+	var more uintptr
+	if c.Complete {
+		more = unix.MS_NOEXEC
+	}
+	if err := mountTmp(at, options, more); err != nil {
 		return "mount tmpfs", err
 	}
 	for i, f := range k.under {
@@ -152,8 +159,8 @@ func (k *keeper) freshTmp(l Limits) (failed string, err error) {
 	return "", nil
 }
 
-func mountTmp(at, options string) error {
-	return unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options)
+func mountTmp(at, options string, more uintptr) error {
+	return unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|more, options)
 }
 
 // openTree makes a copy of what is mounted at path, and below it, with attributes added

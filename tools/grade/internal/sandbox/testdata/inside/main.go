@@ -3,6 +3,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -85,6 +86,20 @@ func main() {
 		_, err = syscall.Mmap(-1, 0, 1<<12, syscall.PROT_READ|syscall.PROT_EXEC,
 			syscall.MAP_PRIVATE|syscall.MAP_ANON)
 		fmt.Println(err)
+	case "become": // another program: a file that is mapped, a process, a program of its own
+		f, err := os.Create(filepath.Join(os.TempDir(), "mapped"))
+		check(err)
+		check(f.Truncate(1 << 12))
+		_, err = syscall.Mmap(int(f.Fd()), 0, 1<<12, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		fmt.Println(err)
+		_, err = syscall.Mmap(int(f.Fd()), 0, 1<<12, syscall.PROT_READ, syscall.MAP_PRIVATE)
+		fmt.Println(err)
+		fmt.Println(errors.Unwrap(exec.Command("/proc/self/exe", "exit", "0").Run()))
+		path, err := os.Executable()
+		check(err)
+		own := filepath.Join(os.TempDir(), "own")
+		check(os.WriteFile(own, []byte("#!"+path+" tell\n"), 0o755))
+		fmt.Println(syscall.Exec(own, []string{own}, nil))
 	case "spoil": // every file below a folder
 		spoilt := 0
 		filepath.WalkDir(args[1], func(path string, d fs.DirEntry, err error) error {
