@@ -106,7 +106,7 @@ var scenes = []stage.Scene{
 		Run: scenario.Refused([]byte{0xfb, 0xff, 0xff, 0xff}, receiveFrom),
 	},
 	{
-		Name: "huge", Line: "a header that announces 2 GiB: refused before anything is allocated",
+		Name: "huge", Line: "a header that announces 2 GiB less one byte: refused before anything is allocated",
 		Run: scenario.Refused([]byte{0xff, 0xff, 0xff, 0x7f}, receiveFrom),
 	},
 	{
