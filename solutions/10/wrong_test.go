@@ -162,6 +162,12 @@ var wrong = []check.Answer{
 		}
 		return columns(f)
 	}), portstest.Malformed),
+	parsing("bytes that an address lacks are 0", rowByRow(func(f []string) (socket, error) {
+		if addr, port, _ := strings.Cut(f[1], ":"); len(addr) == 6 {
+			f[1] = addr + "00:" + port
+		}
+		return columns(f)
+	}), portstest.Malformed),
 	parsing("a state of any length", rowByRow(func(f []string) (socket, error) {
 		f[3] = fmt.Sprintf("%02s", strings.TrimLeft(f[3], "0"))
 		return columns(f)
@@ -301,6 +307,7 @@ var wrong = []check.Answer{
 	blocking("the first in the way, listener or not", blocksFirst, portstest.Which),
 	blocking("the last listener", blocksLast, portstest.Which),
 	blocking("the socket with the very address goes first", blocksExact, portstest.Which),
+	blocking("a socket of a program goes before one without", blocksOwned, portstest.Which),
 	blocking("only the first socket on the port is looked at", blocksOnlyFirst, portstest.Which),
 	blocking("the caller's slice is sorted", blocksSorts, portstest.Which),
 	blocking("port 0 is a port like any other", func(all []socket, want netip.AddrPort, reuse bool) (
@@ -736,6 +743,19 @@ func blocksExact(sockets []socket, want netip.AddrPort, reuse bool) (socket, boo
 		}
 	}
 	return ports.Blocks(sockets, want, reuse)
+}
+
+// blocksOwned names a socket that has an inode, if it can.
+func blocksOwned(sockets []socket, want netip.AddrPort, reuse bool) (socket, bool) {
+	first, any := ports.Blocks(sockets, want, reuse)
+	if first.State == ports.Listen {
+		return first, any
+	}
+	owned := slices.DeleteFunc(slices.Clone(sockets), func(s socket) bool { return s.Inode == 0 })
+	if s, ok := ports.Blocks(owned, want, reuse); ok {
+		return s, true
+	}
+	return first, any
 }
 
 func blocksOnlyFirst(sockets []socket, want netip.AddrPort, reuse bool) (socket, bool) {

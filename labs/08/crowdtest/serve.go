@@ -365,6 +365,10 @@ func (s suite) closed(c *check.C) {
 }
 
 func (s suite) panics(c *check.C) {
+	c.Variation("Serve is running, and nobody panics; the suite has closed the listener")
+	calm := s.start(c, 4)
+	calm.stop()
+	calm.await("Serve to return", calm.call.Ended)
 	for _, order := range []string{orderPanic, orderError, orderNilMap} {
 		c.Variation(
 			"Serve is running with limit 4; a client is there; the handlers of three others panic",
@@ -394,6 +398,10 @@ func (s suite) panics(c *check.C) {
 		}
 		if check.Is(r.err, io.EOF) {
 			c.Fail("Serve returned what a handler had panicked with")
+		}
+		if r.err != nil && calm.call.Ended() && calm.err == nil {
+			c.Fail("the listener was closed, and Serve returned an error because handlers had panicked: %s",
+				check.Err(r.err))
 		}
 	}
 }

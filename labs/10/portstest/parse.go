@@ -203,8 +203,13 @@ func (s suite) rows(c *check.C) {
 	text := table(header4, sockets...)
 	hanging(c, text)
 	s.wantSockets(c, strings.NewReader(text), sockets)
-	c.Variation("/proc/net/tcp of a machine without sockets: the header alone")
-	s.wantSockets(c, strings.NewReader(header4), nil)
+	for i, header := range []string{header4, header6} {
+		c.Variation("%s of a machine without sockets: the header alone", []string{"/proc/net/tcp", "/proc/net/tcp6"}[i])
+		c.Rule("A line whose first column is sl is a header, whatever else it says. It is passed over; that there are "+
+			"no rows is no error.", "Compare the first column of the line, and nothing else.")
+		hanging(c, header)
+		s.wantSockets(c, strings.NewReader(header), nil)
+	}
 }
 
 func (s suite) ipv6(c *check.C) {
@@ -374,6 +379,9 @@ func (s suite) malformed(c *check.C) {
 		{"is text, and its first column begins with sl", "slab has no local_address\n"},
 		{"has a local address without a port", with("0100007F:1F90", "0100007F")},
 		{"has a local address of seven digits", with("0100007F:1F90", "100007F:1F90")},
+		{"has a local address of six digits", with("0100007F:1F90", "00007F:1F90")},
+		{"has a local address of thirty digits", with("0100007F:1F90", strings.Repeat("0", 30)+":1F90")},
+		{"has a local address without a digit", with("0100007F:1F90", ":1F90")},
 		{"has a local address of ten digits", with("0100007F:1F90", "000100007F:1F90")},
 		{"has a local address of 31 digits", with("0100007F:1F90", strings.Repeat("0", 31)+":1F90")},
 		{"has a local address of 16 digits", with("0100007F:1F90", "0100007F0100007F:1F90")},

@@ -101,7 +101,7 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "who-has-it",
 			Rule: "A row has its columns in a fixed order: number, local address, remote address, " +
 				"state, two queues, a timer, retransmissions, uid, timeout, inode. An IPv4 address is " +
-				"four bytes in hexadecimal, the last one first; a port is a hexadecimal number. uid and " +
+				"four bytes in hexadecimal, the last one first; a port and a state are hexadecimal numbers. uid and " +
 				"inode are decimal, without a sign, of up to 32 and up to 64 bits.",
 			Hint: "Split the row with strings.Fields: fields 1, 2, 3, 7 and 9, counted from 0, are " +
 				"the five. Turn the four bytes of the address round, and leave the port as it is.",
