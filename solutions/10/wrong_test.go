@@ -94,7 +94,7 @@ var wrong = []check.Answer{
 		case ports.FinWait2:
 			s.State = ports.FinWait1
 		}
-	}), portstest.IPv6, portstest.States),
+	}), portstest.States, portstest.Long),
 	parsing("the first line passed over, header or not", parseFirstLost, portstest.Long),
 	parsing("a header is a line that begins with sl", parseSlot, portstest.Long, portstest.Malformed),
 	parsing("a header has its usual words", parseHeaderWords, portstest.Long),
@@ -185,6 +185,14 @@ var wrong = []check.Answer{
 		return columns(f)
 	}), portstest.Malformed),
 	parsing("a whole row makes up for a failed Read behind it", parseUnfinished, portstest.Malformed),
+	parsing("an error that comes with bytes is waited for again", func(table io.Reader) ([]socket, error) {
+		return ports.Parse(seen{table, func(n int, err error) (int, error) {
+			if n > 0 && err != io.EOF {
+				err = nil
+			}
+			return n, err
+		}})
+	}, portstest.Malformed),
 	parsing("os.ErrClosed taken for the end", func(table io.Reader) ([]socket, error) {
 		return ports.Parse(seen{table, func(n int, err error) (int, error) {
 			if err == os.ErrClosed {

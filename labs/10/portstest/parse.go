@@ -223,7 +223,7 @@ func (s suite) ipv6(c *check.C) {
 		{"[2001:db8::ffff:7f00:1]:8080", "[::ffff:0:7f00:1]:80", "", ""},
 	} {
 		c.Variation("/proc/net/tcp6 with one row")
-		one := Socket{v.local, v.remote, "FIN_WAIT2", 1000, 99}
+		one := Socket{v.local, v.remote, "ESTABLISHED", 1000, 99}
 		text := table(header6, one)
 		hanging(c, text)
 		if v.localIs != "" {
@@ -354,6 +354,25 @@ func (a *ample) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+var errGone = errors.New("the disk is gone")
+
+// gone is a reader that fails once, together with its last bytes.
+type gone struct {
+	text string
+	err  error
+}
+
+func (g *gone) Read(p []byte) (int, error) {
+	if g.text == "" {
+		return 0, io.EOF
+	}
+	n := copy(p, g.text)
+	if g.text = g.text[n:]; g.text == "" {
+		return n, g.err
+	}
+	return n, nil
+}
+
 // hesitant is a reader that has nothing yet each time that it is asked for the first time.
 type hesitant struct {
 	r     io.Reader
@@ -432,7 +451,7 @@ func (s suite) malformed(c *check.C) {
 	}
 
 	whole := strings.TrimRight(line, " \n")
-	for _, failure := range append(fault.Failures("read"), os.ErrClosed, errors.New("the disk is gone")) {
+	for _, failure := range append(fault.Failures("read"), os.ErrClosed, errGone) {
 		for _, came := range []string{"", header4, header4 + line, header4 + line[:30], header4 + whole} {
 			c.Variation("a reader that returns %d bytes of a table, and then fails: %v", len(came), failure)
 			r := io.MultiReader(bytes.NewReader([]byte(came)), iotest.ErrReader(failure))
@@ -443,6 +462,14 @@ func (s suite) malformed(c *check.C) {
 				c.Fail("a Read failed inside a row, and Parse returned no error")
 			}
 		}
+	}
+	for _, came := range []string{header4, header4 + line, header4 + line + line} {
+		c.Variation("a reader that returns %d bytes of a table; the last of them come together with an error, and "+
+			"then comes io.EOF", len(came))
+		c.Rule("A Read may bring bytes together with an error, which need not come again. The error counts, too.",
+			"Look at the error of each Read, also when it has brought bytes.")
+		_, err := s.parse(c, &gone{text: came, err: errGone})
+		c.WantError("a Read failed", err, errGone)
 	}
 	c.Variation("the table comes over a connection, which is reset behind a row")
 	conn, peer := c.Connect()
