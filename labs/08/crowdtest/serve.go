@@ -313,6 +313,7 @@ func (s suite) closed(c *check.C) {
 	})
 	bad.send(p, fault.Whole, orderReturn)
 	bad.await("the connection to be closed", tried.Load)
+	bad.rests() // until the place is free, too
 	bad.talk(bad.dial("the next client"), fault.Whole, "hello")
 	bad.stop()
 	if bad.call.Ended() && check.Is(bad.err, errBadly) {
