@@ -25,6 +25,7 @@ var right = []check.Answer{
 	relays("one way in the caller's goroutine", relayHere),
 	relays("a WaitGroup, and the first error once", relayOnce),
 	relays("deadlines end the other way", relayDeadline),
+	relays("the end is looked for from time to time", relayLooks),
 }
 
 // guard calls handle, closes conn and says nothing.
@@ -341,4 +342,35 @@ func relayDeadline(a, b net.Conn) error {
 		return err
 	}
 	return <-results
+}
+
+// relayLooks does not wait for its goroutines: it looks at them.
+func relayLooks(a, b net.Conn) error {
+	var ended atomic.Int32
+	var first atomic.Pointer[error]
+	for _, way := range [][2]net.Conn{{a, b}, {b, a}} {
+		go func() {
+			defer ended.Add(1)
+			err := copyByHand(way[0], way[1])
+			if err == nil {
+				err = closeWrite(way[0])
+			}
+			if err != nil {
+				first.CompareAndSwap(nil, &err)
+			}
+		}()
+	}
+	for ended.Load() < 2 {
+		if first.Load() != nil {
+			a.Close()
+			b.Close()
+		}
+		time.Sleep(3 * time.Millisecond)
+	}
+	a.Close()
+	b.Close()
+	if err := first.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

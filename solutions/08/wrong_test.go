@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,6 +51,7 @@ var wrong = []check.Answer{
 	serves("a panic keeps its place", servePanicKeepsPlace, crowdtest.Panic),
 	serves("a panic skips the Done", servePanicSkipsDone, crowdtest.Panic),
 	serves("a panic becomes the error of Serve", servePanicIsError, crowdtest.Panic),
+	serves("a panic makes an error of Serve", servePanicMakesError, crowdtest.Panic),
 	serves("the client is told about a panic", serveTellsPanic, crowdtest.Panic),
 	serves("nobody is waited for", serveWaitsForNobody, crowdtest.End),
 	serves(
@@ -118,6 +120,7 @@ var wrong = []check.Answer{
 	relays("what is not UTF-8 is repaired", relayRepairs, crowdtest.Both),
 	relays("a MiB at most", relayWith(copyAtMost), crowdtest.Both),
 	relays("0 bytes are the end", relayWith(copyUntilEmpty), crowdtest.Both),
+	relays("a hundred empty Reads are enough", relayWith(copyPeeking), crowdtest.Both),
 	relays("a silent side is given up", relayTimes(100*time.Millisecond), crowdtest.Both),
 	relays("a deadline of an hour", relayTimes(time.Hour), crowdtest.Both),
 	relays("both are closed at the first end", relayFirstEnd, crowdtest.Half),
@@ -552,6 +555,20 @@ func servePanicIsError(ln net.Listener, limit int, handle func(net.Conn)) (err e
 	return errors.Join(err, last)
 }
 
+func servePanicMakesError(ln net.Listener, limit int, handle func(net.Conn)) error {
+	var panicked atomic.Bool
+	err := serving(ln, limit, func(conn net.Conn) {
+		defer conn.Close()
+		if recovering(conn, handle) != nil {
+			panicked.Store(true)
+		}
+	})
+	if panicked.Load() {
+		return errors.Join(err, errors.New("a handler panicked"))
+	}
+	return err
+}
+
 func serveTellsPanic(ln net.Listener, limit int, handle func(net.Conn)) error {
 	return serving(ln, limit, func(conn net.Conn) {
 		defer conn.Close()
@@ -863,6 +880,25 @@ func copyWholeBuffer(to io.Writer, from io.Reader) error {
 			return err
 		}
 		if _, err := to.Write(buf); err != nil {
+			return err
+		}
+	}
+}
+
+// copyPeeking reads through a bufio.Reader, which gives up when it has read nothing a hundred times.
+func copyPeeking(to io.Writer, from io.Reader) error {
+	in := bufio.NewReader(from)
+	for {
+		_, err := in.Peek(1)
+		piece, _ := in.Peek(in.Buffered())
+		if _, werr := to.Write(piece); werr != nil {
+			return werr
+		}
+		in.Discard(len(piece))
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,6 +89,7 @@ var wrong = []check.Answer{
 		return err
 	}), servingtest.Listener),
 	serves("a Serve that returns forgets all listeners", serveForgetsListeners, servingtest.Listener),
+	serves("a Serve that returns forgets the first listener", serveForgetsFirst, servingtest.Listener),
 	serves("only the last listener is known", serveKnowsLast, servingtest.Listener, servingtest.Close),
 	shuts(
 		"the listeners are closed when the clients have gone",
@@ -104,6 +106,12 @@ var wrong = []check.Answer{
 		s := newBase(h)
 		s.talk = talkDoneBeforeClose
 		return withShutdown{s, shutdownLooksAround}
+	}, servingtest.Waits),
+	shuts("the deadline of ctx becomes that of the connections", func(s *base, ctx context.Context) error {
+		if t, ok := ctx.Deadline(); ok {
+			s.each(func(conn net.Conn) { conn.SetDeadline(t) })
+		}
+		return s.Shutdown(ctx)
 	}, servingtest.Waits),
 	shuts("Shutdown ends what clients say", shutdownClosesRead, servingtest.Waits).MayPassElsewhere(noTCPConn),
 	answer("an error of Accept forgets the clients", func(h func(net.Conn)) server {
@@ -197,6 +205,12 @@ var wrong = []check.Answer{
 	shuts("the end of ctx reopens nothing and closes one", shutdownCutsOne, servingtest.Context),
 	serves("the clients of an earlier Serve are forgotten", serveForgetsClients, servingtest.Context,
 		servingtest.Close),
+	answer("who leaves takes the client behind it along", func(h func(net.Conn)) server {
+		s := newBase(h)
+		s.talk = takesAlong()
+		return s
+	}, servingtest.Context, servingtest.Close),
+	answer("a number is given twice", newNumbering, servingtest.Close),
 	closes("Close cuts nobody", func(s *base) error {
 		s.end()
 		return nil
@@ -584,6 +598,65 @@ func talkDoneBeforeClose(s *base, conn net.Conn) {
 	}()
 }
 
+// numbering gives each client the number of those that are there, which another one may have.
+type numbering struct {
+	*base
+	byNumber map[int]net.Conn // under locked
+}
+
+func newNumbering(h func(net.Conn)) server {
+	s := numbering{newBase(h), map[int]net.Conn{}}
+	s.talk = func(b *base, conn net.Conn) {
+		s.locked.Lock()
+		defer s.locked.Unlock()
+		number := len(s.byNumber)
+		s.byNumber[number] = conn
+		go func() {
+			b.serve(conn)
+			s.locked.Lock()
+			defer s.locked.Unlock()
+			delete(s.byNumber, number)
+		}()
+	}
+	return s
+}
+
+func (s numbering) Close() error {
+	s.end()
+	s.locked.Lock()
+	defer s.locked.Unlock()
+	for _, conn := range s.byNumber {
+		conn.Close()
+	}
+	return nil
+}
+
+// takesAlong keeps the clients in a slice, of which it deletes one too many.
+func takesAlong() func(s *base, conn net.Conn) {
+	var order []net.Conn // under s.locked
+	return func(s *base, conn net.Conn) {
+		s.locked.Lock()
+		defer s.locked.Unlock()
+		order = append(order, conn)
+		go func() {
+			s.serve(conn)
+			s.locked.Lock()
+			defer s.locked.Unlock()
+			i := slices.Index(order, conn)
+			if i < 0 {
+				return
+			}
+			end := min(i+2, len(order))
+			s.mu.Lock()
+			for _, gone := range order[i:end] {
+				delete(s.clients, gone)
+			}
+			s.mu.Unlock()
+			order = slices.Delete(order, i, end)
+		}()
+	}
+}
+
 func talkPanicSkipsDone(s *base, conn net.Conn) {
 	go func() {
 		defer conn.Close()
@@ -649,6 +722,17 @@ func serveForgetsListeners(s *base, ln net.Listener) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.listeners = nil
+	}()
+	return s.Serve(ln)
+}
+
+func serveForgetsFirst(s *base, ln net.Listener) error {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.ended {
+			s.listeners = s.listeners[1:]
+		}
 	}()
 	return s.Serve(ln)
 }

@@ -94,7 +94,7 @@ var wrong = []check.Answer{
 		case ports.FinWait2:
 			s.State = ports.FinWait1
 		}
-	}), portstest.IPv6, portstest.States),
+	}), portstest.States, portstest.Long),
 	parsing("the first line passed over, header or not", parseFirstLost, portstest.Long),
 	parsing("a header is a line that begins with sl", parseSlot, portstest.Long, portstest.Malformed),
 	parsing("a header has its usual words", parseHeaderWords, portstest.Long),
@@ -162,6 +162,12 @@ var wrong = []check.Answer{
 		}
 		return columns(f)
 	}), portstest.Malformed),
+	parsing("bytes that an address lacks are 0", rowByRow(func(f []string) (socket, error) {
+		if addr, port, _ := strings.Cut(f[1], ":"); len(addr) == 6 {
+			f[1] = addr + "00:" + port
+		}
+		return columns(f)
+	}), portstest.Malformed),
 	parsing("a state of any length", rowByRow(func(f []string) (socket, error) {
 		f[3] = fmt.Sprintf("%02s", strings.TrimLeft(f[3], "0"))
 		return columns(f)
@@ -179,6 +185,14 @@ var wrong = []check.Answer{
 		return columns(f)
 	}), portstest.Malformed),
 	parsing("a whole row makes up for a failed Read behind it", parseUnfinished, portstest.Malformed),
+	parsing("an error that comes with bytes is waited for again", func(table io.Reader) ([]socket, error) {
+		return ports.Parse(seen{table, func(n int, err error) (int, error) {
+			if n > 0 && err != io.EOF {
+				err = nil
+			}
+			return n, err
+		}})
+	}, portstest.Malformed),
 	parsing("os.ErrClosed taken for the end", func(table io.Reader) ([]socket, error) {
 		return ports.Parse(seen{table, func(n int, err error) (int, error) {
 			if err == os.ErrClosed {
@@ -301,6 +315,7 @@ var wrong = []check.Answer{
 	blocking("the first in the way, listener or not", blocksFirst, portstest.Which),
 	blocking("the last listener", blocksLast, portstest.Which),
 	blocking("the socket with the very address goes first", blocksExact, portstest.Which),
+	blocking("a socket of a program goes before one without", blocksOwned, portstest.Which),
 	blocking("only the first socket on the port is looked at", blocksOnlyFirst, portstest.Which),
 	blocking("the caller's slice is sorted", blocksSorts, portstest.Which),
 	blocking("port 0 is a port like any other", func(all []socket, want netip.AddrPort, reuse bool) (
@@ -736,6 +751,19 @@ func blocksExact(sockets []socket, want netip.AddrPort, reuse bool) (socket, boo
 		}
 	}
 	return ports.Blocks(sockets, want, reuse)
+}
+
+// blocksOwned names a socket that has an inode, if it can.
+func blocksOwned(sockets []socket, want netip.AddrPort, reuse bool) (socket, bool) {
+	first, any := ports.Blocks(sockets, want, reuse)
+	if first.State == ports.Listen {
+		return first, any
+	}
+	owned := slices.DeleteFunc(slices.Clone(sockets), func(s socket) bool { return s.Inode == 0 })
+	if s, ok := ports.Blocks(owned, want, reuse); ok {
+		return s, true
+	}
+	return first, any
 }
 
 func blocksOnlyFirst(sockets []socket, want netip.AddrPort, reuse bool) (socket, bool) {

@@ -140,6 +140,8 @@ func (r *bridge) untimed() {
 
 // returns waits for Relay, and for both connections to be closed.
 func (r *bridge) returns() {
+	still := patience() // as Serve has it
+	r.c.Await("Relay to return", func() bool { return r.call.Ended() || still(r.c) })
 	r.c.Prompt("Relay to return", r.call.Ended)
 	r.c.Step("Relay returned %s", check.Err(r.err))
 	r.both(func(from, _ *end) {
@@ -200,12 +202,23 @@ func (s suite) bothWays(c *check.C) {
 		r.untimed()
 		r.stop()
 	}
+	const rule = "A Read that returns 0 bytes and no error means nothing, however often it comes."
 	c.Variation("Relay is running; every second Read returns 0 bytes and no error")
+	c.Rule(rule, "Look at the error, and not at the number of bytes, to know whether the stream has ended.")
 	r, connA, connB := sides(c)
 	r.begin(s, &hesitant{both: connA.(both)}, &hesitant{both: connB.(both)})
 	r.pass(r.a, r.b, awkward, fault.Whole)
 	r.pass(r.b, r.a, awkward, fault.Whole)
 	r.pass(r.a, r.b, []byte("again"), fault.Whole)
+	r.stop()
+
+	c.Variation("Relay is running; %d Reads in a row return 0 bytes and no error", barren)
+	c.Rule(rule,
+		"Call Read again. A bufio.Reader gives up after 100 of them: read from the connection itself.")
+	r, connA, connB = sides(c)
+	r.begin(s, &hesitant{both: connA.(both), empty: barren}, &hesitant{both: connB.(both), empty: barren})
+	r.pass(r.a, r.b, awkward, fault.Whole)
+	r.pass(r.b, r.a, awkward, fault.Whole)
 	r.stop()
 
 	c.Variation("a and b have both sent something before Relay is called")
@@ -242,10 +255,15 @@ func (s suite) bothWays(c *check.C) {
 	r.stop()
 }
 
-// hesitant is a connection that has nothing yet each time that it is asked for the first time.
+// barren is how many Reads may bring nothing: more than package bufio stands.
+const barren = 150
+
+// hesitant is a connection that has nothing yet each time that it is asked for the first time. Before that
+// it has nothing for a number of times.
 type hesitant struct {
 	both
 	asked bool
+	empty int
 }
 
 type both interface {
@@ -254,6 +272,9 @@ type both interface {
 }
 
 func (h *hesitant) Read(p []byte) (int, error) {
+	if h.empty--; h.empty >= 0 {
+		return 0, nil
+	}
 	if h.asked = !h.asked; h.asked {
 		return 0, nil
 	}

@@ -313,6 +313,7 @@ func (s suite) closed(c *check.C) {
 	})
 	bad.send(p, fault.Whole, orderReturn)
 	bad.await("the connection to be closed", tried.Load)
+	bad.rests() // until the place is free, too
 	bad.talk(bad.dial("the next client"), fault.Whole, "hello")
 	bad.stop()
 	if bad.call.Ended() && check.Is(bad.err, errBadly) {
@@ -365,6 +366,10 @@ func (s suite) closed(c *check.C) {
 }
 
 func (s suite) panics(c *check.C) {
+	c.Variation("Serve is running, and nobody panics; the suite has closed the listener")
+	calm := s.start(c, 4)
+	calm.stop()
+	calm.await("Serve to return", calm.call.Ended)
 	for _, order := range []string{orderPanic, orderError, orderNilMap} {
 		c.Variation(
 			"Serve is running with limit 4; a client is there; the handlers of three others panic",
@@ -394,6 +399,10 @@ func (s suite) panics(c *check.C) {
 		}
 		if check.Is(r.err, io.EOF) {
 			c.Fail("Serve returned what a handler had panicked with")
+		}
+		if r.err != nil && calm.call.Ended() && calm.err == nil {
+			c.Fail("the listener was closed, and Serve returned an error because handlers had panicked: %s",
+				check.Err(r.err))
 		}
 	}
 }

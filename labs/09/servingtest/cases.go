@@ -3,10 +3,12 @@ package servingtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -257,14 +259,21 @@ func (s suite) listener(c *check.C) {
 	r.returns(e, nil, "nobody is there")
 	r.served()
 
-	c.Variation("Serve was called for two listeners; Accept of one has failed, and its Serve has returned")
-	r = s.begin(c, 2)
-	r.accepting()
-	r.serves[0].ln.Fail(errors.New("the network card is on fire"))
-	r.await("Serve 1 to return", r.serves[0].call.Ended)
-	r.serves = r.serves[1:]
-	r.returns(r.shutdown(context.Background()), nil, "nobody is there")
-	r.served()
+	for i, which := range []string{"first", "second", "third"} {
+		c.Variation("Serve was called for one listener after the other, three in all; Accept of the %s one has "+
+			"failed, and its Serve has returned", which)
+		r = s.begin(c, 0)
+		for range 3 {
+			r.serve()
+			r.accepting()
+		}
+		failed := r.serves[i]
+		failed.ln.Fail(errors.New("the network card is on fire"))
+		r.await(failed.name+" to return", failed.call.Ended)
+		r.serves = slices.Delete(r.serves, i, i+1)
+		r.returns(r.shutdown(context.Background()), nil, "nobody is there")
+		r.served()
+	}
 }
 
 func (s suite) waits(c *check.C) {
@@ -328,6 +337,19 @@ func (s suite) waits(c *check.C) {
 	r.closeWrite(p)
 	r.returns(e, nil, "the last client has gone")
 
+	c.Variation("Serve is running; a client is there; ctx has a deadline, in an hour")
+	r = s.begin(c, 1)
+	p = r.newcomer(r.serves[0])
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	e = r.shutdown(ctx)
+	r.waiting(e, "client 1 is there")
+	c.WantNoDeadline("Shutdown", p.Conn())
+	r.talk(p, "still here")
+	r.closeWrite(p)
+	r.returns(e, nil, "the last client has gone")
+	r.served()
+
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn talks on while Shutdown waits")
 	r = s.begin(c, 0)
 	p = r.newcomer(r.serveOn(r.listenTCP()))
@@ -337,7 +359,50 @@ func (s suite) waits(c *check.C) {
 	r.closeWrite(p)
 	r.returns(e, nil, "the last client has gone")
 	r.served()
+	s.oneLess(c)
 	s.atOnce(c)
+}
+
+// oneLess lets each of three clients leave before Shutdown, another one come, and each that is there then be
+// the last.
+func (s suite) oneLess(c *check.C) {
+	for gone := range 3 {
+		for last := range 4 {
+			if last == gone {
+				continue
+			}
+			c.Variation("Serve is running; of three clients, client %d has left, client 4 has come, and client %d "+
+				"leaves last", gone+1, last+1)
+			r := s.begin(c, 1)
+			r.comeAndGo(3, gone)
+			e := r.shutdown(context.Background())
+			r.waiting(e, "three clients are there")
+			for i := range r.clients {
+				if i != gone && i != last {
+					r.leaves(i)
+				}
+			}
+			r.waiting(e, fmt.Sprintf("client %d is there", last+1))
+			r.leaves(last)
+			r.returns(e, nil, "the last client has gone")
+		}
+	}
+}
+
+// comeAndGo lets n clients come, then one of them leave, and another one come.
+func (r *run) comeAndGo(n, gone int) {
+	for range n {
+		r.newcomer(r.serves[0])
+	}
+	r.leaves(gone)
+	r.newcomer(r.serves[0])
+}
+
+// leaves lets a client leave, and waits until the server knows.
+func (r *run) leaves(i int) {
+	r.closeWrite(r.clients[i])
+	r.ended(r.clients[i], "Handle has returned")
+	r.rests()
 }
 
 // atOnce calls Shutdown when a client has just been accepted and Accept is called again, in the same
@@ -515,6 +580,19 @@ func (s suite) close(c *check.C) {
 	}
 	r.served()
 	r.hear()
+
+	for gone := range 4 {
+		c.Variation("Serve is running; of four clients, client %d has left, and client 5 has come; Close is called",
+			gone+1)
+		r = s.begin(c, 1)
+		r.comeAndGo(4, gone)
+		r.returns(r.closes(), nil, "it is not to wait for handlers")
+		for i, p := range r.clients {
+			if i != gone {
+				r.isCut(p, "Close was called")
+			}
+		}
+	}
 
 	c.Variation("Serve is running; %d clients are there; Close is called", horde)
 	server, ln := s.crowded(c)

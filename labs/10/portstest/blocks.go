@@ -172,6 +172,7 @@ func (s suite) which(c *check.C) {
 		{[]Socket{port("ESTABLISHED", 1), here, port("CLOSE_WAIT", 2)}, true, 1},
 		{[]Socket{port(timeWait, 2), port(timeWait, 1)}, false, 0},
 		{[]Socket{port(timeWait, 2), port("ESTABLISHED", 1)}, false, 0},
+		{[]Socket{port(timeWait, 0), port("ESTABLISHED", 1)}, false, 0},
 		{[]Socket{port(synRecv, 1), port("LAST_ACK", 2)}, false, 1},
 		{[]Socket{everywhere, here}, true, 0},
 		{[]Socket{here, everywhere}, false, 0},

@@ -203,8 +203,13 @@ func (s suite) rows(c *check.C) {
 	text := table(header4, sockets...)
 	hanging(c, text)
 	s.wantSockets(c, strings.NewReader(text), sockets)
-	c.Variation("/proc/net/tcp of a machine without sockets: the header alone")
-	s.wantSockets(c, strings.NewReader(header4), nil)
+	for i, header := range []string{header4, header6} {
+		c.Variation("%s of a machine without sockets: the header alone", []string{"/proc/net/tcp", "/proc/net/tcp6"}[i])
+		c.Rule("A line whose first column is sl is a header, whatever else it says. It is passed over; that there are "+
+			"no rows is no error.", "Compare the first column of the line, and nothing else.")
+		hanging(c, header)
+		s.wantSockets(c, strings.NewReader(header), nil)
+	}
 }
 
 func (s suite) ipv6(c *check.C) {
@@ -218,7 +223,7 @@ func (s suite) ipv6(c *check.C) {
 		{"[2001:db8::ffff:7f00:1]:8080", "[::ffff:0:7f00:1]:80", "", ""},
 	} {
 		c.Variation("/proc/net/tcp6 with one row")
-		one := Socket{v.local, v.remote, "FIN_WAIT2", 1000, 99}
+		one := Socket{v.local, v.remote, "ESTABLISHED", 1000, 99}
 		text := table(header6, one)
 		hanging(c, text)
 		if v.localIs != "" {
@@ -349,6 +354,25 @@ func (a *ample) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+var errGone = errors.New("the disk is gone")
+
+// gone is a reader that fails once, together with its last bytes.
+type gone struct {
+	text string
+	err  error
+}
+
+func (g *gone) Read(p []byte) (int, error) {
+	if g.text == "" {
+		return 0, io.EOF
+	}
+	n := copy(p, g.text)
+	if g.text = g.text[n:]; g.text == "" {
+		return n, g.err
+	}
+	return n, nil
+}
+
 // hesitant is a reader that has nothing yet each time that it is asked for the first time.
 type hesitant struct {
 	r     io.Reader
@@ -374,6 +398,9 @@ func (s suite) malformed(c *check.C) {
 		{"is text, and its first column begins with sl", "slab has no local_address\n"},
 		{"has a local address without a port", with("0100007F:1F90", "0100007F")},
 		{"has a local address of seven digits", with("0100007F:1F90", "100007F:1F90")},
+		{"has a local address of six digits", with("0100007F:1F90", "00007F:1F90")},
+		{"has a local address of thirty digits", with("0100007F:1F90", strings.Repeat("0", 30)+":1F90")},
+		{"has a local address without a digit", with("0100007F:1F90", ":1F90")},
 		{"has a local address of ten digits", with("0100007F:1F90", "000100007F:1F90")},
 		{"has a local address of 31 digits", with("0100007F:1F90", strings.Repeat("0", 31)+":1F90")},
 		{"has a local address of 16 digits", with("0100007F:1F90", "0100007F0100007F:1F90")},
@@ -424,7 +451,7 @@ func (s suite) malformed(c *check.C) {
 	}
 
 	whole := strings.TrimRight(line, " \n")
-	for _, failure := range append(fault.Failures("read"), os.ErrClosed, errors.New("the disk is gone")) {
+	for _, failure := range append(fault.Failures("read"), os.ErrClosed, errGone) {
 		for _, came := range []string{"", header4, header4 + line, header4 + line[:30], header4 + whole} {
 			c.Variation("a reader that returns %d bytes of a table, and then fails: %v", len(came), failure)
 			r := io.MultiReader(bytes.NewReader([]byte(came)), iotest.ErrReader(failure))
@@ -435,6 +462,14 @@ func (s suite) malformed(c *check.C) {
 				c.Fail("a Read failed inside a row, and Parse returned no error")
 			}
 		}
+	}
+	for _, came := range []string{header4, header4 + line, header4 + line + line} {
+		c.Variation("a reader that returns %d bytes of a table; the last of them come together with an error, and "+
+			"then comes io.EOF", len(came))
+		c.Rule("A Read may bring bytes together with an error, which need not come again. The error counts, too.",
+			"Look at the error of each Read, also when it has brought bytes.")
+		_, err := s.parse(c, &gone{text: came, err: errGone})
+		c.WantError("a Read failed", err, errGone)
 	}
 	c.Variation("the table comes over a connection, which is reset behind a row")
 	conn, peer := c.Connect()

@@ -100,9 +100,9 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.rows,
 			Scene:  "who-has-it",
 			Rule: "A row has its columns in a fixed order: number, local address, remote address, " +
-				"state, two queues, a timer, retransmissions, uid, timeout, inode. An IPv4 address is " +
-				"four bytes in hexadecimal, the last one first; a port is a hexadecimal number. uid and " +
-				"inode are decimal, without a sign, of up to 32 and up to 64 bits.",
+				"state, two queues, a timer, retransmissions, uid, timeout, inode, with spaces between and " +
+				"around them. An IPv4 address is four bytes in hexadecimal, the last one first; a port and a state are " +
+				"hexadecimal numbers. uid and inode are decimal, without a sign, of up to 32 and up to 64 bits.",
 			Hint: "Split the row with strings.Fields: fields 1, 2, 3, 7 and 9, counted from 0, are " +
 				"the five. Turn the four bytes of the address round, and leave the port as it is.",
 		},
@@ -133,8 +133,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "who-has-it",
 			Needs:  []string{Rows, IPv6},
 			Rule: "All rows are read, in order, however many there are and however the Reads cut " +
-				"them. Only the five columns count: the others, and whatever is behind the inode, may be anything. " +
-				"A line is a header if its first column is sl, and only then.",
+				"them. Only the five columns count: the others, whatever is behind the inode, and the number of " +
+				"spaces may be anything. A line is a header if its first column is sl, and only then.",
 			Hint: "Read to the end before you judge, or line by line with a bufio.Scanner. One Read " +
 				"brings what it likes. Look at the first ten columns only.",
 		},
