@@ -104,6 +104,8 @@ var wrong = []check.Answer{
 
 	mistake("ten segments at most", statestest.Conversation),
 	mistake("an iss beyond 2^31 is made smaller", statestest.Unexpected),
+	mistake("a SYN has a smaller number than what follows", statestest.Conversation),
+	mistake("one slice for all answers", statestest.Conversation),
 }
 
 func mistake(name string, fails ...string) check.Answer {
@@ -137,6 +139,7 @@ type machine struct {
 	listened           bool // LISTEN was left by a SYN
 	segments           int
 	early              map[uint32]segment // by Seq, where they are kept
+	answer             [1]segment
 }
 
 func newMachine(mistake string) func(iss uint32) *machine {
@@ -257,7 +260,14 @@ func (m *machine) Expire() {
 	}
 }
 
-func (m *machine) ack() []segment { return []segment{{ACK: true, Seq: m.nxt, Ack: m.rcv}} }
+func (m *machine) ack() []segment {
+	s := segment{ACK: true, Seq: m.nxt, Ack: m.rcv}
+	if m.is("one slice for all answers") {
+		m.answer[0] = s
+		return m.answer[:]
+	}
+	return []segment{s}
+}
 
 func (m *machine) synAck() []segment {
 	m.una, m.nxt = m.iss, m.iss+1
@@ -384,7 +394,8 @@ func (m *machine) dialling(s segment) []segment {
 
 func (m *machine) connected(s segment) []segment {
 	if m.in(states.SynRecv) && s.SYN && s.ACK && s.Seq+1 == m.rcv &&
-		!m.is("a SYN ACK in SYN_RECV is not expected") {
+		!m.is("a SYN ACK in SYN_RECV is not expected") &&
+		(s.Seq < m.rcv || !m.is("a SYN has a smaller number than what follows")) {
 		s.SYN, s.Seq = false, m.rcv
 	}
 	if s.RST {

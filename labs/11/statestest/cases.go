@@ -295,6 +295,7 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 	issA, issB := rng.Uint32(), rng.Uint32()
 	c.Variation("two endpoints talk to each other: A is New(%d), B is New(%d)", issA, issB)
 	s.play(c, func(t *trace) {
+		t.lasting = true
 		ends := [2]*player{t.player("A: ", issA), t.player("B: ", issB)}
 		var way [2][]Segment // to A, and to B
 		for range 60 {
