@@ -300,18 +300,23 @@ func (s suite) ruled(c *check.C, shifts []shift, rule, hint string, all ...strin
 			s.play(c, func(t *trace) {
 				p := t.player("", myISS+shift.mine)
 				for step := range strings.SplitSeq(script, "; ") {
-					words := strings.Fields(step)
-					switch {
-					case words[0] == "<":
-						p.gets(parse(words[1:], shift.mine, shift.peers))
-					case len(words) == 2:
-						p.does(words[0], number(words[1]))
-					default:
-						p.does(words[0], 0)
-					}
+					p.plays(step, shift)
 				}
 			})
 		}
+	}
+}
+
+// plays makes one step of a script.
+func (p *player) plays(step string, shift shift) {
+	words := strings.Fields(step)
+	switch {
+	case words[0] == "<":
+		p.gets(parse(words[1:], shift.mine, shift.peers))
+	case len(words) == 2:
+		p.does(words[0], number(words[1]))
+	default:
+		p.does(words[0], 0)
 	}
 }
 
