@@ -21,6 +21,7 @@ var wrong = []check.Answer{
 	mistake("an ACK for every segment", statestest.Active, statestest.Passive),
 	mistake("data has no ACK", statestest.Active, statestest.Passive),
 	mistake("one state for all endpoints", statestest.Conversation),
+	mistake("who listened last is noted in the package", statestest.Conversation),
 	mistake("the SYN carries an ACK", statestest.Active, statestest.Passive),
 	mistake("lengths of sixteen bits", statestest.Active),
 
@@ -104,6 +105,8 @@ var wrong = []check.Answer{
 
 	mistake("ten segments at most", statestest.Conversation),
 	mistake("an iss beyond 2^31 is made smaller", statestest.Unexpected),
+	mistake("a SYN has a smaller number than what follows", statestest.Conversation),
+	mistake("one slice for all answers", statestest.Conversation),
 }
 
 func mistake(name string, fails ...string) check.Answer {
@@ -113,6 +116,16 @@ func mistake(name string, fails ...string) check.Answer {
 			return statestest.Adapt(func(iss uint32) *machine {
 				*one = *newMachine("")(iss)
 				return one
+			})
+		}, fails...)
+	}
+	if name == "who listened last is noted in the package" {
+		return keeping(name, func() statestest.Lab {
+			last := new(bool)
+			return statestest.Adapt(func(iss uint32) *machine {
+				m := newMachine("")(iss)
+				m.last = last
+				return m
 			})
 		}, fails...)
 	}
@@ -134,9 +147,11 @@ type machine struct {
 	state              string
 	iss, una, nxt, rcv uint32
 	passive            bool
-	listened           bool // LISTEN was left by a SYN
+	last               *bool // passive of the endpoint that was opened last, if all share it
+	listened           bool  // LISTEN was left by a SYN
 	segments           int
 	early              map[uint32]segment // by Seq, where they are kept
+	answer             [1]segment
 }
 
 func newMachine(mistake string) func(iss uint32) *machine {
@@ -184,6 +199,7 @@ func (m *machine) Listen() error {
 		return m.refuses("Listen")
 	}
 	m.state, m.passive = states.Listen, true
+	m.share()
 	return nil
 }
 
@@ -193,6 +209,7 @@ func (m *machine) Connect() ([]segment, error) {
 		return nil, m.refuses("Connect")
 	}
 	m.state, m.passive = states.SynSent, false
+	m.share()
 	if m.is("Connect counts on from a SYN that was reset") {
 		m.una, m.nxt = m.nxt, m.nxt+1
 	} else {
@@ -257,7 +274,14 @@ func (m *machine) Expire() {
 	}
 }
 
-func (m *machine) ack() []segment { return []segment{{ACK: true, Seq: m.nxt, Ack: m.rcv}} }
+func (m *machine) ack() []segment {
+	s := segment{ACK: true, Seq: m.nxt, Ack: m.rcv}
+	if m.is("one slice for all answers") {
+		m.answer[0] = s
+		return m.answer[:]
+	}
+	return []segment{s}
+}
 
 func (m *machine) synAck() []segment {
 	m.una, m.nxt = m.iss, m.iss+1
@@ -384,7 +408,8 @@ func (m *machine) dialling(s segment) []segment {
 
 func (m *machine) connected(s segment) []segment {
 	if m.in(states.SynRecv) && s.SYN && s.ACK && s.Seq+1 == m.rcv &&
-		!m.is("a SYN ACK in SYN_RECV is not expected") {
+		!m.is("a SYN ACK in SYN_RECV is not expected") &&
+		(s.Seq < m.rcv || !m.is("a SYN has a smaller number than what follows")) {
 		s.SYN, s.Seq = false, m.rcv
 	}
 	if s.RST {
@@ -432,13 +457,26 @@ func (m *machine) wasReset(s segment) []segment {
 		return nil
 	case m.in(states.SynRecv) && m.is("after a reset the listener is gone"):
 		m.state = states.Closed
-	case m.in(states.SynRecv) && (m.passive || m.is("every SYN_RECV listens again") ||
+	case m.in(states.SynRecv) && (m.isPassive() || m.is("every SYN_RECV listens again") ||
 		m.listened && m.is("what was reset to LISTEN once is so again")):
 		m.state = states.Listen
 	default:
 		m.state = states.Closed
 	}
 	return nil
+}
+
+func (m *machine) share() {
+	if m.last != nil {
+		*m.last = m.passive
+	}
+}
+
+func (m *machine) isPassive() bool {
+	if m.last != nil {
+		return *m.last
+	}
+	return m.passive
 }
 
 // acknowledged takes the ACK of a segment, and goes on with what else is in it.

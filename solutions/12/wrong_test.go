@@ -190,10 +190,14 @@ var wrong = []check.Answer{
 			}) < 0 && utf8.RuneCountInString(name) <= 20
 		}
 	}, roomtest.Names),
+	flawed("bytes that are no character are looked over", func(h *hall) {
+		h.good = func(name string) bool { return good(strings.ToValidUTF8(name, "")) }
+	}, roomtest.Names),
 	flawed("ten tries", func(h *hall) { h.tries = 10 }, roomtest.Names),
 
 	flawed("the nameless hear what is said", tellNameless, roomtest.Nameless),
 	flawed("the nameless have left", leaveNameless, roomtest.Nameless),
+	flawed("who was refused a name leaves under it", leaveRefused, roomtest.Nameless),
 	flawed("the nameless hear who has left", tellNamelessWhoLeft, roomtest.Nameless),
 	flawed("a client without a name hears a last word", func(h *hall) {
 		h.closes = func(_ *hall, g *guest) {
@@ -826,6 +830,30 @@ func leaveNameless(h *hall) {
 			defer h.mu.Unlock()
 			h.tell(nil, "*  has left")
 		}
+	}
+}
+
+// leaveRefused keeps the name before it looks whether it is free.
+func leaveRefused(h *hall) {
+	refused := ""
+	h.taken = func(h *hall, name string) bool {
+		if h.here[name] == nil {
+			return false
+		}
+		refused = name
+		return true
+	}
+	h.closes = func(h *hall, g *guest) {
+		g.conn.Close()
+		if g.name != "" {
+			return
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if refused != "" {
+			h.tell(nil, "* "+refused+" has left")
+		}
+		refused = ""
 	}
 }
 

@@ -271,11 +271,34 @@ func (s suite) separate(c *check.C) {
 	})
 }
 
+// apart plays two scripts on two endpoints, in turn, a step of each.
+func (s suite) apart(c *check.C, one, other string) {
+	c.Variation("two endpoints, both New(%d), that talk to others", myISS)
+	c.Rule("Several endpoints know nothing of each other: what happens to one has no effect on another one.",
+		"Keep what an endpoint has to remember in its own fields, and nothing in the package.")
+	s.play(c, func(t *trace) {
+		a, b := t.player("the first one: ", myISS), t.player("the second one: ", myISS)
+		first, second := strings.Split(one, "; "), strings.Split(other, "; ")
+		for i := range max(len(first), len(second)) {
+			if i < len(first) {
+				a.plays(first[i], shifts[0])
+			}
+			if i < len(second) {
+				b.plays(second[i], shifts[0])
+			}
+		}
+	})
+}
+
 //go:embed testdata
 var recordings embed.FS
 
 func (s suite) conversation(c *check.C) {
 	s.separate(c)
+	s.apart(c, both+"; < RST 301", waiting+"; < RST 301")
+	s.apart(c, waiting+"; < RST 301", both+"; < RST 301")
+	s.apart(c, opened+"; send 9; close; < ACK 301 111; < FIN ACK 301 111 4; expire",
+		served+"; < FIN ACK 301 101 7; send 5; close; < ACK 309 107")
 	s.rest(c)
 	for _, name := range []string{"three-way", "half-close", "four-way", "time-wait", "refused", "ack"} {
 		s.recorded(c, name)
@@ -295,6 +318,7 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 	issA, issB := rng.Uint32(), rng.Uint32()
 	c.Variation("two endpoints talk to each other: A is New(%d), B is New(%d)", issA, issB)
 	s.play(c, func(t *trace) {
+		t.lasting = true
 		ends := [2]*player{t.player("A: ", issA), t.player("B: ", issB)}
 		var way [2][]Segment // to A, and to B
 		for range 60 {

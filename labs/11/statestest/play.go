@@ -78,12 +78,15 @@ func (s suite) play(c *check.C, f func(t *trace)) {
 
 // trace is what was done with endpoints, up to the first mistake.
 type trace struct {
-	suite suite
+	suite   suite
+	players []*player
+	lasting bool // what the methods have returned is looked at again
 
 	mu      sync.Mutex
 	steps   []string
 	now     string // the call that has not returned
 	mistake string
+	changed bool // the mistake is that what was returned has changed
 }
 
 func (t *trace) step(format string, args ...any) {
@@ -109,13 +112,18 @@ func (t *trace) failed() bool {
 
 func (t *trace) tell(c *check.C) {
 	t.mu.Lock()
-	steps, now, mistake := t.steps, t.now, t.mistake
+	steps, now, mistake, changed := t.steps, t.now, t.mistake, t.changed
 	t.mu.Unlock()
 	for _, s := range steps {
 		c.Step("%s", s)
 	}
 	if strings.HasSuffix(now, ")") || strings.HasSuffix(now, "]") {
 		c.Step("%s has not returned", now)
+	}
+	if changed {
+		c.Rule("A method has no other effect than what the README says: the segments that it has returned belong "+
+			"to the caller, and no later call changes them.",
+			"Return a new slice from each call. Keep none in the endpoint or in the package to fill it again.")
 	}
 	if mistake != "" {
 		c.Fail("%s", mistake)
@@ -135,11 +143,13 @@ type player struct {
 	closeIt func() ([]Segment, error)
 	expire  func()
 	receive func(s Segment) []Segment
+	kept    func() (was, is []Segment)
 }
 
 func (t *trace) player(name string, iss uint32) *player {
 	p := &player{trace: t, name: name, want: newModel(iss)}
-	p.state, p.listen, p.connect, p.send, p.closeIt, p.expire, p.receive = t.suite.lab.New(iss)
+	p.state, p.listen, p.connect, p.send, p.closeIt, p.expire, p.receive, p.kept = t.suite.lab.New(iss)
+	t.players = append(t.players, p)
 	p.compare(fmt.Sprintf("New(%d)", iss), nil, nil)
 	return p
 }
@@ -223,11 +233,29 @@ func (p *player) compare(what string, got, want []Segment) {
 			g.Ack = 0 // does not count
 		}
 		if g != w {
-			p.fail("%s%s: sent [%s], and should have sent [%s]", p.name, what, g, w)
+			p.fail("%s%s: sent [%s], and should have sent [%s]", p.name, what, got[i], w)
 		}
 	}
 	if state != p.want.state {
 		p.fail("%s%s: the state is %q, and should be %q", p.name, what, state, p.want.state)
+	}
+	if p.lasting {
+		p.compareOld(what)
+	}
+}
+
+// compareOld notes a mistake if a call has changed the segments that one before has returned.
+func (p *player) compareOld(what string) {
+	if p.failed() {
+		return
+	}
+	for _, other := range p.players {
+		if was, is := other.kept(); was != nil {
+			p.fail("%s%s: a call before has returned a slice with %s, and now %s is in it", p.name, what,
+				list(was), list(is))
+			p.changed = true
+			return
+		}
 	}
 }
 
@@ -245,6 +273,7 @@ var shifts = []shift{
 	{0, 0},
 	{1<<32 - 3 - myISS, 1<<32 - 3 - peersISS},
 	{1<<32 - 1 - myISS, 1<<31 - 2 - peersISS},
+	{1<<31 - 2 - myISS, 1<<32 - 1 - peersISS}, // the number behind the other side's SYN is 0
 }
 
 // scripts plays each script on an endpoint of its own. A script is a list of calls, and of segments
@@ -271,18 +300,23 @@ func (s suite) ruled(c *check.C, shifts []shift, rule, hint string, all ...strin
 			s.play(c, func(t *trace) {
 				p := t.player("", myISS+shift.mine)
 				for step := range strings.SplitSeq(script, "; ") {
-					words := strings.Fields(step)
-					switch {
-					case words[0] == "<":
-						p.gets(parse(words[1:], shift.mine, shift.peers))
-					case len(words) == 2:
-						p.does(words[0], number(words[1]))
-					default:
-						p.does(words[0], 0)
-					}
+					p.plays(step, shift)
 				}
 			})
 		}
+	}
+}
+
+// plays makes one step of a script.
+func (p *player) plays(step string, shift shift) {
+	words := strings.Fields(step)
+	switch {
+	case words[0] == "<":
+		p.gets(parse(words[1:], shift.mine, shift.peers))
+	case len(words) == 2:
+		p.does(words[0], number(words[1]))
+	default:
+		p.does(words[0], 0)
 	}
 }
 

@@ -3,12 +3,14 @@
 package statestest
 
 import (
+	"slices"
 	"testing"
 
 	"socketbook/tools/check"
 )
 
-// Lab is what a student hands in; Adapt makes it. New makes an endpoint, and returns its methods.
+// Lab is what a student hands in; Adapt makes it. New makes an endpoint, and returns its methods, and
+// kept: the first slice that they have returned and that is not the same any more, before and now.
 type Lab struct {
 	New func(iss uint32) (
 		state func() string,
@@ -18,6 +20,7 @@ type Lab struct {
 		closeIt func() ([]Segment, error),
 		expire func(),
 		receive func(s Segment) []Segment,
+		kept func() (was, is []Segment),
 	)
 }
 
@@ -63,22 +66,37 @@ func Adapt[E endpoint[S], S ~struct {
 		closeIt func() ([]Segment, error),
 		expire func(),
 		receive func(s Segment) []Segment,
+		kept func() (was, is []Segment),
 	) {
 		e := newEndpoint(iss)
+		var returned [][]S
+		var copies [][]Segment
+		keep := func(out []S) []Segment {
+			returned, copies = append(returned, out), append(copies, ours(out))
+			return ours(out)
+		}
 		connect = func() ([]Segment, error) {
 			out, err := e.Connect()
-			return ours(out), err
+			return keep(out), err
 		}
 		send = func(n uint32) ([]Segment, error) {
 			out, err := e.Send(n)
-			return ours(out), err
+			return keep(out), err
 		}
 		closeIt = func() ([]Segment, error) {
 			out, err := e.Close()
-			return ours(out), err
+			return keep(out), err
 		}
-		receive = func(s Segment) []Segment { return ours(e.Receive(S(s))) }
-		return e.State, e.Listen, connect, send, closeIt, e.Expire, receive
+		receive = func(s Segment) []Segment { return keep(e.Receive(S(s))) }
+		kept = func() (was, is []Segment) {
+			for i, was := range copies {
+				if is := ours(returned[i]); !slices.Equal(was, is) {
+					return was, is
+				}
+			}
+			return nil, nil
+		}
+		return e.State, e.Listen, connect, send, closeIt, e.Expire, receive, kept
 	}}
 }
 

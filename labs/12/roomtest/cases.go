@@ -50,8 +50,9 @@ func (s suite) name(c *check.C) {
 		"Serve is running; a client says nothing for a while; another one sends its name, and is silent, too",
 	)
 	c.Rule("A client is a member when it has sent a good name, and is told nothing of members "+
-		"before. It may be "+
-		"silent for as long as it likes.", "Enter a client in the map when its name is good. No deadline for Read.")
+		"before. It may be silent for as long as it likes, with and without a name, and nobody waits for it.",
+		"Enter a client in the map when its name is good. A goroutine for each client asks for its name; the loop "+
+			"that calls Accept does not. No deadline for Read.")
 	r, _ := s.open(c)
 	late := r.dial()
 	r.enters("anna")
@@ -133,7 +134,7 @@ func (s suite) names(c *check.C) {
 	r, members := s.open(c, "anna")
 	p := r.dial()
 	for _, name := range []string{
-		"", " ", "anna maria", "*", "a-b", "_", "anna!", "anna:", "\xff", "x\x00", "😀", " anna", "anna ", "\tanna",
+		"", " ", "anna maria", "*", "a-b", "_", "anna!", "anna:", "\xff", "ca\xffrl", "x\x00", "😀", " anna", "anna ", "\tanna",
 		"carl\r\r", "\r", "\ufeffcarl", "½", "Ⅷ", "e\u0301",
 		strings.Repeat("x", maxName+1), strings.Repeat("é", maxName+1), strings.Repeat("x", 1000),
 	} {
@@ -229,6 +230,15 @@ func (s suite) nameless(c *check.C) {
 			},
 		},
 		{
+			"is refused a name that is taken, and sends exit",
+			"A name that was refused is not the client's: keep it when it is entered in the map, and not before.",
+			func(p *client) {
+				p.sends("ben")
+				p.hears("ben is taken; your name?")
+				p.sends("exit")
+			},
+		},
+		{
 			"ends its stream", "An error of Read, and io.EOF is one, is the end of the visit: close the connection.",
 			func(p *client) { p.CloseWrite() },
 		},
@@ -283,6 +293,8 @@ func (s suite) nameless(c *check.C) {
 		r.close()
 	}
 	c.Variation("a client has connected, and every Write to it fails; Serve is called; anna comes")
+	c.Rule("A Write that fails ends the visit, that of a client without a name too: its connection is closed.",
+		"Look at the error of every Write, that of the first question too. A Read may wait for ever behind it.")
 	r := &room{c: c, ln: c.Listen()}
 	p := r.silent()
 	p.Conn().Break(0, fault.Failures("write")[0])
@@ -313,7 +325,7 @@ func (s suite) whole(c *check.C) {
 	c.Variation("Serve is running; anna and ben are there; ben says %d lines and ends his stream", batch)
 	c.Rule("The lines that have come before the end of the stream count, all of them.",
 		"The end comes behind the lines, on the same way: a channel of its own for it, in a select, "+
-			"overtakes them.")
+			"overtakes them. And 16 lines at least may wait for a member before it is let go.")
 	r, members = s.open(c, "anna", "ben")
 	lines, heard = nil, nil
 	for i := range batch {
@@ -617,9 +629,14 @@ func (s suite) slow(c *check.C) {
 	} {
 		c.Variation("Serve is running; ben does not read, and %s", way.what)
 		r, members = s.open(c, "anna", "ben", "carl")
+		c.Rule("A member that does not read may leave like every other one: its leaving is announced, and its "+
+			"connection is closed. The lines that wait for it may be lost.",
+			"Close the connection first: that ends the Write that waits. Do not wait until the lines are written.")
 		members[1].stopsReading()
 		r.members = []*client{members[0], members[2]}
-		members[0].says("hello")
+		for range 3 {
+			members[0].says("hello")
+		}
 		way.do(members[1])
 		members[1].left()
 		members[0].says("he has gone")
@@ -681,8 +698,9 @@ func (s suite) dropped(c *check.C) {
 		"lines, and ben "+
 		"reads again", some)
 	c.Rule("A member that does not read holds up nobody. The lines that wait for it come in order, and none is "+
-		"missing. If there are too many, the member leaves.", "A line that has no place is the end of the visit: "+
-		"never wait for a place, and never drop the line itself.")
+		"missing. If there are too many, the member leaves: its connection is closed, and the others are told.",
+		"A line that has no place is the end of the visit: never wait for a place, and never drop the line itself. "+
+			"It is an end like every other: the member is taken out of the map, closed and announced.")
 	r, members := s.open(c, "anna", "ben", "carl")
 	anna, ben, carl := members[0], members[1], members[2]
 	reads := ben.stopsReading()
@@ -694,6 +712,12 @@ func (s suite) dropped(c *check.C) {
 	r.members = []*client{anna, carl}
 	r.quiet()
 	heard = append(heard, anna.saysMany(carl, some, 1, &gone)...)
+	r.quiet()
+	if len(gone) == 0 && ben.Conn().Did().Closed == "Close" {
+		c.Say("the connection of ben is closed")
+		gone = append(gone, "")
+		carl.hearsLeft([]*client{ben}, nil)
+	}
 	reads()
 	if len(gone) == 0 {
 		ben.hears(heard...)

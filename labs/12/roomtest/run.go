@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,11 +25,14 @@ type room struct {
 	opening bool      // what happens is in no step: a variation has said who is there
 }
 
+// nameless is what steps call a client without a name.
+const nameless = "a client"
+
 // client is a client of the suite's.
 type client struct {
 	*fault.Peer
 	r     *room
-	name  string // "client 1", or the name that it has in the room
+	name  string // nameless, or the name that it has in the room
 	heard int    // bytes that were looked at
 	once  chan struct{}
 }
@@ -66,7 +70,7 @@ func (r *room) silent() *client {
 	} else if err != nil {
 		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
-	p := &client{Peer: peer, r: r, name: "a client"}
+	p := &client{Peer: peer, r: r, name: nameless}
 	r.clients = append(r.clients, p)
 	r.step("a client connected")
 	return p
@@ -124,11 +128,21 @@ func (p *client) hears(lines ...string) {
 	)
 	text := got()
 	if ended := p.Over(); len(text) < len(want) && strings.HasPrefix(want, text) {
+		p.r.restless()
 		switch {
 		case p.r.call.Ended():
 			p.r.c.Fail(
 				"Serve has returned (%s), and %s waits for %s",
 				check.Err(p.r.err),
+				p.name,
+				quoted(want),
+			)
+		case ended != nil && p.Conn().Did().Closed == "Close" && slices.Contains(p.r.members, p):
+			p.r.c.Rule("A member leaves by the line exit, the end of its stream, an error, or a line that is too "+
+				"long, and when too many lines wait for it: 16 at least are kept.",
+				"Give the channel of lines room for 16, or for some more: a member who reads is a little late, too.")
+			p.r.c.Fail(
+				"the server has closed the connection of %s, which has not left, before it got %s",
 				p.name,
 				quoted(want),
 			)
@@ -190,6 +204,26 @@ func (r *room) deadlines() (polls, timed string) {
 		}
 	}
 	return polls, timed
+}
+
+// restless ends the case if a deadline for Read has passed for a client that has not left. Only a case that
+// has failed looks: a right answer may use deadlines to end what it does.
+func (r *room) restless() {
+	for _, p := range r.clients {
+		d := p.Conn().Did()
+		there := p.name == nameless || slices.Contains(r.members, p)
+		if !there || d.Deadline == "" || d.Deadline == "SetWriteDeadline" {
+			continue
+		}
+		for _, err := range d.Errs {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				r.c.Rule("A client may be silent for as long as it likes, with a name and without one.",
+					"Set no deadline for Read. A client that never says a name is in nobody's way.")
+				r.c.Fail("a deadline for Read has passed on the connection of %s, which said nothing for a while",
+					p.name)
+			}
+		}
+	}
 }
 
 // line waits for a line, and returns it.

@@ -94,6 +94,10 @@ func (s suite) sends(c *check.C) {
 	w.wantMessages(nil, 0, 1)
 
 	c.Variation("a new connection; the suite drops the first message")
+	c.Rule(
+		"A message that is not acknowledged in any of its tries ends Send: no later message is sent.",
+		"Return an error when the tries of a message are over, and end the loop over the messages with it.",
+	)
 	w = connect(c, dropped)
 	s.send(w, hello, short, 1) // what it returns is for another case
 	w.wantMessages(hello, 1, 2)

@@ -276,11 +276,13 @@ func (r *receiver) returns() {
 // wants ends the case unless Receive did what it had to, after these datagrams and no others: it delivered
 // and acknowledged what model says.
 func (r *receiver) wants(datagrams ...[]byte) {
-	polls := func() bool { return !r.call.Ended() && !r.peer.Conn().Did().Passed.IsZero() }
-	r.c.Await("Receive to rest", func() bool { return r.call.Ended() || polls() || r.c.Resting() })
-	if polls() {
+	passed := func() bool { return !r.peer.Conn().Did().Passed.IsZero() }
+	r.c.Await("Receive to rest", func() bool { return r.call.Ended() || passed() || r.c.Resting() })
+	if passed() {
 		r.c.Rule("Receive sets no deadline: it waits as long as it takes.", "Take it out. Read returns when the "+
 			"connection is closed.")
+	}
+	if passed() && !r.call.Ended() {
 		r.c.Fail("Receive set a deadline (%s) that has passed, and read on", r.peer.Conn().Did().Deadline)
 	}
 	if r.call.Ended() {
