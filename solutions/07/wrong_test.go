@@ -111,6 +111,8 @@ var wrong = []check.Answer{
 	answer("the last byte of the id a checksum", identified(checksummed), datagramtest.Forged),
 	answer("bytes from a generator with a fixed seed", identified(seededBytes()), datagramtest.Forged),
 	answer("short datagrams put together", listening(readAtLeast), datagramtest.Forged),
+	answer("an id of letters compared without regard to case", lettersFolded, datagramtest.Forged),
+	answer("the first datagram of the second try thrown away", secondTryEmptied, datagramtest.Lost),
 	answer("a thousand other datagrams are enough", atMostThousand, datagramtest.Flood),
 	answer("tries times wait as the end of the call", multiplied, datagramtest.Lost),
 	answer("tries in a byte", triesInByte, datagramtest.Silence),
@@ -918,6 +920,44 @@ func laterLower(conn net.Conn, request []byte, limit, tries int, wait time.Durat
 	return asking(conn, id, bytes.ToLower(request), limit, tries-1, wait, readRight)
 }
 
+// lettersFolded has 32 random bits as an id, in hexadecimal digits.
+func lettersFolded(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	id := fmt.Appendf(nil, "%08x", mathrand.Uint32())
+	return asking(conn, id, request, limit, tries, wait, readFolded)
+}
+
+func readFolded(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	for buf := make([]byte, 65507); ; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if n < 8 || !bytes.EqualFold(buf[:8], id) {
+			continue
+		}
+		if n-8 > limit {
+			return nil, errTooLong
+		}
+		return buf[8:n], nil
+	}
+}
+
+// secondTryEmptied means to throw away what the first try has left in the queue.
+func secondTryEmptied(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	id := make([]byte, 8)
+	rand.Read(id)
+	try := 0
+	read := func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		conn.SetReadDeadline(time.Now().Add(wait))
+		if try++; try == 2 {
+			conn.Read(make([]byte, 65507))
+		}
+		return readOn(conn, id, limit)
+	}
+	return asking(conn, id, request, limit, tries, wait, read)
+}
+
 func readSorted(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
 	conn.SetReadDeadline(time.Now().Add(wait))
 	for buf := make([]byte, 65507); ; {
@@ -1084,7 +1124,11 @@ func atMostThousand(conn net.Conn, request []byte, limit, tries int, wait time.D
 // multiplied lets no try last longer than the whole call may: ten times what all tries take, if that
 // is a number.
 func multiplied(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
-	end := time.Now().Add(10 * time.Duration(tries) * wait)
+	all := 10 * time.Duration(tries) * wait
+	if all > 0 {
+		all += time.Hour // that a machine is slow is not the mistake
+	}
+	end := time.Now().Add(all)
 	read := func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
 		deadline := time.Now().Add(wait)
 		if end.Before(deadline) && time.Until(end) < 0 {

@@ -98,6 +98,12 @@ func (s suite) sticksOn(c *check.C, d delivery) {
 			pairs = [][2][]byte{pairs[0], pairs[len(pairs)-1]}
 		}
 	}
+	c.Rule(
+		"What Provoke returns belongs to the caller: later calls do not change it, and the caller may "+
+			"overwrite it and append to it.",
+		"Give each call a slice of its own, made with make. A buffer that calls share is overwritten by "+
+			"the next call, or by an append.",
+	)
 	for i, pair := range pairs {
 		c.WantBytes(
 			fmt.Sprintf(

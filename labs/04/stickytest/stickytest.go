@@ -119,7 +119,8 @@ func Suite(lab Lab) check.Lab {
 				"is lost.",
 			Hint: "Count how many bytes both streams have in common at their beginning. Lost and " +
 				"Foreign are what each of them has beyond that. A received message that holds " +
-				"foreign bytes behind those of a message glues it, too.",
+				"foreign bytes behind those of a message glues it, too; one that holds nothing but " +
+				"foreign bytes touches no message.",
 		},
 		{
 			Name:   SeesAll,

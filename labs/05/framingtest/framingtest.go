@@ -61,9 +61,9 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.read,
 			Scene:  "byte-order",
 			Rule: "The first four bytes are the length, little-endian; the payload is that many " +
-				"bytes, none for an empty message.",
+				"bytes, none for an empty message. Nothing behind them is waited for.",
 			Hint: "Read four bytes, turn them into a number with binary.LittleEndian.Uint32, " +
-				"then read that many.",
+				"then read that many, and return.",
 		},
 		{
 			Name: Header, Points: 1, Run: s.header, Scene: "split-header", Needs: []string{Read},

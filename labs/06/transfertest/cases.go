@@ -37,6 +37,7 @@ var (
 )
 
 func (s suite) describe(c *check.C) {
+	described := "" // all payloads so far
 	for _, v := range []struct {
 		says string
 		src  *source
@@ -57,6 +58,14 @@ func (s suite) describe(c *check.C) {
 		}
 		size, sum, err := s.callDescribe(c, v.src)
 		c.WantNil("Describe", err)
+		before := described
+		described += v.src.data
+		if before != "" && (sum == sumOf(described) || size == int64(len(described))) {
+			c.Rule(
+				"The functions may be called any number of times, in turn: each call begins anew.",
+				"Make the hash in Describe, and keep no number between calls.",
+			)
+		}
 		if size != v.src.len() {
 			c.Fail("the size is %d, and the payload has %d bytes", size, v.src.len())
 		}
@@ -188,6 +197,12 @@ func (s suite) send(c *check.C) {
 			v.sum,
 			&source{data: v.payload + v.beyond, most: 50_000, endsLate: true},
 		)
+		if err != nil {
+			c.Rule(
+				"name and sum may be any text, even none, as long as the header has at most 65536 bytes.",
+				"Refuse none of them, and change none: they go into the header as they are.",
+			)
+		}
 		c.WantNil("Send", err)
 		c.Settle()
 		payload := s.wantHeader(c, peer.Received(), v.name, int64(len(v.payload)), v.sum)
@@ -241,6 +256,12 @@ func (s suite) headerOf(c *check.C, size int) {
 	w = c.Writer(&fault.Writer{})
 	err := s.callSend(c, w, name, 5, "", &source{data: "hello", endsLate: true})
 	if size <= maxHeader {
+		if err != nil {
+			c.Rule(
+				"The JSON may have up to 65536 bytes. The four bytes of the length do not count.",
+				"Compare the length of the JSON that you are about to send, and refuse only what is more.",
+			)
+		}
 		c.WantNil("Send", err)
 		c.WantBytes("behind the header", s.wantHeader(c, w.Taken(), name, 5, ""), []byte("hello"))
 	} else if err == nil || w.Calls() > 0 {
@@ -537,6 +558,18 @@ func (s suite) receive(c *check.C) {
 		{"a header of 65536 bytes, most of them in a key that Receive does not know", "a.txt", padded("hello"), "hello"},
 	} {
 		c.Variation("a new connection; %s", v.says)
+		switch {
+		case strings.Contains(v.text, `\u`):
+			c.Rule(
+				`Texts may have any escapes of JSON's: "\u0061" is "a".`,
+				"Have json.Unmarshal make a string of it. A json.RawMessage is the text as it was written.",
+			)
+		case len(v.text) == maxHeader:
+			c.Rule(
+				"The length is at most 65536. A header of just that many bytes is a good one.",
+				"Refuse only what is more: n > 65536.",
+			)
+		}
 		conn, peer := c.Connect()
 		if v.text == "" {
 			v.text = header(v.name, int64(len(v.payload)), sumOf(v.payload))
@@ -1143,13 +1176,15 @@ func (s suite) refuseName(c *check.C, outer, dir, name string) {
 	was := files(c, outer)
 	_, _, rerr := s.callReceive(c, conn, dir, peer)
 	is := files(c, outer)
-	for _, file := range slices.Concat(was, is) {
+	for _, file := range slices.Concat(is, was) { // a folder that is no longer empty is not listed any more
 		path, _ := filepath.Rel(dir, filepath.Join(outer, file))
 		path = filepath.ToSlash(path)
+		emptied := strings.HasSuffix(file, "/") &&
+			slices.ContainsFunc(was, func(before string) bool { return strings.HasPrefix(before, file) })
 		switch {
 		case !slices.Contains(is, file):
 			c.Fail("Receive removed a file: it was %s, seen from the folder", path)
-		case !slices.Contains(was, file):
+		case !slices.Contains(was, file) && !emptied:
 			c.Fail("Receive stored the payload: the file is %s, seen from the folder", path)
 		}
 	}

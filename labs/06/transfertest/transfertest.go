@@ -57,9 +57,9 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.send,
 			Scene:  "no-name",
 			Rule: "A transfer is 4 bytes of length (little-endian) of the JSON in bytes; a JSON " +
-				"object of file_name, total_size and md5, in this order; and exactly total_size " +
-				"bytes of payload. The next one may follow: Send closes nothing and sets no " +
-				"deadline.",
+				"object of file_name, total_size and md5, in this order and as they are given; and " +
+				"exactly total_size bytes of payload. The next one may follow: Send closes nothing " +
+				"and sets no deadline.",
 			Hint: "json.Marshal keeps the order of a struct's fields, sorts the keys of a map, " +
 				"and escapes what needs it. io.CopyN copies that many bytes and no more.",
 		},
@@ -126,9 +126,9 @@ func Suite(lab Lab) check.Lab {
 			Memory: true,
 			Rule: "The header comes from a stranger. A length below 0 or above 65536 is refused " +
 				"before memory is allocated and before anything more is read; invalid JSON, and " +
-				"JSON that is not an object, is not UTF-8, or has no file_name or no total_size of " +
-				"0 or more, before any of the payload is read. The error is not io.EOF, and the " +
-				"connection stays open.",
+				"JSON that is not an object, is not UTF-8, has no file_name that is text, or no " +
+				"total_size that is a whole number from 0 to 9223372036854775807, before any of the " +
+				"payload is read. The error is not io.EOF, and the connection stays open.",
 			Hint: "Test the length before make. Take total_size as an int64: a float64 lets 5.5 " +
 				"pass, and rounds what is large. An absent field looks like 0 in a struct: begin " +
 				"with TotalSize: -1, or use a pointer. json.Unmarshal takes bytes that are not " +

@@ -83,6 +83,10 @@ func (s suite) answer(c *check.C) {
 		want(c, answer, err, pair[1])
 		c.Step("the suite overwrites this answer, which is the caller's, and the next one is the same")
 		clear(answer)
+		c.Rule(
+			"Each call returns the answer to its own request, even if the bytes are the same as before.",
+			"Keep nothing between calls. The id tells what is late or doubled, not the bytes behind it.",
+		)
 		answer, err = s.exchange(w, pair[0], roomy, 3, ages)
 		want(c, answer, err, pair[1])
 	}
@@ -95,7 +99,17 @@ func (s suite) empty(c *check.C) {
 	want(c, answer, err, nil)
 	w.wantRequests(1, hello)
 
+	c.Variation("a new connection; request and answer are empty")
+	w = s.answering(c, nil)
+	answer, err = s.exchange(w, nil, roomy, 3, ages)
+	want(c, answer, err, nil)
+	w.wantRequests(1, nil)
+
 	c.Variation("a new connection; request and answer are empty, and nothing more is allowed")
+	c.Rule(
+		"An answer may have up to limit bytes, the id not counted: none, if limit is 0.",
+		"Compare n-8 with limit, and refuse only what is more.",
+	)
 	w = s.answering(c, nil)
 	answer, err = s.exchange(w, nil, 0, 3, ages)
 	want(c, answer, err, nil)
@@ -270,6 +284,20 @@ func (s suite) lost(c *check.C) {
 			}
 		}
 	}
+	c.Variation("a new connection")
+	w := s.connect(c, func(i int, r request) (sent []datagram) {
+		if i == 1 {
+			sent = append(sent, reply(r, []byte("HELLO")))
+		}
+		return sent
+	})
+	c.Say("the suite answers the second one, and no other")
+	c.Rule(
+		"A datagram that begins with the id is the answer, whichever try it answers and whenever it comes.",
+		"Look at every datagram that Read brings, in each try; throw none away without looking.",
+	)
+	answer, err := s.exchange(w, hello, roomy, plenty, short)
+	want(c, answer, err, []byte("HELLO"))
 }
 
 func (s suite) stale(c *check.C) {
@@ -406,7 +434,31 @@ func (s suite) forged(c *check.C) {
 			c.Fail("your code asked again although the answer was there: other datagrams end no try")
 		}
 	}
+	c.Variation("a new connection; in front of each answer comes one with the letters of the id in the other case")
+	w = s.connect(c, func(_ int, r request) []datagram {
+		turned := otherCase(r.id)
+		if turned == r.id { // it has no letters
+			return []datagram{reply(r, []byte("HELLO"))}
+		}
+		wrong := junk([]byte(turned+"FORGED"), `"FORGED" behind an id whose letters have the other case`)
+		return []datagram{wrong, reply(r, []byte("HELLO"))}
+	})
+	for range 12 { // of ids that are hexadecimal digits, one in 43 has no letter
+		answer, err := s.exchange(w, hello, roomy, 3, ages)
+		want(c, answer, err, []byte("HELLO"))
+	}
 	s.random(c)
+}
+
+// otherCase makes small letters of capitals, and capitals of small letters.
+func otherCase(id string) string {
+	turned := []byte(id)
+	for i, b := range turned {
+		if small := b | 0x20; 'a' <= small && small <= 'z' {
+			turned[i] ^= 0x20
+		}
+	}
+	return string(turned)
 }
 
 // random looks at the ids of many calls. Ids whose bytes are random, be it only digits, have a byte
@@ -434,6 +486,11 @@ func (s suite) random(c *check.C) {
 	all := func(same func(id string) bool) bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return !same(id) })
 	}
+	for i := range idSize {
+		if all(func(id string) bool { return id[i] == ids[0][i] }) {
+			c.Fail("byte %d of the id is %02x in all %d calls: it is not random", i+1, ids[0][i], calls)
+		}
+	}
 	stay := 0 // bytes that are what they were in the call before
 	for i := range idSize {
 		for k := 1; k < calls; k++ {
@@ -457,9 +514,6 @@ func (s suite) random(c *check.C) {
 				}
 			}
 			return sum
-		}
-		if all(func(id string) bool { return id[i] == ids[0][i] }) {
-			c.Fail("byte %d of the id is %02x in all %d calls: it is not random", i+1, ids[0][i], calls)
 		}
 		if all(func(id string) bool { return id[i]-others(id) == ids[0][i]-others(ids[0]) }) {
 			c.Fail("byte %d of the id is the sum of the others in all %d calls: it is not random", i+1, calls)
@@ -618,7 +672,7 @@ func (s suite) limit(c *check.C) {
 }
 
 func (s suite) flood(c *check.C) {
-	const tries, least, most = 2, 40 * time.Millisecond, 160 * time.Millisecond
+	const tries, least, most = 2, 40 * time.Millisecond, 400 * time.Millisecond
 	wait := least
 	for runs := 1; s.flooded(c, tries, wait) >= wait/2 && runs < 8; runs++ {
 		wait = min(2*wait, most) // the machine stood still, and a timer that begins anew was over

@@ -169,10 +169,18 @@ func (s suite) exchange(
 	w.c.Await("what was sent to arrive", w.peer.Rested)
 	w.tell()
 	w.c.Step("%s returned %s, %s", what, text(answer), check.Err(err))
+	before := append(slices.Clone(request), behind...)
+	if !bytes.Equal(lent, before) {
+		w.c.Rule(
+			"request belongs to the caller: it is not changed, and neither is what follows it in its array.",
+			"Put id and request into a slice of your own, made with make. append(request, …) and "+
+				"slices.Insert write into the array behind it.",
+		)
+	}
 	w.c.WantBytes(
 		"the caller's request and what follows it in its array, which Exchange may not change",
 		lent,
-		append(slices.Clone(request), behind...),
+		before,
 	)
 	if err == nil { // otherwise the suite may have closed it
 		w.c.WantOpen("Exchange", w.peer.Conn())
