@@ -475,6 +475,7 @@ type listener struct {
 	inRow      bool                 // Accept fails again and again, see failInRow
 	failures   int                  // how often it has done so
 	closedAs   func(error) error    // what becomes of net.ErrClosed; nil for nothing
+	addressed  bool                 // the address of a client has a type of its own
 
 	released chan struct{} // closed when the calls that are held up may go on
 	release  func()        // closes it
@@ -516,9 +517,19 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		return nil, err
 	}
+	if f, ok := conn.(*fault.Conn); ok && l.addressed {
+		conn = addressed{f}
+	}
 	l.accepted(caller, conn)
 	return conn, nil
 }
+
+// addressed is a connection whose address has a type of its own.
+type addressed struct{ *fault.Conn }
+
+type address struct{ net.Addr }
+
+func (a addressed) RemoteAddr() net.Addr { return address{a.Conn.RemoteAddr()} }
 
 // enter compares with the last error that the same goroutine got; for a goroutine that has not called
 // before, with the last error of all.
