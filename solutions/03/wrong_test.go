@@ -121,6 +121,7 @@ var wrong = []check.Answer{
 	answer("temporary only when not wrapped", serveAsserts, reconnecttest.Temporary),
 	answer("one error unwrapped after the other", serveUnwraps, reconnecttest.Listener, reconnecttest.Temporary),
 	answer("Temporary alone says what passes", serveAsksTemporary, reconnecttest.Temporary),
+	answer("a temporary error closes the listener", serveClosesAfterError, reconnecttest.Temporary),
 	answer("gives way instead of waiting", serveYields, reconnecttest.Pause),
 	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause),
 	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
@@ -273,6 +274,21 @@ func serveClosesListener(ln net.Listener, handle handler) error {
 		defer ln.Close()
 		guard(conn, handle)
 		return nil
+	})
+}
+
+// serveClosesAfterError wants to be rid of a listener that has failed.
+func serveClosesAfterError(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		ln.Close()
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
 	})
 }
 
