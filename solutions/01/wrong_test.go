@@ -31,6 +31,7 @@ var wrong = []check.Answer{
 	answering("letter by letter", answerByLetter, oneshottest.Upper),
 	answering("the last byte is taken for a line end", answerCutsLast, oneshottest.Upper),
 	answering("waits for a line end", answerLine, oneshottest.Upper),
+	answering("a letter behind an apostrophe stays as it is", answerByWord, oneshottest.Upper),
 	answering("bytes.ToUpper", answerToUpper, oneshottest.Others),
 	answering("everything from a on is a letter", answerFromA, oneshottest.Others),
 	answering("spaces and line ends are trimmed", answerTrims, oneshottest.Others),
@@ -141,6 +142,8 @@ var wrong = []check.Answer{
 	asking("one question at a time", askWaitsItsTurn(), oneshottest.Again),
 	asking("answers cut from one long array", askCutsFromOne(), oneshottest.Again).
 		MayPassElsewhere("answers are copied on their way"),
+	asking("buffers of 1024 bytes cut from one long array", askSlices(), oneshottest.Again).
+		MayPassElsewhere("answers are copied on their way"),
 	asking("the question is taken for a format", askFormats, oneshottest.Ask),
 	asking("an answer with the word ERROR is an error", askObeysErrors, oneshottest.Ask),
 	asking("a byte order mark is cut off", askCutsMark, oneshottest.Ask),
@@ -238,6 +241,19 @@ func answerLine(conn net.Conn) error {
 }
 
 func answerToUpper(conn net.Conn) error { return answerWith(conn, bytes.ToUpper) }
+
+// answerByWord takes care that "it's" does not become "IT'S".
+func answerByWord(conn net.Conn) error {
+	return answerWith(conn, func(message []byte) []byte {
+		up := upper(message)
+		for i := 1; i < len(message); i++ {
+			if message[i-1] == '\'' {
+				up[i] = message[i]
+			}
+		}
+		return up
+	})
+}
 
 func answerFromA(conn net.Conn) error {
 	return answerWith(conn, func(message []byte) []byte {
@@ -948,6 +964,23 @@ func askCutsFromOne() func(conn net.Conn, message []byte) ([]byte, error) {
 		}
 		part := free[:copy(free, answer)]
 		free = free[len(part):]
+		return part, err
+	}
+}
+
+// askSlices hands out slices of an array, each of which has room up to the end of the array.
+func askSlices() func(conn net.Conn, message []byte) ([]byte, error) {
+	var mu sync.Mutex
+	var free []byte
+	return func(conn net.Conn, message []byte) ([]byte, error) {
+		answer, err := oneshot.Ask(conn, message)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(free) < 1024 {
+			free = make([]byte, 64<<10)
+		}
+		part := free[:copy(free, answer)]
+		free = free[1024:]
 		return part, err
 	}
 }

@@ -39,6 +39,7 @@ var wrong = []check.Answer{
 	answering("bytes.ToUpper", answerToUpper, talklooptest.Talk),
 	answering("quit ends the loop of the server, too", answerObeys("quit"), talklooptest.Talk),
 	answering("QUIT ends the loop of the server, too", answerObeys("QUIT"), talklooptest.Talk),
+	answering("quit with a line end ends the loop of the server, too", answerObeys("quit\n"), talklooptest.Talk),
 	answering(
 		"only the end of file is leaving",
 		answerEOFOnly,
@@ -46,11 +47,13 @@ var wrong = []check.Answer{
 		talklooptest.BrokenPipe,
 	),
 	answering("the reset compared with ==", answerCompares, talklooptest.Reset, talklooptest.BrokenPipe),
+	answering("one error unwrapped after the other", answerUnwraps, talklooptest.Reset, talklooptest.BrokenPipe),
 	answering("only a reset is leaving", answerResetOnly, talklooptest.BrokenPipe),
 	answering("the error's words", answerWords, talklooptest.Reset, talklooptest.BrokenPipe),
 	answering("Write may not fail", answerWriteMust, talklooptest.BrokenPipe),
 	answering("every error is leaving", answerAnyError, talklooptest.Failure),
 	answering("0 bytes are leaving", answerZeroBytes, talklooptest.Failure),
+	answering("the client is told of an error", answerTells, talklooptest.Failure),
 	answering("a connection closed by its own side has left", answerClosedIsGone, talklooptest.Failure),
 	answering("the error of Write ignored", answerIgnoresWriteError, talklooptest.Failure),
 	answering("never closed", answerStaysOpen, talklooptest.Closed),
@@ -61,6 +64,7 @@ var wrong = []check.Answer{
 		answerEOFOnce,
 		talklooptest.End,
 		talklooptest.Talk,
+		talklooptest.Failure,
 	),
 	answering(
 		"the loop ignores every error",
@@ -190,6 +194,7 @@ var wrong = []check.Answer{
 	conversing("an empty line is sent", converseSendsEmpty, talklooptest.Empty),
 	conversing("an empty line ends it", converseEmptyEnds, talklooptest.Empty),
 	conversing("an empty line is sent as a space", converseSpace, talklooptest.Empty),
+	conversing("the error of the input first, then its bytes", converseInputError, talklooptest.Broken),
 	conversing("quit is sent", converseSendsQuit, talklooptest.Quit),
 	conversing("quit is not known", converseNoQuit, talklooptest.Quit),
 	conversing("what begins with quit is quit", conversePrefix, talklooptest.Quit),
@@ -447,11 +452,45 @@ func answerCompares(conn net.Conn) error {
 	)
 }
 
+// answerUnwraps does not know that an error may wrap two.
+func answerUnwraps(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool {
+		for ; err != nil; err = errors.Unwrap(err) {
+			if err == io.EOF || err == syscall.ECONNRESET || err == syscall.EPIPE {
+				return true
+			}
+		}
+		return false
+	}, upper)
+}
+
 // answerResetOnly is the tutorials' except ConnectionResetError.
 func answerResetOnly(conn net.Conn) error {
 	return answerWith(conn, func(err error) bool {
 		return err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.Errno(10054))
 	}, upper)
+}
+
+// answerTells writes to the client what the caller is to know.
+func answerTells(conn net.Conn) error {
+	defer conn.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := conn.Read(buf)
+		if n == 0 && err != nil && !gone(err) {
+			fmt.Fprintf(conn, "error: %v\n", err)
+		}
+		if n > 0 {
+			_, werr := conn.Write(upper(buf[:n]))
+			err = cmp.Or(werr, err)
+		}
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func answerWords(conn net.Conn) error {
@@ -803,6 +842,21 @@ func converseSpace(conn net.Conn, in io.Reader, out io.Writer) error {
 		}
 	}
 	return lines.Err()
+}
+
+// converseInputError gives up what has come together with an error.
+func converseInputError(conn net.Conn, in io.Reader, out io.Writer) error {
+	return talkloop.Converse(conn, inputError{in}, out)
+}
+
+type inputError struct{ from io.Reader }
+
+func (e inputError) Read(p []byte) (int, error) {
+	n, err := e.from.Read(p)
+	if err != nil && err != io.EOF {
+		n = 0
+	}
+	return n, err
 }
 
 func converseSendsQuit(conn net.Conn, in io.Reader, out io.Writer) error {

@@ -101,6 +101,10 @@ var wrong = []check.Answer{
 	answer("conversations are cut when the listener closes", serveCutsAfter(0), reconnecttest.Finish),
 	answer("nobody is waited for after an error", serveWaitsWhenClosed, reconnecttest.Finish),
 	answer("Done before Close", serveDoneBeforeClose, reconnecttest.Finish),
+	answer("only the first client is waited for", serveWaitsForFirst, reconnecttest.Finish),
+	answer("one error ends the conversations of all", serveCutsAll, reconnecttest.Error, reconnecttest.Panic),
+	answer("an address is a *net.TCPAddr", serveAssertsAddress, reconnecttest.Clients).
+		MayPassElsewhere("every address is a *net.TCPAddr there"),
 	answer("an error skips the Close", serveErrorSkipsClose, reconnecttest.Closed),
 	answer("only the writing half is closed", serveHalfCloses, reconnecttest.Closed),
 	answer("closed with a reset", serveAborts, reconnecttest.Closed),
@@ -115,6 +119,9 @@ var wrong = []check.Answer{
 	answer("every accept error is returned", serveReturnsAll, reconnecttest.Temporary),
 	answer("only EMFILE passes", serveKnowsEMFILE, reconnecttest.Temporary),
 	answer("temporary only when not wrapped", serveAsserts, reconnecttest.Temporary),
+	answer("one error unwrapped after the other", serveUnwraps, reconnecttest.Listener, reconnecttest.Temporary),
+	answer("Temporary alone says what passes", serveAsksTemporary, reconnecttest.Temporary),
+	answer("a temporary error closes the listener", serveClosesAfterError, reconnecttest.Temporary),
 	answer("gives way instead of waiting", serveYields, reconnecttest.Pause),
 	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause),
 	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
@@ -267,6 +274,21 @@ func serveClosesListener(ln net.Listener, handle handler) error {
 		defer ln.Close()
 		guard(conn, handle)
 		return nil
+	})
+}
+
+// serveClosesAfterError wants to be rid of a listener that has failed.
+func serveClosesAfterError(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		ln.Close()
+		if passes(err) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
 	})
 }
 
@@ -583,6 +605,103 @@ func serveCuts(ln net.Listener, handle handler, grace time.Duration) error {
 	}).Stop()
 	clients.Wait()
 	return err
+}
+
+// serveCutsAll is errgroup.WithContext: a mistake with one client is the end for all.
+func serveCutsAll(ln net.Listener, handle handler) error {
+	var conns sync.Map
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		conns.Store(conn, true)
+		clients.Go(func() {
+			good := false
+			guard(conn, func(conn net.Conn) error {
+				err := handle(conn)
+				var broken *net.OpError // a client that has left is no mistake
+				good = err == nil || errors.As(err, &broken)
+				return err
+			})
+			conns.Delete(conn)
+			if good {
+				return
+			}
+			conns.Range(func(other, _ any) bool {
+				other.(net.Conn).Close()
+				return true
+			})
+		})
+		return nil
+	})
+}
+
+// serveWaitsForFirst serves the first client itself, when it has set somebody else to accept the next.
+func serveWaitsForFirst(ln net.Listener, handle handler) error {
+	result := make(chan error, 1)
+	var lead func()
+	lead = func() {
+		var conn net.Conn
+		err := accepting(ln, func(c net.Conn) error {
+			conn = c
+			return io.EOF
+		})
+		if conn == nil {
+			result <- err
+			return
+		}
+		go lead()
+		guard(conn, handle)
+	}
+	lead()
+	return <-result
+}
+
+// serveAssertsAddress wants to write the port into its log.
+func serveAssertsAddress(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		log.Print("a client from port ", conn.RemoteAddr().(*net.TCPAddr).Port)
+		guard(conn, handle)
+		return nil
+	})
+}
+
+// serveUnwraps does not know that an error may wrap two.
+func serveUnwraps(ln net.Listener, handle handler) error {
+	wraps := func(err, target error) bool {
+		for err != nil && err != target {
+			err = errors.Unwrap(err)
+		}
+		return err != nil
+	}
+	return serving(ln, handle, func(err error) (bool, error) {
+		if wraps(err, net.ErrClosed) {
+			return false, nil
+		}
+		var passing net.Error
+		//lint:ignore SA1019 deprecated, and still what the task names
+		if errors.As(err, &passing) && passing.Temporary() || wraps(err, syscall.EMFILE) ||
+			wraps(err, syscall.ENFILE) || wraps(err, syscall.ECONNABORTED) {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+// serveAsksTemporary leaves out the error numbers.
+func serveAsksTemporary(ln net.Listener, handle handler) error {
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		var passing net.Error
+		//lint:ignore SA1019 deprecated, and still what the task names
+		if errors.As(err, &passing) && passing.Temporary() {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
 }
 
 func serveReturnsAll(ln net.Listener, handle handler) error {

@@ -125,7 +125,7 @@ func (c *C) WantPatience(function string, conn witness, least time.Duration) {
 }
 
 // WantLetGo ends the case if something that function was given is still held on to when it has returned: by a
-// timer with a function, or by a variable. kept asks a weak pointer to it. In another process WantLetGo does
+// timer with a function, by a goroutine, or by a variable. kept asks a weak pointer to it. In another process it does
 // nothing, because nobody can tell.
 func (c *C) WantLetGo(function string, kept func() bool) {
 	if c.Elsewhere() {
@@ -133,6 +133,12 @@ func (c *C) WantLetGo(function string, kept func() bool) {
 	}
 	for pause := time.Millisecond; kept(); pause *= 2 {
 		if pause > time.Second {
+			if left := c.leftBehind(); len(left) > 0 {
+				c.Rule("What a call has started has ended when it returns.",
+					"Make the goroutine end on every way out, and wait for it before you return.")
+				c.Fail("%s has returned, and left a goroutine behind (%s%s), which holds on to what it was given",
+					function, left[0].state, at(left[0].students()))
+			}
 			c.Rule(
 				"What a call has started has ended when it returns. A timer with a function is such a thing: it "+
 					"would act in the middle of something else.",

@@ -55,6 +55,10 @@ func (s suite) answered(c *check.C, message []byte) (got []byte) {
 	c.Settle()
 	got = peer.Received()
 	c.Step("the suite received %s", text(got))
+	if did := peer.Conn().Did(); did.Writes == 0 && did.Closed == "" {
+		c.Rule("When Answer returns, the answer is written, the connection is closed, and nothing is left to do.",
+			"Let Answer do its work itself, or wait for the goroutine that does it.")
+	}
 	if bytes.Equal(got, upper(message)) {
 		wantOneWrite(c, "the answer", "client", peer.Conn().Did().Writes)
 	}
@@ -62,9 +66,13 @@ func (s suite) answered(c *check.C, message []byte) (got []byte) {
 }
 
 func (s suite) upper(c *check.C) {
+	var signs []byte // each sign with a letter behind it, as in "it's"
+	for sign := byte('!'); sign < 'A'; sign++ {
+		signs = append(signs, sign, 'a'+sign%26)
+	}
 	for _, message := range []string{
 		"hello", "z", "the quick brown fox jumps over the lazy dog", "Hello, World", "quit", "QUIT",
-		"exit", "hello",
+		"exit", "hello", string(signs),
 	} {
 		got := s.answered(c, []byte(message))
 		c.WantText("answer", string(got), string(upper([]byte(message))))
@@ -169,7 +177,7 @@ func (s suite) bothAtOnce(c *check.C) {
 	for _, method := range []string{"Write", "Read"} {
 		c.Variation("two connections; the %s on the first takes until the second is answered", method)
 		c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
-			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+			"Make a new buffer in each call, keep nothing from one call to the next, and hold no lock.")
 		conn, slow := c.Connect()
 		held, release := slow.Conn().Hold(method)
 		a := s.startAnswer(c, conn)
@@ -478,7 +486,9 @@ func (s suite) again(c *check.C) {
 		asked = append(asked, s.askFor(c, conn, peer, []byte(x.message), []byte(x.answer), fault.Whole, false))
 		c.WantOpen("Ask", peer.Conn())
 	}
-	_ = append(asked[0].answer, "nobody else's"...)
+	for _, q := range asked[:len(asked)-1] { // by more than its buffer can have left
+		_ = append(q.answer, strings.Repeat("nobody else's ", 2*most/10)...)
+	}
 	for i, x := range exchanges {
 		c.WantText(
 			fmt.Sprintf("answer %d, looked at when all were there", i+1),
@@ -533,7 +543,7 @@ func (s suite) askedAtOnce(c *check.C) {
 		c.Variation("two connections; the %s on the first takes until the question on the second is answered",
 			method)
 		c.Rule("Several calls of Ask may run at once, each on a connection of its own.",
-			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+			"Make a new buffer in each call, keep nothing from one call to the next, and hold no lock.")
 		conn, slow := c.Connect()
 		held, release := slow.Conn().Hold(method)
 		send(c, slow, fault.Whole, []byte("FIRST"))

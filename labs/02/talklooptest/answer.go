@@ -109,6 +109,7 @@ func (s suite) talk(c *check.C) {
 	a := s.startAnswer(c, conn, peer)
 	messages := []string{
 		"hello", "how are you", "z", "quit", "QUIT", "exit", "hello", "hello", " ", "\n", "\r\n", "\x00",
+		"quit\n", "exit\n", "quit\r\n", "bye\r\n",
 		"caf\u00e9, stra\u00dfe, 你好\n", string(every), "half of \xe4\xbd", "\xa0, and the rest",
 	}
 	for n := 256; n <= 8<<10; n *= 2 { // bytes that fill any usual buffer
@@ -180,6 +181,10 @@ func (s suite) together(c *check.C) {
 		peer.CloseWrite()
 		a.returns()
 		c.Settle()
+		if got := string(peer.Received()); strings.HasPrefix(got, "X") && got != "X" {
+			c.Rule("An error ends the loop: nothing is written after it.",
+				"Answer what has come and return the error. It is for the caller, not for the client.")
+		}
 		c.WantText("answer", string(peer.Received()), "X")
 	}
 }
@@ -219,7 +224,7 @@ func (s suite) bothAtOnce(c *check.C) {
 	for _, method := range []string{"Write", "Read"} {
 		c.Variation("two connections; the first %s on one takes until the other one has ended", method)
 		c.Rule("Several calls of Answer may run at once, each with a connection of its own.",
-			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+			"Make a new buffer in each call, keep nothing from one call to the next, and hold no lock.")
 		conn, slow := c.Connect()
 		held, release := slow.Conn().Hold(method)
 		a := s.startAnswer(c, conn, slow)
@@ -275,6 +280,7 @@ func wrapped(op string, errno syscall.Errno) []error {
 	err := error(&net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, errno)})
 	return []error{
 		err, fmt.Errorf("the tunnel is shut: %w", err),
+		fmt.Errorf("%w: %w", errors.New("the tunnel is shut"), err),
 		&net.OpError{Op: op, Net: "tcp", Err: reworded{errno}},
 	}
 }
@@ -391,6 +397,9 @@ func (s suite) failure(c *check.C) {
 		a := s.unread(c, broken)
 		c.WantMet("Read failed", a.returns(), a.peer.Conn())
 		a.wantNoDeadline()
+		if a.peer.Conn().Did().Writes > 0 {
+			c.Fail("Read failed, and Answer called Write after it: the error ends the loop")
+		}
 	}
 	for i, broken := range append(otherFailures("write"), strangers("write")...) {
 		a := s.unwritten(c, i%len("hello"), broken)

@@ -428,7 +428,7 @@ func (s suite) talkAtOnce(c *check.C) {
 	for _, method := range []string{"Write", "Read"} {
 		c.Variation("two conversations; the %s on the first connection takes until the second has ended", method)
 		c.Rule("Several calls of Converse may run at once, each on its own connection.",
-			"Make a new buffer in each call, instead of one for all, and hold no lock.")
+			"Make a new buffer in each call, keep nothing from one call to the next, and hold no lock.")
 		slow := s.startConverse(c, &fault.Writer{})
 		held, release := slow.server.Conn().Hold(method)
 		slow.saysOnly("first")
@@ -545,6 +545,23 @@ func (s suite) broken(c *check.C) {
 		v.keyboard.Reset()
 		c.WantError("Converse", v.fails(), broken)
 	}
+	c.Variation("a new connection; the Read of the input that brings the end of a line brings an error, too")
+	c.Rule("A Read may bring bytes and an error at once: every line that has come is sent, and then the error counts.",
+		"Look at the bytes of a Read before its error, as bufio.Scanner and bufio.Reader do.")
+	both := s.startConverse(c, &fault.Writer{})
+	typed := "one\n"
+	keyboard := both.keyboard.Conn()
+	keyboard.AfterRead(func(n int) error {
+		if keyboard.Did().Taken+n < len(typed) {
+			return nil
+		}
+		keyboard.Before("Read", func() error { return errUnplugged }) // and stays unplugged
+		return errUnplugged
+	})
+	both.types(typed, fault.Whole)
+	both.exchanges("one", "ONE")
+	c.WantError("Converse", both.fails(), errUnplugged)
+
 	for _, lines := range []int{0, 2} {
 		c.Variation("a new connection; the input breaks after %d lines: %v", lines, errUnplugged)
 		v := inputs.keep(s.startConverse(c, &fault.Writer{}))

@@ -44,12 +44,29 @@ func (s suite) clients(c *check.C) {
 		}
 	}
 	r.crowd()
+	defer s.addressed(c)()
 	c.Variation("Serve is running; %d clients come, one after the other", many)
 	for range many {
 		r.nextClient()
 	}
 	r.calledWell()
 	r.stop()
+}
+
+// addressed has a client whose connection has an address of another type than *net.TCPAddr. Serve is still
+// running then, until halt is called.
+func (s suite) addressed(c *check.C) (halt func()) {
+	if c.Elsewhere() { // where every connection is of the same type
+		return func() {}
+	}
+	c.Variation("Serve was called anew; a client comes whose RemoteAddr is no *net.TCPAddr")
+	c.Rule("The connection may be of any type, and its addresses, too.",
+		"Use what net.Conn and net.Addr have, such as conn.RemoteAddr().String().")
+	r := s.prepare(c)
+	r.ln.addressed = true
+	r.serve()
+	r.nextClient()
+	return r.halt
 }
 
 // Numbers of clients, and of clients that fail, after which somebody might think it enough.
@@ -184,6 +201,8 @@ func (s suite) handlerError(c *check.C) {
 		r.nextClient()
 		r.calledWell()
 	}
+	defer s.othersGoOn(c, orderError, "returns an error").halt()
+
 	c.Variation("Serve is running; %d handlers in a row return an error", many)
 	r.patience = aMoment
 	for range many {
@@ -192,6 +211,23 @@ func (s suite) handlerError(c *check.C) {
 	r.nextClient()
 	r.last(orderError)
 	r.finishes("some handlers have returned errors, the last one, too")
+}
+
+// othersGoOn has a client that stays while the handler of another one comes to its end, if Serve serves both;
+// otherwise the other one waits. Serve is still running then.
+func (s suite) othersGoOn(c *check.C, order, does string) *run {
+	c.Variation("Serve was called anew; a client is being served and stays, and the handler of another one %s", does)
+	c.Rule("What becomes of one client concerns no other: the conversations of the others go on.",
+		"Close the connection that handle was called with, and no other.")
+	r := s.start(c)
+	stays := r.dial("client 1")
+	r.talk(stays, fault.Whole, "hello")
+	r.send(r.dial("client 2"), fault.Whole, order)
+	c.Await("Serve to go on", func() bool { return r.call.Ended() || c.Resting() })
+	r.talk(stays, fault.Whole, "still here")
+	r.closeWrite(stays)
+	r.nextClient()
+	return r
 }
 
 // last is the last client, whose handler gets this order.
@@ -226,6 +262,8 @@ func (s suite) handlerPanic(c *check.C) {
 		r.hungUp(p, "panicked")
 		r.nextClient()
 	}
+	defer s.othersGoOn(c, orderPanic, "panics").halt()
+
 	c.Variation("Serve is running; %d handlers in a row panic", many)
 	for range many {
 		r.send(r.dial("a client"), fault.Whole, orderPanic)
@@ -321,6 +359,7 @@ func (s suite) listenerClosed(c *check.C) {
 			return &net.OpError{Op: "accept", Net: "tcp", Err: fmt.Errorf("%w, and gone", err)}
 		},
 		func(err error) error { return noMore{err} },
+		func(err error) error { return fmt.Errorf("%w: %w", errors.New("accepting behind a proxy"), err) },
 	} {
 		c.Variation("Serve is running; the listener is closed: %v", as(net.ErrClosed))
 		r = s.prepare(c)
@@ -332,7 +371,7 @@ func (s suite) listenerClosed(c *check.C) {
 	}
 }
 
-// noMore is net.ErrClosed in other words.
+// noMore is an error in other words.
 type noMore struct{ err error }
 
 func (noMore) Error() string   { return "nobody is let in any more" }
@@ -354,6 +393,18 @@ func (s suite) finish(c *check.C) {
 		r.returned(nil)
 		r.heardAll(p)
 	}
+	c.Variation("Serve is running; a client has left, and the next one is being served when the listener is closed")
+	r := s.start(c)
+	r.nextClient()
+	c.Await("Serve to go on", func() bool { return r.call.Ended() || r.over.Load() > 0 && c.Resting() })
+	second := r.dial("client 2")
+	r.talk(second, fault.Whole, "hello")
+	r.closeListener()
+	r.noticed(second)
+	r.talk(second, fault.Whole, "still here")
+	r.closeWrite(second)
+	r.returned(nil)
+
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is being served when the " +
 		"listener is closed")
 	tcp := s.prepareWith(c, c.ListenTCP())
@@ -486,8 +537,17 @@ func (s suite) temporary(c *check.C) {
 		r.acceptFails(err)
 		r.nextClient()
 	}
-
 	defer r.halt()
+	anew := s.start(c)
+	defer anew.halt()
+	for _, err := range hiddenErrors {
+		c.Variation("Serve is running; Accept is going to fail, and then a client comes")
+		c.Rule("The errors of Accept may be wrapped, and their words may be any. EMFILE, ENFILE and ECONNABORTED pass, "+
+			"also where no Temporary says so.",
+			"Ask errors.As for a net.Error whose Temporary is true, and errors.Is for each of the three.")
+		anew.acceptFails(err)
+		anew.nextClient()
+	}
 
 	c.Variation("Serve was called anew; a client is being served when Accept fails")
 	r = s.start(c)
@@ -749,6 +809,11 @@ var (
 		fmt.Errorf("accepting behind a proxy: %w", passing{}),
 		acceptError(syscall.ENFILE),
 		passing{},
+	}
+	hiddenErrors = []error{ // temporary ones that neither Temporary nor their words show
+		fmt.Errorf("accepting behind a proxy: %w", os.NewSyscallError("accept", syscall.ECONNABORTED)),
+		fmt.Errorf("%w: %w", errors.New("accepting behind a proxy"), syscall.ECONNABORTED),
+		noMore{syscall.ECONNABORTED},
 	}
 	permanentErrors = []error{
 		errors.New("the network card is on fire"),

@@ -173,12 +173,26 @@ type client struct {
 
 func (r *run) dial(name string) *client {
 	peer, err := r.ln.Dial()
+	if err != nil && r.ln.closedByServe() {
+		r.notToBeClosed(name)
+	}
 	if err != nil {
 		r.c.NotGraded("no connection on 127.0.0.1 could be made: %v", err)
 	}
 	r.dialled++
 	r.c.Step("%s connected", name)
 	return &client{Peer: peer, name: name}
+}
+
+// notToBeClosed ends the case because Serve has closed the listener, and a client cannot connect.
+func (r *run) notToBeClosed(name string) {
+	r.c.Await("the end of Serve", func() bool { return r.call.Ended() || r.c.Resting() })
+	if r.call.Ended() {
+		r.c.Fail("Serve has closed the listener and returned (%s), and %s cannot connect", check.Err(r.err), name)
+	}
+	r.c.Rule("The listener belongs to the caller: Serve may close it when it is about to return, and not before.",
+		"Leave the listener open, whatever has happened to a client or in Accept: the next client is going to connect.")
+	r.c.Fail("Serve has closed the listener, and %s cannot connect", name)
 }
 
 // send sends a line.
@@ -442,7 +456,7 @@ func (r *run) stop() {
 
 // halt is stop without a step, for what is deferred.
 func (r *run) halt() {
-	r.ln.Close()
+	r.ln.Listener.Close()
 	select {
 	case <-r.done:
 	case <-time.After(100 * time.Millisecond):
@@ -475,6 +489,8 @@ type listener struct {
 	inRow      bool                 // Accept fails again and again, see failInRow
 	failures   int                  // how often it has done so
 	closedAs   func(error) error    // what becomes of net.ErrClosed; nil for nothing
+	addressed  bool                 // the address of a client has a type of its own
+	shutDown   bool                 // Serve has called Close
 
 	released chan struct{} // closed when the calls that are held up may go on
 	release  func()        // closes it
@@ -516,9 +532,19 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		return nil, err
 	}
+	if f, ok := conn.(*fault.Conn); ok && l.addressed {
+		conn = addressed{f}
+	}
 	l.accepted(caller, conn)
 	return conn, nil
 }
+
+// addressed is a connection whose address has a type of its own.
+type addressed struct{ *fault.Conn }
+
+type address struct{ net.Addr }
+
+func (a addressed) RemoteAddr() net.Addr { return address{a.Conn.RemoteAddr()} }
 
 // enter compares with the last error that the same goroutine got; for a goroutine that has not called
 // before, with the last error of all.
@@ -571,7 +597,18 @@ func (l *listener) refused(caller string, err error) (toClose bool) {
 // shut is Close, called by the suite.
 func (l *listener) shut() {
 	l.look(func() { l.closed = true })
-	l.Close()
+	l.Listener.Close()
+}
+
+// Close is what Serve calls, if it does.
+func (l *listener) Close() error {
+	l.look(func() { l.shutDown = true })
+	return l.Listener.Close()
+}
+
+func (l *listener) closedByServe() (closed bool) {
+	l.look(func() { closed = l.shutDown })
+	return closed
 }
 
 // look runs f under the lock.
