@@ -226,6 +226,12 @@ func (s *server) newcomer() *client {
 
 // hears waits for bytes, which must come next.
 func (p *client) hears(want string) {
+	p.gets(want)
+	p.s.c.Step("%s got the answer %s", p.name, quoted(want))
+}
+
+// gets is hears, and says nothing when they come.
+func (p *client) gets(want string) {
 	s := p.s
 	got := func() []byte { return p.Received()[p.heard:] }
 	s.await("the answer to "+p.name, func() bool { return len(got()) >= len(want) || p.Over() != nil })
@@ -249,7 +255,6 @@ func (p *client) hears(want string) {
 	}
 	s.c.WantText("what "+p.name+" got", text, want)
 	p.heard += len(want)
-	s.c.Step("%s got the answer %s", p.name, quoted(want))
 }
 
 // refusal looks for a refusal at the beginning of what a client has got. problem says what is wrong with it.
