@@ -77,11 +77,11 @@ var right = []check.Answer{
 			return output, err
 		}
 	}),
-	flawed("each Write has 5 ms, and goes on until Answer has passed", func(f *fort) {
+	flawed("each Write has 20 ms, and goes on until Answer has passed", func(f *fort) {
 		f.write = func(v *visitor, status int, payload []byte) error {
 			message := encode(status, payload)
 			for until := time.Now().Add(f.limits.Answer); ; {
-				v.conn.SetWriteDeadline(time.Now().Add(min(time.Until(until), 5*time.Millisecond)))
+				v.conn.SetWriteDeadline(time.Now().Add(min(time.Until(until), 20*time.Millisecond)))
 				n, err := v.conn.Write(message)
 				message = message[n:]
 				if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(until) {

@@ -341,7 +341,7 @@ func (s *server) await(what string, cond func() bool) bool {
 	awake := clock(25 * time.Millisecond)
 	s.c.Await(what, func() bool {
 		return cond() || s.call.Ended() ||
-			awake() > 200*time.Millisecond && s.c.Resting() && s.c.Resting()
+			awake() > 500*time.Millisecond && s.c.Resting() && s.c.Resting()
 	})
 	if s.call.Ended() {
 		s.c.Settle()
