@@ -64,7 +64,7 @@ var right = []check.Answer{
 		}
 	}),
 	flawed("looks for the client every 10 ms", func(f *fort) { f.watch = watchPolling }),
-	flawed("looks every 10 ms whether run has returned", func(f *fort) {
+	flawed("looks every 3 ms whether run has returned", func(f *fort) {
 		f.call = func(v *visitor, ctx context.Context, command []string) (output []byte, err error) {
 			var returned atomic.Bool
 			go func() {
@@ -72,7 +72,7 @@ var right = []check.Answer{
 				returned.Store(true)
 			}()
 			for !returned.Load() {
-				time.Sleep(10 * time.Millisecond)
+				time.Sleep(3 * time.Millisecond)
 			}
 			return output, err
 		}

@@ -196,8 +196,8 @@ func (s suite) slow(c *check.C) {
 		func(p *client) { p.drips(message(strings.Repeat(" ", endless), "")) },
 		func(p *client) { p.drips(slowly) },
 		func(p *client) { p.parts("date", limit/2, limit, limit*3/2) },
-		func(p *client) { p.parts("date", limit*3/4, limit*3/4, limit*5/4) },
-		func(p *client) { p.parts("date", 0, limit*3/4, limit*5/4) },
+		func(p *client) { p.parts("date", limit*4/5, limit*4/5, limit*7/5) },
+		func(p *client) { p.parts("date", 0, limit*4/5, limit*7/5) },
 		func(p *client) { p.sends(fault.Whole, slowly[:30]) },
 	} {
 		if i == 3 {
