@@ -171,6 +171,22 @@ var wrong = []check.Answer{
 			return err
 		}
 	}, filestest.Progress),
+	but("a buffer of total_size, if that is possible", func(s *steps) {
+		s.receive = func(r io.Reader, w io.Writer, size int64) error {
+			buf := make([]byte, min(size, 64<<20))
+			for size > 0 {
+				n, err := r.Read(buf[:min(size, int64(len(buf)))])
+				w.Write(buf[:n])
+				if size -= int64(n); err == io.EOF && size > 0 {
+					err = io.ErrUnexpectedEOF
+				}
+				if err != nil && size > 0 {
+					return err
+				}
+			}
+			return nil
+		}
+	}, filestest.Progress),
 	but("a buffer of total_size", func(s *steps) {
 		s.receive = func(r io.Reader, w io.Writer, size int64) error {
 			buf := make([]byte, 1000)
@@ -377,6 +393,9 @@ var wrong = []check.Answer{
 			}
 			return r
 		}, name))
+	}, filestest.Names),
+	naming("the last control character allowed", func(name string) bool {
+		return onEverySystem(strings.ReplaceAll(name, "\x1f", "_"))
 	}, filestest.Names),
 	naming("the name of a part allowed", func(name string) bool {
 		return onEverySystem(name) || onEverySystem(strings.TrimSuffix(name, ".part")) && name != ".part"

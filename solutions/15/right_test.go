@@ -45,6 +45,9 @@ var right = []check.Answer{
 	answer("read deadlines that the reader itself checks", patiencetest.Lab{
 		Call: callTwoDeadlines, WriteAll: patience.WriteAll, Dial: patience.Dial,
 	}),
+	answer("the length byte by byte", patiencetest.Lab{
+		Call: callByteByByte, WriteAll: patience.WriteAll, Dial: patience.Dial,
+	}),
 }
 
 // watch sets a deadline in the past when ctx ends. The function that it returns ends the watching.
@@ -121,6 +124,22 @@ func callWatched(
 	}
 	body := make([]byte, size)
 	return body, fill(body)
+}
+
+// oneByOne reads a few bytes one by one, as those of a length are.
+type oneByOne struct{ net.Conn }
+
+func (o oneByOne) Read(p []byte) (int, error) {
+	if len(p) <= 4 {
+		p = p[:min(1, len(p))]
+	}
+	return o.Conn.Read(p)
+}
+
+func callByteByByte(
+	ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration,
+) ([]byte, error) {
+	return patience.Call(ctx, oneByOne{conn}, request, idle, total)
 }
 
 func writeAllRecursive(w io.Writer, data []byte) (int, error) {
@@ -313,6 +332,17 @@ func callNearest(
 	request []byte,
 	idle, total time.Duration,
 ) ([]byte, error) {
+	return nearest(ctx, conn, request, idle, total, false)
+}
+
+// nearest is callNearest, if total does not begin anew when the request is written.
+func nearest(
+	ctx context.Context,
+	conn net.Conn,
+	request []byte,
+	idle, total time.Duration,
+	anew bool,
+) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("call: %w", ctx.Err())
 	}
@@ -379,6 +409,11 @@ func callNearest(
 	if _, err := message.WriteTo(conn); err != nil {
 		return nil, why(err)
 	}
+	if mu.Lock(); anew && total > 0 && !cancelled {
+		end = time.Now().Add(total)
+		conn.SetReadDeadline(end)
+	}
+	mu.Unlock()
 	var head [4]byte
 	if err := read(head[:]); err != nil {
 		return nil, err

@@ -97,6 +97,14 @@ var wrong = []check.Answer{
 	calling("idle for the writing, too", parts{idleWrites: true}.call, patiencetest.Drip),
 	calling("total begins anew with each byte", parts{renews: true}.call, patiencetest.Drip),
 	calling("total begins when the request is written", parts{totalLate: true}.call, patiencetest.Drip),
+	calling(
+		"total begins anew when the request is written",
+		func(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration,
+		) ([]byte, error) {
+			return nearest(ctx, conn, request, idle, total, true)
+		},
+		patiencetest.Drip,
+	),
 	calling("only Reads have a limit", parts{past: net.Conn.SetReadDeadline}.call,
 		patiencetest.Drip, patiencetest.Cancel),
 

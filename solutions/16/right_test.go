@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unicode"
@@ -63,6 +64,32 @@ var right = []check.Answer{
 		}
 	}),
 	flawed("looks for the client every 10 ms", func(f *fort) { f.watch = watchPolling }),
+	flawed("looks every 3 ms whether run has returned", func(f *fort) {
+		f.call = func(v *visitor, ctx context.Context, command []string) (output []byte, err error) {
+			var returned atomic.Bool
+			go func() {
+				output, err = v.call(ctx, command)
+				returned.Store(true)
+			}()
+			for !returned.Load() {
+				time.Sleep(3 * time.Millisecond)
+			}
+			return output, err
+		}
+	}),
+	flawed("each Write has 20 ms, and goes on until Answer has passed", func(f *fort) {
+		f.write = func(v *visitor, status int, payload []byte) error {
+			message := encode(status, payload)
+			for until := time.Now().Add(f.limits.Answer); ; {
+				v.conn.SetWriteDeadline(time.Now().Add(min(time.Until(until), 20*time.Millisecond)))
+				n, err := v.conn.Write(message)
+				message = message[n:]
+				if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(until) {
+					return err
+				}
+			}
+		}
+	}),
 	answer("Close wakes who reads, and waits for it", func(ln net.Listener, l limits, run runFunc) error {
 		return newFort(l, run).serve(waking{ln})
 	}),

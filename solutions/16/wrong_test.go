@@ -124,6 +124,13 @@ var wrong = []check.Answer{
 			return output, err
 		}
 	}, fortresstest.Fails),
+	flawed("a command that was too slow is a refusal", wraps(
+		func(v *visitor, output []byte, err error) (int, []byte) {
+			if errors.Is(err, context.DeadlineExceeded) {
+				return -1, []byte("refused: the command takes too long\n")
+			}
+			return wrap(v, output, err)
+		}), fortresstest.Fails),
 	flawed("a panic ends the conversation", func(f *fort) {
 		f.call = func(v *visitor, ctx context.Context, command []string) ([]byte, error) {
 			output, err := v.call(ctx, command)
@@ -328,6 +335,14 @@ var wrong = []check.Answer{
 			return take(v, what, size, most)
 		}
 	}, fortresstest.Slow),
+	flawed("a new deadline for the payload", func(f *fort) {
+		f.take = func(v *visitor, what string, size int64, most int) ([]byte, error) {
+			if what == "payload" {
+				v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
+			}
+			return take(v, what, size, most)
+		}
+	}, fortresstest.Slow),
 	flawed("a deadline when the first byte has come", func(f *fort) {
 		f.await = func(v *visitor, _ bool) { v.conn.SetReadDeadline(time.Time{}) }
 		f.request = func(v *visitor) ([]string, error) {
@@ -405,7 +420,7 @@ var wrong = []check.Answer{
 	}, fortresstest.Context),
 	flawed("a client that has ended its stream has gone", func(f *fort) {
 		f.leaves = func(err error) bool { return true }
-	}, fortresstest.Context),
+	}, fortresstest.Order),
 	flawed("only a reset breaks a connection", func(f *fort) {
 		f.leaves = func(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 	}, fortresstest.Context),

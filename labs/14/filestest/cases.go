@@ -591,7 +591,7 @@ func (s suite) names(c *check.C) {
 		"", ".", "..", "../escaped.txt", "a/../../escaped.txt", "sub/escaped.txt", "/escaped.txt", "a/",
 		filepath.Join(os.TempDir(), "socketbook-escaped.txt"), `..\escaped.txt`, `sub\escaped.txt`,
 		`C:\escaped.txt`, "C:escaped.txt", "a.txt:stream", `\\host\share\a.txt`,
-		"a\x00.txt", "a.txt\x00", "a\n.txt", "a.txt\n", "\x1b[2J.txt", "a\x7f.txt", "\t",
+		"a\x00.txt", "a.txt\x00", "a\n.txt", "a.txt\n", "\x1b[2J.txt", "a\x1f.txt", "a\x7f.txt", "\t",
 		"nul", "NUL", "con", "Con.txt", "aux.tar.gz", "prn.", "COM1", "com9.log", "lpt1", "LPT9.txt",
 		"a.txt.part", "A.TXT.PART", ".part",
 	} {
@@ -870,10 +870,15 @@ func (s suite) long(c *check.C, dir string, total, here, comes int64) {
 	peer.CloseWrite()
 	c.Say("the suite has sent the beginning of an answer: %s", a)
 	what := fmt.Sprintf("Fetch(conn, %s, dir, progress)", name)
-	c.Do(what, func() { t.err = s.lab.Fetch(conn, name, dir, t.progress) })
+	most := c.Largest(func() {
+		c.Do(what, func() { t.err = s.lab.Fetch(conn, name, dir, t.progress) })
+	})
 	t.heard()
 	t.asked = len(peer.Received())
 	err := t.returned()
+	if most > pending {
+		c.Fail("Fetch has made a buffer of more than %d KiB, and at most 1 MiB of a file may be in memory", pending>>10)
+	}
 	if lag != "" {
 		c.Fail("%s", lag)
 	}

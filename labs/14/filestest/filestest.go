@@ -153,6 +153,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Progress,
 			Points: 1,
 			Run:    s.progress,
+			Memory: true,
 			Scene:  "cut-and-resumed",
 			Needs:  []string{Resumed, Replaced},
 			Rule: "progress is called with the offset of the answer first, then at least once for " +

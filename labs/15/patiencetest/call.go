@@ -46,6 +46,15 @@ func connect(c *check.C) *line {
 type limited struct {
 	net.Conn
 	around func(t time.Time, set func() error) error // set before the call, if at all
+	wrote  func(n int)                               // before a Write returns
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	n, err := l.Conn.Write(p)
+	if l.wrote != nil {
+		l.wrote(n)
+	}
+	return n, err
 }
 
 func (l *limited) limit(t time.Time, set func(time.Time) error) error {

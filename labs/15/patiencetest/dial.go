@@ -174,14 +174,14 @@ func (s suite) tries(c *check.C) {
 		d.wantConn(conn, peer)
 	}
 	c.Variation("a dial that takes 30ms, and fails")
-	c.Rule("A try takes as long as it takes. The pause begins when dial has returned, and not before.",
-		"Make the timer of a pause behind the call of dial, and give dial no context with a limit of your own.")
 	d := s.dial(c, always, 3, 4*moment, 4*moment, func(try int, _ context.Context) (net.Conn, error) {
 		<-time.After(6 * moment)
 		return nil, refused(try)
 	})
 	d.returns()
 	d.wantCalls(3)
+	c.Rule("A try takes as long as it takes. The pause begins when dial has returned, and not before.",
+		"Make the timer of a pause behind the call of dial, and give dial no context with a limit of your own.")
 	d.wantPauses(4*moment, 4*moment)
 	if d.timed {
 		c.Fail("the context that dial was given has a deadline, and ctx has none: a try takes as long as it takes")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -122,23 +123,21 @@ func (p *client) drips(data string) {
 	p.Send([]byte(data[:1]))
 }
 
-// parts sends a request of which the length, the header and the payload each take that long to come.
-func (p *client) parts(each time.Duration, command string) {
-	p.s.c.Say("%s begins to send a request: every %v the rest of the length, the header or the payload comes",
-		p.name, each)
+// parts sends a request of which the length, the header and the payload are complete so much later.
+func (p *client) parts(command string, length, header, payload time.Duration) {
+	p.s.c.Say("%s begins to send a request: its length is complete after %v, its header after %v, its payload "+
+		"after %v", p.name, length, header, payload)
 	data := request(command)
-	ends := []int{4, len(data) - len(command), len(data)}
+	ends := map[int]time.Duration{4: length, len(data) - len(command): header, len(data): payload}
 	begin := sync.OnceValue(time.Now) // the server's time has begun when it reads for the first time
 	p.Conn().Before("Read", func() error {
 		begin()
-		for i, end := range ends {
-			if p.Conn().Did().Taken == end-1 {
-				<-time.After(time.Until(begin().Add(time.Duration(i+1) * each)))
-			}
+		if after, ok := ends[p.Conn().Did().Taken+1]; ok {
+			<-time.After(time.Until(begin().Add(after)))
 		}
 		return nil
 	})
-	p.Send(fault.After(3, 4, ends[1]-1, ends[1], ends[2]-1).Pieces([]byte(data))...)
+	p.Send(fault.After(3, 4, len(data)-len(command)-1, len(data)-len(command), len(data)-1).Pieces([]byte(data))...)
 }
 
 // honest lets a client come, ask and go. Where limits are short it comes again if it was too slow: the
@@ -196,7 +195,9 @@ func (s suite) slow(c *check.C) {
 		func(p *client) { c.Step("%s says nothing", p.name) },
 		func(p *client) { p.drips(message(strings.Repeat(" ", endless), "")) },
 		func(p *client) { p.drips(slowly) },
-		func(p *client) { p.parts(limit/2, "date") },
+		func(p *client) { p.parts("date", limit/2, limit, limit*3/2) },
+		func(p *client) { p.parts("date", limit*4/5, limit*4/5, limit*7/5) },
+		func(p *client) { p.parts("date", 0, limit*4/5, limit*7/5) },
 		func(p *client) { p.sends(fault.Whole, slowly[:30]) },
 	} {
 		if i == 3 {
@@ -473,9 +474,12 @@ func (s suite) unread(c *check.C) {
 		c.Fail("the connection of %s was closed before Answer had passed", noisy.name)
 	}
 	beside.stop()
-	c.Rule("", "") // that of the case again
+	c.Rule("limits.Answer is the time for an answer, from when it is written: a client may be connected for longer, "+
+		"and a command may take longer.",
+		"Set the deadline for Writes right before each answer.")
 	w.release()
 	patient.hears(answer(0, "went on\n"))
+	c.Rule("", "") // that of the case again
 	if n := r.calls.Load(); n > 7 {
 		c.Fail("run was called for a client that has not taken the answer before")
 	}
@@ -493,10 +497,13 @@ func (s suite) unread(c *check.C) {
 	r.serve(s.lab, with(func(l *Limits) { l.Request, l.Run = generous.Answer/2, generous.Answer/2 }))
 	p = r.dial()
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
-	p.hears(answer(0, string(r.kept)))
-	if slow.shortened.Load() {
-		c.Fail("for an answer, Serve has set a deadline long before Answer (%v) has passed", generous.Answer)
+	want := answer(0, string(r.kept))
+	r.await("the answer to "+p.name, func() bool { return len(p.Received()) >= len(want) || p.Over() != nil })
+	if slow.shortened.Load() && len(p.Received()) < len(want) {
+		c.Fail("for an answer, Serve has set a deadline long before Answer (%v) has passed, and given up at it",
+			generous.Answer)
 	}
+	p.hears(want)
 	if slow.renewed.Load() {
 		c.Fail("for a later Write of the same answer, Serve has set a deadline that is further ahead")
 	}
@@ -523,8 +530,8 @@ func (s suite) unread(c *check.C) {
 // deadline is another one at a later Write.
 type slowly struct {
 	net.Listener
-	renewed   atomic.Bool
-	shortened atomic.Bool // the deadline of the first Write was much too early
+	renewed   atomic.Bool // the deadline of a later Write was behind the limit
+	shortened atomic.Bool // that of the first one was much too early, and has passed
 }
 
 func (s *slowly) Accept() (net.Conn, error) {
@@ -539,26 +546,31 @@ type slowConn struct {
 	net.Conn
 	from *slowly
 
-	mu        sync.Mutex
-	at, first time.Time     // the deadline for Writes, and what it was at the first one
-	ahead     time.Duration // of the time when it was set
-	wrote     bool
+	mu    sync.Mutex
+	at    time.Time     // the deadline for Writes
+	ahead time.Duration // of the time when it was set
+	began time.Time     // the first Write
 }
 
+// Write lets a deadline of the first Write pass that is much too early, however far ahead it is. Who looks
+// again and again, with short deadlines, writes again.
 func (s *slowConn) Write(p []byte) (int, error) {
 	s.mu.Lock()
-	again := s.wrote
-	if !again {
-		s.wrote, s.first = true, s.at
-		s.from.shortened.Store(!s.at.IsZero() && s.ahead < generous.Answer*3/4)
+	first := s.began.IsZero()
+	if first {
+		s.began = time.Now()
 	}
-	later := s.at.Sub(s.first) > early
-	s.mu.Unlock()
-	switch {
-	case !again:
-		<-time.After(2 * early)
-	case later:
+	passes := first && !s.at.IsZero() && s.ahead < generous.Answer*3/4
+	if s.at.After(s.began.Add(generous.Answer + early)) {
 		s.from.renewed.Store(true)
+	}
+	s.mu.Unlock()
+	if first {
+		<-time.After(2 * early)
+	}
+	if passes {
+		s.from.shortened.Store(true)
+		return 0, os.ErrDeadlineExceeded
 	}
 	return s.Conn.Write(p)
 }

@@ -59,11 +59,12 @@ type server struct {
 	err     error // what Serve returned
 	clients []*client
 
-	calls   atomic.Int32 // of run
-	mu      sync.Mutex
-	waiting map[string]*wait
-	kept    []byte   // what orderBig returns a part of
-	outputs [][]byte // those of failures, with behind in the room behind them
+	calls    atomic.Int32 // of run
+	mu       sync.Mutex
+	waiting  map[string]*wait
+	patience time.Duration // of await, while nothing moves: less than short
+	kept     []byte        // what orderBig returns a part of
+	outputs  [][]byte      // those of failures, with behind in the room behind them
 }
 
 // wait is a command that waits.
@@ -83,7 +84,7 @@ var epoch = time.Now()
 // prepare makes a listener. Clients may connect to it before serve is called.
 func prepare(c *check.C) *server {
 	ln := c.Listen()
-	s := &server{c: c, ln: ln, dialler: ln, waiting: map[string]*wait{}}
+	s := &server{c: c, ln: ln, dialler: ln, waiting: map[string]*wait{}, patience: 200 * time.Millisecond}
 	for _, f := range failures {
 		s.outputs = append(s.outputs, slices.Clip([]byte(string(f.output) + behind))[:len(f.output)])
 	}
@@ -226,6 +227,12 @@ func (s *server) newcomer() *client {
 
 // hears waits for bytes, which must come next.
 func (p *client) hears(want string) {
+	p.gets(want)
+	p.s.c.Step("%s got the answer %s", p.name, quoted(want))
+}
+
+// gets is hears, and says nothing when they come.
+func (p *client) gets(want string) {
 	s := p.s
 	got := func() []byte { return p.Received()[p.heard:] }
 	s.await("the answer to "+p.name, func() bool { return len(got()) >= len(want) || p.Over() != nil })
@@ -249,7 +256,6 @@ func (p *client) hears(want string) {
 	}
 	s.c.WantText("what "+p.name+" got", text, want)
 	p.heard += len(want)
-	s.c.Step("%s got the answer %s", p.name, quoted(want))
 }
 
 // refusal looks for a refusal at the beginning of what a client has got. problem says what is wrong with it.
@@ -336,7 +342,7 @@ func (s *server) await(what string, cond func() bool) bool {
 	awake := clock(25 * time.Millisecond)
 	s.c.Await(what, func() bool {
 		return cond() || s.call.Ended() ||
-			awake() > 200*time.Millisecond && s.c.Resting() && s.c.Resting()
+			awake() > s.patience && s.c.Resting() && s.c.Resting()
 	})
 	if s.call.Ended() {
 		s.c.Settle()
