@@ -125,8 +125,8 @@ func (c *C) WantPatience(function string, conn witness, least time.Duration) {
 }
 
 // WantLetGo ends the case if something that function was given is still held on to when it has returned: by a
-// timer with a function, by a goroutine, or by a variable. kept asks a weak pointer to it. In another process it does
-// nothing, because nobody can tell.
+// timer with a function, by a goroutine, or by a variable. kept asks a weak pointer to it. In another
+// process it does nothing, because nobody can tell.
 func (c *C) WantLetGo(function string, kept func() bool) {
 	if c.Elsewhere() {
 		return

@@ -152,8 +152,8 @@ func (r *run) run(ctx context.Context) (err error) {
 	return r.finish()
 }
 
-// apart refuses to write the results among the submissions: the next run would take them for some. Hidden folders,
-// such as .grades, are none.
+// apart refuses to write the results among the submissions: the next run would take them for some. Hidden
+// folders, such as .grades, are none.
 func (r *run) apart() error {
 	out := realPath(r.options.out)
 	for _, s := range r.submissions {
@@ -279,7 +279,8 @@ func (r *run) todo() ([]intake.Submission, error) {
 	}
 	for _, l := range before.Labs {
 		if !slices.ContainsFunc(r.labs, func(mine lab) bool { return mine.Number == l.Number }) {
-			return nil, wrongUse("the results in %s are of lab %s, too: name it with -labs, or another folder with -out",
+			return nil, wrongUse("the results in %s are of lab %s, too: name it with -labs, or another folder "+
+				"with -out",
 				r.options.out, l.Number)
 		}
 	}

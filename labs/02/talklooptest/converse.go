@@ -546,7 +546,8 @@ func (s suite) broken(c *check.C) {
 		c.WantError("Converse", v.fails(), broken)
 	}
 	c.Variation("a new connection; the Read of the input that brings the end of a line brings an error, too")
-	c.Rule("A Read may bring bytes and an error at once: every line that has come is sent, and then the error counts.",
+	c.Rule("A Read may bring bytes and an error at once: every line that has come is sent, and then the "+
+		"error counts.",
 		"Look at the bytes of a Read before its error, as bufio.Scanner and bufio.Reader do.")
 	both := s.startConverse(c, &fault.Writer{})
 	typed := "one\n"

@@ -216,7 +216,8 @@ func (s suite) handlerError(c *check.C) {
 // othersGoOn has a client that stays while the handler of another one comes to its end, if Serve serves both;
 // otherwise the other one waits. Serve is still running then.
 func (s suite) othersGoOn(c *check.C, order, does string) *run {
-	c.Variation("Serve was called anew; a client is being served and stays, and the handler of another one %s", does)
+	c.Variation("Serve was called anew; a client is being served and stays, and the handler of another "+
+		"one %s", does)
 	c.Rule("What becomes of one client concerns no other: the conversations of the others go on.",
 		"Close the connection that handle was called with, and no other.")
 	r := s.start(c)
@@ -393,7 +394,8 @@ func (s suite) finish(c *check.C) {
 		r.returned(nil)
 		r.heardAll(p)
 	}
-	c.Variation("Serve is running; a client has left, and the next one is being served when the listener is closed")
+	c.Variation("Serve is running; a client has left, and the next one is being served when the listener " +
+		"is closed")
 	r := s.start(c)
 	r.nextClient()
 	c.Await("Serve to go on", func() bool { return r.call.Ended() || r.over.Load() > 0 && c.Resting() })
@@ -542,8 +544,8 @@ func (s suite) temporary(c *check.C) {
 	defer anew.halt()
 	for _, err := range hiddenErrors {
 		c.Variation("Serve is running; Accept is going to fail, and then a client comes")
-		c.Rule("The errors of Accept may be wrapped, and their words may be any. EMFILE, ENFILE and ECONNABORTED pass, "+
-			"also where no Temporary says so.",
+		c.Rule("The errors of Accept may be wrapped, and their words may be any. EMFILE, ENFILE and "+
+			"ECONNABORTED pass, also where no Temporary says so.",
 			"Ask errors.As for a net.Error whose Temporary is true, and errors.Is for each of the three.")
 		anew.acceptFails(err)
 		anew.nextClient()

@@ -190,8 +190,10 @@ func (r *run) notToBeClosed(name string) {
 	if r.call.Ended() {
 		r.c.Fail("Serve has closed the listener and returned (%s), and %s cannot connect", check.Err(r.err), name)
 	}
-	r.c.Rule("The listener belongs to the caller: Serve may close it when it is about to return, and not before.",
-		"Leave the listener open, whatever has happened to a client or in Accept: the next client is going to connect.")
+	r.c.Rule("The listener belongs to the caller: Serve may close it when it is about to return, and not "+
+		"before.",
+		"Leave the listener open, whatever has happened to a client or in Accept: the next client is going to "+
+			"connect.")
 	r.c.Fail("Serve has closed the listener, and %s cannot connect", name)
 }
 

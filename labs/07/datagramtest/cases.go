@@ -434,7 +434,8 @@ func (s suite) forged(c *check.C) {
 			c.Fail("your code asked again although the answer was there: other datagrams end no try")
 		}
 	}
-	c.Variation("a new connection; in front of each answer comes one with the letters of the id in the other case")
+	c.Variation("a new connection; in front of each answer comes one with the letters of the id in the " +
+		"other case")
 	w = s.connect(c, func(_ int, r request) []datagram {
 		turned := otherCase(r.id)
 		if turned == r.id { // it has no letters

@@ -205,8 +205,8 @@ func (s suite) rows(c *check.C) {
 	s.wantSockets(c, strings.NewReader(text), sockets)
 	for i, header := range []string{header4, header6} {
 		c.Variation("%s of a machine without sockets: the header alone", []string{"/proc/net/tcp", "/proc/net/tcp6"}[i])
-		c.Rule("A line whose first column is sl is a header, whatever else it says. It is passed over; that there are "+
-			"no rows is no error.", "Compare the first column of the line, and nothing else.")
+		c.Rule("A line whose first column is sl is a header, whatever else it says. It is passed over; that "+
+			"there are no rows is no error.", "Compare the first column of the line, and nothing else.")
 		hanging(c, header)
 		s.wantSockets(c, strings.NewReader(header), nil)
 	}

@@ -699,8 +699,8 @@ func (s suite) dropped(c *check.C) {
 		"reads again", some)
 	c.Rule("A member that does not read holds up nobody. The lines that wait for it come in order, and none is "+
 		"missing. If there are too many, the member leaves: its connection is closed, and the others are told.",
-		"A line that has no place is the end of the visit: never wait for a place, and never drop the line itself. "+
-			"It is an end like every other: the member is taken out of the map, closed and announced.")
+		"A line that has no place is the end of the visit: never wait for a place, and never drop the line "+
+			"itself. It is an end like every other: the member is taken out of the map, closed and announced.")
 	r, members := s.open(c, "anna", "ben", "carl")
 	anna, ben, carl := members[0], members[1], members[2]
 	reads := ben.stopsReading()

@@ -474,8 +474,8 @@ func (s suite) unread(c *check.C) {
 		c.Fail("the connection of %s was closed before Answer had passed", noisy.name)
 	}
 	beside.stop()
-	c.Rule("limits.Answer is the time for an answer, from when it is written: a client may be connected for longer, "+
-		"and a command may take longer.",
+	c.Rule("limits.Answer is the time for an answer, from when it is written: a client may be connected "+
+		"for longer, and a command may take longer.",
 		"Set the deadline for Writes right before each answer.")
 	w.release()
 	patient.hears(answer(0, "went on\n"))
@@ -718,8 +718,8 @@ func (s suite) full(c *check.C) {
 	another.Conn().Break(10, fault.Failures("write")[0])
 	r.serve(s.lab, with(func(l *Limits) { l.MaxClients = 1 }))
 	if !r.await("the end of a connection", func() bool { return one.closed() || another.closed() }) {
-		c.Fail("MaxClients clients are connected, one more has come, and the Write to it has failed; the server has " +
-			"not called Close on its connection")
+		c.Fail("MaxClients clients are connected, one more has come, and the Write to it has failed; the " +
+			"server has not called Close on its connection")
 	}
 	r.stop()
 }

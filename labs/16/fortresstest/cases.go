@@ -109,8 +109,8 @@ func (s suite) answers(c *check.C) {
 	p = r.dial()
 	p.sends(fault.Whole, message(`{"total_size":4`+strings.Repeat(" ", 70_000)+"}", "date"))
 	p.hears(answer(0, "date\n"))
-	c.Rule("A command may be longer than what one Read brings, and than what Serve reads ahead. Byte by byte is "+
-		"too slow for it.",
+	c.Rule("A command may be longer than what one Read brings, and than what Serve reads ahead. Byte by "+
+		"byte is too slow for it.",
 		"Read the payload with io.CopyN, or in a loop with a slice of some KiB.")
 	r.patience *= 3 // in another process much takes long, and who looks again and again rests meanwhile
 	p.asks(strings.Repeat("x", ahead+5))
@@ -255,8 +255,8 @@ func (s suite) order(c *check.C) {
 	r.stop()
 
 	c.Variation("Serve is running; a client ends its stream while its command is running")
-	c.Rule("Who has ended its stream still reads: io.EOF ends neither the command nor the connection before the "+
-		"answer is sent.",
+	c.Rule("Who has ended its stream still reads: io.EOF ends neither the command nor the connection "+
+		"before the answer is sent.",
 		"Look at the error of the Read that waits during run: io.EOF is not that of a broken connection.")
 	r = s.start(c, generous)
 	w := r.waits("x")

@@ -226,7 +226,8 @@ func TestHeldAndVoid(t *testing.T) {
 		score.NotStarted:     "not started: the file is still the starter; held: in no gradebook",
 		score.Void:           "not graded, for a person to look at: an import; held: in no gradebook",
 		score.DoesNotCompile: "an import; held: in no gradebook",
-		score.GraderError:    "not graded yet, because the grading machine failed: an import; held: in no gradebook",
+		score.GraderError: "not graded yet, because the grading machine failed: an import; held: in no " +
+			"gradebook",
 	} {
 		row := score.New("ada", suite("05"), "abc", status, "an import")
 		if status == score.Graded {

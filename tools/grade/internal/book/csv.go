@@ -120,7 +120,8 @@ func (b *rosterBack) add(s student) error {
 }
 
 // labColumn finds the column of a lab: "Lab 05", "Lab 05 (1234)" with Canvas's number of the assignment or
-// "Assignment: Lab 05 (Real)"; if there is none, the first with other words around the lab, as in "Lab 05 framing".
+// "Assignment: Lab 05 (Real)"; if there is none, the first with other words around the lab, as in "Lab 05
+// framing".
 func labColumn(header []string, number string) int {
 	short := strings.TrimLeft(number, "0")
 	alone := regexp.MustCompile(`(?i)^([^:]*:)?\s*lab 0*` + short + `\s*(\([^)]*\))?\s*$`)

@@ -102,7 +102,8 @@ func ParseRoster(text []byte) (*Roster, error) {
 		}
 		if strings.HasSuffix(last, end) {
 			line, _ := reader.FieldPos(len(row) - 1)
-			return nil, fmt.Errorf("has a quotation mark in line %d that is not closed: all that follows is one cell", line)
+			return nil, fmt.Errorf("has a quotation mark in line %d that is not closed: all that follows is one "+
+				"cell", line)
 		}
 		r.Rows = append(r.Rows, row)
 	}
@@ -123,7 +124,8 @@ func ParseRoster(text []byte) (*Roster, error) {
 	return r, nil
 }
 
-// decode makes UTF-8 of a text of unknown encoding, and takes byte order marks off: two programs may have put one there.
+// decode makes UTF-8 of a text of unknown encoding, and takes byte order marks off: two programs may have
+// put one there.
 func decode(text []byte) string {
 	switch {
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{0xfe, 0xff}):

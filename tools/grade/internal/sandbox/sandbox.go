@@ -7,8 +7,9 @@
 //
 //   - the folders that [Open] was given, read-only unless they are [Folder.Writable], at their own
 //     paths; below /dev: null, full, random, urandom, and fd; a /proc of the box's own
-//     processes, read-only; an /etc with a hosts file; and a /tmp in memory, of bounded size, that every command
-//     finds empty;
+//     processes, read-only; an /etc with a hosts file; and a /tmp in memory, of bounded size, that every
+//
+// command     finds empty;
 //   - a loopback interface of its own, with every port free, and no other network;
 //   - an ordinary user, 1000, without capabilities, without a way to get any (no_new_privs, a
 //     bounding set that is empty), without further namespaces, and without the system calls that
@@ -105,8 +106,8 @@ type Command struct {
 	Env  []string // all of it; HOME, TMPDIR and PATH are added where missing
 
 	// Complete says that the program loads no libraries, makes no code and starts no programs: no memory becomes
-	// executable, no file in /tmp is, no file is mapped and no process started, so that code which gets at its own
-	// memory cannot change what the program does, or become another program.
+	// executable, no file in /tmp is, no file is mapped and no process started, so that code which gets at its
+	// own memory cannot change what the program does, or become another program.
 	Complete bool
 
 	// Files are open in the command as descriptors 3, 4 and so on: one end of a socket pair,

@@ -188,8 +188,9 @@ func folderSize(path string, limit int64) (total int64) {
 
 const longestMaps = 1 << 20 // bytes of the maps of all processes; a Go program has a few thousand
 
-// nameless adds up the files that were removed and are still open, or mapped: they are in no folder. Those of /tmp
-// are counted with it. How large a mapped file is the system does not tell: it counts as the largest there can be.
+// nameless adds up the files that were removed and are still open, or mapped: they are in no folder. Those
+// of /tmp are counted with it. How large a mapped file is the system does not tell: it counts as the
+// largest there can be.
 func nameless(l Limits) (total int64) {
 	id := func(st *unix.Stat_t) (device, file string) { // as in proc_pid_maps(5)
 		device = fmt.Sprintf("%02x:%02x", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))

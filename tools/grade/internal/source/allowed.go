@@ -52,8 +52,8 @@ var not = map[string][]string{
 	"net":     {"FileConn", "FileListener", "FilePacketConn"},
 }
 
-// pointers are methods of reflect.Value and functions of sync/atomic with an unsafe.Pointer. Its type need not be
-// named to be had: the compiler infers it, also from a method that is only declared.
+// pointers are methods of reflect.Value and functions of sync/atomic with an unsafe.Pointer. Its type need
+// not be named to be had: the compiler infers it, also from a method that is only declared.
 var pointers = strings.Fields(`
 	UnsafePointer SetPointer LoadPointer StorePointer SwapPointer CompareAndSwapPointer`)
 

@@ -1,5 +1,5 @@
-// Each kind of namespace, by unshare(2), clone(2) and clone3(2); and a thread with descriptors of its own, whose
-// files nobody would count.
+// Each kind of namespace, by unshare(2), clone(2) and clone3(2); and a thread with descriptors of its own,
+// whose files nobody would count.
 //
 //	expect: exited 0
 package main
