@@ -8,7 +8,7 @@ import sys
 
 
 def read_exactly(conn, n):
-    data = bytearray(n)  # data += piece would copy all that came before, for each piece
+    data = bytearray(n)  # with bytes, data += piece would copy all that came before, for each piece
     got = 0
     while got < n:
         received = conn.recv_into(memoryview(data)[got:])
