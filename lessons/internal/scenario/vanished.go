@@ -95,7 +95,8 @@ func vanished(
 		first.returns(rec)
 	}
 	if !second.c.limited.Load() {
-		rec.Verdict("client 2 itself waits for the answer to its heartbeat, and nothing will end that")
+		rec.Verdict("client 2 itself waits for the answer to its heartbeat, until its system gives up, " +
+			"after some 15 minutes") // tcp_retries2, tcp(7)
 		rec.State(0, "client 2 waits for the answer to its heartbeat; the scene ends that")
 		second.c.Conn.SetReadDeadline(time.Now())
 		<-asked
