@@ -127,7 +127,8 @@ func (c *Conn) Quiet() (quiet bool) {
 	c.look(func() {
 		sent := len(c.queue) == 0 && !c.busy && c.inside == 0
 		arrived := c.over != nil || c.did.Written == len(c.received) && c.did.Closed == ""
-		quiet = sent && arrived && c.idle()
+		wakes := c.waiting > 0 && c.ready() // a Read has not yet noticed what is there
+		quiet = sent && arrived && !wakes && c.idle()
 	})
 	return quiet
 }

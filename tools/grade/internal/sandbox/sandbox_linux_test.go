@@ -408,8 +408,8 @@ func TestComplete(t *testing.T) {
 		complete bool
 		want     string
 	}{
-		{"code", false, "<nil>\n<nil>\n"},
-		{"code", true, no + no},
+		{"code", false, "<nil>\n<nil>\nfalse\n"},
+		{"code", true, no + no + "true\n"},
 		{"become", false, "<nil>\n<nil>\n<nil>\n/tmp/own\n"},
 		{"become", true, no + no + no + "permission denied\n"},
 	} {

@@ -31,7 +31,8 @@ var refused = []uint32{
 	unix.SYS_PROCESS_MADVISE, unix.SYS_KCMP, unix.SYS_MIGRATE_PAGES, unix.SYS_MOVE_PAGES,
 	// memory that belongs to no process, and so is not seen in one
 	unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_MSGGET,
-	unix.SYS_SEMGET, unix.SYS_MQ_OPEN, unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
+	unix.SYS_SEMGET, unix.SYS_VMSPLICE, unix.SYS_MQ_OPEN, unix.SYS_KEYCTL, unix.SYS_ADD_KEY,
+	unix.SYS_REQUEST_KEY,
 	// large parts of the kernel
 	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_IO_URING_SETUP,
 	unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_IO_SETUP, unix.SYS_SYSLOG,
@@ -105,6 +106,8 @@ func filter(complete bool) []unix.SockFilter {
 		for _, call := range forks {
 			on(call, fail(unix.EPERM))
 		}
+		// It would put one page of the program's own code into the place of another.
+		on(unix.SYS_MREMAP, fail(unix.EPERM))
 	}
 	// Shared memory stays when no process has it in its own any more: MADV_DONTNEED in madvise(2).
 	on(unix.SYS_MMAP,
@@ -132,15 +135,21 @@ func filter(complete bool) []unix.SockFilter {
 		jump(unix.BPF_JSET, unix.CLOSE_RANGE_UNSHARE, 0, 1), fail(unix.EPERM),
 		allow,
 	)
-	return append(p,
-		// The course's sockets are TCP and UDP.
-		jump(unix.BPF_JEQ, unix.SYS_SOCKETPAIR, 5, 0),
-		jump(unix.BPF_JEQ, unix.SYS_SOCKET, 0, 3),
+	on(unix.SYS_SOCKETPAIR, fail(unix.EAFNOSUPPORT))
+	// The course's sockets are TCP and UDP. The queues of others, such as Multipath TCP's, nobody would see.
+	on(unix.SYS_SOCKET,
 		load(dataArgument),
-		jump(unix.BPF_JEQ, unix.AF_INET, 1, 0),
-		jump(unix.BPF_JEQ, unix.AF_INET6, 0, 1), allow,
+		jump(unix.BPF_JEQ, unix.AF_INET, 2, 0),
+		jump(unix.BPF_JEQ, unix.AF_INET6, 1, 0),
 		fail(unix.EAFNOSUPPORT),
+		load(dataThird),
+		jump(unix.BPF_JEQ, 0, 3, 0),
+		jump(unix.BPF_JEQ, unix.IPPROTO_TCP, 2, 0),
+		jump(unix.BPF_JEQ, unix.IPPROTO_UDP, 1, 0),
+		fail(unix.EPROTONOSUPPORT),
+		allow,
 	)
+	return append(p, allow)
 }
 
 // filterCalls puts the filter on this thread and those that it starts; no_new_privs must be set.

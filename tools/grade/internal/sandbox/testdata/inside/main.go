@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 func main() {
@@ -86,6 +87,8 @@ func main() {
 		_, err = syscall.Mmap(-1, 0, 1<<12, syscall.PROT_READ|syscall.PROT_EXEC,
 			syscall.MAP_PRIVATE|syscall.MAP_ANON)
 		fmt.Println(err)
+		_, _, number := syscall.Syscall6(syscall.SYS_MREMAP, uintptr(unsafe.Pointer(&page[0])), 1<<12, 1<<12, 0, 0, 0)
+		fmt.Println(number == syscall.EPERM)
 	case "become": // another program: a file that is mapped, a process, a program of its own
 		f, err := os.Create(filepath.Join(os.TempDir(), "mapped"))
 		check(err)
