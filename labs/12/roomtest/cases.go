@@ -294,7 +294,7 @@ func (s suite) nameless(c *check.C) {
 	}
 	c.Variation("a client has connected, and every Write to it fails; Serve is called; anna comes")
 	c.Rule("A Write that fails ends the visit, that of a client without a name too: its connection is closed.",
-		"Look at the error of every Write, that of the first question too. A Read may wait for ever behind it.")
+		"Look at the error of every Write, that of the first question too. The Read behind it may never return.")
 	r := &room{c: c, ln: c.Listen()}
 	p := r.silent()
 	p.Conn().Break(0, fault.Failures("write")[0])

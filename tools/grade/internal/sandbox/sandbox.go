@@ -8,8 +8,7 @@
 //   - the folders that [Open] was given, read-only unless they are [Folder.Writable], at their own
 //     paths; below /dev: null, full, random, urandom, and fd; a /proc of the box's own
 //     processes, read-only; an /etc with a hosts file; and a /tmp in memory, of bounded size, that every
-//
-// command     finds empty;
+//     command finds empty;
 //   - a loopback interface of its own, with every port free, and no other network;
 //   - an ordinary user, 1000, without capabilities, without a way to get any (no_new_privs, a
 //     bounding set that is empty), without further namespaces, and without the system calls that

@@ -62,7 +62,7 @@ func Better(was, is place) bool {
 	return is.sum < was.sum
 }
 
-// Open opens a file for reading, and nothing else: a named pipe would be waited for, for ever.
+// Open opens a regular file for reading. Anything else is an error: to open a named pipe may never end.
 func Open(name string) (*os.File, error) {
 	info, err := os.Stat(name)
 	if err != nil {
