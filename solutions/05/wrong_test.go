@@ -1001,12 +1001,22 @@ func readImpatiently(r io.Reader, limit int) ([]byte, error) {
 		payload, err := framing.ReadMessage(r, limit)
 		done <- result{payload, err}
 	}()
-	select {
-	case got := <-done:
+	if got, ok := soon(done); ok {
 		return got.payload, got.err
-	case <-time.After(300 * time.Millisecond):
-		return nil, errors.New("nothing comes")
 	}
+	return nil, errors.New("nothing comes")
+}
+
+// soon waits for a value for 300 ms. Time in which this process had no processor hardly counts.
+func soon[T any](done <-chan T) (value T, ok bool) {
+	for range 30 {
+		select {
+		case value = <-done:
+			return value, true
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return value, false
 }
 
 func readTwoEmpty(r io.Reader, limit int) ([]byte, error) {
@@ -1257,12 +1267,10 @@ func writeImpatiently(w io.Writer, payload []byte) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- writeAll(w, whole[4:], nil) }()
-	select {
-	case err := <-done:
+	if err, ok := soon(done); ok {
 		return err
-	case <-time.After(300 * time.Millisecond):
-		return errors.New("nobody takes it")
 	}
+	return errors.New("nobody takes it")
 }
 
 // writeTurning turns the caller's bytes round, and back when they are written.

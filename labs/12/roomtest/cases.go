@@ -739,9 +739,9 @@ func (s suite) dropped(c *check.C) {
 	r.members = []*client{anna, carl}
 	gone = nil
 	for said, once := 0, false; ; {
-		n := most + 1 // how many more it takes
+		n := 0 // how many more it takes until there are too many for each of them
 		for _, p := range slow {
-			n = min(n, most+1-p.waiting(said))
+			n = max(n, most+1-p.waiting(said))
 		}
 		if n > 0 && !once && said > most/2 {
 			once = true
@@ -750,7 +750,7 @@ func (s suite) dropped(c *check.C) {
 			}
 			r.quiet()
 			continue
-		} else if n <= 0 {
+		} else if n == 0 {
 			break
 		}
 		n = min(n, batch-len(slow)+1) // carl may be told as well that all of them have left
