@@ -494,6 +494,9 @@ func TestSilentCrowd(t *testing.T) {
 // the others when some have left.
 func TestNoDescriptorsLeft(t *testing.T) {
 	stagetest.NeedShell(t)
+	if runtime.GOOS == "darwin" {
+		t.Skip("macOS ends the connection for which accept has no descriptor")
+	}
 	cmd := stagetest.Command(t, "server", "-addr", "127.0.0.1:0")
 	script := []string{"-c", `ulimit -n 30; exec "$@"`, "sh"}
 	limited := exec.CommandContext(t.Context(), "sh", append(script, cmd.Args...)...)

@@ -12,9 +12,10 @@ LIMIT = 10.0  # seconds
 
 def receive(conn):
     """Reads one message; None if the peer has left. A timeout of Python's counts for each recv anew."""
-    head = exactly(conn, 4)
-    if not head:
+    first = conn.recv(1)
+    if not first:
         return None
+    head = first + exactly(conn, 3)
     header = json.loads(exactly(conn, struct.unpack("<i", head)[0]))
     return header["status"], exactly(conn, header["total_size"])
 
@@ -24,9 +25,7 @@ def exactly(conn, size):
     while size > 0:
         part = conn.recv(min(size, 65536))
         if not part:
-            if parts:
-                raise EOFError("the message was cut short")
-            return b""
+            raise EOFError("the message was cut short")
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
