@@ -333,13 +333,15 @@ func (r *run) wanted(mine []intake.Submission) (func(intake.Submission) bool, er
 		answers := s.Load(labs)
 		for _, l := range r.labs {
 			row, known := r.index.Get(score.Key{Student: s.ID, Lab: l.Number})
-			file := answers.Files[l.Number]
+			status, _ := beforehand(s, answers, l)
 			switch {
 			case !known, row.Status == score.GraderError:
 				return true
 			case r.failed && row.Points < row.Of:
 				return true
-			case r.resume && (row.Suite != l.sum || row.Source != sourceOf(file)):
+			case r.resume && (row.Suite != l.sum || row.Source != sourceOf(answers.Files[l.Number])):
+				return true
+			case r.resume && status != score.GraderError && row.Status != status:
 				return true
 			}
 		}
@@ -442,16 +444,8 @@ func (r *run) one(ctx context.Context, s intake.Submission) []score.Row {
 	j := job{student: s.ID, files: answers.Files, seed: r.seed}
 	var at []int // which rows the job's labs are
 	for i, l := range r.labs {
-		file, handedIn := answers.Files[l.Number]
-		status, reason := score.GraderError, "this lab was not reached"
-		switch {
-		case !handedIn && s.Path == "":
-			status, reason = score.Missing, "nothing was handed in"
-		case !handedIn:
-			status, reason = score.Missing, l.File+" was not handed in"
-		case file.Trouble != "":
-			status, reason = score.Void, file.Trouble
-		default:
+		status, reason := beforehand(s, answers, l)
+		if status == score.GraderError {
 			j.labs, at = append(j.labs, l), append(at, i)
 		}
 		rows[i] = score.New(s.ID, l.suite, l.sum, status, reason)
@@ -477,6 +471,20 @@ func (r *run) one(ctx context.Context, s intake.Submission) []score.Row {
 		}
 	}
 	return rows
+}
+
+// beforehand is what a lab has before anything of it runs: score.GraderError if it is to be graded.
+func beforehand(s intake.Submission, answers intake.Answers, l lab) (status score.Status, reason string) {
+	file, handedIn := answers.Files[l.Number]
+	switch {
+	case !handedIn && s.Path == "":
+		return score.Missing, "nothing was handed in"
+	case !handedIn:
+		return score.Missing, l.File + " was not handed in"
+	case file.Trouble != "":
+		return score.Void, file.Trouble
+	}
+	return score.GraderError, "this lab was not reached"
 }
 
 // finish makes every output from the rows, and then the journal is not needed any more.

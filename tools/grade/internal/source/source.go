@@ -121,10 +121,14 @@ func (c *checker) directives(name string, text []byte) {
 		if tok != token.COMMENT {
 			continue
 		}
+		plain := lit
+		if text, ok := strings.CutPrefix(lit, "//"); ok && strings.HasPrefix(strings.TrimSpace(text), "+build") {
+			plain = "//" + strings.TrimSpace(text) // a build tag of old may stand behind spaces
+		}
 		for _, begin := range []string{
-			"//go:", "//line ", "/*line ", "//export ", "//extern ", "// +build", "//+build", "//cgo_",
+			"//go:", "//line ", "/*line ", "//export ", "//extern ", "//+build", "//cgo_",
 		} {
-			if strings.HasPrefix(lit, begin) {
+			if strings.HasPrefix(plain, begin) {
 				c.refuse(at, "the comment %q is a directive to the compiler or the go command",
 					lit[:min(len(lit), 40)])
 			}

@@ -83,6 +83,7 @@ func TestRefused(t *testing.T) {
 		{"noescape inside a function", file("func f() {\n\t//go:noescape\n}"), 5, "//go:noescape"},
 		{"build tag", "//go:build ignore\n\npackage framing\n", 1, "//go:build"},
 		{"old build tag", "// +build ignore\n\npackage framing\n", 1, "+build"},
+		{"old build tag behind a tab", "//\t+build ignore\n\npackage framing\n", 1, "+build"},
 		{"embed", file("//go:embed framing.go\nvar text string", `_ "embed"`), 3, `the import of "embed"`},
 		{"line", file("//line other.go:1\nfunc f() {}"), 4, "//line"},
 		{"line in a block", file("func f() { /*line other.go:1:1*/ }"), 4, "/*line"},
