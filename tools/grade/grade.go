@@ -97,6 +97,8 @@ type run struct {
 	mu      sync.Mutex
 	journal *os.File
 	counts  map[score.Status]int
+
+	unwritten error // why standard output has not all rows
 }
 
 // The folder of a run has these besides the outputs, until it is complete.
@@ -404,6 +406,7 @@ feed:
 	}
 	close(next)
 	all.Wait()
+	r.unwritten = p.failed
 	if ctx.Err() == nil {
 		return nil
 	}
@@ -500,7 +503,11 @@ func (r *run) finish() error {
 			}
 		}
 	}
-	return publish(r.options.out, r.batch, r.index, r.began, r.out, r.errs, r.json)
+	err := publish(r.options.out, r.batch, r.index, r.began, r.out, r.errs, r.json)
+	if err == nil && r.unwritten != nil {
+		return fmt.Errorf("writing JSON lines to standard output: %w; the results have the same ones", r.unwritten)
+	}
+	return err
 }
 
 // publish writes the outputs of a batch and says how it went.

@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -386,6 +387,24 @@ func TestInterrupted(t *testing.T) {
 	require.Contains(t, stdout2, "3/3  ")
 	require.Contains(t, stdout2, "6 students, 6 answers: 6 graded")
 }
+
+// Standard output is a full disk: the results are whole, and the status says that what was printed is not.
+func TestUnwrittenRows(t *testing.T) {
+	was := newEngine
+	newEngine = func(context.Context, *run, string) (grader, error) { return madeUp{}, nil }
+	defer func() { newEngine = was }()
+	full := writerFunc(func([]byte) (int, error) { return 0, syscall.ENOSPC })
+	out := t.TempDir()
+	var errs bytes.Buffer
+	status := command(t.Context(), []string{"-labs", "05", "-json", "-out", out, class(t, 3, points)}, full, &errs)
+	require.Equal(t, 1, status)
+	require.Contains(t, errs.String(), "grade: writing JSON lines to standard output: no space left on device")
+	require.Equal(t, 3, strings.Count(tree(t, out)["results.jsonl"], "\n"))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestResumeOnlyFailed(t *testing.T) {
 	dir := class(t, 4, func(i int) string { return []string{"points 10", "error", "points 4", "points 10"}[i] })

@@ -19,6 +19,7 @@ import (
 type meter struct {
 	to       io.Writer
 	rows     io.Writer // gets the rows as JSON lines; nil without -json
+	failed   error     // of the first of these that could not be written
 	bar      bool
 	columns  int
 	total    int
@@ -60,8 +61,8 @@ func (p *meter) add(rows []score.Row) {
 	if i := slices.Index(p.inHand, id); i >= 0 {
 		p.inHand = slices.Delete(p.inHand, i, i+1)
 	}
-	if p.rows != nil {
-		_ = score.Write(p.rows, rows) // the same rows are in the results
+	if p.rows != nil && p.failed == nil {
+		p.failed = score.Write(p.rows, rows)
 	}
 	if p.bar {
 		p.draw(p.done == p.total)
