@@ -55,6 +55,7 @@ const (
 	dataCall     = 0
 	dataArch     = 4
 	dataArgument = 16
+	dataSecond   = dataArgument + 8
 	dataThird    = dataArgument + 2*8
 	dataFourth   = dataArgument + 3*8
 )
@@ -133,6 +134,12 @@ func filter(complete bool) []unix.SockFilter {
 	on(unix.SYS_CLOSE_RANGE,
 		load(dataThird),
 		jump(unix.BPF_JSET, unix.CLOSE_RANGE_UNSHARE, 0, 1), fail(unix.EPERM),
+		allow,
+	)
+	// Who opens a file on which somebody has a lease waits: fcntl(2).
+	on(unix.SYS_FCNTL,
+		load(dataSecond),
+		jump(unix.BPF_JEQ, unix.F_SETLEASE, 0, 1), fail(unix.EPERM),
 		allow,
 	)
 	on(unix.SYS_SOCKETPAIR, fail(unix.EAFNOSUPPORT))
