@@ -60,7 +60,13 @@ func (c *C) Largest(f func()) (bytes int64) {
 
 var profile struct {
 	sync.Mutex
-	last map[[32]uintptr]runtime.MemProfileRecord // by the lines that have allocated
+	last map[allocation]int64 // how often
+}
+
+// allocation is what the runtime counts in one record: objects of a size, from the same lines.
+type allocation struct {
+	stack [32]uintptr
+	size  int64 // bytes
 }
 
 // Largest returns how many bytes of memory this process has allocated at once since the last call. It is
@@ -76,12 +82,14 @@ func Largest() (bytes int64) {
 		records = make([]runtime.MemProfileRecord, n+n/2)
 		n, ok = runtime.MemProfile(records, true)
 	}
-	all := map[[32]uintptr]runtime.MemProfileRecord{}
+	all := map[allocation]int64{}
 	for _, r := range records[:n] {
-		all[r.Stack0] = r
-		before := profile.last[r.Stack0]
-		if objects := r.AllocObjects - before.AllocObjects; objects > 0 {
-			bytes = max(bytes, (r.AllocBytes-before.AllocBytes)/objects)
+		if r.AllocObjects == 0 {
+			continue
+		}
+		a := allocation{r.Stack0, r.AllocBytes / r.AllocObjects}
+		if all[a] = r.AllocObjects; all[a] > profile.last[a] {
+			bytes = max(bytes, a.size)
 		}
 	}
 	profile.last = all
