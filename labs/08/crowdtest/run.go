@@ -161,10 +161,14 @@ func (r *run) answer(p *client, want string) {
 }
 
 // await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing
-// moves any more.
+// moves any more. Each client that is served is a move: code that looks around may serve one at a time.
 func (r *run) await(what string, cond func() bool) bool {
-	still := patience()
-	r.c.Await(what, func() bool { return cond() || r.call.Ended() || still(r.c) })
+	for moved := true; moved; {
+		still, calls := patience(), r.calls.Load()
+		served := func() bool { return r.calls.Load() > calls }
+		r.c.Await(what, func() bool { return cond() || r.call.Ended() || served() || still(r.c) })
+		moved = served() && !cond() && !r.call.Ended() && int(r.calls.Load()) <= len(r.clients)
+	}
 	if r.call.Ended() {
 		r.c.Settle()
 	}
