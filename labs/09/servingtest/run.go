@@ -212,8 +212,9 @@ func (r *run) await(what string, cond func() bool) bool {
 	return cond()
 }
 
-// patience returns a function that reports whether nothing has moved for as long as code may pause
-// that looks around from time to time. Only the time counts that the suite itself was awake.
+// patience returns a function that reports whether nothing has moved for much longer than code may pause
+// that looks around from time to time. Only the time counts that the suite itself was awake; it begins anew
+// when something moves: then the code was not given the processor.
 func patience() func(c *check.C) bool {
 	var total time.Duration
 	last := time.Now()
@@ -221,7 +222,12 @@ func patience() func(c *check.C) bool {
 		now := time.Now()
 		total += min(now.Sub(last), 25*time.Millisecond)
 		last = now
-		return total > 200*time.Millisecond && c.Resting() && c.Resting()
+		if total <= 400*time.Millisecond {
+			return false
+		}
+		rests := c.Resting() && c.Resting()
+		total = 0
+		return rests
 	}
 }
 
