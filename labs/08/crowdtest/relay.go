@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"socketbook/tools/check"
@@ -17,10 +18,11 @@ var sideNames = []string{"a", "b"}
 
 // bridge is one call of Relay, and the suite's two ends of what it connects.
 type bridge struct {
-	c    *check.C
-	a, b *end
-	call *check.Call
-	err  error // what Relay returned
+	c     *check.C
+	a, b  *end
+	call  *check.Call
+	err   error        // what Relay returned
+	reads atomic.Int64 // of connections that hesitate
 }
 
 // end is the suite's end of one side, a client or a server.
@@ -71,10 +73,16 @@ func (r *bridge) pass(from, to *end, data []byte, cut fault.Cut) {
 // passInTime is pass where Relay may pause, because a Read has brought nothing.
 func (r *bridge) passInTime(from, to *end, data []byte) {
 	r.send(from, data, fault.Whole)
-	before := to.heard
-	r.c.Await(fmt.Sprintf("what %s has sent to arrive at %s", from.name, to.name), func() bool {
-		return len(to.Received())-before >= len(data) || to.Over() != nil || r.call.Ended()
-	})
+	arrived := func() bool { return len(to.Received())-to.heard >= len(data) || to.Over() != nil || r.call.Ended() }
+	for range 3 * barren {
+		still, before := patience(), r.reads.Load()
+		r.c.Await(fmt.Sprintf("what %s has sent to arrive at %s", from.name, to.name), func() bool {
+			return arrived() || r.reads.Load() > before || still(r.c)
+		})
+		if arrived() || r.reads.Load() == before {
+			break
+		}
+	}
 	r.arrives(from, to, data)
 }
 
@@ -224,7 +232,7 @@ func (s suite) bothWays(c *check.C) {
 	c.Variation("Relay is running; every second Read returns 0 bytes and no error")
 	c.Rule(rule, "Look at the error, and not at the number of bytes, to know whether the stream has ended.")
 	r, connA, connB := sides(c)
-	r.begin(s, &hesitant{both: connA.(both)}, &hesitant{both: connB.(both)})
+	r.hesitates(s, connA, connB, 0)
 	r.passInTime(r.a, r.b, awkward)
 	r.passInTime(r.b, r.a, awkward)
 	r.passInTime(r.a, r.b, []byte("again"))
@@ -234,7 +242,7 @@ func (s suite) bothWays(c *check.C) {
 	c.Rule(rule,
 		"Call Read again. A bufio.Reader gives up after 100 of them: read from the connection itself.")
 	r, connA, connB = sides(c)
-	r.begin(s, &hesitant{both: connA.(both), empty: barren}, &hesitant{both: connB.(both), empty: barren})
+	r.hesitates(s, connA, connB, barren)
 	r.passInTime(r.a, r.b, awkward)
 	r.passInTime(r.b, r.a, awkward)
 	r.stop()
@@ -282,6 +290,12 @@ type hesitant struct {
 	both
 	asked bool
 	empty int
+	reads *atomic.Int64
+}
+
+// hesitates is begin with two such connections.
+func (r *bridge) hesitates(s suite, connA, connB net.Conn, empty int) {
+	r.begin(s, &hesitant{connA.(both), false, empty, &r.reads}, &hesitant{connB.(both), false, empty, &r.reads})
 }
 
 type both interface {
@@ -290,6 +304,7 @@ type both interface {
 }
 
 func (h *hesitant) Read(p []byte) (int, error) {
+	h.reads.Add(1)
 	if h.empty--; h.empty >= 0 {
 		return 0, nil
 	}
