@@ -176,21 +176,20 @@ func (r *run) await(what string, cond func() bool) bool {
 }
 
 // patience returns a function that reports whether nothing has moved for much longer than code may pause
-// that looks around from time to time. Only the time counts that the suite itself was awake; it begins anew
-// when something moves: then the code was not given the processor.
+// that looks around from time to time. Only the time counts that the suite itself was awake. When something
+// moves after all it lasts longer: the code was not given the processor.
 func patience() func(c *check.C) bool {
 	var total time.Duration
-	last := time.Now()
+	last, most := time.Now(), 300*time.Millisecond
 	return func(c *check.C) bool {
 		now := time.Now()
 		total += min(now.Sub(last), 25*time.Millisecond)
 		last = now
-		if total <= 400*time.Millisecond {
+		if total <= most {
 			return false
 		}
-		rests := c.Resting() && c.Resting()
-		total = 0
-		return rests
+		most = total + 100*time.Millisecond
+		return c.Resting() && c.Resting()
 	}
 }
 
