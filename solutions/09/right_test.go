@@ -27,7 +27,7 @@ var right = []check.Answer{
 		func(h func(net.Conn)) server { return &thorough{handle: h} },
 	),
 	answer("a channel for each client", func(h func(net.Conn)) server { return &channels{handle: h} }),
-	answer("several goroutines in Accept", func(h func(net.Conn)) server { return &acceptors{handle: h} }),
+	answer("several goroutines in Accept", func(h func(net.Conn)) server { return &acceptors{channels{handle: h}} }),
 	answer("flags, and who looks at them", func(h func(net.Conn)) server { return &flags{handle: h} }),
 }
 
@@ -569,21 +569,34 @@ func (s *channels) end() {
 }
 
 // acceptors has three goroutines in Accept for each listener.
-type acceptors struct {
-	channels
-	handle func(net.Conn)
-}
+type acceptors struct{ channels }
 
 func (s *acceptors) Serve(ln net.Listener) error {
-	s.channels.handle = s.handle
+	shared := &firstError{Listener: ln}
 	results := make(chan error)
 	for range 3 {
-		go func() { results <- s.channels.Serve(ln) }() // the first that returns closes ln
+		go func() { results <- s.channels.Serve(shared) }() // the first that returns closes ln
 	}
-	first := <-results
-	<-results
-	<-results
-	return first
+	err := errors.Join(<-results, <-results, <-results)
+	if errors.Is(err, serving.ErrServerClosed) {
+		return serving.ErrServerClosed
+	}
+	return shared.err
+}
+
+// firstError keeps the first error of Accept: the others come because the listener is closed then.
+type firstError struct {
+	net.Listener
+	once sync.Once
+	err  error
+}
+
+func (l *firstError) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		l.once.Do(func() { l.err = err })
+	}
+	return conn, err
 }
 
 // flags closes nothing itself: who serves a client or a listener looks at the flags from time to time.
