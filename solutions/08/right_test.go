@@ -20,12 +20,14 @@ var right = []check.Answer{
 	serves("everybody is accepted, and waits in a goroutine", serveAcceptsAll),
 	serves("a condition and a queue", serveQueue),
 	serves("places are counted, and looked at from time to time", servePolling),
+	serves("one client is served at each look", serveOneByOne),
 	relays("loops by hand", relayLoops),
 	relays("a reader and a writer for each way", relayChannels),
 	relays("one way in the caller's goroutine", relayHere),
 	relays("a WaitGroup, and the first error once", relayOnce),
 	relays("deadlines end the other way", relayDeadline),
 	relays("the end is looked for from time to time", relayLooks),
+	relays("the end of a way is looked for, and a Read that brings nothing is slept over", relayPauses),
 }
 
 // guard calls handle, closes conn and says nothing.
@@ -153,6 +155,40 @@ func servePolling(ln net.Listener, limit int, handle func(net.Conn)) error {
 			handle(conn)
 		}()
 	}
+}
+
+// serveOneByOne serves at most one client each time that it looks.
+func serveOneByOne(ln net.Listener, limit int, handle func(net.Conn)) error {
+	conns, failed := make(chan net.Conn, 1), make(chan error, 1)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				close(conns)
+				failed <- err
+				return
+			}
+			conns <- conn
+		}
+	}()
+	var running atomic.Int64
+	for open := true; open || running.Load() > 0; time.Sleep(3 * time.Millisecond) {
+		if running.Load() >= int64(limit) {
+			continue
+		}
+		select {
+		case conn, ok := <-conns:
+			if open = ok; ok {
+				running.Add(1)
+				go func() {
+					defer running.Add(-1)
+					guard(conn, handle)
+				}()
+			}
+		default:
+		}
+	}
+	return closed(<-failed)
 }
 
 func closeWrite(conn net.Conn) error { return conn.(interface{ CloseWrite() error }).CloseWrite() }
@@ -373,4 +409,57 @@ func relayLooks(a, b net.Conn) error {
 		return *err
 	}
 	return nil
+}
+
+// relayPauses passes on the end of a way when it looks. It takes back deadlines that nobody has set.
+func relayPauses(a, b net.Conn) error {
+	a.SetDeadline(time.Time{})
+	b.SetDeadline(time.Time{})
+	type way struct {
+		to, from    net.Conn
+		over, ended bool
+	}
+	var mu sync.Mutex
+	ways := []*way{{to: a, from: b}, {to: b, from: a}}
+	var first error
+	for _, w := range ways {
+		go func() {
+			buf := make([]byte, 4096)
+			var err error
+			for err == nil {
+				var n int
+				if n, err = w.from.Read(buf); n == 0 && err == nil {
+					time.Sleep(time.Millisecond)
+				} else if n > 0 {
+					if _, werr := w.to.Write(buf[:n]); werr != nil {
+						err = werr
+					}
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if w.over = true; err != io.EOF && first == nil {
+				first = err
+			}
+		}()
+	}
+	for over := 0; over < 2; time.Sleep(10 * time.Millisecond) {
+		mu.Lock()
+		over = 0
+		for _, w := range ways {
+			if w.over {
+				over++
+			}
+			if w.over && !w.ended && first == nil {
+				w.ended = true
+				closeWrite(w.to)
+			}
+		}
+		if over == 2 || first != nil {
+			a.Close()
+			b.Close()
+		}
+		mu.Unlock()
+	}
+	return first
 }

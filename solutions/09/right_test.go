@@ -27,6 +27,8 @@ var right = []check.Answer{
 		func(h func(net.Conn)) server { return &thorough{handle: h} },
 	),
 	answer("a channel for each client", func(h func(net.Conn)) server { return &channels{handle: h} }),
+	answer("several goroutines in Accept", func(h func(net.Conn)) server { return &acceptors{channels{handle: h}} }),
+	answer("flags, and who looks at them", func(h func(net.Conn)) server { return &flags{handle: h} }),
 }
 
 // guard calls handle, closes conn and says nothing.
@@ -564,4 +566,134 @@ func (s *channels) end() {
 	for _, ln := range s.listeners {
 		ln.Close()
 	}
+}
+
+// acceptors has three goroutines in Accept for each listener.
+type acceptors struct{ channels }
+
+func (s *acceptors) Serve(ln net.Listener) error {
+	shared := &firstError{Listener: ln}
+	results := make(chan error)
+	for range 3 {
+		go func() { results <- s.channels.Serve(shared) }() // the first that returns closes ln
+	}
+	err := errors.Join(<-results, <-results, <-results)
+	if errors.Is(err, serving.ErrServerClosed) {
+		return serving.ErrServerClosed
+	}
+	return shared.err
+}
+
+// firstError keeps the first error of Accept: the others come because the listener is closed then.
+type firstError struct {
+	net.Listener
+	once sync.Once
+	err  error
+}
+
+func (l *firstError) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		l.once.Do(func() { l.err = err })
+	}
+	return conn, err
+}
+
+// flags closes nothing itself: who serves a client or a listener looks at the flags from time to time.
+type flags struct {
+	handle  func(net.Conn)
+	mu      sync.RWMutex
+	ended   bool
+	cut     atomic.Bool
+	clients atomic.Int64
+}
+
+const look = 10 * time.Millisecond
+
+func (s *flags) Serve(ln net.Listener) error {
+	defer ln.Close()
+	if s.hasEnded() {
+		return serving.ErrServerClosed
+	}
+	over, gone := make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(over)
+		<-gone
+	}()
+	go func() {
+		defer close(gone)
+		for !s.hasEnded() {
+			select {
+			case <-over:
+				return
+			case <-time.After(look):
+			}
+		}
+		ln.Close()
+	}()
+	for {
+		conn, err := ln.Accept()
+		s.mu.RLock()
+		ended := s.ended
+		if err == nil && !ended {
+			s.clients.Add(1)
+		}
+		s.mu.RUnlock()
+		switch {
+		case ended && err == nil:
+			conn.Close()
+		case ended:
+			return serving.ErrServerClosed
+		case err != nil:
+			return err
+		default:
+			s.serve(conn)
+		}
+	}
+}
+
+func (s *flags) serve(conn net.Conn) {
+	var over atomic.Bool
+	go func() {
+		defer over.Store(true)
+		guard(conn, s.handle)
+	}()
+	go func() {
+		defer s.clients.Add(-1)
+		for !over.Load() {
+			time.Sleep(look)
+			if s.cut.Load() {
+				conn.Close()
+			}
+		}
+	}()
+}
+
+func (s *flags) Shutdown(ctx context.Context) error {
+	s.end()
+	for s.clients.Load() > 0 {
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), s.Close())
+		}
+		time.Sleep(look)
+	}
+	return nil
+}
+
+func (s *flags) Close() error {
+	s.end()
+	s.cut.Store(true)
+	return nil
+}
+
+func (s *flags) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+}
+
+func (s *flags) hasEnded() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ended
 }

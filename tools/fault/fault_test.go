@@ -434,15 +434,25 @@ func TestListener(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hi", string(got))
 
+	const many = maxFailed + 50 // goroutines that wait are no loop
 	waits := make(chan error)
-	go func() {
-		_, err := ln.Accept()
-		waits <- err
-	}()
-	eventually(t, ln.Starved)
+	for range many {
+		go func() {
+			_, err := ln.Accept()
+			waits <- err
+		}()
+	}
+	eventually(t, func() (all bool) {
+		ln.look(func() { all = ln.waiting == many })
+		return all
+	})
+	require.True(t, ln.Starved())
 	require.NoError(t, ln.Close())
-	require.ErrorIs(t, <-waits, net.ErrClosed)
+	for range many {
+		require.ErrorIs(t, <-waits, net.ErrClosed)
+	}
 	require.False(t, ln.Starved())
+	require.Nil(t, ln.Spun())
 
 	ended := make(chan bool)
 	go func() {

@@ -54,21 +54,25 @@ func (l *Listener) Fail(errs ...error) {
 	l.change(func() { l.errs = append(l.errs, errs...) })
 }
 
-// Accept returns the next connection that was dialled. After Close it fails like any closed listener.
+// Accept returns the next connection that was dialled. After Close it fails like any closed listener. That
+// it fails because it was closed meanwhile is no sign of a loop, however many goroutines wait in it.
 func (l *Listener) Accept() (net.Conn, error) {
-	conn, err := l.next()
+	conn, err, waited := l.next()
 	if conn != nil || err != nil {
 		return conn, err
 	}
 	conn, err = l.Listener.Accept() // closed: it has the right error
-	l.count(err)
+	if !waited {
+		l.count(err)
+	}
 	return conn, err
 }
 
 // next waits for a connection or an error to hand out; it returns neither when the listener is closed.
-func (l *Listener) next() (conn net.Conn, err error) {
+func (l *Listener) next() (conn net.Conn, err error, waited bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	waited = !l.moves()
 	l.until(l.moves)
 	switch {
 	case l.closed:
@@ -77,7 +81,7 @@ func (l *Listener) next() (conn net.Conn, err error) {
 	default:
 		conn, l.ready = l.ready[0], l.ready[1:]
 	}
-	return conn, err
+	return conn, err, waited
 }
 
 // moves reports whether an Accept need not wait, under the lock.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"socketbook/tools/check"
@@ -17,10 +18,11 @@ var sideNames = []string{"a", "b"}
 
 // bridge is one call of Relay, and the suite's two ends of what it connects.
 type bridge struct {
-	c    *check.C
-	a, b *end
-	call *check.Call
-	err  error // what Relay returned
+	c     *check.C
+	a, b  *end
+	call  *check.Call
+	err   error        // what Relay returned
+	reads atomic.Int64 // of connections that hesitate
 }
 
 // end is the suite's end of one side, a client or a server.
@@ -65,6 +67,22 @@ func (r *bridge) both(f func(from, to *end)) {
 // pass sends data and waits until it has come at the other side.
 func (r *bridge) pass(from, to *end, data []byte, cut fault.Cut) {
 	r.send(from, data, cut)
+	r.arrives(from, to, data)
+}
+
+// passInTime is pass where Relay may pause, because a Read has brought nothing.
+func (r *bridge) passInTime(from, to *end, data []byte) {
+	r.send(from, data, fault.Whole)
+	arrived := func() bool { return len(to.Received())-to.heard >= len(data) || to.Over() != nil || r.call.Ended() }
+	for range 3 * barren {
+		still, before := patience(), r.reads.Load()
+		r.c.Await(fmt.Sprintf("what %s has sent to arrive at %s", from.name, to.name), func() bool {
+			return arrived() || r.reads.Load() > before || still(r.c)
+		})
+		if arrived() || r.reads.Load() == before {
+			break
+		}
+	}
 	r.arrives(from, to, data)
 }
 
@@ -125,6 +143,10 @@ func (r *bridge) closeWrite(from *end) {
 
 // passesEnd waits for the end of the stream to one side, which must be nothing more than that.
 func (r *bridge) passesEnd(to *end) {
+	still := patience() // Relay may look for it from time to time
+	r.c.Await("the end of the stream to "+to.name, func() bool {
+		return to.Over() != nil || r.call.Ended() || still(r.c)
+	})
 	r.prompt("the end of the stream to "+to.name, func() bool { return to.Over() != nil })
 	if to.Over() == nil {
 		r.ended("the stream to " + to.name + " has not ended")
@@ -135,7 +157,11 @@ func (r *bridge) passesEnd(to *end) {
 
 // untimed ends the case if Relay has set a deadline while both ways went on.
 func (r *bridge) untimed() {
-	r.both(func(from, _ *end) { r.c.WantNoDeadline("Relay", from.Conn()) })
+	r.both(func(from, _ *end) {
+		if d := from.Conn().Did(); d.Timed || d.Patience > 0 { // to take one back that is not there is none
+			r.c.WantNoDeadline("Relay", from.Conn())
+		}
+	})
 }
 
 // returns waits for Relay, and for both connections to be closed.
@@ -206,19 +232,19 @@ func (s suite) bothWays(c *check.C) {
 	c.Variation("Relay is running; every second Read returns 0 bytes and no error")
 	c.Rule(rule, "Look at the error, and not at the number of bytes, to know whether the stream has ended.")
 	r, connA, connB := sides(c)
-	r.begin(s, &hesitant{both: connA.(both)}, &hesitant{both: connB.(both)})
-	r.pass(r.a, r.b, awkward, fault.Whole)
-	r.pass(r.b, r.a, awkward, fault.Whole)
-	r.pass(r.a, r.b, []byte("again"), fault.Whole)
+	r.hesitates(s, connA, connB, 0)
+	r.passInTime(r.a, r.b, awkward)
+	r.passInTime(r.b, r.a, awkward)
+	r.passInTime(r.a, r.b, []byte("again"))
 	r.stop()
 
 	c.Variation("Relay is running; %d Reads in a row return 0 bytes and no error", barren)
 	c.Rule(rule,
 		"Call Read again. A bufio.Reader gives up after 100 of them: read from the connection itself.")
 	r, connA, connB = sides(c)
-	r.begin(s, &hesitant{both: connA.(both), empty: barren}, &hesitant{both: connB.(both), empty: barren})
-	r.pass(r.a, r.b, awkward, fault.Whole)
-	r.pass(r.b, r.a, awkward, fault.Whole)
+	r.hesitates(s, connA, connB, barren)
+	r.passInTime(r.a, r.b, awkward)
+	r.passInTime(r.b, r.a, awkward)
 	r.stop()
 
 	c.Variation("a and b have both sent something before Relay is called")
@@ -264,6 +290,12 @@ type hesitant struct {
 	both
 	asked bool
 	empty int
+	reads *atomic.Int64
+}
+
+// hesitates is begin with two such connections.
+func (r *bridge) hesitates(s suite, connA, connB net.Conn, empty int) {
+	r.begin(s, &hesitant{connA.(both), false, empty, &r.reads}, &hesitant{connB.(both), false, empty, &r.reads})
 }
 
 type both interface {
@@ -272,6 +304,7 @@ type both interface {
 }
 
 func (h *hesitant) Read(p []byte) (int, error) {
+	h.reads.Add(1)
 	if h.empty--; h.empty >= 0 {
 		return 0, nil
 	}
@@ -515,12 +548,16 @@ func (f full) Close() error {
 }
 
 func (f full) SetDeadline(t time.Time) error {
-	f.end()
+	if !t.IsZero() {
+		f.end()
+	}
 	return f.both.SetDeadline(t)
 }
 
 func (f full) SetWriteDeadline(t time.Time) error {
-	f.end()
+	if !t.IsZero() {
+		f.end()
+	}
 	return f.both.SetWriteDeadline(t)
 }
 

@@ -161,26 +161,40 @@ func (r *run) answer(p *client, want string) {
 }
 
 // await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing
-// moves any more.
+// moves any more. Each client that is served is a move: code that looks around may serve one at a time.
 func (r *run) await(what string, cond func() bool) bool {
-	still := patience()
-	r.c.Await(what, func() bool { return cond() || r.call.Ended() || still(r.c) })
+	for moved := true; moved; {
+		still, calls := patience(), r.calls.Load()
+		served := func() bool { return r.calls.Load() > calls }
+		r.c.Await(what, func() bool { return cond() || r.call.Ended() || served() || still(r.c) })
+		moved = served() && !cond() && !r.call.Ended() && int(r.calls.Load()) <= len(r.clients)
+	}
 	if r.call.Ended() {
 		r.c.Settle()
 	}
 	return cond()
 }
 
-// patience returns a function that reports whether nothing has moved for as long as code may pause
-// that looks around from time to time. Only the time counts that the suite itself was awake.
+// patience returns a function that reports whether nothing has moved for much longer than code may pause
+// that looks around from time to time. Only the time counts that the suite itself was awake. When something
+// moves after all it lasts longer: the code was not given the processor.
 func patience() func(c *check.C) bool {
 	var total time.Duration
-	last := time.Now()
+	last, most := time.Now(), 300*time.Millisecond
 	return func(c *check.C) bool {
 		now := time.Now()
 		total += min(now.Sub(last), 25*time.Millisecond)
 		last = now
-		return total > 200*time.Millisecond && c.Resting() && c.Resting()
+		if total <= most {
+			return false
+		}
+		most = total + 100*time.Millisecond
+		for range 2 {
+			if !c.Resting() {
+				return false
+			}
+		}
+		return true
 	}
 }
 

@@ -102,10 +102,13 @@ func (s suite) horde(c *check.C, limit, clients int) {
 			<-leave
 		})
 	})
-	still := patience()
-	c.Await("handle to be called for as many as there is a place for", func() bool {
-		return now.Load() >= want || call.Ended() || still(c)
-	})
+	for moved := true; moved; { // one after the other, if Serve looks around
+		still, before := patience(), now.Load()
+		c.Await("handle to be called for as many as there is a place for", func() bool {
+			return now.Load() > before || call.Ended() || still(c)
+		})
+		moved = now.Load() > before && now.Load() < want && !call.Ended()
+	}
 	c.Await("Serve to wait", func() bool { return call.Ended() || c.Resting() })
 	if n := now.Load(); n < want {
 		c.Fail("of %d clients, handle is running for %d", clients, n)

@@ -416,11 +416,14 @@ func (s suite) atOnce(c *check.C) {
 		r := s.begin(c, 0)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		var returned, early atomic.Bool
+		var accepted, begun, returned, early atomic.Bool
 		ln := r.listen()
-		ln.leave = keepBusy
-		ln.enter = func(calls int) {
-			if calls == 2 {
+		ln.leave = func() {
+			keepBusy()
+			accepted.Store(true)
+		}
+		ln.enter = func() { // of the first Accept after that: several may wait already
+			if accepted.Load() && begun.CompareAndSwap(false, true) {
 				r.server.Shutdown(ctx)
 				early.Store(r.over.Load() == 0 && ctx.Err() == nil)
 				returned.Store(true)
@@ -429,10 +432,11 @@ func (s suite) atOnce(c *check.C) {
 		p := r.dial(r.serveOn(ln))
 		c.Await(
 			"Shutdown to wait",
-			func() bool { return ln.asked() > 1 && (returned.Load() || c.Resting()) },
+			func() bool { return begun.Load() && (returned.Load() || c.Resting()) },
 		)
 		r.rests()
-		if early.Load() && !isClosed(p) { // who takes it for one that came too late has closed it
+		// Who takes it for one that came too late closes it.
+		if early.Load() && !r.await("the connection to be closed", func() bool { return isClosed(p) }) {
 			c.Fail(
 				"Shutdown has returned, and client 1 was there: count it before its goroutine is started",
 			)
@@ -597,8 +601,9 @@ func (s suite) close(c *check.C) {
 	c.Variation("Serve is running; %d clients are there; Close is called", horde)
 	server, ln := s.crowded(c)
 	closing := c.Start("Close()", func() { server.Close() })
+	still := patience()
 	c.Await("the clients to be cut", func() bool {
-		return ln.cut.Load() == horde || closing.Ended() && c.Resting()
+		return ln.cut.Load() == horde || closing.Ended() && still(c)
 	})
 	if n := ln.cut.Load(); n < horde {
 		c.Fail("Close was called, and of %d connections %d are closed", horde, n)

@@ -200,23 +200,38 @@ func (r *run) closeWrite(p *client) {
 	p.CloseWrite()
 }
 
-// await waits for cond. It gives up, and returns false, when nothing moves any more.
+// await waits for cond. It gives up, and returns false, when nothing moves any more. Each client that is
+// served is a move: code that looks around may serve one at a time.
 func (r *run) await(what string, cond func() bool) bool {
-	still := patience()
-	r.c.Await(what, func() bool { return cond() || still(r.c) })
+	for moved := true; moved; {
+		still, calls := patience(), r.calls.Load()
+		served := func() bool { return r.calls.Load() > calls }
+		r.c.Await(what, func() bool { return cond() || served() || still(r.c) })
+		moved = served() && !cond() && int(r.calls.Load()) <= len(r.clients)
+	}
 	return cond()
 }
 
-// patience returns a function that reports whether nothing has moved for as long as code may pause
-// that looks around from time to time. Only the time counts that the suite itself was awake.
+// patience returns a function that reports whether nothing has moved for much longer than code may pause
+// that looks around from time to time. Only the time counts that the suite itself was awake. When something
+// moves after all it lasts longer: the code was not given the processor.
 func patience() func(c *check.C) bool {
 	var total time.Duration
-	last := time.Now()
+	last, most := time.Now(), 300*time.Millisecond
 	return func(c *check.C) bool {
 		now := time.Now()
 		total += min(now.Sub(last), 25*time.Millisecond)
 		last = now
-		return total > 200*time.Millisecond && c.Resting() && c.Resting()
+		if total <= most {
+			return false
+		}
+		most = total + 100*time.Millisecond
+		for range 2 {
+			if !c.Resting() {
+				return false
+			}
+		}
+		return true
 	}
 }
 
@@ -363,11 +378,11 @@ func (r *run) stop() {
 type listener struct {
 	*fault.Listener
 	r     *run
-	enter func(calls int) // called at the beginning of Accept; may be nil
-	leave func()          // called when Accept has got a client; may be nil
-	fails error           // what Close returns, though the listener is closed
-	shut  func()          // called at the end of Close; may be nil
-	says  error           // what Accept returns when the listener is closed; nil: net.ErrClosed
+	enter func() // called at the beginning of Accept; may be nil
+	leave func() // called when Accept has got a client; may be nil
+	fails error  // what Close returns, though the listener is closed
+	shut  func() // called at the end of Close; may be nil
+	says  error  // what Accept returns when the listener is closed; nil: net.ErrClosed
 
 	mu     sync.Mutex
 	calls  int
@@ -375,13 +390,9 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	calls := 0
-	l.look(func() {
-		l.calls++
-		calls = l.calls
-	})
+	l.look(func() { l.calls++ })
 	if l.enter != nil {
-		l.enter(calls)
+		l.enter()
 	}
 	conn, err := l.Listener.Accept()
 	if err == nil {
@@ -455,8 +466,11 @@ func (s suite) crowded(c *check.C) (Server, *crowded) {
 	})
 	c.Cleanup(ln.leave)
 	ln.call = c.Start("Serve(ln)", func() { server.Serve(ln) })
-	still := patience()
-	c.Await("Handle to be called for each", func() bool { return ln.now.Load() == horde || still(c) })
+	for moved := true; moved; { // one after the other, if the server looks around
+		still, before := patience(), ln.now.Load()
+		c.Await("Handle to be called for each", func() bool { return ln.now.Load() > before || still(c) })
+		moved = ln.now.Load() > before && ln.now.Load() < horde
+	}
 	if n := ln.now.Load(); n < horde {
 		c.Fail("of %d clients, Handle is running for %d", horde, n)
 	}
