@@ -28,6 +28,8 @@ var right = []check.Answer{
 	answer("lines are read byte by byte", serveBytes),
 	answer("queues are looked at from time to time", servePolling),
 	answer("a context ends everything", serveContext),
+	answer("no more than 16 lines, those that are being written included", serveSixteen),
+	answer("who has too many lines is looked for from time to time", serveSweeping),
 }
 
 var goodName = regexp.MustCompile(`^[\p{L}\p{Nd}]+$`)
@@ -531,4 +533,97 @@ func (c closing) Accept() (net.Conn, error) {
 		})
 	}
 	return conn, err
+}
+
+// serveSixteen keeps no line more than it has to, and writes all that wait with one call.
+func serveSixteen(ln net.Listener) error {
+	h := newHall()
+	written := map[*guest]int{} // lines in a Write that has not returned
+	h.put = func(h *hall, g *guest, line string) {
+		if g.wait = append(g.wait, line); len(g.wait)+written[g] > 16 {
+			h.leaves(h, g)
+		}
+		g.more.Signal()
+	}
+	h.write = func(h *hall, g *guest) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for {
+			for len(g.wait) == 0 && !g.gone {
+				g.more.Wait()
+			}
+			if g.gone {
+				return
+			}
+			text := strings.Join(g.wait, "\n") + "\n"
+			g.wait, written[g] = nil, len(g.wait)
+			h.mu.Unlock()
+			_, err := io.WriteString(g.conn, text)
+			h.mu.Lock()
+			if written[g] = 0; err != nil {
+				h.leaves(h, g)
+				return
+			}
+		}
+	}
+	return h.serve(ln)
+}
+
+// serveSweeping closes the connections of those who leave at first, and takes them out a little later. Every
+// 20 ms it looks who has too many lines.
+func serveSweeping(ln net.Listener) error {
+	h := newHall()
+	var full []*guest
+	h.put = func(_ *hall, g *guest, line string) {
+		if len(g.wait) == 256 {
+			full = append(full, g)
+			return
+		}
+		g.wait = append(g.wait, line)
+		g.more.Signal()
+	}
+	h.cut = func(h *hall) {
+		close(h.over)
+		h.closeAll()
+	}
+	h.all.Go(func() {
+		clock := time.NewTicker(20 * time.Millisecond)
+		defer clock.Stop()
+		for {
+			select {
+			case <-h.over:
+				return
+			case <-clock.C:
+			}
+			h.mu.Lock()
+			for _, g := range full {
+				h.leaves(h, g)
+			}
+			full = nil
+			h.mu.Unlock()
+		}
+	})
+	return h.serve(lingering{ln})
+}
+
+// lingering hands out connections behind whose end a Read takes 40 ms.
+type lingering struct{ net.Listener }
+
+func (l lingering) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return lingeringConn{conn}, nil
+}
+
+type lingeringConn struct{ net.Conn }
+
+func (c lingeringConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n == 0 && err != nil {
+		c.Close()
+		time.Sleep(40 * time.Millisecond)
+	}
+	return n, err
 }
