@@ -569,18 +569,25 @@ func serveSixteen(ln net.Listener) error {
 	return h.serve(ln)
 }
 
-// serveSweeping closes the connections of those who leave at first, and takes them out a little later. Every
-// 20 ms it looks who has too many lines.
+// serveSweeping closes the connection of one that leaves at once, and takes it out a little later. Every 20 ms
+// it looks who has too many lines.
 func serveSweeping(ln net.Listener) error {
 	h := newHall()
 	var full []*guest
 	h.put = func(_ *hall, g *guest, line string) {
-		if len(g.wait) == 256 {
+		if len(g.wait) == 290 {
 			full = append(full, g)
 			return
 		}
 		g.wait = append(g.wait, line)
 		g.more.Signal()
+	}
+	h.leaves = func(h *hall, g *guest) {
+		g.conn.Close()
+		h.mu.Unlock()
+		time.Sleep(40 * time.Millisecond)
+		h.mu.Lock()
+		h.leave(g)
 	}
 	h.cut = func(h *hall) {
 		close(h.over)
@@ -596,34 +603,13 @@ func serveSweeping(ln net.Listener) error {
 			case <-clock.C:
 			}
 			h.mu.Lock()
-			for _, g := range full {
+			all := full
+			full = nil
+			for _, g := range all {
 				h.leaves(h, g)
 			}
-			full = nil
 			h.mu.Unlock()
 		}
 	})
-	return h.serve(lingering{ln})
-}
-
-// lingering hands out connections behind whose end a Read takes 40 ms.
-type lingering struct{ net.Listener }
-
-func (l lingering) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return lingeringConn{conn}, nil
-}
-
-type lingeringConn struct{ net.Conn }
-
-func (c lingeringConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n == 0 && err != nil {
-		c.Close()
-		time.Sleep(40 * time.Millisecond)
-	}
-	return n, err
+	return h.serve(ln)
 }
