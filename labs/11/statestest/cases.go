@@ -321,6 +321,7 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 		t.lasting = true
 		ends := [2]*player{t.player("A: ", issA), t.player("B: ", issB)}
 		var way [2][]Segment // to A, and to B
+		var opened [2]bool
 		for range 60 {
 			i := rng.IntN(2)
 			if len(way[i]) > 0 && rng.IntN(4) > 0 {
@@ -330,11 +331,12 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 				continue
 			}
 			call := calls[rng.IntN(len(calls))]
-			again := ends[i].want.state == closed && ends[i].want.sndNxt != ends[i].want.iss
+			again := ends[i].want.state == closed && opened[i] // whether that opens is left open
 			if again || call == "close" && rng.IntN(3) > 0 {
 				continue
 			}
 			way[1-i] = append(way[1-i], ends[i].does(call, 1+rng.Uint32N(2000))...)
+			opened[i] = opened[i] || ends[i].want.state != closed
 		}
 	})
 }
