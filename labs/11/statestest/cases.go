@@ -258,6 +258,7 @@ func (s suite) rest(c *check.C) {
 func (s suite) separate(c *check.C) {
 	c.Variation("two endpoints, New(1) and New(1000), that talk to others")
 	s.play(c, func(t *trace) {
+		t.lasting = true
 		a, b := t.player("the first one: ", 1), t.player("the second one: ", 1000)
 		a.does("connect", 0)
 		b.does("listen", 0)
@@ -321,7 +322,6 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 		t.lasting = true
 		ends := [2]*player{t.player("A: ", issA), t.player("B: ", issB)}
 		var way [2][]Segment // to A, and to B
-		var opened [2]bool
 		for range 60 {
 			i := rng.IntN(2)
 			if len(way[i]) > 0 && rng.IntN(4) > 0 {
@@ -331,12 +331,12 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 				continue
 			}
 			call := calls[rng.IntN(len(calls))]
-			again := ends[i].want.state == closed && opened[i] // whether that opens is left open
-			if again || call == "close" && rng.IntN(3) > 0 {
+			again := ends[i].want.state == closed && ends[i].want.sndNxt != ends[i].want.iss
+			leaves := ends[i].want.state == listening // and whether it opens then is left open
+			if again || call == "close" && (leaves || rng.IntN(3) > 0) {
 				continue
 			}
 			way[1-i] = append(way[1-i], ends[i].does(call, 1+rng.Uint32N(2000))...)
-			opened[i] = opened[i] || ends[i].want.state != closed
 		}
 	})
 }
