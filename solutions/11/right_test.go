@@ -19,6 +19,7 @@ var right = []check.Answer{
 	answer("a table of what leads where", statestest.Adapt(newTabled)),
 	answer("a copy for each segment", statestest.Adapt(newCopying)),
 	answer("in a goroutine, with something beside each error", statestest.Adapt(newNoisy)),
+	answer("an endpoint is opened once", statestest.Adapt(newOnce)),
 }
 
 // typed has a value for each state, which does what is to be done in that state.
@@ -411,4 +412,34 @@ func (e *noisy) Send(n uint32) ([]segment, error) {
 func (e *noisy) Receive(s segment) []segment {
 	out, _ := e.outside(func() ([]segment, error) { return e.Endpoint.Receive(s), nil })
 	return out
+}
+
+// once does not open again when it was closed.
+type once struct {
+	*states.Endpoint
+	opened bool
+}
+
+func newOnce(iss uint32) *once { return &once{Endpoint: states.New(iss)} }
+
+func (e *once) open() error {
+	if e.opened && e.State() == states.Closed {
+		return errors.New("it was closed")
+	}
+	e.opened = true
+	return nil
+}
+
+func (e *once) Listen() error {
+	if err := e.open(); err != nil {
+		return err
+	}
+	return e.Endpoint.Listen()
+}
+
+func (e *once) Connect() ([]segment, error) {
+	if err := e.open(); err != nil {
+		return nil, err
+	}
+	return e.Endpoint.Connect()
 }

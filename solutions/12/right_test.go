@@ -28,6 +28,8 @@ var right = []check.Answer{
 	answer("lines are read byte by byte", serveBytes),
 	answer("queues are looked at from time to time", servePolling),
 	answer("a context ends everything", serveContext),
+	answer("no more than 16 lines, those that are being written included", serveSixteen),
+	answer("who has too many lines is looked for from time to time", serveSweeping),
 }
 
 var goodName = regexp.MustCompile(`^[\p{L}\p{Nd}]+$`)
@@ -531,4 +533,83 @@ func (c closing) Accept() (net.Conn, error) {
 		})
 	}
 	return conn, err
+}
+
+// serveSixteen keeps no line more than it has to, and writes all that wait with one call.
+func serveSixteen(ln net.Listener) error {
+	h := newHall()
+	written := map[*guest]int{} // lines in a Write that has not returned
+	h.put = func(h *hall, g *guest, line string) {
+		if g.wait = append(g.wait, line); len(g.wait)+written[g] > 16 {
+			h.leaves(h, g)
+		}
+		g.more.Signal()
+	}
+	h.write = func(h *hall, g *guest) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for {
+			for len(g.wait) == 0 && !g.gone {
+				g.more.Wait()
+			}
+			if g.gone {
+				return
+			}
+			text := strings.Join(g.wait, "\n") + "\n"
+			g.wait, written[g] = nil, len(g.wait)
+			h.mu.Unlock()
+			_, err := io.WriteString(g.conn, text)
+			h.mu.Lock()
+			if written[g] = 0; err != nil {
+				h.leaves(h, g)
+				return
+			}
+		}
+	}
+	return h.serve(ln)
+}
+
+// serveSweeping closes the connection of one that leaves at once, and takes it out a little later. Every 20 ms
+// it looks who has too many lines.
+func serveSweeping(ln net.Listener) error {
+	h := newHall()
+	var full []*guest
+	h.put = func(_ *hall, g *guest, line string) {
+		if len(g.wait) == 290 {
+			full = append(full, g)
+			return
+		}
+		g.wait = append(g.wait, line)
+		g.more.Signal()
+	}
+	h.leaves = func(h *hall, g *guest) {
+		g.conn.Close()
+		h.mu.Unlock()
+		time.Sleep(40 * time.Millisecond)
+		h.mu.Lock()
+		h.leave(g)
+	}
+	h.cut = func(h *hall) {
+		close(h.over)
+		h.closeAll()
+	}
+	h.all.Go(func() {
+		clock := time.NewTicker(20 * time.Millisecond)
+		defer clock.Stop()
+		for {
+			select {
+			case <-h.over:
+				return
+			case <-clock.C:
+			}
+			h.mu.Lock()
+			all := full
+			full = nil
+			for _, g := range all {
+				h.leaves(h, g)
+			}
+			h.mu.Unlock()
+		}
+	})
+	return h.serve(ln)
 }

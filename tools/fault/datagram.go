@@ -10,7 +10,7 @@ import (
 const (
 	maxFlood        = time.Second // after a Write for which a flood goes on; the code under test waits far less
 	leastFlood      = 1200        // datagrams after a Write that it has at least, however slow the machine is
-	maxPostponed    = 20          // times that it may put its deadline off meanwhile; correct code does so once
+	maxPostponed    = 20          // times in a row that it may put its deadline off meanwhile; correct code does not
 	refusalDeadline = time.Second // for the kernel to say that nobody has the port; it does so at once
 )
 
@@ -29,7 +29,9 @@ type post struct {
 	ready    int // datagrams in the queue of the code under test
 
 	asked   time.Time // when the last Write began
-	later   int       // how often the read deadline was put off since then
+	given   time.Time // the first read deadline that was set since then
+	since   time.Time // when it was set
+	later   int       // how often in a row the read deadline was put off since then
 	flooded int       // datagrams of the flood since then
 	gone    bool      // the peer's socket is closed
 	refused bool      // a datagram was sent since then, which the kernel has not reported yet
@@ -104,7 +106,7 @@ func (w *post) moves() bool {
 // would end a try before the code under test has shown that it would not.
 func (w *post) passes() bool {
 	floods := w.flood != nil && !w.asked.IsZero() && !w.did.Endless
-	return w.late() && (!floods || w.later <= 1 && w.flooded > 1)
+	return w.late() && (!floods || w.later == 0 && w.flooded > 1)
 }
 
 // over reports whether a Read has reported that a deadline had passed, or a later one: it stays so.
@@ -118,7 +120,7 @@ func (w *post) floods() bool {
 		return false
 	}
 	long := time.Since(w.asked) > maxFlood && w.flooded > leastFlood
-	w.did.Endless = long || w.later > maxPostponed
+	w.did.Endless = long || w.later >= maxPostponed
 	return !w.did.Endless
 }
 
@@ -147,7 +149,7 @@ func (c *DatagramConn) Write(p []byte) (n int, err error) {
 	err = c.first("Write")
 	w.change(func() {
 		w.did.Writes++
-		w.asked, w.later, w.flooded = time.Now(), 0, 0
+		w.asked, w.given, w.later, w.flooded = time.Now(), time.Time{}, 0, 0
 		late, gone = w.over(w.write), w.gone
 		if late && err == nil {
 			err = c.timeout("write")
@@ -193,13 +195,26 @@ func (c *DatagramConn) allow(method string, t time.Time) error {
 	if !t.IsZero() && method != "SetWriteDeadline" {
 		c.look(func() {
 			c.did.Longest = max(c.did.Longest, time.Until(t))
-			if t.After(c.read) {
-				c.later++
-			}
+			c.postpone(t)
 		})
 	}
 	c.expire(method, t)
 	return nil
+}
+
+// postpone notes whether a read deadline puts off the first one since the last Write, under the lock: code
+// that begins its wait anew puts it off by all the time that has passed. Code that works out what is left of
+// its wait, and sets a deadline of that, comes to some nanoseconds more.
+func (w *post) postpone(t time.Time) {
+	now := time.Now()
+	switch {
+	case w.given.IsZero():
+		w.given, w.since = t, now
+	case t.Sub(w.given) > now.Sub(w.since)/2:
+		w.later++
+	default:
+		w.later = 0
+	}
 }
 
 // Quiet reports whether nothing more will happen here on its own: every datagram that was written

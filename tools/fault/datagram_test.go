@@ -186,6 +186,12 @@ func TestFlood(t *testing.T) {
 	at := time.Now().Add(20 * time.Millisecond)
 	require.Positive(t, flooded(func() time.Time { return at }))
 	require.False(t, conn.Did().Endless)
+	at = time.Now().Add(20 * time.Millisecond)
+	require.Positive(t, flooded(func() time.Time { // what is left of it, worked out anew each time
+		left := time.Until(at)
+		return time.Now().Add(left)
+	}))
+	require.False(t, conn.Did().Endless)
 	for range 2 {
 		require.LessOrEqual(
 			t,

@@ -258,6 +258,7 @@ func (s suite) rest(c *check.C) {
 func (s suite) separate(c *check.C) {
 	c.Variation("two endpoints, New(1) and New(1000), that talk to others")
 	s.play(c, func(t *trace) {
+		t.lasting = true
 		a, b := t.player("the first one: ", 1), t.player("the second one: ", 1000)
 		a.does("connect", 0)
 		b.does("listen", 0)
@@ -331,7 +332,8 @@ func (s suite) talk(c *check.C, rng *rand.Rand) {
 			}
 			call := calls[rng.IntN(len(calls))]
 			again := ends[i].want.state == closed && ends[i].want.sndNxt != ends[i].want.iss
-			if again || call == "close" && rng.IntN(3) > 0 {
+			leaves := ends[i].want.state == listening // and whether it opens then is left open
+			if again || call == "close" && (leaves || rng.IntN(3) > 0) {
 				continue
 			}
 			way[1-i] = append(way[1-i], ends[i].does(call, 1+rng.Uint32N(2000))...)

@@ -269,21 +269,33 @@ func (p *client) isClosed() {
 }
 
 // await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing moves
-// any more.
+// any more: code that looks around from time to time may send one line each time.
 func (r *room) await(what string, cond func() bool) bool {
-	still := patience()
-	r.c.Await(what, func() bool { return cond() || r.call.Ended() || still(r.c) })
+	still, got := patience(), 0
+	r.c.Await(what, func() bool {
+		if n := r.got(); n > got {
+			still, got = patience(), n
+		}
+		return cond() || r.call.Ended() || still(r.c)
+	})
 	if r.call.Ended() {
 		r.c.Settle()
 	}
 	return cond()
 }
 
+// got is how many bytes the clients have received, all together.
+func (r *room) got() (n int) {
+	for _, p := range r.clients {
+		n += p.Conn().Held()
+	}
+	return n
+}
+
 // patience returns a function that reports whether nothing has moved for as long as code may pause
 // that looks around from time to time. Only the time counts that the suite itself was awake.
-func patience() func(c *check.C) bool { return patienceOf(200 * time.Millisecond) }
-
-func patienceOf(most time.Duration) func(c *check.C) bool {
+func patience() func(c *check.C) bool {
+	const most = 200 * time.Millisecond
 	var total time.Duration
 	last := time.Now()
 	return func(c *check.C) bool {
