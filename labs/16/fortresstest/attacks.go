@@ -707,6 +707,9 @@ func (s suite) full(c *check.C) {
 	for range more {
 		r.dial().Reset()
 	}
+	for _, p := range r.clients {
+		p.isClosed(r.await, p.name+" has reset its connection")
+	}
 	r.rests()
 	r.newcomer()
 	r.stop()

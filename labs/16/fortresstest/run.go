@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	short = 300 * time.Millisecond // a limit that the suite lets pass
-	late  = 700 * time.Millisecond // by so much it may be late on a machine that is busy
-	early = 20 * time.Millisecond  // by so much clocks may differ
+	short  = 300 * time.Millisecond // a limit that the suite lets pass
+	late   = 700 * time.Millisecond // by so much it may be late on a machine that is busy
+	early  = 20 * time.Millisecond  // by so much clocks may differ
+	enough = 5 * time.Second        // for several answers
 
 	behind = "behind the output, and not yours"
 )
@@ -62,7 +63,7 @@ type server struct {
 	calls    atomic.Int32 // of run
 	mu       sync.Mutex
 	waiting  map[string]*wait
-	patience time.Duration // of await, while nothing moves: less than short
+	patience time.Duration // of await, while nothing moves: less than short, if a limit is as short
 	kept     []byte        // what orderBig returns a part of
 	outputs  [][]byte      // those of failures, with behind in the room behind them
 }
@@ -92,6 +93,9 @@ func prepare(c *check.C) *server {
 }
 
 func (s *server) serve(lab Lab, limits Limits) *server {
+	if min(limits.Request, limits.Run, limits.Answer) > short {
+		s.patience = time.Second // no limit passes meanwhile
+	}
 	s.call = s.c.Start("Serve(ln, limits, run)", func() { s.err = lab.Serve(s.ln, limits, s.run) })
 	return s
 }
@@ -235,7 +239,13 @@ func (p *client) hears(want string) {
 func (p *client) gets(want string) {
 	s := p.s
 	got := func() []byte { return p.Received()[p.heard:] }
-	s.await("the answer to "+p.name, func() bool { return len(got()) >= len(want) || p.Over() != nil })
+	begin := time.Now()
+	for came := -1; came < len(got()) && time.Since(begin) < enough; { // each answer may take a while
+		came = len(got())
+		s.await("the answer to "+p.name, func() bool {
+			return len(got()) > came || len(got()) >= len(want) || p.Over() != nil
+		})
+	}
 	text := string(got())
 	if len(text) >= len(want) {
 		text = text[:len(want)]
