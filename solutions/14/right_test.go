@@ -38,6 +38,7 @@ var right = []check.Answer{
 	answer("ReadFrom, binary.Read and a limited decoder", fetchReadFrom),
 	answer("what is in the way is replaced, and nothing is made before something comes", fetchReplacing),
 	answer("a pause inside each Write", fetchPausing),
+	answer("progress is told every ten bytes", fetchTelling),
 }
 
 // onEverySystem is checkName by hand.
@@ -437,6 +438,17 @@ func (p pausing) Write(b []byte) (int, error) {
 
 func fetchPausing(conn net.Conn, name, dir string, progress progressFunc) error {
 	return files.Fetch(pausing{conn}, name, dir, progress)
+}
+
+func fetchTelling(conn net.Conn, name, dir string, progress progressFunc) error {
+	told := int64(-1)
+	return files.Fetch(conn, name, dir, func(done, total int64) {
+		for ; told >= 0 && done-told > 10; told += 10 {
+			progress(told+10, total)
+		}
+		progress(done, total)
+		told = done
+	})
 }
 
 // fetchReplacing puts a file in the place of a link, and makes the part when its first byte comes.
