@@ -23,7 +23,7 @@ const (
 	short  = 300 * time.Millisecond // a limit that the suite lets pass
 	late   = 700 * time.Millisecond // by so much it may be late on a machine that is busy
 	early  = 20 * time.Millisecond  // by so much clocks may differ
-	enough = 5 * time.Second        // for several answers
+	enough = 10 * time.Second       // for several answers
 
 	behind = "behind the output, and not yours"
 )
@@ -239,11 +239,13 @@ func (p *client) hears(want string) {
 func (p *client) gets(want string) {
 	s := p.s
 	got := func() []byte { return p.Received()[p.heard:] }
+	moved := func() int { return p.Conn().Did().Taken + len(p.Received()) }
 	begin := time.Now()
-	for came := -1; came < len(got()) && time.Since(begin) < enough; { // each answer may take a while
-		came = len(got())
+	// each Read and each answer may take a while
+	for before := -1; before < moved() && time.Since(begin) < enough; {
+		before = moved()
 		s.await("the answer to "+p.name, func() bool {
-			return len(got()) > came || len(got()) >= len(want) || p.Over() != nil
+			return moved() > before || len(got()) >= len(want) || p.Over() != nil
 		})
 	}
 	text := string(got())
