@@ -598,23 +598,30 @@ type store struct {
 	over    bool
 }
 
-// fill reads until there is a MiB, and goes on when something was taken.
-func (s *store) fill(conn net.Conn) {
+// room waits until there is less than a MiB, and returns how much is missing; 0 when it is over.
+func (s *store) room() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.err == nil && !s.over {
-		room := 1<<20 - len(s.data)
-		if room == 0 {
-			s.changed.Wait()
-			continue
-		}
-		b := make([]byte, min(room, 32<<10))
-		s.mu.Unlock()
-		n, err := conn.Read(b)
-		s.mu.Lock()
-		s.data, s.err = append(s.data, b[:n]...), err
-		s.changed.Broadcast()
+	for len(s.data) == 1<<20 && !s.over {
+		s.changed.Wait()
 	}
+	if s.over {
+		return 0
+	}
+	return 1<<20 - len(s.data)
+}
+
+// fill reads until there is a MiB, and goes on when something was taken.
+func (s *store) fill(conn net.Conn) error {
+	b := make([]byte, 32<<10)
+	for room := s.room(); room > 0; room = s.room() {
+		n, err := conn.Read(b[:min(room, len(b))])
+		s.change(func() { s.data, s.err = append(s.data, b[:n]...), err })
+		if err != nil {
+			return err
+		}
+	}
+	return io.EOF
 }
 
 // Read brings what is there.
@@ -654,7 +661,7 @@ func serveMiB(ln net.Listener, l limits, run runFunc) error {
 		s.changed = sync.NewCond(&s.mu)
 		defer s.change(func() { s.over = true })
 		f.all.Go(func() {
-			if s.fill(v.conn); s.err != nil && s.err != io.EOF {
+			if s.fill(v.conn) != io.EOF {
 				broken()
 			}
 		})

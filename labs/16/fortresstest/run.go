@@ -425,7 +425,10 @@ func (s *server) stop() {
 	for _, p := range s.clients {
 		p.CloseWrite()
 	}
-	s.rests()
+	awake := clock(25 * time.Millisecond)
+	s.c.Await("Serve to end", func() bool {
+		return s.call.Ended() || awake() > 2*early && s.c.Resting() || awake() > time.Second
+	})
 }
 
 // quoted is text in quotes, shortened.
