@@ -94,7 +94,7 @@ func prepare(c *check.C) *server {
 
 func (s *server) serve(lab Lab, limits Limits) *server {
 	if min(limits.Request, limits.Run, limits.Answer) > short {
-		s.patience = time.Second // no limit passes meanwhile
+		s.patience = 700 * time.Millisecond // no limit passes meanwhile
 	}
 	s.call = s.c.Start("Serve(ln, limits, run)", func() { s.err = lab.Serve(s.ln, limits, s.run) })
 	return s
@@ -351,7 +351,7 @@ func (p *client) leaves() {
 // await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing moves
 // any more.
 func (s *server) await(what string, cond func() bool) bool {
-	awake := clock(25 * time.Millisecond)
+	awake := clock(50 * time.Millisecond) // as the engine counts, which gives up later
 	s.c.Await(what, func() bool {
 		return cond() || s.call.Ended() ||
 			awake() > s.patience && s.c.Resting() && s.c.Resting()
