@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -36,6 +37,8 @@ var right = []check.Answer{
 	answer("a file that is appended to, and opened for each piece", fetchAppending),
 	answer("ReadFrom, binary.Read and a limited decoder", fetchReadFrom),
 	answer("what is in the way is replaced, and nothing is made before something comes", fetchReplacing),
+	answer("a pause inside each Write", fetchPausing),
+	answer("progress is told every ten bytes", fetchTelling),
 }
 
 // onEverySystem is checkName by hand.
@@ -417,6 +420,35 @@ func fetchReadFrom(conn net.Conn, name, dir string, progress progressFunc) error
 		return nil
 	}
 	return steps.fetch(conn, name, dir, progress)
+}
+
+// pausing writes in two pieces, some milliseconds apart.
+type pausing struct{ net.Conn }
+
+func (p pausing) Write(b []byte) (int, error) {
+	half := len(b) / 2
+	n, err := p.Conn.Write(b[:half])
+	if err != nil {
+		return n, err
+	}
+	time.Sleep(8 * time.Millisecond)
+	more, err := p.Conn.Write(b[half:])
+	return n + more, err
+}
+
+func fetchPausing(conn net.Conn, name, dir string, progress progressFunc) error {
+	return files.Fetch(pausing{conn}, name, dir, progress)
+}
+
+func fetchTelling(conn net.Conn, name, dir string, progress progressFunc) error {
+	told := int64(-1)
+	return files.Fetch(conn, name, dir, func(done, total int64) {
+		for ; told >= 0 && done-told > 10; told += 10 {
+			progress(told+10, total)
+		}
+		progress(done, total)
+		told = done
+	})
 }
 
 // fetchReplacing puts a file in the place of a link, and makes the part when its first byte comes.

@@ -48,6 +48,9 @@ var right = []check.Answer{
 	answer("the length byte by byte", patiencetest.Lab{
 		Call: callByteByByte, WriteAll: patience.WriteAll, Dial: patience.Dial,
 	}),
+	answer("a moment late in all that it does", patiencetest.Lab{
+		Call: callLate, WriteAll: patience.WriteAll, Dial: dialLate,
+	}),
 }
 
 // watch sets a deadline in the past when ctx ends. The function that it returns ends the watching.
@@ -140,6 +143,45 @@ func callByteByByte(
 	ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration,
 ) ([]byte, error) {
 	return patience.Call(ctx, oneByOne{conn}, request, idle, total)
+}
+
+// late pauses before it writes, and inside. A deadline that ends a call is a moment ahead.
+type late struct{ net.Conn }
+
+const moment = 8 * time.Millisecond
+
+func (l late) Write(p []byte) (int, error) {
+	time.Sleep(moment)
+	half := len(p) / 2
+	n, err := l.Conn.Write(p[:half])
+	if err != nil {
+		return n, err
+	}
+	time.Sleep(moment)
+	more, err := l.Conn.Write(p[half:])
+	return n + more, err
+}
+
+func (l late) SetDeadline(t time.Time) error {
+	if soon := time.Now().Add(time.Millisecond); !t.IsZero() && t.Before(soon) {
+		t = soon
+	}
+	return l.Conn.SetDeadline(t)
+}
+
+func callLate(
+	ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration,
+) ([]byte, error) {
+	return patience.Call(ctx, late{conn}, request, idle, total)
+}
+
+func dialLate(ctx context.Context, dial dialFunc, tries int, pause, most time.Duration) (net.Conn, error) {
+	time.Sleep(moment)
+	defer time.Sleep(moment)
+	return patience.Dial(ctx, func(ctx context.Context) (net.Conn, error) {
+		defer time.Sleep(moment)
+		return dial(ctx)
+	}, tries, pause, most)
 }
 
 func writeAllRecursive(w io.Writer, data []byte) (int, error) {

@@ -95,6 +95,36 @@ var right = []check.Answer{
 	}),
 	answer("a goroutine that reads, and timers", serveSelect),
 	answer("the next request is read meanwhile", serveAhead),
+	answer("a MiB is read ahead, to the byte", serveMiB),
+	flawed("looks for bytes every 10 ms, and is late after Accept has failed and when it closes", lateFort),
+}
+
+// lateFort reads with short deadlines, again and again, also while somebody else closes the connection.
+func lateFort(f *fort) {
+	var until sync.Map // visitor → the end of its time
+	f.pause = func() { time.Sleep(100 * time.Millisecond) }
+	f.leave = func(v *visitor) {
+		time.Sleep(15 * time.Millisecond)
+		v.leave()
+	}
+	f.await = func(v *visitor, _ bool) { until.Store(v, time.Now().Add(f.limits.Request)) }
+	f.read = func(v *visitor, p []byte) (int, error) {
+		end, _ := until.Load(v)
+		for {
+			left := time.Until(end.(time.Time))
+			v.conn.SetReadDeadline(time.Now().Add(min(left, 10*time.Millisecond)))
+			n, err := v.conn.Read(p)
+			if n > 0 || left < 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				return n, err
+			}
+		}
+	}
+	f.refuse = func(v *visitor, why error) {
+		if v.tell(why) == nil {
+			until.Store(v, time.Now().Add(f.limits.Answer))
+			io.Copy(io.Discard, v)
+		}
+	}
 }
 
 // errors that have a text for the client.
@@ -548,6 +578,115 @@ func serveSelect(ln net.Listener, l limits, run runFunc) error {
 				output, err := v.call(ctx, command)
 				cancel()
 				<-watched
+				status, payload = wrap(v, output, err)
+			}
+			if f.write(v, status, payload) != nil {
+				return
+			}
+		}
+	}
+	return f.serve(ln)
+}
+
+// store is what was read ahead for a client.
+type store struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	data    []byte
+	err     error
+	until   time.Time // when the time is up
+	over    bool
+}
+
+// room waits until there is less than a MiB, and returns how much is missing; 0 when it is over.
+func (s *store) room() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.data) == 1<<20 && !s.over {
+		s.changed.Wait()
+	}
+	if s.over {
+		return 0
+	}
+	return 1<<20 - len(s.data)
+}
+
+// fill reads until there is a MiB, and goes on when something was taken.
+func (s *store) fill(conn net.Conn) error {
+	b := make([]byte, 32<<10)
+	for room := s.room(); room > 0; room = s.room() {
+		n, err := conn.Read(b[:min(room, len(b))])
+		s.change(func() { s.data, s.err = append(s.data, b[:n]...), err })
+		if err != nil {
+			return err
+		}
+	}
+	return io.EOF
+}
+
+// Read brings what is there.
+func (s *store) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.data) == 0 && s.err == nil && time.Now().Before(s.until) {
+		s.changed.Wait()
+	}
+	n := copy(p, s.data)
+	s.data = s.data[n:]
+	s.changed.Broadcast()
+	switch {
+	case n > 0:
+		return n, nil
+	case s.err != nil:
+		return 0, s.err
+	}
+	return 0, os.ErrDeadlineExceeded
+}
+
+// change runs f under the lock and tells everybody.
+func (s *store) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	s.changed.Broadcast()
+}
+
+// serveMiB has a goroutine that reads a MiB ahead for each client.
+func serveMiB(ln net.Listener, l limits, run runFunc) error {
+	f := newFort(l, run)
+	f.stay = func(v *visitor) {
+		base, broken := context.WithCancel(v.ctx)
+		defer broken()
+		s := &store{}
+		s.changed = sync.NewCond(&s.mu)
+		defer s.change(func() { s.over = true })
+		f.all.Go(func() {
+			if s.fill(v.conn) != io.EOF {
+				broken()
+			}
+		})
+		within := func(limit time.Duration) (stop func() bool) {
+			s.change(func() { s.until = time.Now().Add(limit) })
+			return time.AfterFunc(limit, func() { s.change(func() {}) }).Stop
+		}
+		for {
+			stop := within(l.Request)
+			command, err := readRequest(s, l)
+			if stop(); err == io.EOF {
+				return
+			}
+			if err != nil {
+				if v.tell(err) == nil {
+					defer within(l.Answer)()
+					io.Copy(io.Discard, s)
+				}
+				return
+			}
+			status, payload := 0, []byte(nil)
+			if len(command) > 0 {
+				ctx, cancel := context.WithTimeout(base, l.Run)
+				output, err := v.call(ctx, command)
+				cancel()
 				status, payload = wrap(v, output, err)
 			}
 			if f.write(v, status, payload) != nil {

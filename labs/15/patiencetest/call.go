@@ -165,7 +165,13 @@ func quoted(text string) string {
 func (a *call) asked() {
 	want := frame(a.request)
 	got := func() []byte { return a.peer.Received()[a.heard:] }
-	a.c.Await("the request to arrive", func() bool { return len(got()) >= len(want) || a.c.Resting() })
+	came, rests := 0, still(a.c)
+	a.c.Await("the request to arrive", func() bool {
+		if n := len(got()); n > came { // who pauses between two Writes rests, and goes on
+			came, rests = n, still(a.c)
+		}
+		return len(got()) >= len(want) || a.Ended() && a.c.Resting() || rests()
+	})
 	if a.Ended() && len(got()) < len(want) {
 		a.told()
 		a.c.WantNil("Call", a.err)
@@ -252,7 +258,7 @@ func (a *call) lasts(name string, limit time.Duration) {
 	}
 }
 
-// still returns a condition: that the code has rested for a fifth of a second. Time in which the
+// still returns a condition: that the code has rested for half a second. Time in which the
 // suite itself does not get on does not count.
 func still(c *check.C) func() bool {
 	var rested time.Duration
@@ -261,7 +267,7 @@ func still(c *check.C) func() bool {
 		now := time.Now()
 		rested += min(now.Sub(last), 25*time.Millisecond)
 		last = now
-		return rested > 200*time.Millisecond && c.Resting() && c.Resting()
+		return rested > time.Second/2 && c.Resting() && c.Resting()
 	}
 }
 

@@ -599,6 +599,14 @@ func (s *server) tooMany() {
 	p.isClosed(s.await, because)
 }
 
+// makesRoom waits until the place of a client that was closed is free: who looks again and again, whether
+// something has ended, may need a moment for it.
+func (s *server) makesRoom() {
+	awake := clock(5 * time.Millisecond)
+	s.c.Await("a place to become free", func() bool { return s.call.Ended() || awake() > 2*early })
+	s.rests()
+}
+
 func (s suite) full(c *check.C) {
 	const most = 3
 	const more = 10
@@ -649,7 +657,7 @@ func (s suite) full(c *check.C) {
 		p := all[0]
 		way.do(p)
 		p.isClosed(r.await, p.name+" has left")
-		r.rests()
+		r.makesRoom()
 		all = append(all[1:1:1], append([]*client{r.newcomer()}, all[1:]...)...)
 		r.tooMany()
 		r.rests()
@@ -665,7 +673,7 @@ func (s suite) full(c *check.C) {
 	r.rests()
 	r.tooMany()
 	stays.goes(stays.name + " has sent noise")
-	r.rests()
+	r.makesRoom()
 	r.newcomer()
 	w.release()
 	r.stop()
@@ -679,7 +687,7 @@ func (s suite) full(c *check.C) {
 		p := r.newcomer()
 		r.tooMany()
 		p.leaves()
-		r.rests()
+		r.makesRoom()
 	}
 	r.stop()
 	other.stop()
@@ -707,7 +715,10 @@ func (s suite) full(c *check.C) {
 	for range more {
 		r.dial().Reset()
 	}
-	r.rests()
+	for _, p := range r.clients {
+		p.isClosed(r.await, p.name+" has reset its connection")
+	}
+	r.makesRoom()
 	r.newcomer()
 	r.stop()
 

@@ -127,9 +127,8 @@ func (s suite) ends(c *check.C) {
 		return nil
 	})
 	r.end(nil)
-	c.Await("the connection to be closed", func() bool {
-		return (closing.Load() || r.call.Ended()) && c.Resting()
-	})
+	c.Await("the connection to be closed", func() bool { return closing.Load() || r.call.Ended() })
+	r.rests()
 	if r.call.Ended() {
 		c.Fail("Serve has returned, and the connection of %s is not closed yet", p.name)
 	}

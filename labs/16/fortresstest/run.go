@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	short = 300 * time.Millisecond // a limit that the suite lets pass
-	late  = 700 * time.Millisecond // by so much it may be late on a machine that is busy
-	early = 20 * time.Millisecond  // by so much clocks may differ
+	short  = 300 * time.Millisecond // a limit that the suite lets pass
+	late   = 700 * time.Millisecond // by so much it may be late on a machine that is busy
+	early  = 20 * time.Millisecond  // by so much clocks may differ
+	enough = 10 * time.Second       // for several answers
 
 	behind = "behind the output, and not yours"
 )
@@ -62,7 +63,7 @@ type server struct {
 	calls    atomic.Int32 // of run
 	mu       sync.Mutex
 	waiting  map[string]*wait
-	patience time.Duration // of await, while nothing moves: less than short
+	patience time.Duration // of await, while nothing moves: less than short, if a limit is as short
 	kept     []byte        // what orderBig returns a part of
 	outputs  [][]byte      // those of failures, with behind in the room behind them
 }
@@ -92,6 +93,9 @@ func prepare(c *check.C) *server {
 }
 
 func (s *server) serve(lab Lab, limits Limits) *server {
+	if min(limits.Request, limits.Run, limits.Answer) > short {
+		s.patience = 700 * time.Millisecond // no limit passes meanwhile
+	}
 	s.call = s.c.Start("Serve(ln, limits, run)", func() { s.err = lab.Serve(s.ln, limits, s.run) })
 	return s
 }
@@ -235,7 +239,15 @@ func (p *client) hears(want string) {
 func (p *client) gets(want string) {
 	s := p.s
 	got := func() []byte { return p.Received()[p.heard:] }
-	s.await("the answer to "+p.name, func() bool { return len(got()) >= len(want) || p.Over() != nil })
+	moved := func() int { return p.Conn().Did().Taken + len(p.Received()) }
+	begin := time.Now()
+	// each Read and each answer may take a while
+	for before := -1; before < moved() && time.Since(begin) < enough; {
+		before = moved()
+		s.await("the answer to "+p.name, func() bool {
+			return moved() > before || len(got()) >= len(want) || p.Over() != nil
+		})
+	}
 	text := string(got())
 	if len(text) >= len(want) {
 		text = text[:len(want)]
@@ -339,7 +351,7 @@ func (p *client) leaves() {
 // await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing moves
 // any more.
 func (s *server) await(what string, cond func() bool) bool {
-	awake := clock(25 * time.Millisecond)
+	awake := clock(50 * time.Millisecond) // as the engine counts, which gives up later
 	s.c.Await(what, func() bool {
 		return cond() || s.call.Ended() ||
 			awake() > s.patience && s.c.Resting() && s.c.Resting()
@@ -413,7 +425,10 @@ func (s *server) stop() {
 	for _, p := range s.clients {
 		p.CloseWrite()
 	}
-	s.rests()
+	awake := clock(25 * time.Millisecond)
+	s.c.Await("Serve to end", func() bool {
+		return s.call.Ended() || awake() > 2*early && s.c.Resting() || awake() > time.Second
+	})
 }
 
 // quoted is text in quotes, shortened.
