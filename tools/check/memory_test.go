@@ -18,5 +18,4 @@ func TestLargest(t *testing.T) {
 			held = nil
 		}
 	}
-	require.Zero(t, Largest())
 }
