@@ -38,7 +38,7 @@ var right = []check.Answer{
 	answer("ReadFrom, binary.Read and a limited decoder", fetchReadFrom),
 	answer("what is in the way is replaced, and nothing is made before something comes", fetchReplacing),
 	answer("a pause inside each Write", fetchPausing),
-	answer("progress is told every ten bytes", fetchTelling),
+	answer("progress is told every thousand bytes", fetchTelling),
 }
 
 // onEverySystem is checkName by hand.
@@ -443,8 +443,8 @@ func fetchPausing(conn net.Conn, name, dir string, progress progressFunc) error 
 func fetchTelling(conn net.Conn, name, dir string, progress progressFunc) error {
 	told := int64(-1)
 	return files.Fetch(conn, name, dir, func(done, total int64) {
-		for ; told >= 0 && done-told > 10; told += 10 {
-			progress(told+10, total)
+		for ; told >= 0 && done-told > 1000; told += 1000 {
+			progress(told+1000, total)
 		}
 		progress(done, total)
 		told = done
