@@ -45,7 +45,7 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name: "cut-character",
-		Line: "a character across byte 1024 survives: the decoder keeps its first half",
+		Line: "a character across byte 1024 survives: one decoder sees the whole answer",
 		Run:  scenario.CutCharacter(answer, gbkClient.talk),
 	},
 	{
@@ -70,7 +70,7 @@ var scenes = []stage.Scene{
 		NaiveLine: "32 KiB collected in pieces, as data += piece does: all that came is copied for " +
 			"each piece",
 		Naive: scenario.Quadratic(writeMessage, naiveCollect),
-		Line:  "32 KiB handed on in pieces: each byte is copied once",
+		Line:  "32 KiB handed on as they come: each byte is copied once",
 		Run:   scenario.Quadratic(writeMessage, handOn),
 	},
 	{
@@ -111,7 +111,7 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name:      "overflow",
-		NaiveLine: "a payload over 2^31-1 bytes: its length arrives as a negative number",
+		NaiveLine: "a payload of 2 GiB and 5 bytes: its length arrives as a negative number",
 		Naive:     scenario.LengthOverflow(naiveEncodeHeader),
 		Line:      "a payload over 2^31-1 bytes: its length does not fit, and nothing is sent",
 		Run:       scenario.LengthOverflow(encodeHeader),
