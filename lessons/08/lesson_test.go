@@ -405,7 +405,7 @@ func TestNoDescriptors(t *testing.T) {
 // On the command line each client has a process, which greets it, and none is left when it has gone.
 func TestProcessServer(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a new process inherits no descriptors there")
+		t.Skip("Go hands no socket to a new process there")
 	}
 	server := stagetest.Server(t, "-process", "-greet", "hi")
 	for range 2 {

@@ -45,7 +45,7 @@ func serverFlags(l *stage.Lesson, flags *flag.FlagSet) {
 	})
 	flags.BoolFunc("process", "a process for each client", func(string) error {
 		if runtime.GOOS == "windows" {
-			return errors.New("a new process on Windows inherits no descriptors")
+			return errors.New("on Windows, Go hands no socket to a new process")
 		}
 		processes = true
 		return nil

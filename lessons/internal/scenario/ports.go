@@ -169,8 +169,8 @@ func withTimeWait(play Play) Play {
 		return play
 	}
 	return func(*timeline.Recorder) (Outcome, error) {
-		return Outcome{}, fmt.Errorf("TIME_WAIT keeps nobody from listening here, and a new process "+
-			"inherits no descriptors: %w", errors.ErrUnsupported)
+		return Outcome{}, fmt.Errorf("TIME_WAIT keeps nobody from listening here, and Go "+
+			"hands no socket to a new process: %w", errors.ErrUnsupported)
 	}
 }
 
