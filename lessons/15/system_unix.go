@@ -29,15 +29,16 @@ func shell(ctx context.Context, command string) *exec.Cmd {
 
 // runTree runs a command in a process group of its own (setpgid(2)), and ends all processes of the group:
 // when the command's context ends, and also when the command has ended by itself. A process that calls
-// setsid(2) or setpgid(2) has left the group. The group's number is that of the shell, which has ended by
-// then; the system does not give it to another process soon.
+// setsid(2) or setpgid(2) has left the group, and one that has become another user's goes on, unless we are
+// root (kill(2)). The group's number is that of the shell, which has ended by then; the system does not give
+// it to another process soon.
 func runTree(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	killGroup := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel = killGroup
 	err := cmd.Run()
 	if cmd.Process != nil {
-		killGroup() // an error says that nobody is left
+		killGroup() // an error says that nobody is left whom we may end
 	}
 	return err
 }
