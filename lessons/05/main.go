@@ -1,5 +1,5 @@
-// Lesson 05: a struct header. Four bytes in front of each answer say how long it is, and nothing
-// sticks any more.
+// Lesson 05: a struct header. Four bytes in front of each answer say how long it is, and no answer
+// sticks to the next.
 package main
 
 import (

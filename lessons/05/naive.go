@@ -32,9 +32,9 @@ func naiveDecodeHeader(head [headerSize]byte) (int64, error) {
 	return int64(int32(binary.BigEndian.Uint32(head[:]))), nil
 }
 
-// naiveCollect collects a payload as data += piece does in Python, and in Go: a string cannot grow,
-// so every piece makes a new one, and all that came before is copied into it. It counts the bytes
-// that are copied.
+// naiveCollect collects a payload as data += piece does with Python's bytes and Go's strings: they
+// cannot grow, so every piece makes a new one, and all that came before is copied into it. It counts
+// the bytes that are copied.
 func naiveCollect(r io.Reader) (size, copied int, err error) {
 	var head [headerSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

@@ -49,7 +49,7 @@ var scenes = []stage.Scene{
 		Run:  scenario.CutCharacter(answer, gbkClient.talk),
 	},
 	{
-		Name: "pause", Line: "three messages are three, whether the sender sleeps or not",
+		Name: "pause", Line: "three messages with pauses between them: three messages",
 		Run: scenario.Pause(messages, pause),
 	},
 	{
@@ -82,7 +82,7 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name:      "over-read",
-		NaiveLine: "two answers wait in the queue; asking for too much takes the start of the next",
+		NaiveLine: "two answers wait in the queue; asking for too much takes the second as well",
 		Naive:     scenario.OverRead(naiveMessages),
 		Line:      "two answers wait in the queue; asking for what is missing leaves the next alone",
 		Run:       scenario.OverRead(messages),

@@ -132,8 +132,8 @@ func writeMessage(w io.Writer, payload []byte) error {
 	return err
 }
 
-// encodeHeader returns the header for a payload of size bytes. A size that an int32 cannot hold is
-// an error.
+// encodeHeader returns the header for a payload of size bytes. A size that is negative, or that
+// an int32 cannot hold, is an error.
 func encodeHeader(size int64) (head [headerSize]byte, err error) {
 	if size < 0 || size > 1<<31-1 {
 		return head, fmt.Errorf("a payload of %d bytes: the header holds at most %d", size, 1<<31-1)

@@ -31,7 +31,7 @@ func Glue(m Messages) Play { return late(m, 0, "hello", "world") }
 // Split sends one message of 3000 bytes to such a late reader.
 func Split(m Messages) Play { return late(m, 0, strings.Repeat("a", 3000)) }
 
-// Pause sends three messages with a pause after each: the fix that isn't one. Got are the messages,
+// Pause sends three messages with pauses between them: the fix that isn't one. Got are the messages,
 // and Took is how long it took from the first send to the last.
 func Pause(m Messages, pause time.Duration) Play {
 	return func(rec *timeline.Recorder) (Outcome, error) {
