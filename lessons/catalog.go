@@ -105,7 +105,7 @@ var Ledger = []Bug{
 	{"over-read", "05", "05", "Asking for 1024 bytes whatever is left takes what the next message has sent, too."},
 	{
 		"cut-short", "05", "05",
-		"The stream ends in the middle of a message, and the reader waits for the rest forever.",
+		"The stream ends in the middle of a message, and the reader reads 0 bytes forever.",
 	},
 	{"byte-order", "05", "05", "A reader that takes the bytes from the other end sees 50331648 instead of 3."},
 	{"overflow", "05", "05", "A length from 2^31 to 2^32-1 turns negative in a careless conversion."},

@@ -78,7 +78,7 @@ func (l *openLine) Write(p []byte) (int, error) {
 
 const maxPayload = 1 << 30 // bytes; an answer that announces more is not believed
 
-// decodeHeader returns the size that a header announces. One that cannot be true is an error.
+// decodeHeader returns the size that a header announces. One below 0 or above maxPayload is an error.
 func decodeHeader(head [headerSize]byte) (int64, error) {
 	size := int64(int32(binary.LittleEndian.Uint32(head[:])))
 	if size < 0 || size > maxPayload {

@@ -656,7 +656,7 @@ func TestLimitedOutput(t *testing.T) {
 	require.Contains(t, string(run("head -c 16777217 /dev/zero >&2")), "[1 more bytes were printed")
 }
 
-// A header and its payload leave in one write: two would cost a segment, and an answer could stop
+// A header and its payload leave in one write: two may cost a segment more, and an answer could stop
 // between them.
 func TestOneWrite(t *testing.T) {
 	var w countingWriter

@@ -45,7 +45,7 @@ var scenes = []stage.Scene{
 	},
 	{
 		Name: "cut-character",
-		Line: "a character across byte 1024 survives: one decoder sees the whole answer",
+		Line: "a GBK answer of 3001 bytes is read to its end: no character is broken",
 		Run:  scenario.CutCharacter(answer, gbkClient.talk),
 	},
 	{
