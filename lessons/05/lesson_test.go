@@ -75,6 +75,26 @@ func TestFixCutCharacter(t *testing.T) {
 	require.Equal(t, 1500, stagetest.Play(t, lesson, "cut-character").N)
 }
 
+// Half a character at the end of one read is completed by the next.
+func TestCharacterAcrossReads(t *testing.T) {
+	conn, server := net.Pipe() // a Write of one end is a Read of the other
+	defer conn.Close()
+	go func() {
+		defer server.Close()
+		if _, err := server.Read(make([]byte, maxRead)); err != nil {
+			return
+		}
+		for _, piece := range []string{"\x05\x00\x00\x00", "x\xd6", "\xd0\xce", "\xc4"} {
+			if _, err := io.WriteString(server, piece); err != nil {
+				return
+			}
+		}
+	}()
+	var out strings.Builder
+	require.NoError(t, gbkClient.talk(conn, strings.NewReader("a command\n"), &out))
+	require.Equal(t, "x中文\n", out.String())
+}
+
 func TestFixPause(t *testing.T) {
 	got := stagetest.Play(t, lesson, "pause")
 	require.Equal(t, []string{"one", "two", "three"}, got.Got)
