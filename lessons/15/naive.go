@@ -41,8 +41,8 @@ func threeWays(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
 }
 
-// naiveRun ends the shell when ctx ends, and nothing that the shell has started. The command may read what
-// is typed at the server, as it does after Python's Popen without stdin.
+// naiveRun ends the shell when ctx ends, and nothing that the shell has started. The command reads
+// stdin: in its scene what is typed at the server, as it does after Python's Popen without stdin.
 func naiveRun(ctx context.Context, command string, stdin io.Reader) (status int, output []byte) {
 	if command == "" {
 		return 0, nil

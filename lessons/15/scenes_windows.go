@@ -10,4 +10,4 @@ const (
 
 var printNothing = []string{"exit 0", "exit 3", `cd \`, `if not "%CD%"=="%SystemDrive%\" exit 1`}
 
-var now scenario.NowFunc // nil: sockets of Windows either wait or report when they are done
+var now scenario.NowFunc // nil: Go's reads on Windows are overlapped, and report when they are done

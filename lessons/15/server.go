@@ -223,8 +223,8 @@ type commands struct {
 	write time.Duration // for the system to take an answer
 }
 
-// answer runs each command and sends its status and what it printed, until the client leaves or a limit
-// has passed, and closes conn. When ctx ends, so does the command that is running.
+// answer runs each command and sends its status and what it printed, until the client leaves or is too
+// slow (idle, write), and closes conn. When ctx ends, so does the command that is running.
 func (c *commands) answer(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
 	for {
