@@ -16,8 +16,8 @@ const (
 	errVanished   = syscall.ETIMEDOUT
 )
 
-// errsTemporary are what accept meets when descriptors or memory are used up, and when a client has gone
-// before it was accepted (accept(2)).
+// errsTemporary are what accept(2) meets when descriptors or memory are used up, and when a client has gone
+// before it was accepted; there Go's Accept takes the next one by itself.
 var errsTemporary = []error{
 	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED,
 }

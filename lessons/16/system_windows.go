@@ -17,7 +17,7 @@ const (
 )
 
 // errsTemporary are what accept meets when sockets or buffers are used up (WSAEMFILE, WSAENOBUFS), and
-// when a client has gone before it was accepted.
+// when a client has gone before it was accepted; there Go's Accept may take the next one by itself.
 var errsTemporary = []error{
 	syscall.Errno(10024), syscall.Errno(10055), syscall.WSAECONNRESET, syscall.WSAECONNABORTED,
 }

@@ -58,7 +58,7 @@ func words(r score.Row) string {
 	case score.Void:
 		return "not graded, for a person to look at: " + score.Plain(r.Reason)
 	case score.Missing:
-		return "nothing was handed in"
+		return score.Plain(r.Reason)
 	case score.GraderError:
 		return "not graded yet, because the grading machine failed: " + score.Plain(r.Reason)
 	}

@@ -24,7 +24,6 @@ type place struct {
 	file   int
 	offset int64
 	length int
-	status Status
 	sum    string // of the line
 	brief  Brief
 }
@@ -56,7 +55,7 @@ func Newer(was, is place) bool { return true }
 // Better chooses between the rows of two shards, whichever comes first: one that was graded replaces one that
 // could not be, and of two others the choice does not depend on their order.
 func Better(was, is place) bool {
-	if failed := was.status == GraderError; failed != (is.status == GraderError) {
+	if failed := was.brief.Status == GraderError; failed != (is.brief.Status == GraderError) {
 		return failed
 	}
 	return is.sum < was.sum
@@ -117,11 +116,12 @@ func (x *Index) Add(name string, replaces func(was, is place) bool) (torn int, e
 			continue
 		}
 		is := place{
-			file: len(x.files) - 1, offset: at, length: len(line), status: row.Status, sum: Hash(text)[:16],
+			file: len(x.files) - 1, offset: at, length: len(line), sum: Hash(text)[:16],
 		}
+		held := row.Status == Held
 		row.Unhold()
 		is.brief = Brief{
-			row.Status, is.status == Held, row.Points, row.Of, row.Source, intern(row.Suite), intern(row.Sandbox),
+			row.Status, held, row.Points, row.Of, row.Source, intern(row.Suite), intern(row.Sandbox),
 		}
 		key := Key{row.Student, intern(row.Lab)}
 		if was, known := x.rows[key]; !known || replaces(was, is) {

@@ -2,6 +2,7 @@ package score
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,6 +93,31 @@ func TestIndex(t *testing.T) {
 	require.NoError(t, os.WriteFile(other, []byte(`{"v":2,"student":"a","lab":"05"}`), 0o644))
 	_, err = x.Add(other, Newer)
 	require.ErrorContains(t, err, "is of version 2; this program reads version 1")
+}
+
+// What could not be graded is so in a held row, too.
+func TestBetterOfHeld(t *testing.T) {
+	dir := t.TempDir()
+	failed, graded := New("ada", lab, "", GraderError, "no machine"), New("ada", lab, "", Graded, "")
+	for i := range 20 { // the sums of lines choose between two that were graded
+		failed.Seconds, graded.Seconds = float64(i), float64(i)
+		for _, rows := range [][]Row{{failed, graded}, {graded, failed}} {
+			x := NewIndex()
+			for i, row := range rows {
+				row.Hold()
+				var b bytes.Buffer
+				require.NoError(t, Write(&b, []Row{row}))
+				name := filepath.Join(dir, fmt.Sprint(i))
+				require.NoError(t, os.WriteFile(name, b.Bytes(), 0o644))
+				_, err := x.Add(name, Better)
+				require.NoError(t, err)
+			}
+			row, _ := x.Get(Key{"ada", "05"})
+			require.Equal(t, Graded, row.Status)
+			require.True(t, row.Held)
+			x.Close()
+		}
+	}
 }
 
 // TestRowsThatNobodyMade: a row with another status, or with points that its cases do not have, is no result.
