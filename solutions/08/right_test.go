@@ -432,7 +432,7 @@ func relayPauses(a, b net.Conn) error {
 					time.Sleep(time.Millisecond)
 				} else if n > 0 {
 					if _, werr := w.to.Write(buf[:n]); werr != nil {
-						err = werr
+						err = fmt.Errorf("writing: %w", werr) // not io.EOF itself, whatever it is
 					}
 				}
 			}

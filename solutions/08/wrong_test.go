@@ -114,6 +114,7 @@ var wrong = []check.Answer{
 	relays("one way, then the other", relayInOrder, crowdtest.Both),
 	relays("in turn", relayInTurn, crowdtest.Both),
 	relays("only one way", relayOneWay, crowdtest.Both),
+	relays("a has to speak first", relayWaitsForA, crowdtest.Both),
 	relays("line by line", relayLines, crowdtest.Both),
 	relays("a buffer that is not flushed", relayBuffered, crowdtest.Both),
 	relays("all of the buffer is written", relayWith(copyWholeBuffer), crowdtest.Both),
@@ -148,7 +149,35 @@ var wrong = []check.Answer{
 		crowdtest.Over,
 		crowdtest.Broken,
 	),
-	relays("an error that comes with bytes is waited for again", relayWith(copyReadsOn), crowdtest.Broken),
+	relays("an error that comes with bytes is waited for again", relayWith(copyReadsOn(func(err error) bool {
+		return err != io.EOF
+	})), crowdtest.Broken),
+	relays("the end that comes with bytes is waited for again", relayWith(copyReadsOn(func(err error) bool {
+		return err == nil || err == io.EOF
+	})), crowdtest.Over),
+	relays("what Close returns is what Relay returns", func(a, b net.Conn) error {
+		results := ways(a, b)
+		if err := <-results; err != nil {
+			a.Close()
+			b.Close()
+			<-results
+			return err
+		}
+		return cmp.Or(<-results, errors.Join(a.Close(), b.Close()))
+	}, crowdtest.Over),
+	relays("b is closed only if a closes well", func(a, b net.Conn) error {
+		results := ways(a, b)
+		err := <-results
+		if err != nil {
+			a.Close()
+			b.Close()
+		}
+		err = cmp.Or(err, <-results)
+		if a.Close() == nil || err != nil {
+			b.Close()
+		}
+		return err
+	}, crowdtest.Over),
 	relays("bytes that are not UTF-8 are replaced", relayWith(copyText), crowdtest.Both),
 	relays("errors are not returned", relayHides, crowdtest.Broken),
 	relays("an error ends its own way only", relayGoesOn, crowdtest.Broken),
@@ -171,6 +200,13 @@ var wrong = []check.Answer{
 	relays("one goroutine is not waited for", relayLeavesGoroutine, crowdtest.Broken),
 	relays("errors of Write are ignored", relayWith(copyIgnoringWrites), crowdtest.Broken),
 	relays("the error is told, not passed on", relayTells, crowdtest.Broken),
+	relays("io.EOF of a Write is the end", relayWith(func(to io.Writer, from io.Reader) error {
+		_, err := io.Copy(to, struct{ io.Reader }{from})
+		if err == io.EOF { // io.Copy returns no io.EOF of Read
+			err = nil
+		}
+		return err
+	}), crowdtest.Broken),
 	relays(
 		"a deadline that has passed is the end",
 		relayWith(copyEndsWith(os.ErrDeadlineExceeded)),
@@ -731,14 +767,14 @@ func relayWith(way func(to io.Writer, from io.Reader) error) relay {
 				results <- err
 			}()
 		}
-		if err := <-results; err != nil && err != io.EOF {
+		if err := <-results; err != nil && err != errEnd {
 			a.Close()
 			b.Close()
-			if other := <-results; other == io.EOF {
+			if other := <-results; other == errEnd {
 				return other
 			}
 			return err
-		} else if err == io.EOF {
+		} else if err == errEnd {
 			<-results
 			return err
 		}
@@ -1019,11 +1055,14 @@ func relayClosesB(a, b net.Conn) error {
 	return relayLeavesOpen(a, b)
 }
 
+// errEnd is the io.EOF of a Read; a Write may return one, too.
+var errEnd = fmt.Errorf("reading: %w", io.EOF)
+
 func copyToEOF(to io.Writer, from io.Reader) error {
 	err := copyByHand(to, from)
 	if err == nil {
 		closeWrite(to.(net.Conn))
-		return io.EOF
+		return errEnd
 	}
 	return err
 }
@@ -1044,21 +1083,56 @@ func copyErrorFirst(to io.Writer, from io.Reader) error {
 	}
 }
 
-func copyReadsOn(to io.Writer, from io.Reader) error {
+// relayWaitsForA begins when a has said something.
+func relayWaitsForA(a, b net.Conn) error {
 	buf := make([]byte, 4096)
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
+	n, err := a.Read(buf)
+	return crowd.Relay(&heard{a, buf[:n], err}, b)
+}
+
+// heard is a connection of which something was read already.
+type heard struct {
+	net.Conn
+	data []byte
+	err  error
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	if n := copy(p, h.data); n > 0 {
+		h.data = h.data[n:]
+		return n, nil
+	}
+	if h.err != nil {
+		return 0, h.err
+	}
+	return h.Conn.Read(p)
+}
+
+func (h *heard) CloseWrite() error {
+	closeWrite(h.Conn)
+	return nil
+}
+
+// copyReadsOn calls Read again after one that has brought bytes, if again says so about its error.
+func copyReadsOn(again func(err error) bool) func(to io.Writer, from io.Reader) error {
+	return func(to io.Writer, from io.Reader) error {
+		buf := make([]byte, 4096)
+		for {
+			n, err := from.Read(buf)
+			if n > 0 {
+				if _, failed := to.Write(buf[:n]); failed != nil {
+					return failed
+				}
+				if again(err) {
+					continue
+				}
+			}
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
 				return err
 			}
-			continue
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 }

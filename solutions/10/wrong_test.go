@@ -178,6 +178,14 @@ var wrong = []check.Answer{
 		}
 		return columns(f)
 	}), portstest.Malformed),
+	parsing("anything between an address and its port", rowByRow(func(f []string) (socket, error) {
+		for _, i := range []int{1, 2} {
+			if n := len(f[i]) - 5; n > 0 {
+				f[i] = f[i][:n] + ":" + f[i][n+1:]
+			}
+		}
+		return columns(f)
+	}), portstest.Malformed),
 	parsing("a uid in any notation of Go", rowByRow(func(f []string) (socket, error) {
 		if uid, err := strconv.ParseUint(f[7], 0, 32); err == nil {
 			f[7] = strconv.FormatUint(uid, 10)
@@ -308,6 +316,14 @@ var wrong = []check.Answer{
 		return ports.Blocks(slices.DeleteFunc(slices.Clone(all), func(s socket) bool {
 			return s.Inode == 0 && s.State != ports.TimeWait
 		}), want, reuse)
+	}, portstest.Reuse),
+	blocking("a connection with another machine is not in the way", func(
+		sockets []socket, want netip.AddrPort, reuse bool,
+	) (socket, bool) {
+		near := slices.DeleteFunc(slices.Clone(sockets), func(s socket) bool {
+			return s.State != ports.Listen && s.Remote.Port() != 0 && s.Remote.Addr() != s.Local.Addr()
+		})
+		return ports.Blocks(near, want, reuse)
 	}, portstest.Reuse),
 	blocking("a closed socket is in nobody's way", judged(overlap, func(state string, reuse bool) bool {
 		return state != ports.Close && linux(state, reuse)

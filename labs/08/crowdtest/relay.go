@@ -228,6 +228,11 @@ func (s suite) bothWays(c *check.C) {
 		r.untimed()
 		r.stop()
 	}
+	c.Variation("Relay is running; b speaks first, and a says nothing")
+	r := s.relay(c)
+	r.pass(r.b, r.a, awkward, fault.Whole)
+	r.stop()
+
 	const rule = "A Read that returns 0 bytes and no error means nothing, however often it comes."
 	c.Variation("Relay is running; every second Read returns 0 bytes and no error")
 	c.Rule(rule, "Look at the error, and not at the number of bytes, to know whether the stream has ended.")
@@ -391,6 +396,8 @@ func (s suite) over(c *check.C) {
 	}
 	for _, name := range sideNames {
 		c.Variation("Relay is running; the last bytes of %s come together with io.EOF", name)
+		c.Rule("A Read may bring the last bytes together with io.EOF, which need not come again. The bytes are "+
+			"passed on, then the end.", lookOnce)
 		r, connA, connB := sides(c)
 		from, to := r.from(name)
 		endsWith(from, len(awkward), io.EOF)
@@ -399,22 +406,47 @@ func (s suite) over(c *check.C) {
 		r.passesEnd(to)
 		r.over()
 	}
+	for i, name := range sideNames {
+		c.Variation("Relay is running; both sides end their streams, and Close of %s returns an error", name)
+		c.Rule("What Close returns does not matter: both connections are closed, and Relay returns nil.",
+			"Call Close of both, and do not look at what it returns.")
+		r, connA, connB := sides(c)
+		if i == 0 {
+			connA = sulky{connA.(both)}
+		} else {
+			connB = sulky{connB.(both)}
+		}
+		r.begin(s, connA, connB)
+		r.over()
+	}
 	s.overTCP(c)
 }
 
-// endsWith makes the Read that brings the last of n bytes return err as well; io.EOF every later one,
-// too, but another error comes only once. With endsAfter the later ones do, and always.
+const lookOnce = "Write the bytes first, and look at the error of the same Read then."
+
+// sulky is a connection that is closed, and says that it is not.
+type sulky struct{ both }
+
+func (s sulky) Close() error {
+	s.both.Close()
+	return errBadly
+}
+
+// endsWith makes the Read that brings the last of n bytes return err as well, which does not come again:
+// who reads on after io.EOF meets another error. With endsAfter the later ones return err, and always.
 func endsWith(from *end, n int, err error) {
 	from.Conn().AfterRead(func(k int) error {
 		if n -= k; n > 0 || k == 0 {
 			return nil
 		}
 		if err == io.EOF {
-			from.Conn().Before("Read", func() error { return err })
+			from.Conn().Before("Read", func() error { return errAgain })
 		}
 		return err
 	})
 }
+
+var errAgain = errors.New("the Read before this one has returned io.EOF")
 
 func endsAfter(from *end, n int, err error) {
 	from.Conn().AfterRead(func(k int) error {
@@ -433,6 +465,8 @@ func (s suite) broken(c *check.C) {
 			c.Variation("Relay is running; %s sends something, and the next Read from %s fails: %v", name, name, err)
 			s.breaks(c, name, err, func(from, _ *end) { endsAfter(from, len(hello), err) }, true)
 			c.Variation("Relay is running; a Read from %s brings bytes together with an error: %v", name, err)
+			c.Rule("A Read may bring bytes together with an error, which need not come again. The bytes are passed on "+
+				"first. Then Relay closes both connections, and returns this error.", lookOnce)
 			s.breaks(c, name, err, func(from, _ *end) { endsWith(from, len(hello), err) }, true)
 		}
 		for _, err := range fault.Failures("write") {
@@ -442,6 +476,10 @@ func (s suite) broken(c *check.C) {
 				s.breaks(c, name, err, func(_, to *end) { to.Conn().Break(room, err) }, false)
 			}
 		}
+		c.Variation("Relay is running; %s sends something, and a Write to the other side fails: %v", name, io.EOF)
+		c.Rule("io.EOF is the end of a stream only if a Read returns it. A Write that returns it has failed.",
+			"Look at the errors of Read and of Write apart from each other, and return every error of Write.")
+		s.breaks(c, name, io.EOF, func(_, to *end) { to.Conn().Break(0, io.EOF) }, false)
 	}
 	for _, name := range sideNames {
 		for _, spoken := range []bool{false, true} {

@@ -77,7 +77,8 @@ func (s suite) clients(c *check.C) {
 	r.await("Handle to be called", func() bool { return r.calls.Load() > 0 })
 	r.open(p, "its handler has not returned yet")
 	r.hear()
-	r.ended(p, "Handle has returned")
+	r.await("Handle to return", func() bool { return r.over.Load() > 0 })
+	r.rests() // if the connection is still open, another case says so
 	c.WantNoDeadline("the server", p.Conn())
 	if d := p.Conn().Did(); d.Reads+d.Writes > 0 {
 		c.Fail("the server has read from the connection of client 1, or written to it: " +
@@ -400,8 +401,9 @@ func (r *run) comeAndGo(n, gone int) {
 
 // leaves lets a client leave, and waits until the server knows.
 func (r *run) leaves(i int) {
+	before := r.over.Load()
 	r.closeWrite(r.clients[i])
-	r.ended(r.clients[i], "Handle has returned")
+	r.await("Handle to return", func() bool { return r.over.Load() > before })
 	r.rests()
 }
 
@@ -707,10 +709,8 @@ func (s suite) nobody(c *check.C) {
 			"the server has ended; then Serve is called for another listener, with a client in its queue",
 		)
 		r = s.begin(c, 1)
-		p = r.newcomer(r.serves[0])
-		r.closeWrite(p)
-		r.ended(p, "Handle has returned")
-		r.rests()
+		r.newcomer(r.serves[0])
+		r.leaves(0)
 		r.returns(end(r), nil, "nobody is there")
 		ln = r.listen()
 		if _, err := ln.Dial(); err != nil {

@@ -186,6 +186,8 @@ func (r *run) talkIn(p *client, cut fault.Cut, line string) {
 	came := func() bool { return len(p.Received())-p.heard >= len(want) }
 	if !r.await("the answer to "+p.name, func() bool { return came() || p.Over() != nil }) {
 		r.c.Fail("%s waits for its answer, and nothing happens", p.name)
+	} else if !came() && p.Conn().Did().Closed != "" {
+		r.c.Fail("the server has closed the connection of %s, and its Handle has not returned yet", p.name)
 	} else if !came() {
 		r.c.Fail("the connection of %s ended before the answer came: %v", p.name, p.Over())
 	}

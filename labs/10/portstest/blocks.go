@@ -31,6 +31,10 @@ func (s suite) blocks(c *check.C, sockets []Socket, address string, reuse bool, 
 		c.Step("%s returned false", call)
 	}
 	for i := range before {
+		if sockets[i] != before[i] {
+			c.Rule("sockets belongs to the caller: the slice stays as it is, and so does its array.",
+				"Do not sort, filter or delete in place: keep what you have found in variables, or in a copy.")
+		}
 		switch {
 		case sockets[i] == before[i]:
 		case i == len(before)-1:
@@ -45,6 +49,8 @@ func (s suite) blocks(c *check.C, sockets []Socket, address string, reuse bool, 
 		c.Fail("%s nothing is in the way of %s, but Blocks names %s", option, address, got)
 	case want >= 0 && !blocked:
 		c.Fail("%s is in the way of %s %s, but Blocks returned false", sockets[want], address, option)
+	case want >= 0 && !slices.Contains(before, got):
+		c.Fail("Blocks returned %s, which is none of the sockets: return the one that is in the way as it is", got)
 	case want >= 0 && got != sockets[want]:
 		if got.String() == sockets[want].String() {
 			c.Fail("got the socket with inode %d, want that with inode %d", got.Inode, sockets[want].Inode)
@@ -145,8 +151,13 @@ func (s suite) reuse(c *check.C) {
 		if state == listen {
 			socket = listening("127.0.0.1:8080", 1000, 4711)
 		}
+		far := socket // nobody asks where the other end is
+		if state != listen {
+			far.Remote = "192.0.2.7:443"
+		}
 		for _, reuse := range []bool{true, false} {
 			wanted := "127.0.0.1:8080"
+			s.blocks(c, []Socket{far}, wanted, reuse, blocker([]Socket{far}, wanted, reuse))
 			s.blocks(c, []Socket{socket}, wanted, reuse, blocker([]Socket{socket}, wanted, reuse))
 			s.blocks(c, []Socket{socket}, "127.0.0.1:50000", reuse, -1)
 			orphan := socket // its program has ended

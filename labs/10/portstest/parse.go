@@ -407,6 +407,8 @@ func (s suite) malformed(c *check.C) {
 		{"has a local address of 24 digits", with("0100007F:1F90", strings.Repeat("0", 24)+":1F90")},
 		{"has a local address of 40 digits", with("0100007F:1F90", strings.Repeat("0", 40)+":1F90")},
 		{"has a local address with a G in it", with("0100007F:1F90", "0100G07F:1F90")},
+		{"has a dot between its local address and the port", with("0100007F:1F90", "0100007F.1F90")},
+		{"has a dot between its remote address and the port", with("0700000A:C350", "0700000A.C350")},
 		{"has a local address in dots", with("0100007F:1F90", "127.0.0.1:1F90")},
 		{"has a local port of three digits", with("0100007F:1F90", "0100007F:1F9")},
 		{"has a local port of five digits", with("0100007F:1F90", "0100007F:11F90")},

@@ -113,7 +113,8 @@ func Suite(lab Lab) check.Lab {
 			Scene:  "wildcard",
 			Needs:  []string{Rows},
 			Rule: "An IPv6 address is four groups of eight digits. The groups come in order; the four " +
-				"bytes inside each come last one first. ::ffff:127.0.0.1 is the IPv4 address 127.0.0.1.",
+				"bytes inside each come last one first. ::ffff:127.0.0.1 is the IPv4 address 127.0.0.1; no " +
+				"other address is changed.",
 			Hint: "Turn round four bytes at a time, four times, make the address with " +
 				"netip.AddrFrom16, and call Unmap on it.",
 		},
@@ -188,8 +189,8 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Same},
 			Rule: "If all have SO_REUSEADDR, only a socket in LISTEN is in the way. If none has it, " +
 				"every socket is, connections and TIME_WAIT included, except one in SYN_RECV: that " +
-				"one belongs to its listener.",
-			Hint: "Decide by the state before you compare addresses.",
+				"one belongs to its listener. The remote end of a connection never matters.",
+			Hint: "Decide by the state before you compare addresses, and leave Remote alone.",
 		},
 		{
 			Name:   Which,
