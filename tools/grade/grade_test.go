@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -38,7 +39,9 @@ const asCommand = "SOCKETBOOK_GRADE_COMMAND"
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		newEngine = func(context.Context, *run, string) (grader, error) { return madeUp{}, nil }
-		os.Exit(command(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+		ctx, stop := untilSignal()
+		defer stop()
+		os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
 	}
 	sandbox.Main()
 	runner.Supervise()
@@ -497,6 +500,52 @@ func TestExportJPlag(t *testing.T) {
 	require.Equal(t, 2, status, "nothing is mixed with an older export")
 }
 
+// Ended from outside, a terminal that is closed among others: the same. With nohup it goes on.
+func TestSignals(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no signal to send there")
+	}
+	for _, test := range []struct {
+		signal syscall.Signal
+		before string // what the shell does first
+		slow   int    // ms that the answer takes during which the signal comes
+		status int
+	}{
+		{syscall.SIGINT, "", 60000, 1},
+		{syscall.SIGTERM, "", 60000, 1},
+		{syscall.SIGHUP, "", 60000, 1},
+		{syscall.SIGHUP, `trap "" HUP; `, 1000, 0},
+	} {
+		if signal.Ignored(test.signal) && test.signal == syscall.SIGHUP && test.status == 1 {
+			continue // the tests run with nohup
+		}
+		dir := class(t, 6, func(i int) string {
+			if i == 3 {
+				return fmt.Sprintf("points 1 slow %d", test.slow)
+			}
+			return points(i)
+		})
+		out := t.TempDir()
+		cmd := exec.Command("/bin/sh", "-c", test.before+`exec "$0" "$@"`, os.Args[0],
+			"-labs", "05", "-j", "1", "-out", out, dir)
+		cmd.Env = append(os.Environ(), asCommand+"=1")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		require.NoError(t, cmd.Start())
+		require.Eventually(t, func() bool {
+			text, _ := os.ReadFile(filepath.Join(out, journalName))
+			return strings.Count(string(text), `"student"`) == 3
+		}, 30*time.Second, time.Millisecond)
+		require.NoError(t, cmd.Process.Signal(test.signal))
+		_ = cmd.Wait()
+		require.Equal(t, test.status, cmd.ProcessState.ExitCode(), "%v, %s", test.signal, stderr.String())
+		if test.status == 1 {
+			require.Equal(t, "grade: interrupted after 3 of 6 submissions; go on with -resume\n", stderr.String())
+		}
+		require.NoDirExists(t, filepath.Join(out, workName))
+	}
+}
+
 // Wrong use: one clear line, and nothing is done.
 func TestWrongUse(t *testing.T) {
 	dir := class(t, 1, points)
@@ -511,6 +560,7 @@ func TestWrongUse(t *testing.T) {
 	}{
 		{"", "name the submissions"},
 		{"-labs 99 DIR", "there is no lab \"99\"; there are 01, 02"},
+		{"-labs , DIR", "-labs \",\" names no lab"},
 		{"-shard 0/3 DIR", "-shard 0/3: the form is I/N"},
 		{"-shard 4/3 DIR", "the form is I/N"},
 		{"-shard auto DIR", "none of STRATEGY_JOB_INDEX"},

@@ -43,8 +43,11 @@ func findLabs(root, list string) ([]lab, error) {
 			wanted = append(wanted, onDisk[i])
 		}
 	}
-	if list == "" {
+	switch {
+	case list == "":
 		wanted = onDisk
+	case len(wanted) == 0:
+		return nil, wrongUse("-labs %q names no lab", list)
 	}
 	engine, err := sumOf(
 		root,

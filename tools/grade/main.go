@@ -38,9 +38,19 @@ const (
 func main() {
 	sandbox.Main()
 	runner.Supervise()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilSignal is a context that ends with Ctrl-C, when the system asks for the end, and when the terminal is
+// closed, but not if nohup says that this does not count.
+func untilSignal() (context.Context, context.CancelFunc) {
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(context.Background(), ends...)
 }
 
 const usage = `usage: grade [flags] SUBMISSIONS…

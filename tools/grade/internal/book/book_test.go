@@ -547,6 +547,35 @@ func TestMarkdown(t *testing.T) {
 	require.Contains(t, ada, "<h1>ada (&lt;i&gt;Ada&lt;/i&gt; [x](http://evil)): 6 of 20 points</h1>")
 }
 
+// The names of cases come from a file, too: another suite's, or what somebody has written into it.
+func TestOddCase(t *testing.T) {
+	dir := t.TempDir()
+	row := score.New("ada", suite("05"), "abc", score.Graded, "")
+	odd := "x\x1b]0;x\a <b>"
+	row.Cases = append(row.Cases, score.Case{Case: odd, Outcome: check.Failed, Message: "no", Report: odd})
+	name := filepath.Join(dir, "journal")
+	f, err := os.Create(name)
+	require.NoError(t, err)
+	require.NoError(t, score.Write(f, []score.Row{row}))
+	require.NoError(t, f.Close())
+	x := score.NewIndex()
+	defer x.Close()
+	_, err = x.Add(name, score.Newer)
+	require.NoError(t, err)
+	b := Batch{Seed: 1, Shard: 1, Of: 1, NoTimes: true, Labs: []Lab{{Number: "05", Title: "a title", Suite: "abc"}}}
+	require.NoError(t, b.Save(dir))
+	require.NoError(t, Write(dir, b, x))
+	for _, name := range []string{
+		"summary.html", "summary.md", "results.jsonl", "grades.csv", "junit.xml", "feedback/ada.md",
+		"gradescope/ada.json", "classroom50/ada.json",
+	} {
+		text := read(t, dir, name)
+		require.NotContains(t, string(text), "\x1b", name)
+		printable(t, name, text)
+	}
+	require.Contains(t, string(read(t, dir, "summary.html")), `x\x1b]0;x\a &lt;b&gt;`)
+}
+
 func TestSummaryPage(t *testing.T) {
 	dir, _ := made(t, "")
 	text := string(read(t, dir, "summary.html"))

@@ -189,9 +189,10 @@ func (s *summary) count(sum *labSummary, id string, r score.Row) {
 	sum.Graded++
 	sum.Points += r.Points
 	for _, c := range r.Cases {
-		i := slices.IndexFunc(sum.Cases, func(known *caseSummary) bool { return known.Case == c.Case })
+		name := score.Plain(c.Case) // what was read from a file may be any text
+		i := slices.IndexFunc(sum.Cases, func(known *caseSummary) bool { return known.Case == name })
 		if i < 0 { // of another version of the suite
-			sum.Cases = append(sum.Cases, &caseSummary{Case: c.Case, Of: c.Of})
+			sum.Cases = append(sum.Cases, &caseSummary{Case: name, Of: c.Of})
 			i = len(sum.Cases) - 1
 		}
 		known := sum.Cases[i]

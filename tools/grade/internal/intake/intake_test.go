@@ -178,7 +178,7 @@ func TestClass(t *testing.T) {
 		"empty": "", "hidden": "missing", "dir": "missing",
 		"zipped": answer, "windows": answer, "slip": answer, "absolute": "missing",
 		"link":       "framing.go is a symbolic link; only a regular file is read",
-		"twice":      "framing.go is in the archive more than once",
+		"twice":      "framing.go was handed in more than once",
 		"macos":      answer,
 		"bomb":       "framing.go has 104857600 bytes; an answer has at most 262144",
 		"broken":     "the archive is not a .zip file: zip: not a valid zip file",
@@ -244,6 +244,10 @@ func TestArchiveOfAClass(t *testing.T) {
 	dir := write(t, t.TempDir(), map[string]string{
 		"canvas.zip": zipOf(t, item{name: "lovelaceada_101_9001_framing-1.go", text: answer},
 			item{name: "lovelaceada_101_9002_datagram.go", text: "package datagram\n"},
+			item{name: "turingalan_105_9006_framing.go", text: answer},
+			item{name: "turingalan_105_10007_framing-2.go", text: "package framing\n"},
+			item{name: "turingalan_105_10008_notes-1.zip", text: zipOf(t, item{name: "a.txt"})},
+			item{name: "turingalan_105_10009_notes-2.zip", text: zipOf(t, item{name: "a.txt"})},
 			item{name: "kernighanbrian_LATE_102_9003_lab.zip", text: zipOf(t, item{name: "framing.go", text: answer})},
 			item{name: "mallory_103_9004_framing.go", text: "/etc/passwd", mode: os.ModeSymlink},
 			item{name: "../evil_104_9005_framing.go", text: answer}),
@@ -255,7 +259,7 @@ func TestArchiveOfAClass(t *testing.T) {
 	require.Equal(t, answer, got["ada"])
 	require.Equal(t, answer, got["bwk"])
 	require.Equal(t, map[string]string{
-		"ada": answer, "bwk": answer,
+		"ada": answer, "bwk": answer, "turingalan": "framing.go was handed in more than once",
 		"mallory_103_9004_framing.go": "mallory_103_9004_framing.go is a symbolic link, not a folder or an archive",
 	}, got)
 	require.Equal(t, "Lovelace, Ada", class.Students[0].Name)

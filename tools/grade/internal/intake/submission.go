@@ -426,7 +426,7 @@ type entry struct {
 	size   int64
 	odd    string // what it is, if it is not a regular file
 	folder bool   // that cannot be read; others are no entries
-	twice  bool   // an archive has it more than once
+	twice  bool   // an archive, or Canvas for one student, has it more than once
 	text   []byte // of an archive's entry, if it was asked for
 	read   func() ([]byte, error)
 }
@@ -472,6 +472,9 @@ func (s Submission) Load(labs []Lab) Answers {
 			return a
 		}
 		for p, e := range one.files {
+			if _, known := all.files[p]; known {
+				e.twice = true
+			}
 			all.files[p] = e
 		}
 		all.strange = append(all.strange, one.strange...)
@@ -587,7 +590,7 @@ func take(p string, e entry) File {
 	case e.odd != "":
 		return say("is %s; only a regular file is read", e.odd)
 	case e.twice:
-		return say("is in the archive more than once")
+		return say("was handed in more than once")
 	case e.size > longestFile:
 		return say("has %d bytes; an answer has at most %d", e.size, longestFile)
 	}

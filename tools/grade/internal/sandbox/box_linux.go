@@ -62,7 +62,7 @@ func Probe() error {
 		return err
 	}
 	defer b.Close()
-	p, err := b.start(Command{Limits: RunLimits}) // without Path: the launcher ends by itself
+	p, err := b.start(Command{Limits: BuildLimits}) // the larger ones; without Path: the launcher ends by itself
 	if err != nil {
 		return err
 	}

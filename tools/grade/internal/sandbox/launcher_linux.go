@@ -53,8 +53,8 @@ func (l *launching) become() (step string, err error) {
 	if err := os.Chdir(c.Dir); err != nil {
 		return "execute " + c.Path + " in " + c.Dir, err
 	}
-	if err := setLimits(c.Limits); err != nil {
-		return "setrlimit", err
+	if step, err := setLimits(c.Limits); err != nil {
+		return step, err
 	}
 	if err := dropCapabilities(); err != nil {
 		return "capabilities", err
@@ -94,30 +94,45 @@ func exchangeRoot() error {
 
 // setLimits sets what the kernel limits by process (getrlimit(2)). Not RLIMIT_AS: Go reserves far
 // more than it uses. RLIMIT_NPROC counts threads, in this user namespace only since Linux 5.14.
-func setLimits(l Limits) error {
+//
+// A limit that is lower already stays, if it is not below what is needed.
+func setLimits(l Limits) (step string, err error) {
+	seconds := uint64(l.Time.Seconds() + 1)
 	for _, limit := range []struct {
-		what  int
-		value uint64
+		what          int
+		value, needed uint64
+		of            string
 	}{
-		{unix.RLIMIT_NOFILE, uint64(l.OpenFiles)},
-		{unix.RLIMIT_NPROC, uint64(l.Processes)},
-		{unix.RLIMIT_FSIZE, uint64(l.FileSize)},
-		{unix.RLIMIT_CPU, 2 * uint64(l.Time.Seconds()+1) * uint64(runtime.NumCPU())},
-		{unix.RLIMIT_CORE, 0},
-		{unix.RLIMIT_MEMLOCK, 64 << 10},
-		{unix.RLIMIT_MSGQUEUE, 0},
-		{unix.RLIMIT_SIGPENDING, 1024},
-		{unix.RLIMIT_RTPRIO, 0},
-		{unix.RLIMIT_NICE, 0},
+		{unix.RLIMIT_NOFILE, uint64(l.OpenFiles), uint64(l.OpenFiles), "open files"},
+		{unix.RLIMIT_NPROC, uint64(l.Processes), uint64(l.Processes), "processes"},
+		{unix.RLIMIT_FSIZE, uint64(l.FileSize), uint64(l.FileSize), "bytes in a file"},
+		{unix.RLIMIT_CPU, 2 * seconds * uint64(runtime.NumCPU()), seconds, "seconds of a processor"},
+		{unix.RLIMIT_MEMLOCK, 64 << 10, 0, ""},
+		{unix.RLIMIT_SIGPENDING, 1024, 0, ""},
+		{unix.RLIMIT_CORE, 0, 0, ""},
+		{unix.RLIMIT_MSGQUEUE, 0, 0, ""},
+		{unix.RLIMIT_RTPRIO, 0, 0, ""},
+		{unix.RLIMIT_NICE, 0, 0, ""},
 	} {
+		var now syscall.Rlimit
+		if err := syscall.Getrlimit(limit.what, &now); err != nil {
+			return "getrlimit", err
+		}
+		if now.Max < limit.needed {
+			return fmt.Sprintf("%s %d %s, and %d are needed", lowLimit, now.Max, limit.of, limit.needed), syscall.EPERM
+		}
+		value := min(limit.value, now.Max)
 		// syscall's own: otherwise its Exec sets the number of files back.
-		err := syscall.Setrlimit(limit.what, &syscall.Rlimit{Cur: limit.value, Max: limit.value})
+		err := syscall.Setrlimit(limit.what, &syscall.Rlimit{Cur: value, Max: value})
 		if err != nil {
-			return err
+			return "setrlimit", err
 		}
 	}
-	return nil
+	return "", nil
 }
+
+// lowLimit begins the step that fails because the user may have less than a box needs.
+const lowLimit = "setrlimit: this user is allowed"
 
 // dropCapabilities empties every set of this thread; the execve finds nothing that it could give
 // back (capabilities(7)).

@@ -55,6 +55,8 @@ func hint(step string, number syscall.Errno) string {
 		return "a limit user.max_…_namespaces is reached"
 	}
 	switch {
+	case strings.HasPrefix(step, lowLimit):
+		return "ulimit -Ha shows the limits; an administrator sets them, often in /etc/security/limits.conf"
 	case denied && set(debian, "0"):
 		return "the system forbids user namespaces to ordinary users; " + allow(debian, "1")
 	case denied && set(apparmor, "1"):

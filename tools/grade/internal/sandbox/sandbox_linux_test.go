@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 		program = os.Getenv("INSIDE")
 		opensBox()
 	}
+	if len(os.Args) == 2 && os.Args[1] == "probes" {
+		fmt.Println("the probe:", Probe())
+		return
+	}
 	os.Exit(func() int {
 		folder, err := os.MkdirTemp("", "socketbook-sandbox-test-")
 		if err != nil {
@@ -583,6 +587,7 @@ func TestHints(t *testing.T) {
 		{"none", "", "clone", syscall.EPERM, "docker run --privileged"},
 		{"none", "", "mount /proc", syscall.EPERM, "systempaths=unconfined"},
 		{"none", "", "launcher", syscall.EACCES, "chmod a+x"},
+		{"none", "", lowLimit + " 9 open files, and 99 are needed", syscall.EPERM, "ulimit -Ha"},
 		{"none", "", "landlock", syscall.ENOSYS, "older than 5.12"},
 	} {
 		sysctls = t.TempDir()
@@ -595,6 +600,22 @@ func TestHints(t *testing.T) {
 	}
 	require.NotErrorIs(t, failedStep("clone", syscall.EAGAIN), errors.ErrUnsupported)
 	require.NotErrorIs(t, failedStep("folder /x", syscall.EPERM), errors.ErrUnsupported)
+}
+
+// A user who may have less than a box needs is told so, and a limit that only makes a box smaller stays.
+func TestLowLimits(t *testing.T) {
+	need(t)
+	for limit, says := range map[string]string{
+		"-n 600": "no sandbox here: setrlimit: this user is allowed 600 open files, and 1024 are needed: " +
+			"operation not permitted (ulimit -Ha shows",
+		"-f 1000": " bytes in a file, and 268435456 are needed: operation not permitted (ulimit -Ha shows",
+		"-l 32":   "the probe: <nil>",
+	} {
+		cmd := exec.Command("/bin/sh", "-c", "ulimit "+limit+` && exec "$0" probes`, os.Args[0])
+		text, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", text)
+		require.Contains(t, string(text), says, limit)
+	}
 }
 
 // Ubuntu's rule lets an ordinary user have namespaces, but no power in them.
