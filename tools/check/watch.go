@@ -248,14 +248,20 @@ func (c *C) heapInUse() uint64 {
 	if c.elsewhere != nil {
 		return c.elsewhere.Heap()
 	}
-	return heapInUse()
+	return HeapInUse()
 }
 
-// heapInUse is how many bytes of the heap are taken, garbage included. Asking does not stop the world.
-func heapInUse() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// HeapInUse is how many bytes of the heap are taken, garbage and stacks of goroutines included. Asking does not
+// stop the world.
+func HeapInUse() (bytes uint64) {
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
+	}
+	metrics.Read(samples)
+	for _, s := range samples {
+		bytes += s.Value.Uint64()
+	}
+	return bytes
 }
 
 func (call *Call) goroutine() int {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"reflect"
 	"runtime"
-	"runtime/metrics"
 	"strconv"
 
 	"socketbook/tools/check"
@@ -102,9 +101,7 @@ func (c *child) asked(m message) error {
 			return !found
 		})
 	case askHeap:
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-		metrics.Read(sample)
-		e.uint(sample[0].Value.Uint64())
+		e.uint(check.HeapInUse())
 	case askAllocated:
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
