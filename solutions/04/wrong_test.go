@@ -139,6 +139,10 @@ var wrong = []check.Answer{
 	keeping("the same slices give the same report", sameSlices, stickytest.SeesAll),
 	provoking("white space counts as empty", provokeBlank, stickytest.Sticks),
 	keeping("an error is remembered", rememberedError, stickytest.Refuses),
+	diagnosing("two received messages are looked at", diagnoseTwoPieces, stickytest.SeesBoth),
+	diagnosing("an empty received message ends the search", diagnoseEmptyEnds, stickytest.SeesBoth),
+	keeping("all reports without fates share a slice", sharedNone, stickytest.SeesAll),
+	provoking("read after the second Write has failed", provokeDrains, stickytest.Refuses),
 	keeping("all results lie in one array", resultsInOneArray, stickytest.Sticks).
 		MayPassElsewhere("a result is a copy there"),
 }
@@ -1149,4 +1153,68 @@ func resultsInOneArray() stickytest.Lab {
 			return room[from:], err
 		},
 	}
+}
+
+// diagnoseTwoPieces looks at no more than two pieces of a message for bytes that are not its own.
+func diagnoseTwoPieces(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (bool, bool) {
+		_, cut := judge(m, arrived, pieces)
+		pieces = slices.DeleteFunc(pieces, func(p span) bool { return p.to <= m.from })
+		glued, _ := judge(m, arrived, pieces[:min(2, len(pieces))])
+		return glued, cut
+	})
+}
+
+// diagnoseEmptyEnds looks for bytes that are not the message's own only up to an empty piece.
+func diagnoseEmptyEnds(sent, received [][]byte) stickytest.Report {
+	return diagnoseWith(sent, received, func(m span, arrived int, pieces []span) (bool, bool) {
+		_, cut := judge(m, arrived, pieces)
+		pieces = slices.DeleteFunc(pieces, func(p span) bool { return p.to <= m.from })
+		for i, p := range pieces {
+			if p.from == p.to {
+				pieces = pieces[:i]
+				break
+			}
+		}
+		glued, _ := judge(m, arrived, pieces)
+		return glued, cut
+	})
+}
+
+// sharedNone has one slice, with room behind it, for all reports without fates.
+func sharedNone() stickytest.Lab {
+	none := make([]string, 0, 8)
+	lab := reference
+	lab.Diagnose = func(sent, received [][]byte) stickytest.Report {
+		report := reference.Diagnose(sent, received)
+		if len(report.Fates) == 0 {
+			report.Fates = none
+		}
+		return report
+	}
+	return lab
+}
+
+// provokeDrains takes the first message out of the queue when the second could not be sent.
+func provokeDrains(
+	client, server net.Conn,
+	queued func(n int) error,
+	first, second []byte,
+) ([]byte, error) {
+	if len(first) == 0 || len(second) == 0 {
+		return nil, errEmpty
+	}
+	if _, err := client.Write(first); err != nil {
+		return nil, err
+	}
+	if _, err := client.Write(second); err != nil {
+		if queued(len(first)) == nil {
+			server.Read(make([]byte, len(first)))
+		}
+		return nil, err
+	}
+	if err := queued(len(first) + len(second)); err != nil {
+		return nil, err
+	}
+	return readOnce(server, len(first)+len(second))
 }

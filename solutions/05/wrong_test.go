@@ -111,6 +111,9 @@ var wrong = []check.Answer{
 		framingtest.EndInside,
 	),
 	writing("the payload written after an error of the header", writeOn, framingtest.BadWrite),
+	writing("a long payload in several messages", writeSeveral, framingtest.Write),
+	writing("the last, shorter piece forgotten", writeWholePieces, framingtest.Write),
+	reading("a cut header filled up with zeros", readFilledUp, framingtest.EndInside),
 	writing("the count compared with the payload alone", writeCountsPayload, framingtest.BadWrite),
 	writing("an error with a full count dropped", writeCountIsAll, framingtest.BadWrite),
 	writing("long payloads cut", writeCutting, framingtest.BadWrite),
@@ -1424,4 +1427,39 @@ func readBuffers(r io.Reader, limit int) ([]byte, error) {
 	}
 	copy(buffers[len(payload)], payload)
 	return buffers[len(payload)], nil
+}
+
+// writeSeveral cuts what is longer than 64 KiB into messages.
+func writeSeveral(w io.Writer, payload []byte) error {
+	const most = 64 << 10
+	for len(payload) > most && len(payload) <= math.MaxInt32 {
+		if err := framing.WriteMessage(w, payload[:most]); err != nil {
+			return err
+		}
+		payload = payload[most:]
+	}
+	return framing.WriteMessage(w, payload)
+}
+
+// writeWholePieces writes 1000 bytes at a time, and of 1000 to 2000 only the first 1000.
+func writeWholePieces(w io.Writer, payload []byte) error {
+	if len(payload) < 1000 || len(payload) > math.MaxInt32 {
+		return framing.WriteMessage(w, payload)
+	}
+	message := binary.LittleEndian.AppendUint32(nil, uint32(len(payload)))
+	message = append(message, payload[:len(payload)/1000*1000]...)
+	n, err := w.Write(message)
+	if err == nil && n < len(message) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// readFilledUp takes what has come of a header for all of it.
+func readFilledUp(r io.Reader, limit int) ([]byte, error) {
+	var header [4]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	return framing.ReadMessage(io.MultiReader(bytes.NewReader(header[:]), r), limit)
 }

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -248,6 +249,8 @@ var wrong = []check.Answer{
 	receiving("white space of Unicode cut off", changing(bytes.TrimSpace), transfertest.Refused),
 	receiving("fields of the header before kept", receiveKeepsFields(), transfertest.Refused,
 		transfertest.Verified),
+	receiving("the name of the header before kept", receiveKeepsName(), transfertest.Refused),
+	receiving("the temporary file left when it cannot be renamed", receiveUnrenamed, transfertest.Names),
 	receiving(
 		"0x cut off an md5",
 		changing(func(text []byte) []byte { return bytes.ReplaceAll(text, []byte(`"0x`), []byte(`"`)) }),
@@ -1815,6 +1818,43 @@ func receiveKeepsFields() receiveFunc {
 		}
 		return again(mine, r, dir)
 	}
+}
+
+func receiveKeepsName() receiveFunc {
+	var last atomic.Value
+	return func(r io.Reader, dir string) (string, bool, error) {
+		text, err := readText(r)
+		if err != nil {
+			return "", false, err
+		}
+		h := header{TotalSize: -1}
+		h.FileName, _ = last.Load().(string)
+		if err := json.Unmarshal(text, &h); err != nil {
+			return "", false, err
+		}
+		last.Store(h.FileName)
+		return again(h, r, dir)
+	}
+}
+
+func receiveUnrenamed(r io.Reader, dir string) (string, bool, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return "", false, err
+	}
+	if !local(h.FileName) {
+		return "", false, errors.New("a bad name")
+	}
+	file, err := os.CreateTemp(dir, "")
+	if err != nil {
+		return "", false, err
+	}
+	name, verified, err := into(file, r, h)
+	if err != nil {
+		os.Remove(file.Name())
+		return name, verified, err
+	}
+	return name, verified, os.Rename(file.Name(), filepath.Join(dir, name))
 }
 
 func receiveLonger(r io.Reader, dir string) (string, bool, error) {

@@ -113,6 +113,10 @@ var wrong = []check.Answer{
 	answer("short datagrams put together", listening(readAtLeast), datagramtest.Forged),
 	answer("an id of letters compared without regard to case", lettersFolded, datagramtest.Forged),
 	answer("the first datagram of the second try thrown away", secondTryEmptied, datagramtest.Lost),
+	answer("an answer like the request passed over", echoPassedOver, datagramtest.Answer),
+	answer("in later tries, the first datagram or none", firstOrNone, datagramtest.Flood),
+	answer("a buffer as long as the last datagram", listening(readShrinking), datagramtest.Stale,
+		datagramtest.Forged),
 	answer("a thousand other datagrams are enough", atMostThousand, datagramtest.Flood),
 	answer("tries times wait as the end of the call", multiplied, datagramtest.Lost),
 	answer("tries in a byte", triesInByte, datagramtest.Silence),
@@ -1202,4 +1206,58 @@ func timerLeftSilent(conn net.Conn, request []byte, limit, tries int, wait time.
 		timer.Stop()
 	}
 	return answer, err
+}
+
+// echoPassedOver takes an answer that is the same as the request for the request itself.
+func echoPassedOver(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		conn.SetReadDeadline(time.Now().Add(wait))
+		for {
+			answer, err := readOn(conn, id, limit)
+			if err != nil || len(answer) == 0 || !bytes.Equal(answer, request) {
+				return answer, err
+			}
+		}
+	})(conn, request, limit, tries, wait)
+}
+
+// firstOrNone passes over other datagrams in the first try, and in the later ones also what is behind them.
+func firstOrNone(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	try := 0
+	return listening(func(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+		if try++; try == 1 {
+			return readRight(conn, id, limit, wait)
+		}
+		conn.SetReadDeadline(time.Now().Add(wait))
+		buf := make([]byte, 65507)
+		for first := true; ; first = false {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return nil, err
+			}
+			answer, ours := bytes.CutPrefix(buf[:n], id)
+			if ours && first && len(answer) <= limit {
+				return answer, nil
+			}
+		}
+	})(conn, request, limit, tries, wait)
+}
+
+// readShrinking reads into what the datagram before has left of the buffer.
+func readShrinking(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	conn.SetReadDeadline(time.Now().Add(wait))
+	buf := make([]byte, 65507)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if answer, ours := bytes.CutPrefix(buf[:n], id); ours {
+			if len(answer) > limit {
+				return nil, errTooLong
+			}
+			return answer, nil
+		}
+		buf = buf[:max(n, len(id))]
+	}
 }

@@ -194,15 +194,7 @@ func (s suite) cut(c *check.C) {
 			Report{[]string{Whole, Whole}, 0, 0},
 		},
 	} {
-		sent, received := messages(e.sent), messages(e.received)
-		c.Variation("sent:     %s", quoted(sent))
-		c.Step("received: %s", quoted(received))
-		c.Rule(
-			"An empty received message holds no byte and changes nothing.",
-			"It covers no range of bytes: ask of a received message whether it shares at least one byte "+
-				"with the message, or leave the empty ones out of a list of your own.",
-		)
-		s.report(c, sent, received, e.want)
+		s.withEmpty(c, messages(e.sent), messages(e.received), e.want)
 	}
 	long := bytes.Repeat([]byte("sticky "), 500)
 	for _, cut := range c.Cuts(1, 1024, len(long)-1) {
@@ -244,7 +236,36 @@ func (s suite) both(c *check.C) {
 			[]string{"on", "etwoth", "r", "ee"},
 			Report{[]string{GluedAndCut, Glued, GluedAndCut}, 0, 0},
 		},
+		{
+			[]string{"hello", "world"},
+			[]string{"he", "l", "lowor", "ld"}, // only the third piece of hello holds another's bytes
+			Report{[]string{GluedAndCut, GluedAndCut}, 0, 0},
+		},
+		{
+			[]string{"sticky packets", "!"},
+			append(strings.Split("sticky packet", ""), "s!"),
+			Report{[]string{GluedAndCut, Glued}, 0, 0},
+		},
 	})
+	hello := messages([]string{"hello", "world"})
+	s.withEmpty(
+		c,
+		hello,
+		messages([]string{"hel", "", "lowor", "", "", "ld"}),
+		Report{[]string{GluedAndCut, GluedAndCut}, 0, 0},
+	)
+}
+
+// withEmpty is diagnose with empty ones among the received messages.
+func (s suite) withEmpty(c *check.C, sent, received [][]byte, want Report) {
+	c.Variation("sent:     %s", quoted(sent))
+	c.Step("received: %s", quoted(received))
+	c.Rule(
+		"An empty received message holds no byte and changes nothing.",
+		"It covers no range of bytes: ask of a received message whether it shares at least one byte "+
+			"with the message, or leave the empty ones out of a list of your own.",
+	)
+	s.report(c, sent, received, want)
 }
 
 func (s suite) missing(c *check.C) {
@@ -348,8 +369,8 @@ func (s suite) all(c *check.C) {
 			if !slices.Equal(got[i].Fates, want[i].Fates) {
 				c.Rule(
 					"The report belongs to the caller: later calls do not change it, and the caller may "+
-						"overwrite it.",
-					"Make a slice of fates in each call; keep none between calls.",
+						"overwrite it and append to it.",
+					"Make a slice of fates in each call; keep none between calls, not even an empty one.",
 				)
 				c.Fail(
 					"the Fates that an earlier call has returned have changed since: a report belongs " +
@@ -359,6 +380,9 @@ func (s suite) all(c *check.C) {
 		}
 	}
 	keeps()
+	for range 2 { // what is appended to the first report must not show in the second
+		compare(nil, messages([]string{"hi"}))
+	}
 	last := messages([]string{"one", "two", "three"}) // all of them whole
 	compare(last, last)
 	mine := s.diagnoseApart(c, last, last, expect(last, last))
@@ -369,8 +393,9 @@ func (s suite) all(c *check.C) {
 
 	c.Step("the suite appends a fate to each report")
 	for i := range got {
-		got[i].Fates = append(got[i].Fates, "mine")
-		want[i].Fates = append(want[i].Fates, "mine")
+		mine := fmt.Sprint("the caller's ", i)
+		got[i].Fates = append(got[i].Fates, mine)
+		want[i].Fates = append(want[i].Fates, mine)
 	}
 	keeps()
 

@@ -178,6 +178,9 @@ func (n *network) queued(want int) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.begin("queued"); err != nil {
+		if err == errLater && n.ready >= want {
+			return nil // the failure has left them there
+		}
 		return err
 	}
 	if there := n.ready + len(n.held); there < want {

@@ -48,11 +48,7 @@ func (s suite) write(c *check.C) {
 		got := peer.Received()
 		c.Step("the suite received %s", check.Bytes(got))
 		if len(got) == 0 && len(payload) > 0 {
-			c.Rule(
-				"WriteMessage returns nil only when the whole message has been written: the four bytes of its "+
-					"length, and the payload.",
-				"Call w.Write before you return: what lies in a buffer, or is left to a goroutine, is not written.",
-			)
+			writesAll(c)
 		}
 		c.WantBytes("on the wire", got, frame(payload))
 	}
@@ -69,7 +65,46 @@ func (s suite) write(c *check.C) {
 		c.WantNil("WriteMessage", err)
 		c.WantBytes("written", w.Taken(), frame(payload))
 	}
+	for _, size := range edges() {
+		c.Variation("a writer that is not a connection, and a payload of %d bytes", size)
+		payload := mixed[size%251:][:size]
+		w := c.Writer(&fault.Writer{})
+		c.WantNil("WriteMessage", s.writeLent(c, &lentWriter{Writer: w, plain: true}, payload))
+		taken := w.Taken()
+		if len(taken) < 4+size {
+			writesAll(c)
+		}
+		if !bytes.Equal(taken, frame(payload)) {
+			c.WantBytes("written", taken, frame(payload))
+		}
+	}
 }
+
+func writesAll(c *check.C) {
+	c.Rule(
+		"WriteMessage returns nil only when the whole message has been written: the four bytes of its "+
+			"length, and the payload.",
+		"Call w.Write before you return: what lies in a buffer, or is left to a goroutine, is not written. "+
+			"In a loop, the last piece may be shorter than the others.",
+	)
+}
+
+// edges are lengths behind which somebody's buffer or number may end.
+func edges() (sizes []int) {
+	for _, k := range []int{7, 8, 10, 12, 13, 15, 16, 17} {
+		sizes = append(sizes, 1<<k-1, 1<<k, 1<<k+1)
+	}
+	return sizes
+}
+
+// mixed has bytes of which no two neighbours are the same.
+var mixed = func() []byte {
+	all := make([]byte, 1<<17+1000)
+	for i := range all {
+		all[i] = byte(i % 251)
+	}
+	return all
+}()
 
 // vast is a payload whose length takes four bytes.
 var vast = make([]byte, 1<<24+1)
@@ -125,19 +160,10 @@ func anyLength(c *check.C) {
 	)
 }
 
-// longPayloads are read through a reader of the suite's, which has all of them at once. Their lengths are
-// those behind which somebody's buffer or number may end.
+// longPayloads are read through a reader of the suite's, which has all of them at once.
 func (s suite) longPayloads(c *check.C) {
-	var sizes []int
-	for _, k := range []int{7, 8, 10, 12, 13, 15, 16, 17} {
-		sizes = append(sizes, 1<<k-1, 1<<k, 1<<k+1)
-	}
 	// twice, because a buffer for each length would not be noticed otherwise
-	sizes = append(sizes, sizes...)
-	mixed := make([]byte, 1<<17+100)
-	for i := range mixed {
-		mixed[i] = byte(i % 251)
-	}
+	sizes := append(edges(), edges()...)
 	got, want := make([][]byte, len(sizes)), make([][]byte, len(sizes))
 	for i, size := range sizes {
 		c.Variation("a reader that is not a connection, with a message of %d bytes", size)
@@ -461,7 +487,12 @@ func (s suite) endInside(c *check.C) {
 	anyLength(c)
 	_, err = s.readLent(c, bytes.NewReader(header(int32(len(vast)))), 2*len(vast))
 	c.WantError("inside a message, whose length is below limit", err, io.ErrUnexpectedEOF)
-	for _, came := range []string{"\x03", "\x03\x00\x00\x00", "\x03\x00\x00\x00h"} {
+	for _, came := range []string{"\x00", "\x00\x00\x00", "\x00\x01"} { // with zeros behind it, it is whole
+		c.Variation("a reader that returns %s, and then ends", check.Bytes([]byte(came)))
+		_, err := s.readLent(c, &script{reads: []result{{came, nil}, {"", io.EOF}}}, roomy)
+		s.wantCut(c, err)
+	}
+	for _, came := range []string{"\x00\x00\x00", "\x03", "\x03\x00\x00\x00", "\x03\x00\x00\x00h"} {
 		s.broken(c, came)
 		c.Variation("a reader that returns %s together with io.EOF", check.Bytes([]byte(came)))
 		_, err := s.readLent(c, &script{reads: []result{{came, io.EOF}}}, roomy)
@@ -605,6 +636,9 @@ func (s suite) badWrite(c *check.C) {
 	c.Variation("a writer whose first Write fails, and no later one")
 	once := &failsOnce{err: os.ErrDeadlineExceeded}
 	c.WantError("WriteMessage", s.writeMessage(c, once, payload), once.err)
+	if once.calls > 1 {
+		c.Fail("after the error WriteMessage called Write again")
+	}
 	nothingIsKept(c)
 	c.WantNil("WriteMessage, called again", s.writeMessage(c, once, payload))
 	c.WantBytes("taken by the writer", once.taken, whole)
@@ -668,6 +702,9 @@ func (s suite) trips(c *check.C) {
 		c.Variation("a payload of %d bytes, and a writer that takes everything", size)
 		good := &lentWriter{Writer: c.Writer(&fault.Writer{})}
 		c.WantNil("WriteMessage", s.writeLent(c, good, payload))
+		if taken := good.Taken(); !bytes.Equal(taken, frame(payload)) {
+			c.WantBytes("written", taken, frame(payload))
+		}
 		calls := []int{1, 2, 3, good.calls}
 		if good.calls > 1000 {
 			return // a few bytes at a time, which takes long

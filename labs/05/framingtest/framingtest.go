@@ -175,6 +175,7 @@ func (s suite) writeMessage(c *check.C, w io.Writer, payload []byte) (err error)
 	}
 	if lw, ok := w.(*lentWriter); ok {
 		lw.left = 4 + len(payload)
+		lw.message = func() []byte { return frame(payload) }
 		lw.kept = func() bool { return kept(lent, payload) }
 		if lw.plain {
 			w = struct{ file }{lw}
@@ -270,7 +271,8 @@ type lentWriter struct {
 	lent
 	*fault.Writer
 	calls   int
-	left    int         // bytes of the message that have not been taken
+	left    int // bytes of the message that have not been taken
+	message func() []byte
 	kept    func() bool // whether the payload is as it was; nil if nobody looks
 	changed bool        // it was not, during a Write
 	again   int         // bytes that were offered when so many were not left
@@ -331,6 +333,12 @@ func (w *lentWriter) wantUntouched(c *check.C) {
 		payloadIsTheCallers(c)
 		c.Fail("WriteMessage has changed the payload, or the bytes behind it, when it called Write")
 	case w.again > 0:
+		taken := w.Taken()
+		c.WantBytes(
+			fmt.Sprintf("written, before the writer was offered %d bytes more", w.again),
+			taken,
+			w.message()[:len(taken)],
+		)
 		c.Rule(
 			"A Write that has taken n bytes has sent them: only the rest is missing.",
 			"Go on with p = p[n:], or return an error such as io.ErrShortWrite.",

@@ -852,19 +852,25 @@ func (s suite) refused(c *check.C) {
 		s.refuse(c, dir, append(length(n), `{"file_name": "a.txt", "total_size": 5}hello`...), 4)
 	}
 
-	c.Variation("a new connection; a transfer that is good, and then another one, without total_size")
-	c.Rule(
-		"Each transfer has a header of its own: what it lacks is not taken from the one before.",
-		"Decode every header into a variable that is made in the same call.",
-	)
-	conn, peer := c.Connect()
-	data, _ := transfer("a.txt", "hello")
-	send(c, peer, fault.Whole, append(data, frame(`{"file_name": "a.txt"}`, "hello")...))
-	s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
-	if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
-		c.Fail("Receive returned no error")
+	for _, v := range []struct{ says, text string }{
+		{"without total_size", `{"file_name": "a.txt"}`},
+		{"without file_name", `{"total_size": 5}`},
+		{"with a file_name of null", `{"file_name": null, "total_size": 5}`},
+	} {
+		c.Variation("a new connection; a transfer that is good, and then another one, %s", v.says)
+		c.Rule(
+			"Each transfer has a header of its own: what it lacks is not taken from the one before.",
+			"Decode every header into a variable that is made in the same call.",
+		)
+		conn, peer := c.Connect()
+		data, _ := transfer("a.txt", "hello")
+		send(c, peer, fault.Whole, append(data, frame(v.text, "hello")...))
+		s.wantReceived(c, conn, dir, "a.txt", "hello", peer)
+		if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
+			c.Fail("Receive returned no error")
+		}
+		wantFiles(c, dir)
 	}
-	wantFiles(c, dir)
 }
 
 // refuse sends data and closes. Receive has to refuse it after the bytes up to at.
@@ -1104,6 +1110,13 @@ func (s suite) folderOfThatName(c *check.C, dir string) {
 	data, _ := transfer("reports", "hello")
 	send(c, peer, fault.Whole, data)
 	_, _, err := s.callReceive(c, conn, dir, peer)
+	if now := files(c, dir); len(now) > 1 && slices.Contains(now, "reports/kept.txt") {
+		c.Rule(
+			"When Receive returns an error, whichever it is, the folder holds nothing of the transfer.",
+			"Remove the temporary file on every way out, also when os.Rename fails: write defer os.Remove below the "+
+				"line that makes it.",
+		)
+	}
 	wantFiles(c, dir, "reports/kept.txt")
 	if err == nil {
 		c.Fail("the folder is still there, and Receive returned no error")

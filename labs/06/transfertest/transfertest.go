@@ -83,9 +83,9 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.receive,
 			Scene:  "unknown-key",
 			Rule: "Receive takes one transfer from the stream, stores exactly its payload in dir " +
-				"under file_name, instead of a file that has this name already, and leaves nothing " +
-				"else there. Keys that it does not know, the order of keys and white space around " +
-				"them mean nothing.",
+				"under file_name, instead of a file that has this name already, leaves nothing else " +
+				"there, and returns without waiting for more. Keys that it does not know, the order " +
+				"of keys and white space around them mean nothing.",
 			Hint: "Read four bytes, then so many of JSON, then total_size of payload: " +
 				"io.ReadFull and io.CopyN stop there, io.Copy waits for the end of the stream.",
 		},

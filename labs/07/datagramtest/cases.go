@@ -44,6 +44,13 @@ var (
 // want ends the case unless the answer is this one.
 func want(c *check.C, answer []byte, err error, body []byte) {
 	c.WantNil("Exchange", err)
+	if len(answer) < len(body) && bytes.HasPrefix(body, answer) {
+		c.Rule(
+			"The answer is all of the datagram behind the id: no part of it is passed off as the whole.",
+			"A Read into a buffer that is too short cuts the datagram, without an error. Make room for 65507 bytes "+
+				"in front of each Read, and return buf[8:n], n being its result.",
+		)
+	}
 	c.WantBytes("the answer", answer, body)
 }
 
@@ -79,17 +86,35 @@ func (s suite) answer(c *check.C) {
 		c.Variation("a new connection; the suite answers with %s", text(pair[1]))
 		w := s.answering(c, pair[1])
 		answer, err := s.exchange(w, pair[0], roomy, 3, ages)
+		if all := w.requests(); len(all) > 1 && all[0].id == all[1].id && bytes.Equal(all[0].body, all[1].body) {
+			c.Rule(
+				"The request is sent again only when wait has passed and no answer has come.",
+				"In each try, call Write once and then Read, until the answer is there or the deadline has passed.",
+			)
+		}
 		w.wantRequests(1, pair[0])
 		want(c, answer, err, pair[1])
 		c.Step("the suite overwrites this answer, which is the caller's, and the next one is the same")
 		clear(answer)
 		c.Rule(
 			"Each call returns the answer to its own request, even if the bytes are the same as before.",
-			"Keep nothing between calls. The id tells what is late or doubled, not the bytes behind it.",
+			"Keep nothing between calls, and leave no goroutine in Read: it would take the next answer. The id tells "+
+				"what is late or doubled, not the bytes behind it.",
 		)
 		answer, err = s.exchange(w, pair[0], roomy, 3, ages)
+		if check.Is(err, os.ErrDeadlineExceeded) {
+			w.wantUntimed()
+		}
 		want(c, answer, err, pair[1])
 	}
+	c.Variation("a new connection; the suite answers with what it is asked, as an echo does")
+	c.Rule(
+		"What begins with the id is the answer, also if it is the same as the request.",
+		"Compare the id, and nothing else: a connected socket does not hear what it has sent itself.",
+	)
+	w := s.connect(c, func(_ int, r request) []datagram { return []datagram{reply(r, r.body)} })
+	answer, err := s.exchange(w, hello, roomy, 3, ages)
+	want(c, answer, err, hello)
 }
 
 func (s suite) empty(c *check.C) {
@@ -448,7 +473,39 @@ func (s suite) forged(c *check.C) {
 		answer, err := s.exchange(w, hello, roomy, 3, ages)
 		want(c, answer, err, []byte("HELLO"))
 	}
+	s.zeros(c)
 	s.random(c)
+}
+
+// zeros has so many calls answered, each behind forged answers, that some ids have a zero byte, which ends
+// what some take for text.
+func (s suite) zeros(c *check.C) {
+	const calls = 256
+	c.Variation(
+		"a new connection; %d calls; in front of each answer come eight, each with one byte of the id wrong",
+		calls,
+	)
+	w := s.connect(c, func(_ int, r request) []datagram {
+		return append(closeTo(r.id)[:idSize], reply(r, []byte("HELLO")))
+	})
+	var err error
+	var answer []byte
+	what := fmt.Sprintf("Exchange(conn, \"hello\", limit %d, tries 3, wait %v)", roomy, ages)
+	for i := 0; i < calls && err == nil && (i == 0 || string(answer) == "HELLO"); i++ {
+		c.Do(what, func() { answer, err = s.lab.Exchange(w.conn, hello, roomy, 3, ages) })
+	}
+	c.Await("what was sent to arrive", w.peer.Rested)
+	if all := w.requests(); len(all) > 0 {
+		last := all[len(all)-1].id
+		c.Step("the last id was % x", last)
+		if bytes.IndexByte([]byte(last), 0) >= 0 {
+			c.Rule(
+				"All 8 bytes of the id count, those behind a zero byte among them.",
+				"An id is no text: compare buf[:8] with it by bytes.Equal, and trim nothing.",
+			)
+		}
+	}
+	want(c, answer, err, []byte("HELLO"))
 }
 
 // otherCase makes small letters of capitals, and capitals of small letters.
@@ -697,6 +754,18 @@ func (s suite) flood(c *check.C) {
 		"Other datagrams are ignored, however many they are.",
 		"Count no datagrams. What ends a try is its answer, an error of Read, or the deadline.",
 	)
+	want(c, answer, err, []byte("HELLO"))
+
+	c.Variation("a new connection; the first request is lost; to the others, another datagram " +
+		"comes before the answer")
+	c.Rule(
+		"A datagram that does not begin with the id is ignored, in each try: what comes behind it may be the answer.",
+		"Go on reading until the answer is there or the try is over, in the later tries as in the first one.",
+	)
+	w = s.connect(c, func(i int, r request) []datagram {
+		return []datagram{junk(long[:20], "20 other bytes"), reply(r, []byte("HELLO"))}[:2*min(i, 1)]
+	})
+	answer, err = s.exchange(w, hello, roomy, plenty, short)
 	want(c, answer, err, []byte("HELLO"))
 }
 
@@ -960,7 +1029,10 @@ func (s suite) laterErrors(c *check.C) {
 }
 
 func (s suite) wantOneWrite(w *wire) {
-	if n := w.peer.Conn().Did().Writes; n != 1 {
+	switch n := w.peer.Conn().Did().Writes; {
+	case n == 0:
+		w.c.Fail("your code did not call Write: whether conn takes a request is for Write to say, with its error")
+	case n > 1:
 		w.c.Fail("your code called Write %d times; an error ends the call", n)
 	}
 }
