@@ -142,10 +142,14 @@ var wrong = []check.Answer{
 	answering(
 		"every network error but a timeout and a close of our own is leaving",
 		answerUnlessTimeout,
+		talklooptest.Reset,
+		talklooptest.BrokenPipe,
 		talklooptest.Failure,
 	),
 	answering("every number of the system is leaving", answerAnyErrno, talklooptest.Failure),
 	answering("an unexpected end is an end", answerUnexpectedIsEnd, talklooptest.Failure),
+	answering("who has left is told by a *net.OpError only", answerNeedsOpError, talklooptest.Reset,
+		talklooptest.BrokenPipe),
 	answering("only the writing half of a *net.TCPConn is closed", answerHalfClosesTCP, talklooptest.Closed).
 		MayPassElsewhere(noTCPConn),
 	answering("closed in the background", answerClosesInBackground, talklooptest.Closed),
@@ -195,6 +199,9 @@ var wrong = []check.Answer{
 	conversing("an empty line ends it", converseEmptyEnds, talklooptest.Empty),
 	conversing("an empty line is sent as a space", converseSpace, talklooptest.Empty),
 	conversing("the error of the input first, then its bytes", converseInputError, talklooptest.Broken),
+	conversing("the input breaks in the middle of a line, and that is its end", converseBreaksAtEnd,
+		talklooptest.Broken),
+	conversing("one bufio.Scanner for all calls of Converse", converseSharesScanner(), talklooptest.Lines),
 	conversing("quit is sent", converseSendsQuit, talklooptest.Quit),
 	conversing("quit is not known", converseNoQuit, talklooptest.Quit),
 	conversing("what begins with quit is quit", conversePrefix, talklooptest.Quit),
@@ -1273,6 +1280,14 @@ func answerUnexpectedIsEnd(conn net.Conn) error {
 	}, upper)
 }
 
+// answerNeedsOpError takes every connection for one of package net.
+func answerNeedsOpError(conn net.Conn) error {
+	return answerWith(conn, func(err error) bool {
+		var op *net.OpError
+		return errors.Is(err, io.EOF) || errors.As(err, &op) && gone(op)
+	}, upper)
+}
+
 // answerHalfClosesTCP knows that a *net.TCPConn can do more than a net.Conn.
 func answerHalfClosesTCP(conn net.Conn) error {
 	err := answerStaysOpen(conn)
@@ -1576,4 +1591,42 @@ func converseHundred(conn net.Conn, in io.Reader, out io.Writer) error {
 		}
 	}
 	return lines.Err()
+}
+
+// converseBreaksAtEnd takes the last line that has no end for the end of the input, whatever ends it.
+func converseBreaksAtEnd(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil && line == "" {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		one := conversation{}.converse(conn, strings.NewReader(line), out)
+		if one != nil || err != nil || strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r") == "quit" {
+			return one
+		}
+	}
+}
+
+// converseSharesScanner makes a bufio.Scanner of the first input.
+func converseSharesScanner() converseFunc {
+	var mu sync.Mutex
+	var lines *bufio.Scanner
+	return func(conn net.Conn, in io.Reader, out io.Writer) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if lines == nil {
+			lines = bufio.NewScanner(in)
+		}
+		for lines.Scan() {
+			line := lines.Text()
+			if err := (conversation{}).converse(conn, strings.NewReader(line), out); err != nil || line == "quit" {
+				return err
+			}
+		}
+		return lines.Err()
+	}
 }

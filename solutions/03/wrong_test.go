@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -51,6 +52,9 @@ var wrong = []check.Answer{
 	answer("the pause grows without a bound", serveWith(times(2.4)), reconnecttest.Pause),
 	answer("only a handler that succeeds ends the row", serveResetsLate, reconnecttest.Pause),
 	answer("the pause grows and is never reset", serveGrowsPause, reconnecttest.Pause),
+	answer("only a handler that succeeds ends the row, and the fifth pause is longer", serveResetsLateAtFifth,
+		reconnecttest.Pause),
+	answer("the errors in a row of all calls are counted together", serveCountsForAll(), reconnecttest.Pause),
 	answer("a pause of 200 ms", serveWith(fixed(200*time.Millisecond)), reconnecttest.Pause),
 	answer("the pause grows too soon", serveWith(func(before time.Duration) time.Duration {
 		return min(before+60*time.Millisecond, 300*time.Millisecond)
@@ -102,6 +106,7 @@ var wrong = []check.Answer{
 	answer("nobody is waited for after an error", serveWaitsWhenClosed, reconnecttest.Finish),
 	answer("Done before Close", serveDoneBeforeClose, reconnecttest.Finish),
 	answer("only the first client is waited for", serveWaitsForFirst, reconnecttest.Finish),
+	answer("only one client is waited for, whichever leaves first", serveWaitsForOne, reconnecttest.Finish),
 	answer("one error ends the conversations of all", serveCutsAll, reconnecttest.Error, reconnecttest.Panic),
 	answer("an address is a *net.TCPAddr", serveAssertsAddress, reconnecttest.Clients).
 		MayPassElsewhere("every address is a *net.TCPAddr there"),
@@ -172,6 +177,9 @@ var wrong = []check.Answer{
 	answer("only the writing half of a *net.TCPConn is closed", serveHalfClosesTCP, reconnecttest.Closed).
 		MayPassElsewhere(noTCPConn),
 	answer("a deadline that passes is the end", serveEndsAtTimeout, reconnecttest.Error),
+	answer("a handler's invalid argument is the end", serveEndsAtEINVAL, reconnecttest.Error),
+	answer("a panic with nil is no panic of the handler's", servePanicNil, reconnecttest.Panic).
+		MayPassElsewhere("the panic comes as an error of another type there"),
 	answer("the last error of a handler is returned", serveKeepsError, reconnecttest.Error,
 		reconnecttest.BreakOff),
 	answer("one wrapping is taken off the error by hand", serveUnwrapsOnce, reconnecttest.Listener),
@@ -656,6 +664,31 @@ func serveWaitsForFirst(ln net.Listener, handle handler) error {
 	return <-result
 }
 
+// serveWaitsForOne waits until somebody has left.
+func serveWaitsForOne(ln net.Listener, handle handler) error {
+	var mu sync.Mutex
+	leaving, active := sync.NewCond(&mu), 0
+	err := accepting(ln, func(conn net.Conn) error {
+		mu.Lock()
+		defer mu.Unlock()
+		active++
+		go func() {
+			guard(conn, handle)
+			mu.Lock()
+			defer mu.Unlock()
+			active--
+			leaving.Broadcast()
+		}()
+		return nil
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if active > 0 {
+		leaving.Wait()
+	}
+	return err
+}
+
 // serveAssertsAddress wants to write the port into its log.
 func serveAssertsAddress(ln net.Listener, handle handler) error {
 	return accepting(ln, func(conn net.Conn) error {
@@ -1118,6 +1151,30 @@ func serveEndsAtTimeout(ln net.Listener, handle handler) error {
 	})
 }
 
+func serveEndsAtEINVAL(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		if err := recovering(conn, handle); errors.Is(err, syscall.EINVAL) {
+			return err
+		}
+		return nil
+	})
+}
+
+// servePanicNil knows that panic(nil) means nothing, as it did before Go 1.21.
+func servePanicNil(ln net.Listener, handle handler) error {
+	return accepting(ln, func(conn net.Conn) error {
+		defer conn.Close()
+		defer func() {
+			if r, ok := recover().(*runtime.PanicNilError); ok {
+				panic(r)
+			}
+		}()
+		handle(conn)
+		return nil
+	})
+}
+
 func serveKeepsError(ln net.Listener, handle handler) error {
 	var last error
 	err := accepting(ln, func(conn net.Conn) error {
@@ -1234,6 +1291,63 @@ func serveResetsLate(ln net.Listener, handle handler) error {
 		}
 		return nil
 	})
+}
+
+// serveResetsLateAtFifth does the same, with pauses that are allowed as long as all handlers succeed.
+func serveResetsLateAtFifth(ln net.Listener, handle handler) error {
+	row := 0
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			failed := recovering(conn, handle)
+			conn.Close()
+			if failed == nil {
+				row = 0
+			}
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case !passes(err):
+			return err
+		default:
+			if row++; row < 5 {
+				time.Sleep(5 * time.Millisecond)
+			} else {
+				time.Sleep(300 * time.Millisecond)
+			}
+		}
+	}
+}
+
+// serveCountsForAll keeps the length of the row outside of Serve.
+func serveCountsForAll() func(net.Listener, handler) error {
+	var row atomic.Int32
+	return func(ln net.Listener, handle handler) error {
+		return serving(heeding{ln, func() { row.Store(0) }}, handle, func(err error) (bool, error) {
+			if errors.Is(err, net.ErrClosed) {
+				return false, nil
+			}
+			if !passes(err) {
+				return false, err
+			}
+			time.Sleep(5 * time.Millisecond << min(row.Add(1)-1, 7))
+			return true, nil
+		})
+	}
+}
+
+// heeding is a listener that tells of each client.
+type heeding struct {
+	net.Listener
+	came func()
+}
+
+func (h heeding) Accept() (net.Conn, error) {
+	conn, err := h.Listener.Accept()
+	if err == nil {
+		h.came()
+	}
+	return conn, err
 }
 
 // waiting is a listener that pauses after an error, and longer each time.

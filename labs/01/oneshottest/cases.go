@@ -350,7 +350,11 @@ func (s suite) unsent(c *check.C) {
 		send(c, peer, fault.Whole, []byte("hello"))
 		peer.CloseWrite()
 		wantUnsent(c, s.answer(c, conn, peer), peer)
-		wantOneWrite(c, "the answer", "client", peer.Conn().Did().Writes)
+		if n := peer.Conn().Did().Writes; n > 1 {
+			c.Rule("A Write that fails is the end: what it has not taken is not written again.",
+				"Return the error of Write at once.")
+			c.Fail("Write failed, and Answer went on: it called Write %d times", n)
+		}
 	}
 }
 
@@ -377,6 +381,9 @@ func (s suite) askFor(
 	c.Prompt("the question", func() bool { return q.Ended() || len(peer.Received()) >= before+len(message) })
 	if q.Ended() {
 		q.returns(c)
+		c.Rule("A message of 1 to 1024 bytes is asked, each time and whatever it says, and its answer is what the "+
+			"server then sends.",
+			"Refuse a message by its length alone. Write any other, and then Read.")
 		c.WantNil("Ask", q.err)
 		c.Fail("Ask has returned before the suite answered")
 	}
@@ -671,5 +678,9 @@ func (q *question) fails(c *check.C, peer *fault.Peer, want func(peer *fault.Pee
 	want(peer, q.err)
 	c.WantOpen("Ask", peer.Conn())
 	wantNoTrace(c, peer)
-	wantOneWrite(c, "the question", "server", peer.Conn().Did().Writes)
+	if n := peer.Conn().Did().Writes; n > 1 {
+		c.Rule("Ask asks once, even if the server leaves, and an error of Write is the end.",
+			"Return the first error, and call Write no more.")
+		c.Fail("there was an error, and Ask went on: it called Write %d times", n)
+	}
 }

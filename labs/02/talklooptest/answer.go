@@ -86,8 +86,18 @@ func (s suite) end(c *check.C) {
 	conn, peer := c.Connect()
 	peer.CloseWrite()
 	a := s.startAnswer(c, conn, peer)
-	c.WantNil("Answer", a.returns())
+	err := a.returns()
+	if peer.Conn().Did().Reads == 0 {
+		c.Rule("conn may be a *net.TCPConn or any other net.Conn: what it says is read and answered.",
+			"Use the methods of net.Conn, and begin with Read. For more, write v, ok := conn.(T), and do without it "+
+				"when ok is false.")
+	}
+	c.WantNil("Answer", err)
 	c.Settle()
+	if len(peer.Received()) > 0 {
+		c.Rule("Only what the client has sent is answered: there is no greeting, and no farewell.",
+			"Write nothing but what Read has brought, in upper case.")
+	}
 	c.WantText("answered without a message", string(peer.Received()), "")
 
 	c.Variation("a new connection; the suite sends one message and closes its side, and one Read brings both")
@@ -282,6 +292,7 @@ func wrapped(op string, errno syscall.Errno) []error {
 		err, fmt.Errorf("the tunnel is shut: %w", err),
 		fmt.Errorf("%w: %w", errors.New("the tunnel is shut"), err),
 		&net.OpError{Op: op, Net: "tcp", Err: reworded{errno}},
+		fmt.Errorf("the tunnel is shut: %w", errno), // no *net.OpError, and no *os.SyscallError
 	}
 }
 

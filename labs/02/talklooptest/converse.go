@@ -54,6 +54,7 @@ type conversation struct {
 	err      error
 
 	messages int
+	leftover string // what the conversation before has not sent
 	sent     string // what the server has to have received by now
 	printed  string // and what has to stand on out
 }
@@ -124,6 +125,10 @@ func (v *conversation) receives(message string) {
 	v.messages++
 	got := string(v.server.Received()[before:])
 	v.c.Step("the suite received %s", text(got))
+	if v.leftover != "" && got == v.leftover {
+		v.c.Rule("Each call of Converse has an input of its own. What an earlier call has not sent is not sent later.",
+			"Make the bufio.Scanner, or what else you keep lines in, in each call, and in no variable of the package.")
+	}
 	what := "the message"
 	if len(message) > 0 && strings.HasPrefix(got, message) {
 		what = "sent before an answer was read"
@@ -235,6 +240,15 @@ func (s suite) lines(c *check.C) {
 	v.ends()
 	v.returns()
 	v.wantPatience()
+
+	c.Variation("Converse is called once more, with another connection and another input")
+	c.Rule("Each call of Converse has a connection and an input of its own, and keeps nothing for the next one.",
+		"Make the bufio.Scanner, and whatever else you need, in Converse itself.")
+	v = s.startConverse(c, &fault.Writer{})
+	v.types("hello again\n", fault.Whole)
+	v.exchanges("hello again", "HELLO AGAIN")
+	v.ends()
+	v.returns()
 
 	s.early(c)
 
@@ -356,8 +370,12 @@ func (s suite) empty(c *check.C) {
 	v.returns()
 }
 
+// neverSent is a line behind quit.
+const neverSent = "never sent"
+
 func (s suite) quit(c *check.C) {
 	var last lastOnly
+	var leftover string
 	for _, x := range []struct {
 		typed string
 		lines []string
@@ -378,7 +396,11 @@ func (s suite) quit(c *check.C) {
 		for _, cut := range []fault.Cut{fault.Whole, fault.Bytes} {
 			c.Variation("a new connection; the input: %s", cut.Name)
 			v := last.keep(s.startConverse(c, &fault.Writer{}))
+			v.leftover = leftover
 			v.types(x.typed, cut)
+			if strings.HasSuffix(x.typed, neverSent+"\n") {
+				leftover = neverSent
+			}
 			if x.ends {
 				v.ends()
 			}
@@ -390,6 +412,9 @@ func (s suite) quit(c *check.C) {
 		}
 	}
 	c.Variation("a new connection; every other Read of the input brings nothing, and the last also io.EOF")
+	c.Rule("in is any io.Reader. A Read that brings 0 bytes and no error is not the end, and the last one may bring "+
+		"bytes together with io.EOF.",
+		"Look at the bytes first, and let nothing but io.EOF be the end of the input; bufio.Scanner does.")
 	typed := "one\ntwo"
 	v := s.startConverseOn(c, &fault.Writer{}, errUnplugged,
 		func(i input) io.Reader { return hesitant{i, new(bool)} })
@@ -573,6 +598,8 @@ func (s suite) broken(c *check.C) {
 		v.keyboard.Reset()
 		c.WantError("Converse", v.fails(), errUnplugged)
 	}
+	s.midLine(c)
+
 	for _, broken := range []error{fault.Failures("write")[0], os.ErrDeadlineExceeded} {
 		c.Variation("a new connection, on which the second Write fails: %v", broken)
 		v := writes.keep(s.startConverse(c, &fault.Writer{}))
@@ -613,6 +640,48 @@ func (s suite) broken(c *check.C) {
 		}
 		c.WantError("Converse", v.fails(), x.err)
 	}
+}
+
+// midLine has an input that breaks in the middle of a line, of which Converse sends what has come, or not.
+func (s suite) midLine(c *check.C) {
+	for _, atOnce := range []bool{false, true} {
+		how := "a Read brings the beginning of the second line, and the next one fails"
+		if atOnce {
+			how = "a Read brings the beginning of the second line, and fails"
+		}
+		c.Variation("a new connection; %s: %v", how, errUnplugged)
+		c.Rule("When the input breaks, its error is returned, in the middle of a line, too.",
+			"Only io.EOF is the end of the input. After any other error return it, whether what has come of the "+
+				"line was sent or not.")
+		v := s.startConverseOn(c, &fault.Writer{}, errUnplugged,
+			func(input) io.Reader { return &breaking{text: "one\ntw", atOnce: atOnce} })
+		v.exchanges("one", "ONE")
+		c.Prompt("Converse to return", func() bool { return v.call.Ended() || v.sentMore() })
+		if part := "tw"; v.sentMore() {
+			got := string(v.server.Received()[len(v.sent):])
+			c.Step("the suite received %s", text(got))
+			if !strings.HasPrefix(part, got) {
+				c.WantText("the message", got, part)
+			}
+			v.answers(upper(got))
+		}
+		c.WantError("Converse", v.fails(), errUnplugged)
+	}
+}
+
+// breaking is an input that brings its text and then breaks for good.
+type breaking struct {
+	text   string
+	atOnce bool // the last Read that brings something breaks already
+}
+
+func (b *breaking) Read(p []byte) (n int, err error) {
+	n = copy(p, b.text)
+	b.text = b.text[n:]
+	if b.text == "" && (n == 0 || b.atOnce) {
+		err = errUnplugged
+	}
+	return n, err
 }
 
 // once is err at the first call, and nil later.

@@ -351,6 +351,11 @@ func (s suite) listenerClosed(c *check.C) {
 	if !r.call.Ended() { // otherwise that was the end, which is another case
 		r.nextClient()
 		r.closeListener()
+		if r.ends() && r.err != nil && check.Is(r.err, temporaryErrors[0]) {
+			c.Rule("An error that has passed is over: Serve does not return it later.",
+				"When the listener is closed, return nil, whatever Accept has returned before.")
+			c.Fail("the listener was closed, and Serve returned an error that had passed: %s", check.Err(r.err))
+		}
 		r.returned(nil)
 	}
 
@@ -407,6 +412,8 @@ func (s suite) finish(c *check.C) {
 	r.closeWrite(second)
 	r.returned(nil)
 
+	s.bothFinish(c)
+
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is being served when the " +
 		"listener is closed")
 	tcp := s.prepareWith(c, c.ListenTCP())
@@ -426,6 +433,34 @@ func (s suite) finish(c *check.C) {
 
 	s.slowClose(c, orderReturn)
 	s.slowClose(c, orderError)
+}
+
+// bothFinish closes the listener while several clients are being served, if Serve serves several, and lets one
+// after the other leave.
+func (s suite) bothFinish(c *check.C) {
+	c.Variation("Serve is running; three clients come, and then the listener is closed; all who are being " +
+		"served leave, one after the other")
+	r := s.start(c)
+	var all []*client
+	for i := range 3 {
+		all = append(all, r.dial(fmt.Sprintf("client %d", i+1)))
+	}
+	c.Await("Serve to go on", func() bool { return r.call.Ended() || c.Resting() })
+	served := int(r.calls.Load())
+	if served < len(all) { // one at a time, or two: whom it comes to is its affair
+		for _, p := range all {
+			r.closeWrite(p)
+		}
+		r.halt()
+		return
+	}
+	r.closeListener()
+	for _, p := range all {
+		r.noticed(p)
+		r.talk(p, fault.Whole, "still here")
+		r.closeWrite(p)
+	}
+	r.returned(nil)
 }
 
 // closedAtOnce closes the listener when a client has just been accepted, so that nobody has had the
@@ -607,6 +642,37 @@ func (s suite) pause(c *check.C) {
 	if r.err != nil && check.Is(r.err, temporaryErrors[0]) {
 		c.Fail("the listener was closed, and Serve returned an error that had passed: %s", check.Err(r.err))
 	}
+	s.rowOfItsOwn(c)
+}
+
+// rowOfItsOwn calls Serve after another call that has ended in a row of errors.
+func (s suite) rowOfItsOwn(c *check.C) {
+	c.Variation("Serve is running; Accept fails %d times in a row, and the listener is closed", attempts)
+	r := s.start(c)
+	for range attempts {
+		c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
+		r.failsOnce(temporaryErrors[0], veryLongPause)
+	}
+	r.halt()
+	r.call.Wait() // with what it returns is another case
+
+	for try := 1; ; try++ {
+		c.Variation("Serve was called anew, and Accept fails; no client has come since then")
+		r := s.start(c)
+		c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
+		quick := r.failsOnce(temporaryErrors[0], longPause) && r.ln.lastPause() <= tooSlow
+		ended := r.call.Ended() // which is another case
+		r.halt()
+		if quick || ended {
+			return
+		}
+		if try == attempts {
+			c.Rule("A call of Serve has its own errors: the first one that its Accept returns is the first in its row.",
+				"Count the errors in a variable of Serve, not of the package.")
+			c.Fail("the error is the first of this call of Serve, which pauses for more than 100 ms, as it did "+
+				"when it was called anew before (%d times)", try-1)
+		}
+	}
 }
 
 // Pauses that a busy machine does not make of those that are allowed, 100 ms and, from the fifth error in a
@@ -615,6 +681,12 @@ const (
 	longPause     = 450 * time.Millisecond
 	veryLongPause = 1400 * time.Millisecond
 	failing       = 12 // clients whose handler fails
+)
+
+// A pause of 100 ms may last a little longer, and much longer when the machine is busy, but not each time.
+const (
+	tooSlow  = 150 * time.Millisecond
+	attempts = 6
 )
 
 // allowed is how long Serve may pause after error n in a row, and what is longer than that on a busy machine
@@ -674,10 +746,9 @@ func (r *run) failsOnce(err error, longest time.Duration) (again bool) {
 // shortRows lets Accept fail four times in a row. If a pause was long it does so again, to see whether it was
 // the machine: of the pauses at one place in the row the shortest says most about what Serve means.
 func (r *run) shortRows() {
-	const rows, most = 6, 150 * time.Millisecond
 	shortest := []time.Duration{time.Hour, time.Hour, time.Hour, time.Hour}
 	upTo := len(shortest)
-	for row := 0; row < rows && upTo > 0; row++ {
+	for row := 0; row < attempts && upTo > 0; row++ {
 		r.c.Variation("Serve is running; Accept fails %d times in a row, and a client comes", upTo)
 		for i := range upTo {
 			r.c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
@@ -688,7 +759,7 @@ func (r *run) shortRows() {
 			shortest[i] = min(shortest[i], paused)
 		}
 		r.nextClient()
-		upTo = 1 + slices.IndexFunc(shortest, func(paused time.Duration) bool { return paused > most })
+		upTo = 1 + slices.IndexFunc(shortest, func(paused time.Duration) bool { return paused > tooSlow })
 	}
 	if upTo > 0 {
 		r.c.Fail(
@@ -709,7 +780,7 @@ func (r *run) notTooSoon() {
 // manyPauses lets Accept fail many times, each time before a client; fewer where the pauses are long. One
 // long pause may be the machine's, three in a row are not.
 func (s suite) manyPauses(r *run) {
-	c, long := r.c, 0
+	c, long, slow := r.c, 0, 0
 	r.ln.forget()
 	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second; n++ {
 		handlerFails := n < failing
@@ -725,6 +796,15 @@ func (s suite) manyPauses(r *run) {
 		} else if long++; long == 3 && !r.call.Ended() {
 			c.Fail("the error is the first in its row, and Serve pauses for more than 100 ms, not " +
 				"for the first time")
+		}
+		if slow++; r.ln.lastPause() <= tooSlow {
+			slow = 0
+		}
+		if slow == attempts && !r.call.Ended() {
+			c.Rule("A client that is accepted ends the row, whatever becomes of it: the next error is the first again.",
+				"Begin the pauses anew as soon as Accept has returned a client, not when its handler has succeeded.")
+			c.Fail("each of the last %d errors was the first in its row, and Serve paused for more than 100 ms "+
+				"each time", attempts)
 		}
 		p := r.dial("the next client")
 		r.talk(p, fault.Whole, "anybody there?")
@@ -795,6 +875,8 @@ var (
 		"return the net.ErrClosed of a listener": acceptError(net.ErrClosed),
 		"return too many open files":             acceptError(syscall.EMFILE),
 		"return the reset":                       fault.Failures("read")[0],
+		"return the invalid argument":            os.NewSyscallError("setsockopt", syscall.EINVAL),
+		"return the canceled context":            fmt.Errorf("talking to a client: %w", context.Canceled),
 		"return the deadline that has passed":    &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded},
 		orderPassing:                             fmt.Errorf("talking to a client: %w", passing{}),
 	}
@@ -804,6 +886,7 @@ var (
 		"panic with io.EOF":              io.EOF,
 		"panic with a closed connection": acceptError(net.ErrClosed),
 		"panic with a number":            42,
+		"panic with nil":                 nil, // which recover sees as a *runtime.PanicNilError
 	}
 	temporaryErrors = []error{
 		acceptError(syscall.EMFILE),

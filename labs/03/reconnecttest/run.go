@@ -237,6 +237,10 @@ func (r *run) answer(p *client, want string) {
 	switch {
 	case len(got) >= len(want):
 	case r.call.Ended():
+		if r.ln.calls() == 0 {
+			r.c.Rule("ln may be any net.Listener: Serve calls its Accept.",
+				"Use the methods of the interface, and leave *net.TCPListener alone.")
+		}
 		r.c.Fail("Serve has returned (%s), and %s has no answer", check.Err(r.err), p.name)
 	default:
 		r.notTurnedAway(p)
@@ -364,6 +368,8 @@ func (r *run) nextClient() *client {
 // something else than a connection of theirs.
 func (r *run) calledWell() {
 	if r.strange.Load() > 0 {
+		r.c.Rule("handle is called with the connection that Accept has returned, and only when there is one.",
+			"Look at the error of Accept first, and hand over conn itself: no other type around it.")
 		r.c.Fail("handle was called with something else than the net.Conn that Accept had returned")
 	}
 	if method := r.timed.Load(); method != nil {
@@ -458,6 +464,7 @@ func (r *run) stop() {
 
 // halt is stop without a step, for what is deferred.
 func (r *run) halt() {
+	r.ending.Store(true)
 	r.ln.Listener.Close()
 	select {
 	case <-r.done:
@@ -718,7 +725,7 @@ func (l *listener) failInRow() {
 // nextInRow is the next error of such a row; nil when it is over. Whether the pauses have grown is told by
 // a watch, which never shows less than Serve has waited.
 func (l *listener) nextInRow() (err error) {
-	const atLeast, newest, grown = 10, 3, 25 * time.Millisecond
+	const atLeast, newest, grown = 10, 6, 25 * time.Millisecond
 	l.look(func() {
 		if l.inRow && l.failures >= atLeast && len(l.pauses) >= newest {
 			l.inRow = l.failures < many && slices.Min(l.pauses[len(l.pauses)-newest:]) <= grown
