@@ -211,7 +211,7 @@ func (s suite) slow(c *check.C) {
 	}
 	for _, p := range all {
 		p.isTold(
-			r.within(limit),
+			p.notCut(r.within(limit), limit),
 			fmt.Sprintf("Request has passed, and no whole request of %s has come", p.name),
 		)
 		if p.soon(limit) {
