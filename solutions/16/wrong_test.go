@@ -339,17 +339,6 @@ var wrong = []check.Answer{
 			return write(v, status, payload)
 		}
 	}, fortresstest.Slow, fortresstest.Unread),
-	flawed("a deadline for an answer that the next Read has, too", func(f *fort) {
-		f.await = func(v *visitor, first bool) {
-			if first {
-				v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))
-			}
-		}
-		f.write = func(v *visitor, status int, payload []byte) error {
-			v.conn.SetDeadline(time.Now().Add(f.limits.Answer))
-			return writePatiently(v, status, payload)
-		}
-	}, fortresstest.Slow),
 	flawed("byte by byte", func(f *fort) {
 		f.read = func(v *visitor, p []byte) (int, error) { return v.conn.Read(p[:min(len(p), 1)]) }
 	}, fortresstest.Answers),
