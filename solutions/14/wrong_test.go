@@ -597,6 +597,9 @@ var wrong = []check.Answer{
 	but("sha256 in capitals", asking(func(m map[string]any) {
 		m["sha256"] = strings.ToUpper(m["sha256"].(string))
 	}), filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
+	but("what is here asked for as total_size", asking(func(m map[string]any) {
+		m["total_size"] = m["offset"]
+	}), filestest.Cut, filestest.Resumed, filestest.Replaced, filestest.Verified, filestest.Refused),
 	but("a part of at most 1 MiB", func(s *steps) {
 		s.size = func(part *os.File, sum hash.Hash) (int64, error) {
 			return io.Copy(sum, io.LimitReader(part, 1<<20))

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"testing/iotest"
 	"time"
 
 	"socketbook/labs/15/patiencetest"
@@ -30,6 +31,7 @@ var wrong = []check.Answer{
 		return r.Read(p)
 	}}.call, patiencetest.Exchange),
 	calling("bytes that come with an error do not count", parts{full: fullOrError}.call, patiencetest.Exchange),
+	calling("byte by byte", byteByByte, patiencetest.Exchange),
 	calling("responses of up to 64 KiB", parts{most: 1 << 16}.call, patiencetest.Exchange),
 	calling("one buffer for all responses", sharedBuffer(), patiencetest.Exchange),
 	calling("one call at a time in the whole program", oneAtATime(), patiencetest.Exchange),
@@ -717,6 +719,14 @@ func (r *reader) Read(b []byte) (int, error) {
 		r.renew()
 	}
 	return n, err
+}
+
+// byteByByte has an hour for everything, as the largest response has in the suite.
+func byteByByte(ctx context.Context, conn net.Conn, request []byte, idle, total time.Duration) ([]byte, error) {
+	if idle < time.Hour || total < time.Hour {
+		return patience.Call(ctx, conn, request, idle, total)
+	}
+	return parts{reader: iotest.OneByteReader}.call(ctx, conn, request, 0, 0)
 }
 
 // fullOrError is io.ReadFull for people who look at the error first.

@@ -329,6 +329,19 @@ var wrong = []check.Answer{
 			return v.conn.Read(p)
 		}
 	}, fortresstest.Slow, fortresstest.Unread),
+	flawed("a deadline for the first answer only", func(f *fort) {
+		var answered sync.Map
+		write := f.write
+		f.write = func(v *visitor, status int, payload []byte) error {
+			if _, again := answered.LoadOrStore(v, true); again {
+				return writePatiently(v, status, payload)
+			}
+			return write(v, status, payload)
+		}
+	}, fortresstest.Slow, fortresstest.Unread),
+	flawed("byte by byte", func(f *fort) {
+		f.read = func(v *visitor, p []byte) (int, error) { return v.conn.Read(p[:min(len(p), 1)]) }
+	}, fortresstest.Answers),
 	flawed("a deadline for each part", func(f *fort) {
 		f.take = func(v *visitor, what string, size int64, most int) ([]byte, error) {
 			v.conn.SetReadDeadline(time.Now().Add(f.limits.Request))

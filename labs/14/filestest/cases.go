@@ -138,7 +138,7 @@ func (s suite) together(c *check.C, dir string) {
 	var answers []answer
 	want := content{}
 	for i := range calls {
-		name := fmt.Sprintf("%d.txt", i)
+		name := string(rune('a'+i)) + ".txt"
 		want[name] = long[i : 2000+100*i]
 		conn, peer := c.Connect()
 		t := s.begin(c, conn, peer, name, dir)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -109,8 +110,9 @@ type try struct {
 	c     *check.C
 	peer  *fault.Peer
 	call  *check.Call
-	asked int // bytes that the suite has received on this connection, and looked at
-	sent  int // bytes of the answer
+	part  string // the path of NAME.part
+	asked int    // bytes that the suite has received on this connection, and looked at
+	sent  int    // bytes of the answer
 	err   error
 
 	mu      sync.Mutex
@@ -129,7 +131,7 @@ func (t *try) counts(a answer, offset int64) {
 
 // begin calls Fetch, on a connection of Connect.
 func (s suite) begin(c *check.C, conn net.Conn, peer *fault.Peer, name, dir string) *try {
-	t := &try{c: c, peer: peer, asked: len(peer.Received())}
+	t := &try{c: c, peer: peer, part: filepath.Join(dir, name+partial), asked: len(peer.Received())}
 	what := fmt.Sprintf("Fetch(conn, %s, dir, progress)", shown(name))
 	c.Say("the suite has called %s, and sent nothing", what)
 	t.call = c.Start(what, func() { t.err = s.lab.Fetch(conn, name, dir, t.progress) })
@@ -261,8 +263,8 @@ func (t *try) asks(name, here string) {
 	}
 	for i, field := range want {
 		value, ok := fields[field[0]]
-		if i > 2 && here != "" && valueOf(value) != field[1] {
-			c.Rule(resumedRule, resumedHint) // of which every case makes use
+		if valueOf(value) != field[1] { // every case asks
+			t.rule(i > 2, here)
 		}
 		if !ok {
 			c.Fail("the request has no %s", field[0])
@@ -270,6 +272,24 @@ func (t *try) asks(name, here string) {
 		c.WantText(field[0], valueOf(value), field[1])
 	}
 	t.asked += len(got)
+}
+
+// rule sets the rule of a request that says something else than what is here. state is whether it says it in
+// its offset or sha256.
+func (t *try) rule(state bool, here string) {
+	_, err := os.Lstat(t.part)
+	switch {
+	case state && here != "":
+		t.c.Rule(resumedRule, resumedHint)
+	case state && errors.Is(err, fs.ErrNotExist):
+		t.c.Rule("offset is how many bytes NAME.part has in this folder now. Without a part it is 0, whatever has "+
+			"come in another call.",
+			"Look into the folder in each call, and keep nothing from one call to the next.")
+	case !state:
+		t.c.Rule("A request has the command get, the file_name that Fetch was called with, and a total_size of 0, "+
+			"also if a part of the file is here.",
+			"Marshal a struct that has json:\"total_size\" without omitempty, and leave TotalSize at 0.")
+	}
 }
 
 // valueOf is a value of JSON as it is written.

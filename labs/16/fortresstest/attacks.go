@@ -81,11 +81,15 @@ func (s suite) announced(c *check.C) {
 		}
 		swallowed(attacker, []string{header(math.MaxInt32)}, 2*much)
 	})
-	if c.InUse()-before > much {
-		c.Fail(
-			"what a refused client sends is to be thrown away, and Serve keeps more than %d MiB of it",
-			much>>20,
-		)
+	for tries := 1; c.InUse()-before > much; tries++ {
+		if tries == 3 {
+			c.Fail(
+				"what a refused client sends is to be thrown away, and Serve keeps more than %d MiB of it",
+				much>>20,
+			)
+		}
+		// on a busy machine Serve still reads, and what it throws away meanwhile counts, too
+		swallowed(attacker, []string{header(math.MaxInt32)}, 2*much)
 	}
 	p.asks("still here")
 	r.newcomer()
@@ -211,7 +215,7 @@ func (s suite) slow(c *check.C) {
 	}
 	for _, p := range all {
 		p.isTold(
-			r.within(limit),
+			p.notCut(r.within(limit), limit),
 			fmt.Sprintf("Request has passed, and no whole request of %s has come", p.name),
 		)
 		if p.soon(limit) {

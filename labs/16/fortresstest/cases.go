@@ -107,12 +107,19 @@ func (s suite) answers(c *check.C) {
 	r = s.start(c, largest)
 	r.kept = big(3 << 19)
 	p = r.dial()
+	c.Rule("A header may be longer than what one Read brings, if MaxHeader allows it.",
+		"Read on until as many bytes have come as the length says: io.ReadFull does so, and io.CopyN.")
 	p.sends(fault.Whole, message(`{"total_size":4`+strings.Repeat(" ", 70_000)+"}", "date"))
 	p.hears(answer(0, "date\n"))
 	c.Rule("A command may be longer than what one Read brings, and than what Serve reads ahead. Byte by "+
 		"byte is too slow for it.",
 		"Read the payload with io.CopyN, or in a loop with a slice of some KiB.")
+	before := p.Conn().Did()
 	p.asks(strings.Repeat("x", ahead+5))
+	did := p.Conn().Did()
+	if reads, taken := did.Reads-before.Reads, did.Taken-before.Taken; reads > taken/2 {
+		c.Fail("the request was sent at once, and Serve has read %d bytes with %d Reads", taken, reads)
+	}
 	overflow()
 	p.requests(fmt.Sprint(orderBig, " ", len(r.kept)))
 	p.hears(answer(0, string(r.kept)))

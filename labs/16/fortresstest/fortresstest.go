@@ -75,10 +75,10 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.answers,
 			Lesson: "06",
 			Rule: "For each request Serve calls run with the words of the command, and sends the header " +
-				"{\"status\":0,\"total_size\":N}, with its length in 4 bytes in front, and the output. Clients " +
-				"are served beside each other.",
+				"{\"status\":0,\"total_size\":N}, with its length in 4 bytes (little-endian) in front, and the " +
+				"output. Clients are served beside each other.",
 			Hint: "A goroutine for each client: read a request, call run, write the answer, and again. Read " +
-				"4 bytes, then as many as they say, then as many as total_size says.",
+				"4 bytes (binary.LittleEndian), then as many as they say, then as many as total_size says.",
 		},
 		{
 			Name:   Order,

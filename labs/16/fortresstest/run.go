@@ -181,6 +181,7 @@ type client struct {
 	heard int           // bytes that were looked at
 	since time.Duration // epoch: when it has connected, or sent its last request
 	acted atomic.Int64  // since epoch: the last Write or Close of the server
+	shut  atomic.Int64  // since epoch: Close, of a client that is watched
 	hasty atomic.Bool   // the server has closed it too soon after its last Write
 }
 
@@ -328,6 +329,29 @@ func (p *client) isTold(waits func(what string, cond func() bool) bool, because 
 	s.c.Fail("%s, and it is not told so", because)
 }
 
+// notCut waits as waits does. If a client that is slow has got nothing, it says why: a limit is for something
+// else.
+func (p *client) notCut(
+	waits func(what string, cond func() bool) bool, limit time.Duration,
+) func(what string, cond func() bool) bool {
+	c := p.s.c
+	return func(what string, cond func() bool) bool {
+		ok := waits(what, cond)
+		if len(p.Received()) > p.heard || p.Over() == nil {
+			return ok
+		}
+		if time.Duration(p.shut.Load())-p.since < limit-early {
+			c.Rule("Request is the time for a request to come, and Answer the time for a client to take an answer. "+
+				"Neither limits the other, and who is too slow is told so.",
+				"SetWriteDeadline before a Write: SetDeadline would go on for the next Read.")
+			c.Fail("%s was told nothing, and its connection was closed before Request had passed", p.name)
+		}
+		c.Rule("A client whose request does not come in time is told so, and has Answer to take that.",
+			"Send the refusal before Close, with a deadline of its own: that of the last answer may have passed.")
+		return ok
+	}
+}
+
 // isClosed waits until the server has called Close on a connection.
 func (p *client) isClosed(waits func(what string, cond func() bool) bool, because string) {
 	if !waits("the end of the connection of "+p.name, p.closed) {
@@ -382,6 +406,7 @@ func (p *client) times(method string) {
 // watches notes whether the server closes a client long before a limit has passed since its last Write.
 func (p *client) watches(limit time.Duration) {
 	p.Conn().Before("Close", func() error {
+		p.shut.CompareAndSwap(0, int64(time.Since(epoch)))
 		if time.Since(epoch)-time.Duration(p.acted.Load()) < limit/2 {
 			p.hasty.Store(true)
 		}
