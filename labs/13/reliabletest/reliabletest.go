@@ -91,10 +91,11 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.sendFails,
 			Scene:  "one-line",
 			Needs:  []string{Silence},
-			Rule: "An error of Write, and one of Read that is not a timeout, ends Send at once: it is " +
+			Rule: "An error of Write, and one of Read that is not the timeout of a try, ends Send at once: it is " +
 				"returned, alone or wrapped with %w, and nothing more is sent.",
 			Hint: "Look at the error of every Write. After Read, errors.Is(err, " +
-				"os.ErrDeadlineExceeded) tells whether to try again. A defer takes the deadline away.",
+				"os.ErrDeadlineExceeded) tells whether to try again; Timeout() is true for ETIMEDOUT, too, an error " +
+				"of the system. A defer takes the deadline away.",
 		},
 		{
 			Name:   Delivers,
