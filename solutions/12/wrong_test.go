@@ -98,6 +98,13 @@ var wrong = []check.Answer{
 			h.tell(g, g.name+": "+line)
 		}
 	}), roomtest.Says),
+	flawed("the name of another member is asked for again, not said", says(func(h *hall, g *guest, line string) {
+		if other := h.here[line]; other != nil && other != g {
+			h.put(h, g, line+" is taken; your name?")
+			return
+		}
+		h.tell(g, g.name+": "+line)
+	}), roomtest.Says),
 	flawed("the same line is not said twice", sayNews, roomtest.Says),
 	flawed("a hundred lines, and no more", sayHundred, roomtest.Says),
 	flawed("only one other hears", says(func(h *hall, g *guest, line string) {
@@ -159,6 +166,9 @@ var wrong = []check.Answer{
 		func(h *hall) { h.taken = func(*hall, string) bool { return false } },
 		roomtest.Names,
 	),
+	over("who asks twice for a name that is taken has to go", func(conn net.Conn) net.Conn {
+		return &strict{Conn: conn}
+	}, roomtest.Names),
 	flawed(
 		"one answer for taken and bad",
 		func(h *hall) { h.asks[2] = " " + h.asks[1] },
@@ -333,6 +343,14 @@ var wrong = []check.Answer{
 			h.writeAll(g)
 		}
 	}, roomtest.Slow),
+	flawed("who does not read says one line and no more", says(func(h *hall, g *guest, line string) {
+		h.tell(g, g.name+": "+line)
+		for len(g.wait) > 0 && !g.gone {
+			h.mu.Unlock()
+			time.Sleep(time.Millisecond)
+			h.mu.Lock()
+		}
+	}), roomtest.Slow),
 	flawed("the newcomer is told with the lock held", func(h *hall) {
 		h.told = func(h *hall, g *guest) {
 			io.WriteString(g.conn, "* "+g.name+" is here\n")
@@ -564,6 +582,20 @@ func (r *reading) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// strict says only once that a name is taken.
+type strict struct {
+	net.Conn
+	last string
+}
+
+func (s *strict) Write(p []byte) (int, error) {
+	if string(p) == s.last && strings.HasSuffix(s.last, " is taken; your name?\n") {
+		return 0, net.ErrClosed
+	}
+	s.last = string(p)
+	return s.Conn.Write(p)
 }
 
 // mild has no first Write that fails.

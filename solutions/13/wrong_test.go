@@ -123,6 +123,7 @@ var wrong = []check.Answer{
 		return err
 	}, reliabletest.Silence),
 	sending("what is lost is given up, and the next one sent", sendOn, reliabletest.Silence),
+	sending("no error when only the last message is lost", sendLastLost, reliabletest.Silence),
 
 	sending(
 		"any datagram is an acknowledgement",
@@ -181,6 +182,12 @@ var wrong = []check.Answer{
 		}
 		return err
 	}}), reliabletest.SendFails),
+	sending("whatever calls itself a timeout taken for that of the try", sendWith(sendParts{read: func(err error) error {
+		if late, ok := err.(net.Error); ok && late.Timeout() {
+			return os.ErrDeadlineExceeded
+		}
+		return err
+	}}), reliabletest.SendFails),
 	sending("errors in other words", sendWith(sendParts{read: func(err error) error {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			err = fmt.Errorf("read: %v", err)
@@ -204,6 +211,14 @@ var wrong = []check.Answer{
 		reliabletest.Delivers,
 	),
 	receiving("one buffer for all messages", receiveWith(receiveParts{shares: true}), reliabletest.Delivers),
+	receiving("one array for all messages, of which each slice has the rest", func(conn net.Conn, deliver func([]byte)) error {
+		array := make([]byte, 0, 1<<20)
+		return reliable.Receive(conn, func(m []byte) {
+			from := len(array)
+			array = append(array, m...)
+			deliver(array[from:])
+		})
+	}, reliabletest.Delivers),
 	receiving("a buffer of 1024 bytes", receiveWith(receiveParts{size: 1024}), reliabletest.Delivers),
 	receiving("the acknowledgement carries the message", receiveWith(receiveParts{ack: func(d []byte) []byte {
 		return append([]byte("A"), d[1:]...)
@@ -595,6 +610,27 @@ func sendOn(conn net.Conn, messages [][]byte, wait time.Duration, tries int) (er
 		}
 	}
 	return err
+}
+
+// sendLastLost returns nil when nobody has acknowledged the last of several messages.
+func sendLastLost(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
+	n := &noting{Conn: conn}
+	err := reliable.Send(n, messages, wait, tries)
+	if len(messages) > 1 && n.number == uint32(len(messages)-1) && errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// noting knows the number of the last message.
+type noting struct {
+	net.Conn
+	number uint32
+}
+
+func (n *noting) Write(p []byte) (int, error) {
+	n.number = binary.BigEndian.Uint32(p[9:])
+	return n.Conn.Write(p)
 }
 
 // sendFirstWrite reports an error of a Write only when it is the first one of a message.

@@ -28,6 +28,7 @@ const (
 	some    = 300  // lines that are kept, or the member has left
 	flood   = 90   // lines
 	batch   = 14   // lines: with a leaving, and one whose Write has not returned, no more than are kept
+	talks   = 70   // lines; the longest ones are more than 64 KiB together
 	few     = 6    // lines: twice that, and three leavings, are no more than are kept
 
 	badName = "a name has 1 to 20 letters and digits; your name?"
@@ -84,7 +85,7 @@ func (s suite) says(c *check.C) {
 	r, members := s.open(c, "anna", "ben", "carl")
 	for _, line := range []string{
 		"hello", "", " ", "你好, \xff\xfe and \x00", "100%d %s %!", "* ben has left", "your name?", "exit now",
-		"Exit", "exit ", " exit", "no exit", "\rexit", "quit",
+		"Exit", "exit ", " exit", "no exit", "\rexit", "quit", "anna", "ben",
 		"anna: I am not anna", `\n`, "\tx\v", "/quit", "\ufeffBOM\ufeff", "a\rb",
 	} {
 		c.Variation("Serve is running; anna, ben and carl are there; each says %s", quote(line))
@@ -175,9 +176,9 @@ func (s suite) names(c *check.C) {
 	r, _ = s.open(c, "anna", "ben")
 	p = r.dial()
 	for i := range 30 {
-		name := []string{"anna", "ben", "a b"}[i%3]
+		name := []string{"anna", "anna", "ben", "a b", "a b"}[i%5] // some twice, one right after the other
 		p.sends(name)
-		if i%3 == 2 {
+		if name == "a b" {
 			p.hears(badName)
 		} else {
 			p.hears(name + " is taken; your name?")
@@ -336,6 +337,9 @@ func (s suite) whole(c *check.C) {
 	members[1].sends(lines...)
 	members[1].CloseWrite()
 	members[0].hears(heard...)
+	c.Rule("The end of the stream is the end of the visit, also if the client has closed its writing half only: "+
+		"the others are told, and the server closes the connection with Close.",
+		"When Read returns io.EOF, the visit is over. Nobody tells whether the other half is still open.")
 	members[1].left()
 	r.close()
 
@@ -410,6 +414,17 @@ func (s suite) long(c *check.C) {
 	heard := strings.TrimSuffix(members[0].line(), "\r") // whether that is taken off is for another case
 	c.WantText("what anna got", heard, "ben: "+longest[1:])
 	members[1].says("short")
+	r.close()
+
+	c.Variation("Serve is running; anna and ben are there; ben says %d lines of %d bytes, one at a time",
+		talks, maxLine)
+	c.Rule("The limit is that of one line. A client may say as many lines as it likes, however much they are all "+
+		"together.", "Count anew at each line, or not at all: bufio.NewReaderSize(conn, 1025) does. "+
+		"io.LimitReader counts everything.")
+	r, members = s.open(c, "anna", "ben")
+	for range talks {
+		members[1].says(longest)
+	}
 	r.close()
 
 	c.Variation("Serve is running; anna and a member with a name of %d letters are there; it says %d bytes",
@@ -610,8 +625,10 @@ func (s suite) slow(c *check.C) {
 		carl.says(line)
 		want = append(want, "carl: "+line)
 	}
-	ben.sends("I can speak, all the same")
-	r.tells("ben: I can speak, all the same")
+	for _, line := range []string{"I can speak, all the same", "as often as I like", "whether I read or not"} {
+		ben.sends(line)
+		r.tells("ben: " + line)
+	}
 	c.Say("ben reads again")
 	reads()
 	ben.hears(want...)

@@ -182,7 +182,13 @@ func (r *room) quiet(clients ...*client) {
 		r.c.Fail("Serve called %s on the connection of a member, which may be silent for as long as it likes", name)
 	}
 	for _, p := range clients {
-		if more := string(p.Received()[p.heard:]); more != "" {
+		more := string(p.Received()[p.heard:])
+		if more != "" && p.Conn().Did().Closed == "Close" {
+			r.c.Rule("When a client has left, the server writes nothing more to it: no goodbye, and not that it "+
+				"has left.", "Take it out of the map first, then tell those who are in the map.")
+			r.c.Fail("%s, who has left, got %s", p.name, quoted(more))
+		}
+		if more != "" {
 			r.c.Fail("%s got %s, which is not for it", p.name, quoted(more))
 		}
 	}

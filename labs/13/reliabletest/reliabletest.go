@@ -60,7 +60,8 @@ func Suite(lab Lab) check.Lab {
 			Rule: "When wait has passed without the acknowledgement, the same datagram is sent " +
 				"again, with the same run and number. Each message has its own tries, and each try all of wait.",
 			Hint: "Make the datagram once, before the loop over the tries. Set the deadline anew " +
-				"in each try: one that has passed ends every Read at once. Stop a timer of your own with its try.",
+				"in each try: one that has passed ends every Read at once, and SetDeadline's every Write, too. " +
+				"Stop a timer of your own with its try.",
 		},
 		{
 			Name:   Silence,
@@ -82,8 +83,8 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Lost, Silence},
 			Rule: "The acknowledgement has exactly 13 bytes: A, the run of this call, the number of " +
 				"this message. Any other datagram is passed over, and the wait goes on as if it had not come.",
-			Hint: "Compare the whole datagram with the one that you expect: bytes.Equal. Set the " +
-				"deadline once a try, before the loop that reads.",
+			Hint: "One Read is one datagram: compare all of it, with bytes.Equal. io.ReadFull would put " +
+				"several together. Set the deadline once a try, before the loop that reads.",
 		},
 		{
 			Name:   SendFails,
@@ -91,10 +92,11 @@ func Suite(lab Lab) check.Lab {
 			Run:    s.sendFails,
 			Scene:  "one-line",
 			Needs:  []string{Silence},
-			Rule: "An error of Write, and one of Read that is not a timeout, ends Send at once: it is " +
+			Rule: "An error of Write, and one of Read that is not the timeout of a try, ends Send at once: it is " +
 				"returned, alone or wrapped with %w, and nothing more is sent.",
 			Hint: "Look at the error of every Write. After Read, errors.Is(err, " +
-				"os.ErrDeadlineExceeded) tells whether to try again. A defer takes the deadline away.",
+				"os.ErrDeadlineExceeded) tells whether to try again; Timeout() is true for ETIMEDOUT, too, an error " +
+				"of the system. A defer takes the deadline away.",
 		},
 		{
 			Name:   Delivers,
@@ -127,8 +129,8 @@ func Suite(lab Lab) check.Lab {
 			Rule: "A message whose number is larger than the one that is expected is neither " +
 				"delivered nor acknowledged: one before it is missing. Neither is a datagram that does not begin " +
 				"with M, or has fewer than 13 bytes.",
-			Hint: "Look at the length, then at the first byte, then at the number, and go on " +
-				"reading if one of them is wrong.",
+			Hint: "One Read is one datagram; io.ReadFull would put several together. Look at the length, " +
+				"then at the first byte, then at the number, and go on reading if one of them is wrong.",
 		},
 		{
 			Name:   ReceiveEnd,

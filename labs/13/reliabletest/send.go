@@ -320,6 +320,10 @@ func (s suite) lost(c *check.C) {
 			return acknowledged(0, f)
 		})
 		err := s.send(w, v.messages, v.wait, v.tries)
+		if last := uint32(max(len(seen), 1) - 1); err != nil && seen[last] > v.lost {
+			c.Fail("number %d was acknowledged, %d times, and Send returned %s: one acknowledgement is enough, "+
+				"whichever try it answers", last, seen[last]-v.lost, check.Err(err))
+		}
 		w.wantMessages(v.messages, len(v.messages), v.tries)
 		c.WantNil("Send", err)
 	}
@@ -355,7 +359,7 @@ func (s suite) silence(c *check.C) {
 	for _, v := range []struct {
 		acknowledged, tries int
 		wait                time.Duration
-	}{{0, 1, 5 * short}, {0, 3, short}, {1, 3, short}, {0, plenty, short / 5}} {
+	}{{0, 1, 5 * short}, {0, 3, short}, {1, 3, short}, {2, 2, short}, {0, plenty, short / 5}} {
 		c.Variation("a new connection")
 		var w *wire
 		w = connect(c, func(i int, f frame) [][]byte {
@@ -367,10 +371,13 @@ func (s suite) silence(c *check.C) {
 			}
 			return nil
 		})
-		if v.acknowledged == 0 {
+		switch v.acknowledged {
+		case 0:
 			c.Say("the suite drops every message")
-		} else {
+		case 1:
 			c.Say("the suite acknowledges number 0 and drops every other message")
+		default:
+			c.Say("the suite acknowledges number 0 and 1, and drops the last message, number 2")
 		}
 		begin := time.Now()
 		err := s.send(w, hello, v.wait, v.tries)
@@ -506,12 +513,12 @@ var errUnplugged = errors.New("the cable is unplugged")
 // failures are errors that somebody could take for a timeout, for an end, or for nothing.
 var failures = []error{
 	errUnplugged, io.EOF, io.ErrClosedPipe, syscall.EINTR, syscall.ECONNREFUSED, syscall.ENETUNREACH,
-	syscall.EPERM,
+	syscall.EPERM, syscall.ETIMEDOUT,
 }
 
 func (s suite) sendFails(c *check.C) {
 	for _, failure := range append(failures, net.ErrClosed, os.ErrDeadlineExceeded) {
-		for at := 1; at <= 2; at++ {
+		for at := 1; at <= len(hello); at++ {
 			c.Variation("a new connection; Write number %d fails: %v", at, failure)
 			w := connect(c, acknowledged)
 			writes := 0

@@ -205,6 +205,9 @@ func (s suite) send(w *wire, messages []string, wait time.Duration, tries int) (
 	return err
 }
 
+// appended is what deliver appends to the slice that it is given.
+const appended = ", says deliver"
+
 // receiver is a call of the student's Receive.
 type receiver struct {
 	*wire
@@ -214,6 +217,7 @@ type receiver struct {
 	mu        sync.Mutex
 	delivered [][]byte // the slices that deliver was given
 	copies    [][]byte // what was in them then
+	longer    [][]byte // what they have become by append
 	hold      func()   // runs in deliver, if it is set
 }
 
@@ -224,6 +228,7 @@ func (s suite) receive(w *wire) *receiver {
 		r.err = s.lab.Receive(w.conn, func(m []byte) {
 			r.mu.Lock()
 			r.delivered, r.copies = append(r.delivered, m), append(r.copies, bytes.Clone(m))
+			r.longer = append(r.longer, append(m, appended...))
 			hold := r.hold
 			r.mu.Unlock()
 			if hold != nil {
@@ -325,6 +330,13 @@ func (r *receiver) wants(datagrams ...[]byte) {
 	}
 	for i, m := range delivered {
 		r.c.WantBytes(fmt.Sprintf("the slice of deliver's call %d, looked at later", i+1), m, bodies[i])
+	}
+	r.mu.Lock()
+	longer := slices.Clone(r.longer)
+	r.mu.Unlock()
+	for i, m := range longer {
+		r.c.WantBytes(fmt.Sprintf("the slice of deliver's call %d, to which deliver has appended, looked at later: "+
+			"what is behind it in its array is deliver's, too", i+1), m, slices.Concat(bodies[i], []byte(appended)))
 	}
 }
 
