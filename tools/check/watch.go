@@ -251,8 +251,8 @@ func (c *C) heapInUse() uint64 {
 	return HeapInUse()
 }
 
-// HeapInUse is how many bytes of the heap are taken, garbage and stacks of goroutines included. Asking does not
-// stop the world.
+// HeapInUse is how many bytes of the heap are taken, garbage and stacks of goroutines included. Asking does
+// not stop the world.
 func HeapInUse() (bytes uint64) {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},

@@ -299,7 +299,8 @@ func (r *room) got() (n int) {
 }
 
 // patience returns a function that reports whether nothing has moved for as long as code may pause
-// that looks around from time to time. Of the first second only the time counts that the suite itself was awake.
+// that looks around from time to time. Of the first second only the time counts that the suite itself was
+// awake.
 func patience() func(c *check.C) bool {
 	const most = 300 * time.Millisecond
 	var total time.Duration

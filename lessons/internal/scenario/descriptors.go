@@ -26,8 +26,9 @@ const (
 // whether the server tried again without a pause.
 func NoDescriptors(serve func(net.Listener) error, dial DialFunc) Play {
 	return func(rec *timeline.Recorder) (o Outcome, err error) {
-		if runtime.GOOS == "darwin" { // accept_nocancel in XNU's uipc_syscalls.c: nobody is left to be accepted later
-			return o, fmt.Errorf("macOS ends the connection for which accept has no descriptor: %w", errors.ErrUnsupported)
+		if runtime.GOOS == "darwin" { // accept_nocancel in XNU's uipc_syscalls.c
+			return o, fmt.Errorf("macOS ends the connection for which accept has no descriptor: %w",
+				errors.ErrUnsupported)
 		}
 		ln, err := loopback.Listen()
 		if err != nil {
