@@ -76,6 +76,8 @@ func (o outcome) printed(text string) outcome {
 	}
 	if o.Outcome == Passed && strings.Contains(o.Prints, "WARNING: DATA RACE") {
 		o.Outcome, o.Message = Failed, "the race detector found a data race"
+		o.Rule = "What several goroutines use, and one of them changes, they use one after the other."
+		o.Hint = "Lock one mutex around each of the two lines that the report names, or use a channel."
 	}
 	return o
 }

@@ -52,6 +52,7 @@ func (s suite) crowd(c *check.C) {
 		"Serve is running with the largest limit; %d clients connect, and the last one speaks first",
 		most,
 	)
+	c.Rule(largestRule, largestHint)
 	r = s.start(c, math.MaxInt)
 	var all []*client
 	for i := range most {
@@ -79,6 +80,12 @@ func (s suite) crowd(c *check.C) {
 	r.stop()
 }
 
+const (
+	largestRule = "limit may be very large, math.MaxInt for instance: as many clients as come are served then."
+	largestHint = "Count the clients that are there, and compare. Make nothing that has limit places in advance, " +
+		"and do not lower limit."
+)
+
 // horde lets so many clients be there that they cannot have descriptors. They all have the same address.
 func (s suite) horde(c *check.C, limit, clients int) {
 	name, want := fmt.Sprintf("limit %d", limit), int32(min(limit, clients))
@@ -87,6 +94,9 @@ func (s suite) horde(c *check.C, limit, clients int) {
 	}
 	c.Variation("Serve is running with %s; %d clients, all with the same remote address, are there, and stay",
 		name, clients)
+	if limit == math.MaxInt {
+		c.Rule(largestRule, largestHint)
+	}
 	ln := &crowded{clients: clients, closed: make(chan struct{})}
 	var now atomic.Int32
 	leave := make(chan struct{})

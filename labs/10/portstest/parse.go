@@ -134,6 +134,8 @@ func same(c *check.C, got []Socket, err error, want []Socket) {
 		c.WantText(where+", Remote", g.Remote, w.Remote)
 		c.WantText(where+", State", g.State, w.State)
 		if g.UID != w.UID || g.Inode != w.Inode {
+			c.Rule("uid has up to 32 bits and inode up to 64, in decimal digits.",
+				"strconv.ParseUint(s, 10, 32) and strconv.ParseUint(s, 10, 64): ParseInt and Atoi have one bit less.")
 			c.Fail("%s: got the uid %d and the inode %d, want %d and %d", where, g.UID, g.Inode, w.UID, w.Inode)
 		}
 	}
