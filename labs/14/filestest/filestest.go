@@ -107,8 +107,8 @@ func Suite(lab Lab) check.Lab {
 			Rule: "The last 32 bytes are the SHA-256 of the whole file. If that of what is here " +
 				"is another one, Fetch returns an error, the part is gone or empty, the name has " +
 				"what it had before, and the connection can be used again.",
-			Hint: "Read all 32 bytes, and compare them with Sum(nil) before you rename. All bytes " +
-				"of the part count, and all 32 of the sum.",
+			Hint: "Read all 32 bytes, and compare them with Sum(nil) before you rename. All bytes of the part " +
+				"count, and all 32 of the sum. If they differ remove the part: os.Remove.",
 		},
 		{
 			Name:   Refused,

@@ -147,8 +147,8 @@ func Suite(lab Lab) check.Lab {
 			Needs:  []string{Tries},
 			Rule: "When ctx ends, Dial returns ctx.Err() at once, also in a pause, and dial is not called any " +
 				"more. A connection that dial returns all the same is returned or closed.",
-			Hint: "Give ctx to dial. Pause in a select with ctx.Done() and time.After. When dial has failed, " +
-				"look at ctx.Err() before anything else.",
+			Hint: "Look at ctx.Err() before each call of dial, and again when dial has failed. Give ctx to dial. " +
+				"Pause in a select with ctx.Done() and time.After.",
 		},
 	}}
 }
