@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -33,6 +34,7 @@ var right = []check.Answer{
 	answer("a bufio.Reader, and numbers of 32 bits", portstest.Adapt(parseLines, blocksAsText)),
 	answer("fmt.Fscan, and a sorted copy", portstest.Adapt(parseScanning, blocksSorted)),
 	answer("in a goroutine, and by prefixes", portstest.Adapt(parseElsewhere, blocksPrefixes)),
+	answer("lines pulled one by one, and a filter", portstest.Adapt(parsePulled, blocksFiltered)),
 }
 
 // names are the states, at their numbers.
@@ -46,6 +48,38 @@ func parseAll(table io.Reader) ([]socket, error) {
 	}
 	var all []socket
 	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if f[0] == "sl" {
+			continue
+		}
+		s, err := columns(f)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// parsePulled asks a reader of lines for the next one whenever it is done with the one before.
+func parsePulled(table io.Reader) (all []socket, err error) {
+	next, stop := iter.Pull2(func(yield func(string, error) bool) {
+		lines := bufio.NewReader(table)
+		for more := true; more; {
+			line, err := lines.ReadString('\n')
+			if err == io.EOF {
+				more, err = false, nil
+			}
+			if line != "" || err != nil {
+				more = yield(line, err) && more && err == nil
+			}
+		}
+	})
+	defer stop()
+	for line, err, ok := next(); ok; line, err, ok = next() {
+		if err != nil {
+			return all, err
+		}
 		f := strings.Fields(line)
 		if f[0] == "sl" {
 			continue

@@ -32,6 +32,8 @@ var right = []check.Answer{
 	answer("structs and binary.Read", reliabletest.Lab{Send: sendStructs, Receive: receiveStructs}),
 	answer("two functions of one type",
 		reliabletest.Lab{Send: sendAsType, Receive: receiveSwitching}),
+	answer("all is made before the first Write, and one receiver for each sender",
+		reliabletest.Lab{Send: sendPrepared, Receive: receiveApart}),
 }
 
 // sendWithTimer has a goroutine that reads all the time, and sets no deadline but the one that ends it.
@@ -378,6 +380,76 @@ func receiveSwitching(conn net.Conn, deliver func([]byte)) error {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("acknowledging: %w", err)
+		}
+	}
+}
+
+// sendPrepared makes all datagrams, and what acknowledges them, before it sends the first.
+func sendPrepared(conn net.Conn, messages [][]byte, wait time.Duration, tries int) error {
+	run := make([]byte, 8)
+	rand.Read(run)
+	datagrams, acks := make([][]byte, len(messages)), make([]string, len(messages))
+	for i, m := range messages {
+		head := binary.BigEndian.AppendUint32(bytes.Clone(run), uint32(i))
+		acks[i] = "A" + string(head)
+		datagrams[i] = bytes.Join([][]byte{[]byte("M"), head, m}, nil)
+	}
+	defer conn.SetReadDeadline(time.Time{})
+	buf := make([]byte, 64)
+next:
+	for i, datagram := range datagrams {
+		for range tries {
+			if _, err := conn.Write(datagram); err != nil {
+				return err
+			}
+			err := conn.SetReadDeadline(time.Now().Add(wait))
+			for err == nil {
+				var n int
+				if n, err = conn.Read(buf); err == nil && string(buf[:n]) == acks[i] {
+					continue next
+				}
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				return err
+			}
+		}
+		return fmt.Errorf("message %d of %d: %w", i+1, len(messages), os.ErrDeadlineExceeded)
+	}
+	return nil
+}
+
+// receiveApart has a function for each sender, which keeps the number that it waits for.
+func receiveApart(conn net.Conn, deliver func([]byte)) error {
+	receivers := map[string]func(number uint32, message []byte) (known bool){}
+	receiver := func() func(uint32, []byte) bool {
+		var expected uint32
+		return func(number uint32, message []byte) bool {
+			if number == expected {
+				expected++
+				deliver(message)
+				return true
+			}
+			return number < expected
+		}
+	}
+	for {
+		buf := make([]byte, 65507)
+		n, err := conn.Read(buf)
+		if err != nil {
+			return notClosed(err)
+		}
+		if n < 13 || buf[0] != 'M' {
+			continue
+		}
+		run := string(buf[1:9])
+		if receivers[run] == nil {
+			receivers[run] = receiver()
+		}
+		if !receivers[run](binary.BigEndian.Uint32(buf[9:13]), buf[13:n:n]) {
+			continue
+		}
+		if _, err := conn.Write(append([]byte("A"), buf[1:13]...)); err != nil {
+			return notClosed(err)
 		}
 	}
 }
