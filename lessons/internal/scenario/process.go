@@ -258,7 +258,7 @@ func onUnix(play Play) Play {
 		return play
 	}
 	return func(*timeline.Recorder) (Outcome, error) {
-		err := fmt.Errorf("Go hands no socket to a new process here: %w", errors.ErrUnsupported)
+		err := fmt.Errorf("no socket can be handed to a new process here: %w", errors.ErrUnsupported)
 		return Outcome{}, err
 	}
 }
