@@ -100,9 +100,12 @@ var Ledger = []Bug{
 	},
 	{"long-command", "04", "04", "A command longer than one read is run as two."},
 	{"pieces", "04", "04", "A line end after each read breaks the line that lies across the edge."},
-	{"quadratic", "05", "05", "Appending each piece to bytes that cannot grow copies all the others, again and again."},
+	{
+		"quadratic", "05", "05",
+		"Appending each piece to bytes that cannot grow copies all that came before, again and again.",
+	},
 	{"split-header", "05", "05", "The header comes in two pieces, and one read takes the first for all of it."},
-	{"over-read", "05", "05", "Asking for 1024 bytes whatever is left takes what the next message has sent, too."},
+	{"over-read", "05", "05", "Asking for 1024 bytes whatever is left takes bytes of the next message, too."},
 	{
 		"cut-short", "05", "05",
 		"The stream ends in the middle of a message, and the reader reads 0 bytes forever.",
