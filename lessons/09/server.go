@@ -128,7 +128,7 @@ func (s *Server) start(conn net.Conn) {
 		if errors.Is(err, net.ErrClosed) && s.hasEnded() { // we cut it off
 			return
 		}
-		if err != nil { // nobody waits for this goroutine
+		if err != nil { // there is nobody to return it to
 			log.Printf("client %s: %v", conn.RemoteAddr(), err)
 		}
 	}()

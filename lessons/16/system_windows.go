@@ -13,7 +13,7 @@ import (
 const (
 	errReset      = syscall.WSAECONNRESET
 	errBrokenPipe = syscall.WSAECONNABORTED
-	errVanished   = syscall.Errno(10060) // WSAETIMEDOUT; idle ends a wait before keep-alive does (WSAENETRESET)
+	errVanished   = syscall.Errno(10060) // WSAETIMEDOUT; a short idle comes before keep-alive (WSAENETRESET)
 )
 
 // errsTemporary are what accept meets when sockets or buffers are used up (WSAEMFILE, WSAENOBUFS), and
