@@ -239,7 +239,8 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // The archive of a whole class, as Canvas and Moodle make them.
 func TestArchiveOfAClass(t *testing.T) {
 	roster, err := ParseRoster([]byte("Student,ID,SIS User ID,SIS Login ID,Section,Lab 05 (77)\n" +
-		"Points Possible,,,,,10\n\"Lovelace, Ada\",101,u1,ada,S1,\n\"Kernighan, Brian\",102,u2,bwk,S1,\n"))
+		"Points Possible,,,,,10\n\"Lovelace, Ada\",101,u1,ada,S1,\n\"Kernighan, Brian\",102,u2,bwk,S1,\n" +
+		"\"Hopper, Grace\",106,u6,grace,S1,\n"))
 	require.NoError(t, err)
 	dir := write(t, t.TempDir(), map[string]string{
 		"canvas.zip": zipOf(t, item{name: "lovelaceada_101_9001_framing-1.go", text: answer},
@@ -249,6 +250,7 @@ func TestArchiveOfAClass(t *testing.T) {
 			item{name: "turingalan_105_10008_notes-1.zip", text: zipOf(t, item{name: "a.txt"})},
 			item{name: "turingalan_105_10009_notes-2.zip", text: zipOf(t, item{name: "a.txt"})},
 			item{name: "kernighanbrian_LATE_102_9003_lab.zip", text: zipOf(t, item{name: "framing.go", text: answer})},
+			item{name: "hoppergrace_106_9007_lab.rar", text: "Rar!"},
 			item{name: "mallory_103_9004_framing.go", text: "/etc/passwd", mode: os.ModeSymlink},
 			item{name: "../evil_104_9005_framing.go", text: answer}),
 		"moodle.zip": zipOf(t, item{name: "Ada Lovelace_55_assignsubmission_file_/framing.go", text: answer},
@@ -260,6 +262,7 @@ func TestArchiveOfAClass(t *testing.T) {
 	require.Equal(t, answer, got["bwk"])
 	require.Equal(t, map[string]string{
 		"ada": answer, "bwk": answer, "turingalan": "framing.go was handed in more than once",
+		"grace":                       "hoppergrace_106_9007_lab.rar cannot be read: hand in a folder, .zip, .tar or .tar.gz",
 		"mallory_103_9004_framing.go": "mallory_103_9004_framing.go is a symbolic link, not a folder or an archive",
 	}, got)
 	require.Equal(t, "Lovelace, Ada", class.Students[0].Name)

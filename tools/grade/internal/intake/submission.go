@@ -280,7 +280,9 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 		case archiveName(name) != "":
 			c.add(who, name, source{path: full})
 		case otherArchive.MatchString(name):
-			who = otherArchive.ReplaceAllString(name, "")
+			if single == "" {
+				who = otherArchive.ReplaceAllString(name, "")
+			}
 			c.refuse(who, name, name+" cannot be read: hand in a folder, .zip, .tar or .tar.gz")
 		default:
 			c.notice("%s is not a submission and is passed over: it is neither a folder nor an archive", name)
