@@ -113,6 +113,7 @@ var wrong = []check.Answer{
 	answer("short datagrams put together", listening(readAtLeast), datagramtest.Forged),
 	answer("an id of letters compared without regard to case", lettersFolded, datagramtest.Forged),
 	answer("the first datagram of the second try thrown away", secondTryEmptied, datagramtest.Lost),
+	answer("an id compared as text, up to a zero byte", comparedAsText(), datagramtest.Forged),
 	answer("an answer like the request passed over", echoPassedOver, datagramtest.Answer),
 	answer("in later tries, the first datagram or none", firstOrNone, datagramtest.Flood),
 	answer("a buffer as long as the last datagram", listening(readShrinking), datagramtest.Stale,
@@ -938,6 +939,39 @@ func readFolded(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte
 			return nil, err
 		}
 		if n < 8 || !bytes.EqualFold(buf[:8], id) {
+			continue
+		}
+		if n-8 > limit {
+			return nil, errTooLong
+		}
+		return buf[8:n], nil
+	}
+}
+
+// comparedAsText takes a zero byte for the end of the id. So that it is found each time, every hundredth id
+// has one, and no other.
+func comparedAsText() exchangeFunc {
+	var calls atomic.Int64
+	return func(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+		id := make([]byte, 8)
+		rand.Read(id)
+		id = bytes.ReplaceAll(id, []byte{0}, []byte{1})
+		if calls.Add(1)%100 == 0 {
+			id[5] = 0
+		}
+		return asking(conn, id, request, limit, tries, wait, readText)
+	}
+}
+
+func readText(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	text, _, _ := bytes.Cut(id, []byte{0})
+	conn.SetReadDeadline(time.Now().Add(wait))
+	for buf := make([]byte, 65507); ; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if n < 8 || !bytes.HasPrefix(buf[:8], text) {
 			continue
 		}
 		if n-8 > limit {

@@ -244,8 +244,8 @@ func TestFewDescriptors(t *testing.T) {
 	require.Contains(t, string(out), "    lab 05: not graded: no ")
 }
 
-// TestEndlessAppend: the machine does not have to be out of memory, however busy it is.
-func TestEndlessAppend(t *testing.T) {
+// TestEndlessMemory: the machine does not have to be out of memory, however busy it is.
+func TestEndlessMemory(t *testing.T) {
 	t.Parallel()
 	_, results, _ := grade(t, "appends forever")
 	require.Regexp(
@@ -254,6 +254,8 @@ func TestEndlessAppend(t *testing.T) {
 			`^was still running when the time for the whole lab was up`, // on a very busy machine
 		results[1].Message,
 	)
+	_, results, _ = grade(t, "starts goroutines forever") // whose stacks are no objects of the heap
+	require.Regexp(t, `^takes more than 512 MiB of memory; `, results[1].Message)
 }
 
 // TestClosedDescriptors: what an answer has closed may be what the runtime or the suite needs.

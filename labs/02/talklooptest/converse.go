@@ -126,7 +126,8 @@ func (v *conversation) receives(message string) {
 	got := string(v.server.Received()[before:])
 	v.c.Step("the suite received %s", text(got))
 	if v.leftover != "" && got == v.leftover {
-		v.c.Rule("Each call of Converse has an input of its own. What an earlier call has not sent is not sent later.",
+		v.c.Rule("Each call of Converse has an input of its own. What an earlier call has not sent is not sent "+
+			"later.",
 			"Make the bufio.Scanner, or what else you keep lines in, in each call, and in no variable of the package.")
 	}
 	what := "the message"
@@ -412,8 +413,8 @@ func (s suite) quit(c *check.C) {
 		}
 	}
 	c.Variation("a new connection; every other Read of the input brings nothing, and the last also io.EOF")
-	c.Rule("in is any io.Reader. A Read that brings 0 bytes and no error is not the end, and the last one may bring "+
-		"bytes together with io.EOF.",
+	c.Rule("in is any io.Reader. A Read that brings 0 bytes and no error is not the end, and the last one may "+
+		"bring bytes together with io.EOF.",
 		"Look at the bytes first, and let nothing but io.EOF be the end of the input; bufio.Scanner does.")
 	typed := "one\ntwo"
 	v := s.startConverseOn(c, &fault.Writer{}, errUnplugged,

@@ -412,7 +412,7 @@ func (s suite) finish(c *check.C) {
 	r.closeWrite(second)
 	r.returned(nil)
 
-	s.bothFinish(c)
+	s.allFinish(c)
 
 	c.Variation("Serve is running; a client whose connection is a *net.TCPConn is being served when the " +
 		"listener is closed")
@@ -435,9 +435,9 @@ func (s suite) finish(c *check.C) {
 	s.slowClose(c, orderError)
 }
 
-// bothFinish closes the listener while several clients are being served, if Serve serves several, and lets one
-// after the other leave.
-func (s suite) bothFinish(c *check.C) {
+// allFinish closes the listener while several clients are being served, if Serve serves several, and lets
+// one after the other leave.
+func (s suite) allFinish(c *check.C) {
 	c.Variation("Serve is running; three clients come, and then the listener is closed; all who are being " +
 		"served leave, one after the other")
 	r := s.start(c)
@@ -667,7 +667,8 @@ func (s suite) rowOfItsOwn(c *check.C) {
 			return
 		}
 		if try == attempts {
-			c.Rule("A call of Serve has its own errors: the first one that its Accept returns is the first in its row.",
+			c.Rule("A call of Serve has its own errors: the first one that its Accept returns is the first in its "+
+				"row.",
 				"Count the errors in a variable of Serve, not of the package.")
 			c.Fail("the error is the first of this call of Serve, which pauses for more than 100 ms, as it did "+
 				"when it was called anew before (%d times)", try-1)
@@ -801,7 +802,8 @@ func (s suite) manyPauses(r *run) {
 			slow = 0
 		}
 		if slow == attempts && !r.call.Ended() {
-			c.Rule("A client that is accepted ends the row, whatever becomes of it: the next error is the first again.",
+			c.Rule("A client that is accepted ends the row, whatever becomes of it: the next error is the first "+
+				"again.",
 				"Begin the pauses anew as soon as Accept has returned a client, not when its handler has succeeded.")
 			c.Fail("each of the last %d errors was the first in its row, and Serve paused for more than 100 ms "+
 				"each time", attempts)

@@ -74,9 +74,7 @@ func (s suite) write(c *check.C) {
 		if len(taken) < 4+size {
 			writesAll(c)
 		}
-		if !bytes.Equal(taken, frame(payload)) {
-			c.WantBytes("written", taken, frame(payload))
-		}
+		c.WantBytes("written", taken, frame(payload))
 	}
 }
 
@@ -702,9 +700,7 @@ func (s suite) trips(c *check.C) {
 		c.Variation("a payload of %d bytes, and a writer that takes everything", size)
 		good := &lentWriter{Writer: c.Writer(&fault.Writer{})}
 		c.WantNil("WriteMessage", s.writeLent(c, good, payload))
-		if taken := good.Taken(); !bytes.Equal(taken, frame(payload)) {
-			c.WantBytes("written", taken, frame(payload))
-		}
+		c.WantBytes("written", good.Taken(), frame(payload))
 		calls := []int{1, 2, 3, good.calls}
 		if good.calls > 1000 {
 			return // a few bytes at a time, which takes long

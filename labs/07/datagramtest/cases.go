@@ -759,7 +759,8 @@ func (s suite) flood(c *check.C) {
 	c.Variation("a new connection; the first request is lost; to the others, another datagram " +
 		"comes before the answer")
 	c.Rule(
-		"A datagram that does not begin with the id is ignored, in each try: what comes behind it may be the answer.",
+		"A datagram that does not begin with the id is ignored, in each try: what comes behind it may be the "+
+			"answer.",
 		"Go on reading until the answer is there or the try is over, in the later tries as in the first one.",
 	)
 	w = s.connect(c, func(i int, r request) []datagram {

@@ -73,7 +73,9 @@ func (r *bridge) pass(from, to *end, data []byte, cut fault.Cut) {
 // passInTime is pass where Relay may pause, because a Read has brought nothing.
 func (r *bridge) passInTime(from, to *end, data []byte) {
 	r.send(from, data, fault.Whole)
-	arrived := func() bool { return len(to.Received())-to.heard >= len(data) || to.Over() != nil || r.call.Ended() }
+	arrived := func() bool {
+		return len(to.Received())-to.heard >= len(data) || to.Over() != nil || r.call.Ended()
+	}
 	for range 3 * barren {
 		still, before := patience(), r.reads.Load()
 		r.c.Await(fmt.Sprintf("what %s has sent to arrive at %s", from.name, to.name), func() bool {
@@ -465,8 +467,8 @@ func (s suite) broken(c *check.C) {
 			c.Variation("Relay is running; %s sends something, and the next Read from %s fails: %v", name, name, err)
 			s.breaks(c, name, err, func(from, _ *end) { endsAfter(from, len(hello), err) }, true)
 			c.Variation("Relay is running; a Read from %s brings bytes together with an error: %v", name, err)
-			c.Rule("A Read may bring bytes together with an error, which need not come again. The bytes are passed on "+
-				"first. Then Relay closes both connections, and returns this error.", lookOnce)
+			c.Rule("A Read may bring bytes together with an error, which need not come again. The bytes are "+
+				"passed on first. Then Relay closes both connections, and returns this error.", lookOnce)
 			s.breaks(c, name, err, func(from, _ *end) { endsWith(from, len(hello), err) }, true)
 		}
 		for _, err := range fault.Failures("write") {

@@ -82,8 +82,8 @@ func (s suite) crowd(c *check.C) {
 
 const (
 	largestRule = "limit may be very large, math.MaxInt for instance: as many clients as come are served then."
-	largestHint = "Count the clients that are there, and compare. Make nothing that has limit places in advance, " +
-		"and do not lower limit."
+	largestHint = "Count the clients that are there, and compare. Make nothing that has limit places in " +
+		"advance, and do not lower limit."
 )
 
 // horde lets so many clients be there that they cannot have descriptors. They all have the same address.

@@ -221,9 +221,10 @@ func (s suite) listener(c *check.C) {
 	r.served()
 
 	c.Variation("Serve was called for a listener whose Accept, when it is closed, returns an error of its own")
-	c.Rule("When Shutdown or Close was called Serve returns ErrServerClosed, whatever error Accept has returned.",
-		"Note in a field, under the lock, that the server ends, and look at that after Accept has failed, not at its "+
-			"error.")
+	c.Rule("When Shutdown or Close was called Serve returns ErrServerClosed, whatever error Accept has "+
+		"returned.",
+		"Note in a field, under the lock, that the server ends, and look at that after Accept has failed, "+
+			"not at its error.")
 	r = s.begin(c, 0)
 	other := r.listen()
 	other.says = errors.New("the proxy has gone")
@@ -723,7 +724,8 @@ func (s suite) nobody(c *check.C) {
 		r.serveOn(ln)
 		r.served()
 		if ln.asked() > 0 {
-			c.Rule("A Serve that is called when the server has ended closes its listener and returns ErrServerClosed.",
+			c.Rule("A Serve that is called when the server has ended closes its listener and returns "+
+				"ErrServerClosed.",
 				"Look at the field that says so at the beginning of Serve, before Accept.")
 			c.Fail("Serve 2 has called Accept, though the server had ended before")
 		}

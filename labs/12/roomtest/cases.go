@@ -337,8 +337,8 @@ func (s suite) whole(c *check.C) {
 	members[1].sends(lines...)
 	members[1].CloseWrite()
 	members[0].hears(heard...)
-	c.Rule("The end of the stream is the end of the visit, also if the client has closed its writing half only: "+
-		"the others are told, and the server closes the connection with Close.",
+	c.Rule("The end of the stream is the end of the visit, also if the client has closed its writing half "+
+		"only: the others are told, and the server closes the connection with Close.",
 		"When Read returns io.EOF, the visit is over. Nobody tells whether the other half is still open.")
 	members[1].left()
 	r.close()

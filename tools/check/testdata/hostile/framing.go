@@ -131,6 +131,14 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 				total += len(pieces)
 			}
 		}
+	case "starts goroutines forever":
+		never := make(chan bool)
+		for hostile != "" {
+			go deep(200, never)
+			for range limit / 4 { // slowly, as above
+				total++
+			}
+		}
 	case "sleeps":
 		time.Sleep(time.Hour)
 	case "busy beside a Read":
@@ -194,4 +202,14 @@ func ReadMessage(r io.Reader, limit int) ([]byte, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return payload, err
+}
+
+// deep waits for never at the bottom of so many KiB of stack.
+func deep(n int, never chan bool) (sum byte) {
+	var pad [1 << 10]byte
+	if pad[n%len(pad)]++; n == 0 {
+		<-never
+		return pad[0]
+	}
+	return deep(n-1, never) + pad[n%len(pad)]
 }
