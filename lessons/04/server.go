@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-const maxRead = 1024 // bytes; the most that one read takes, not what it waits for
+const maxRead = 1024 // bytes; a command is one read, of at most that many
 
 // listen asks the system for the address and lets clients queue up for it.
 func listen(addr string) (net.Listener, error) {
@@ -79,8 +79,8 @@ func run(command string) []byte {
 	return output
 }
 
-// peerGone reports whether err means that the peer has gone. A peer says so in three ways:
-// end of file (it closed), a reset (it aborted), a broken pipe (we wrote after its reset had come).
+// peerGone reports whether err means that the peer has gone. A peer says so in three ways: end of file
+// (it closed), a reset (it aborted, or left bytes unread), a broken pipe (we wrote after its reset had come).
 func peerGone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
 }

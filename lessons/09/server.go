@@ -27,7 +27,7 @@ var errTooMany = errors.New("too many clients; come back later")
 
 // A Handler has the server's half of a conversation with one client. When Handle returns, the server
 // closes conn; that Handle has closed it already does no harm. An error or a panic of Handle is one
-// line in the log, and all other clients are served on.
+// line in the log (net.ErrClosed is none after Shutdown or Close), and all other clients are served on.
 type Handler interface {
 	Handle(conn net.Conn) error
 }
@@ -246,8 +246,8 @@ func upper(b []byte) []byte {
 	return up
 }
 
-// peerGone reports whether err means that the peer has gone. A peer says so in three ways:
-// end of file (it closed), a reset (it aborted), a broken pipe (we wrote after its reset had come).
+// peerGone reports whether err means that the peer has gone. A peer says so in three ways: end of file
+// (it closed), a reset (it aborted, or left bytes unread), a broken pipe (we wrote after its reset had come).
 func peerGone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
 }

@@ -78,8 +78,8 @@ func readLine(lines *bufio.Reader) (string, error) {
 	return strings.TrimSuffix(string(line[:len(line)-1]), "\r"), nil
 }
 
-// peerGone reports whether err means that the peer has gone. A peer says so in three ways:
-// end of file (it closed), a reset (it aborted), a broken pipe (we wrote after its reset had come).
+// peerGone reports whether err means that the peer has gone. A peer says so in three ways: end of file
+// (it closed), a reset (it aborted, or left bytes unread), a broken pipe (we wrote after its reset had come).
 func peerGone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe)
 }

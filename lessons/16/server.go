@@ -40,8 +40,8 @@ var (
 
 // A Handler has the server's half of a conversation with one client. When Handle returns, the server
 // closes conn; that Handle has closed it already does no harm. An error or a panic of Handle is one
-// line in the log, and all other clients are served on. When the client is cut off, conn is closed and
-// ctx ends: Handle returns soon.
+// line in the log (net.ErrClosed is none after Shutdown or Close), and all other clients are served on.
+// When the client is cut off, conn is closed and ctx ends: Handle returns soon.
 type Handler interface {
 	Handle(ctx context.Context, conn net.Conn) error
 }
@@ -362,8 +362,8 @@ func (l *limited) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// peerGone reports whether err means that the peer has gone. A peer says so in three ways:
-// end of file (it closed), a reset (it aborted), a broken pipe (we wrote after its reset had come).
+// peerGone reports whether err means that the peer has gone. A peer says so in three ways: end of file
+// (it closed), a reset (it aborted, or left bytes unread), a broken pipe (we wrote after its reset had come).
 // One that has vanished says nothing: after a while the system gives it up.
 func peerGone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, errReset) || errors.Is(err, errBrokenPipe) ||

@@ -79,8 +79,8 @@ func upper(b []byte) []byte {
 	return up
 }
 
-// left reports whether err means that the peer has gone. There are three ways to learn it:
-// end of file (it closed), a reset (it aborted), a broken pipe (we wrote after it had gone).
+// left reports whether err means that the peer has gone. There are three ways to learn it: end of file
+// (it closed), a reset (it aborted, or left bytes unread), a broken pipe (we wrote after its reset had come).
 func left(err error) bool {
 	for _, gone := range []error{
 		io.EOF, syscall.ECONNRESET, syscall.EPIPE,

@@ -58,8 +58,9 @@ var Lessons = withBudgets([]Lesson{
 		Reason: "the bug needs answers of any length: the server runs commands, refuses what is " +
 			"none and bounds what they print; the client decodes",
 		Changes: map[string]string{
-			"answer": "runs commands",
-			"talk":   "has its user's encoding, and reads through readMessage",
+			"maxRead": "its comment: a read has room to notice a longer command",
+			"answer":  "runs commands",
+			"talk":    "has its user's encoding, and reads through readMessage",
 		},
 	},
 	{
