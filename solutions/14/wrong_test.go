@@ -499,6 +499,18 @@ var wrong = []check.Answer{
 			}
 		}
 	}, filestest.Progress),
+	telling("progress told of every byte", func(progress progressFunc) progressFunc {
+		told := int64(-1)
+		return func(done, total int64) {
+			if told < 0 {
+				told = done - 1 // the first one tells the offset
+			}
+			for told < done {
+				told++
+				progress(told, total)
+			}
+		}
+	}, filestest.Progress),
 	telling("progress every 2 MiB", func(progress progressFunc) progressFunc {
 		var last int64
 		return func(done, total int64) {

@@ -61,30 +61,48 @@ func Prove(t *testing.T, p Proof) {
 	t.Logf("-seed=%d", seed)
 	t.Run("what the lab says elsewhere", func(t *testing.T) { p.Right[0].Lab.elsewhere(t) })
 	var all sync.WaitGroup
+	defer all.Wait()
 	turns := make(chan struct{}, atOnce)
-	begin := func(name string, f func(t *testing.T)) {
-		all.Go(func() {
-			turns <- struct{}{}
-			defer func() { <-turns }()
-			t.Run(name, f)
-		})
-	}
 	for _, a := range answers {
-		begin(a.Name, func(t *testing.T) {
-			for _, problem := range a.problems(verdicts(a.Lab, seed, a.runner(t, seed))) {
-				t.Error(problem)
-			}
+		all.Go(func() {
+			t.Run(a.Name, func(t *testing.T) {
+				for _, problem := range a.problems(verdicts(a.Lab, seed, a.begin(t, seed, turns))) {
+					t.Error(problem)
+				}
+			})
 		})
 	}
 	for i, cs := range p.Right[0].Lab.Cases {
-		begin("failure text: "+cs.Name, func(t *testing.T) { p.golden(t, i) })
+		all.Go(func() {
+			t.Run("failure text: "+cs.Name, func(t *testing.T) {
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				p.golden(t, i)
+			})
+		})
 	}
-	all.Wait()
 }
 
-// atOnce is how many answers run beside each other: many of the wrong ones hang, which takes time
-// and nothing else.
-const atOnce = 24
+// atOnce is how many cases run beside each other: many of them wait, which takes time and nothing else.
+const atOnce = 32
+
+// begin returns what waits for a turn and runs a case. All cases of a right answer begin at once: none has
+// to wait until another one has passed.
+func (a Answer) begin(t *testing.T, seed uint64, turns chan struct{}) func(i int) outcome {
+	run := a.runner(t, seed)
+	all := make([]func() outcome, len(a.Lab.Cases))
+	for i := range all {
+		all[i] = sync.OnceValue(func() outcome {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			return run(i)
+		})
+		if len(a.Fails) == 0 {
+			go all[i]()
+		}
+	}
+	return func(i int) outcome { return all[i]() }
+}
 
 // elsewhere compares the table with what the README promises and with the scenes that there are.
 func (lab Lab) elsewhere(t *testing.T) {

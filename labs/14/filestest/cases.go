@@ -850,6 +850,9 @@ func (s suite) long(c *check.C, dir string, total, here, comes int64) {
 	conn, peer := c.Connect()
 	a := answer{text: textOf(name, total, here)}
 	t := &try{c: c, peer: peer}
+	if comes > mib {
+		t.most = int(comes / 16)
+	}
 	t.counts(a, here)
 	var lag string
 	peer.Conn().AfterRead(func(int) error {
@@ -873,6 +876,11 @@ func (s suite) long(c *check.C, dir string, total, here, comes int64) {
 	most := c.Largest(func() {
 		c.Do(what, func() { t.err = s.lab.Fetch(conn, name, dir, t.progress) })
 	})
+	if t.often() {
+		c.Rule("When MiBs come, progress is called at most once for 16 bytes of them, on average.",
+			"Call it once for each buffer of some KiB, not for each byte: io.Copy uses 32 KiB.")
+		c.Fail("progress was called more than %d times, for %d bytes", t.most, comes)
+	}
 	t.heard()
 	t.asked = len(peer.Received())
 	err := t.returned()

@@ -117,6 +117,7 @@ type try struct {
 
 	mu      sync.Mutex
 	calls   int        // of progress
+	most    int        // of them; 0 if that does not matter
 	told    [][2]int64 // what it was called with, done and total, but for steps within a MiB
 	early   string     // a call that was too early; "" for none
 	arrived func() int64
@@ -143,6 +144,9 @@ func (t *try) progress(done, total int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.calls++
+	if t.most > 0 && t.calls > t.most { // it would take minutes, from another process
+		t.peer.Conn().Close()
+	}
 	call := [2]int64{done, total}
 	// there may be millions of calls, and what the suite keeps counts as memory of Fetch
 	if n := len(t.told); n > 1 && call[1] == t.told[n-1][1] && call[0] >= t.told[n-1][0] &&
@@ -157,6 +161,13 @@ func (t *try) progress(done, total int64) {
 	if here := t.arrived(); done > here {
 		t.early = fmt.Sprintf("progress(%d, %d) was called when %d bytes of the file were here", done, total, here)
 	}
+}
+
+// often reports whether progress was called more often than it may be.
+func (t *try) often() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.most > 0 && t.calls > t.most
 }
 
 // last is what progress was told last; 0 if nothing.
