@@ -170,6 +170,7 @@ func TestNotRefused(t *testing.T) {
 		file("type t struct{}\nfunc (t) init() {}"),
 		file("var b strings.Builder\nvar mu = &sync.Mutex{}", `"strings"`, `"sync"`),
 		file("var p atomic.Pointer[int]\nfunc f() { p.Store(p.Load()); p.Swap(nil) }", `"sync/atomic"`),
+		file("func broken( {\n\treturn\n}"), // the compiler says what is wrong
 		"this is no Go",
 		"",
 		file("var _ io.Reader = (*bytes.Buffer)(nil)\nvar _ io.Writer = (*t)(nil)\ntype t struct{ io.Writer }", `"io"`, `"bytes"`),
