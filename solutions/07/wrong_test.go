@@ -311,7 +311,7 @@ func deadlineLeftOnErrors(
 }
 
 func patient(conn net.Conn, request []byte, limit, tries int, _ time.Duration) ([]byte, error) {
-	return datagram.Exchange(conn, request, limit, tries, 5*time.Second)
+	return datagram.Exchange(conn, request, limit, tries, time.Second)
 }
 
 func nanoseconds(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
