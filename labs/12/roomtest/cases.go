@@ -723,6 +723,7 @@ func (s suite) dropped(c *check.C) {
 	r, members := s.open(c, "anna", "ben", "carl")
 	anna, ben, carl := members[0], members[1], members[2]
 	reads := ben.stopsReading()
+	c.Say("anna begins to say lines")
 	var heard []string
 	var gone []string // of whom carl was told that they have left
 	for said := 0; said < some; said += few {
@@ -761,6 +762,7 @@ func (s suite) dropped(c *check.C) {
 		defer p.stopsReading()()
 	}
 	r.members = []*client{anna, carl}
+	c.Say("anna begins to say lines")
 	gone = nil
 	for said, once := 0, false; ; {
 		n := 0 // how many more it takes until there are too many for each of them
@@ -808,6 +810,7 @@ func (s suite) dropped(c *check.C) {
 	ben.sendsBytes(fault.Whole, "half") // which ends the Read before
 	another := r.dial()
 	r.quiet()
+	c.Say("anna says up to %d lines", most+1)
 	gone = nil
 	for said := 0; said < most+1 && gone == nil; said += few {
 		anna.saysMany(carl, said, min(few, most+1-said), &gone)
@@ -843,7 +846,6 @@ func (p *client) saysMany(other *client, first, n int, gone *[]string) (heard []
 		heard = append(heard, p.name+": "+lines[i])
 	}
 	p.Send([]byte(strings.Join(lines, "\n") + "\n"))
-	p.r.c.Say("%s has sent lines %d to %d", p.name, first, first+n-1)
 	*gone = append(*gone, other.hearsWithout(heard)...)
 	return heard
 }
