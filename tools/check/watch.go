@@ -76,7 +76,7 @@ func (call *Call) Wait() {
 // call panics or is stuck in a loop, when the calls have returned and nothing can move any more, or
 // when the time is up.
 func (c *C) Await(what string, cond func() bool) {
-	var watch stopwatch
+	var watch Stopwatch
 	begun := c.moves()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		met := cond()
@@ -87,7 +87,7 @@ func (c *C) Await(what string, cond func() bool) {
 		if c.finished() && !cond() { // asked again, now that nothing moves
 			c.Fail("waited for %s, but your code has returned", what)
 		}
-		spent := watch.read()
+		spent := watch.Read()
 		if c.alone && spent > aMoment && c.heapInUse() > memoryLimit && !c.finished() {
 			c.giveUp("takes more than %d MiB of memory; %s", memoryLimit>>20, c.whereItIs())
 		}
@@ -131,8 +131,8 @@ func (c *C) moves() int64 {
 // Prompt is Await for what has to come without a wait: it gives up as soon as the code rests. What
 // goes through a connection of ConnectTCP is not seen, so it is not for that.
 func (c *C) Prompt(what string, cond func() bool) {
-	var watch stopwatch
-	c.Await(what, func() bool { return cond() || watch.read() > soon && c.Resting() })
+	var watch Stopwatch
+	c.Await(what, func() bool { return cond() || watch.Read() > soon && c.Resting() })
 	if !cond() { // asked again, now that nothing moves
 		where := c.whereItIs()
 		if strings.Contains(where, "(sleep)") {
@@ -163,6 +163,13 @@ func (c *C) Resting() bool {
 	// Quiet before and after: what the code wrote or closed just before it came to rest may still
 	// be under way.
 	return begun && c.quiet() && !slices.ContainsFunc(c.tree(c.look()), goroutine.moves) && c.quiet()
+}
+
+// Still returns a condition for Await: the code under test rests, and has had the time that code may pause
+// which looks around now and then.
+func (c *C) Still(most time.Duration) func() bool {
+	var awake Stopwatch
+	return func() bool { return awake.Read() > most && c.Resting() && c.Resting() }
 }
 
 func (c *C) quiet() bool {

@@ -150,10 +150,10 @@ func (s suite) oneOfTwo(c *check.C) *run {
 	r.send(p, fault.Whole, orderReturn)
 	c.Await("Serve to go on", func() bool { return r.call.Ended() || r.over.Load() > 0 || c.Resting() })
 	if r.over.Load() > 0 { // otherwise client 2 waits until client 1 has left
-		var waited stopwatch
+		var waited check.Stopwatch
 		isOpen := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
 		c.Await("the end of the connection of client 2", func() bool { // a Close in another process is under way
-			return r.call.Ended() || !isOpen() || waited.read() > aMoment && c.Resting() && isOpen()
+			return r.call.Ended() || !isOpen() || waited.Read() > aMoment && c.Resting() && isOpen()
 		})
 		if isOpen() && !r.call.Ended() {
 			c.Fail("handle has returned, and the connection of client 2 is still open, while client 1 is being served")
@@ -708,8 +708,8 @@ func (r *run) longRow() {
 		return over || r.call.Ended() || tooLong > 0
 	}
 	for !done() { // a little at a time: the watchdog has another clock
-		var watch stopwatch
-		r.c.Await("Serve to call Accept again", func() bool { return done() || watch.read() > longPause })
+		var watch check.Stopwatch
+		r.c.Await("Serve to call Accept again", func() bool { return done() || watch.Read() > longPause })
 	}
 	r.c.Variation("Serve is running; Accept has failed %d times in a row", n)
 	if n > 0 {
@@ -737,9 +737,9 @@ func (r *run) failsOnce(err error, longest time.Duration) (again bool) {
 	before := r.ln.calls()
 	r.c.Step("Accept returns the error %s", check.Err(err))
 	r.ln.Fail(err)
-	var watch stopwatch
+	var watch check.Stopwatch
 	r.c.Await("Serve to call Accept again", func() bool {
-		return r.call.Ended() || r.ln.calls() > before || watch.read() > longest
+		return r.call.Ended() || r.ln.calls() > before || watch.Read() > longest
 	})
 	return r.ln.calls() > before
 }

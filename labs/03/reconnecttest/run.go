@@ -212,11 +212,11 @@ func (r *run) talk(p *client, cut fault.Cut, line string) {
 // answer waits for an answer.
 func (r *run) answer(p *client, want string) {
 	came := func() bool { return len(p.Received())-p.heard >= len(want) || p.Over() != nil || r.call.Ended() }
-	var waited stopwatch
+	var waited check.Stopwatch
 	// Resting twice: what the code did while the first one looked has arrived when the second says
 	// yes
 	late := func() bool {
-		return r.patience > 0 && waited.read() > r.patience && r.c.Resting() && r.c.Resting()
+		return r.patience > 0 && waited.Read() > r.patience && r.c.Resting() && r.c.Resting()
 	}
 	r.c.Await("the answer to "+p.name, func() bool { return came() || late() })
 	if !came() {
@@ -272,16 +272,16 @@ func (r *run) closeWrite(p *client) {
 // has forgotten it. The handlers of all other clients are over, or about to be.
 func (r *run) overOrForgotten(p *client) (open bool) {
 	isOpen := func() bool { return p.Over() == nil && p.Conn().Did().Closed != "Close" }
-	var waited stopwatch
+	var waited check.Stopwatch
 	maybe := func() bool { // before that a look at the code says nothing
-		long := waited.read() > 10*aMoment
+		long := waited.Read() > 10*aMoment
 		return long || int(r.over.Load()) == r.dialled
 	}
 	// isOpen is asked again, because Resting has looked at the connections before it looked at the
 	// code
 	forgotten := func() bool {
 		late := int(r.over.Load()) == r.dialled &&
-			waited.read() > aMoment // a Close in another process is under way
+			waited.Read() > aMoment // a Close in another process is under way
 		return late && isOpen() && r.c.Resting() && isOpen()
 	}
 	r.c.Await("the end of the connection of "+p.name, func() bool {
@@ -768,24 +768,7 @@ func goroutine() string {
 
 const aMoment = 5 * time.Millisecond // for what is under way from another process
 
-// stopwatch measures how long the suite itself was awake: between two looks it counts 25 ms at
-// most. On a busy machine the code under test is kept from running as well, and that is not its
-// fault.
-type stopwatch struct {
-	last  time.Time
-	total time.Duration
-}
-
-func (w *stopwatch) read() time.Duration {
-	now := time.Now()
-	if !w.last.IsZero() {
-		w.total += min(now.Sub(w.last), 25*time.Millisecond)
-	}
-	w.last = now
-	return w.total
-}
-
-// clock is a stopwatch that goes on by itself.
+// clock is a Stopwatch that goes on by itself.
 type clock struct {
 	total atomic.Int64 // nanoseconds
 }
@@ -795,11 +778,11 @@ func startClock() (c *clock, stop func()) {
 	c = &clock{}
 	done := make(chan struct{})
 	go func() {
-		var watch stopwatch
+		var watch check.Stopwatch
 		tick := time.NewTicker(aMoment)
 		defer tick.Stop()
 		for {
-			c.total.Store(int64(watch.read()))
+			c.total.Store(int64(watch.Read()))
 			select {
 			case <-tick.C:
 			case <-done:

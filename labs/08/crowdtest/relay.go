@@ -77,9 +77,9 @@ func (r *bridge) passInTime(from, to *end, data []byte) {
 		return len(to.Received())-to.heard >= len(data) || to.Over() != nil || r.call.Ended()
 	}
 	for range 3 * barren {
-		still, before := patience(), r.reads.Load()
+		still, before := r.c.Still(patience), r.reads.Load()
 		r.c.Await(fmt.Sprintf("what %s has sent to arrive at %s", from.name, to.name), func() bool {
-			return arrived() || r.reads.Load() > before || still(r.c)
+			return arrived() || r.reads.Load() > before || still()
 		})
 		if arrived() || r.reads.Load() == before {
 			break
@@ -145,9 +145,9 @@ func (r *bridge) closeWrite(from *end) {
 
 // passesEnd waits for the end of the stream to one side, which must be nothing more than that.
 func (r *bridge) passesEnd(to *end) {
-	still := patience() // Relay may look for it from time to time
+	still := r.c.Still(patience) // Relay may look for it from time to time
 	r.c.Await("the end of the stream to "+to.name, func() bool {
-		return to.Over() != nil || r.call.Ended() || still(r.c)
+		return to.Over() != nil || r.call.Ended() || still()
 	})
 	r.prompt("the end of the stream to "+to.name, func() bool { return to.Over() != nil })
 	if to.Over() == nil {
@@ -168,8 +168,8 @@ func (r *bridge) untimed() {
 
 // returns waits for Relay, and for both connections to be closed.
 func (r *bridge) returns() {
-	still := patience() // as Serve has it
-	r.c.Await("Relay to return", func() bool { return r.call.Ended() || still(r.c) })
+	still := r.c.Still(patience) // as Serve has it
+	r.c.Await("Relay to return", func() bool { return r.call.Ended() || still() })
 	r.c.Prompt("Relay to return", r.call.Ended)
 	r.c.Step("Relay returned %s", check.Err(r.err))
 	r.both(func(from, _ *end) {

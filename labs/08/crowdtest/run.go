@@ -15,6 +15,10 @@ import (
 	"socketbook/tools/fault"
 )
 
+// patience is how long nothing moves until the suite gives up: much longer than code may pause that looks
+// around from time to time.
+const patience = 400 * time.Millisecond
+
 // The lines that the suite's handler takes for orders; it answers every other line in upper case.
 const (
 	orderReturn = "return"
@@ -164,38 +168,15 @@ func (r *run) answer(p *client, want string) {
 // moves any more. Each client that is served is a move: code that looks around may serve one at a time.
 func (r *run) await(what string, cond func() bool) bool {
 	for moved := true; moved; {
-		still, calls := patience(), r.calls.Load()
+		still, calls := r.c.Still(patience), r.calls.Load()
 		served := func() bool { return r.calls.Load() > calls }
-		r.c.Await(what, func() bool { return cond() || r.call.Ended() || served() || still(r.c) })
+		r.c.Await(what, func() bool { return cond() || r.call.Ended() || served() || still() })
 		moved = served() && !cond() && !r.call.Ended() && int(r.calls.Load()) <= len(r.clients)
 	}
 	if r.call.Ended() {
 		r.c.Settle()
 	}
 	return cond()
-}
-
-// patience returns a function that reports whether nothing has moved for much longer than code may pause
-// that looks around from time to time. Only the time counts that the suite itself was awake. When something
-// moves after all it lasts longer: the code was not given the processor.
-func patience() func(c *check.C) bool {
-	var total time.Duration
-	last, most := time.Now(), 300*time.Millisecond
-	return func(c *check.C) bool {
-		now := time.Now()
-		total += min(now.Sub(last), 25*time.Millisecond)
-		last = now
-		if total <= most {
-			return false
-		}
-		most = total + 100*time.Millisecond
-		for range 2 {
-			if !c.Resting() {
-				return false
-			}
-		}
-		return true
-	}
 }
 
 // rests waits until Serve has done all that it does for now.

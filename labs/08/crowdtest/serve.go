@@ -113,9 +113,9 @@ func (s suite) horde(c *check.C, limit, clients int) {
 		})
 	})
 	for moved := true; moved; { // one after the other, if Serve looks around
-		still, before := patience(), now.Load()
+		still, before := c.Still(patience), now.Load()
 		c.Await("handle to be called for as many as there is a place for", func() bool {
-			return now.Load() > before || call.Ended() || still(c)
+			return now.Load() > before || call.Ended() || still()
 		})
 		moved = now.Load() > before && now.Load() < want && !call.Ended()
 	}

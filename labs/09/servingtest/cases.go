@@ -607,9 +607,9 @@ func (s suite) close(c *check.C) {
 	c.Variation("Serve is running; %d clients are there; Close is called", horde)
 	server, ln := s.crowded(c)
 	closing := c.Start("Close()", func() { server.Close() })
-	still := patience()
+	still := c.Still(patience)
 	c.Await("the clients to be cut", func() bool {
-		return ln.cut.Load() == horde || closing.Ended() && still(c)
+		return ln.cut.Load() == horde || closing.Ended() && still()
 	})
 	if n := ln.cut.Load(); n < horde {
 		c.Fail("Close was called, and of %d connections %d are closed", horde, n)

@@ -16,6 +16,10 @@ import (
 	"socketbook/tools/fault"
 )
 
+// patience is how long nothing moves until the suite gives up: much longer than code may pause that looks
+// around from time to time.
+const patience = 400 * time.Millisecond
+
 // The lines that the suite's handler takes for orders; it answers every other line in upper case.
 const (
 	orderReturn = "return"
@@ -206,35 +210,12 @@ func (r *run) closeWrite(p *client) {
 // served is a move: code that looks around may serve one at a time.
 func (r *run) await(what string, cond func() bool) bool {
 	for moved := true; moved; {
-		still, calls := patience(), r.calls.Load()
+		still, calls := r.c.Still(patience), r.calls.Load()
 		served := func() bool { return r.calls.Load() > calls }
-		r.c.Await(what, func() bool { return cond() || served() || still(r.c) })
+		r.c.Await(what, func() bool { return cond() || served() || still() })
 		moved = served() && !cond() && int(r.calls.Load()) <= len(r.clients)
 	}
 	return cond()
-}
-
-// patience returns a function that reports whether nothing has moved for much longer than code may pause
-// that looks around from time to time. Only the time counts that the suite itself was awake. When something
-// moves after all it lasts longer: the code was not given the processor.
-func patience() func(c *check.C) bool {
-	var total time.Duration
-	last, most := time.Now(), 300*time.Millisecond
-	return func(c *check.C) bool {
-		now := time.Now()
-		total += min(now.Sub(last), 25*time.Millisecond)
-		last = now
-		if total <= most {
-			return false
-		}
-		most = total + 100*time.Millisecond
-		for range 2 {
-			if !c.Resting() {
-				return false
-			}
-		}
-		return true
-	}
 }
 
 // rests waits until the code has done all that it does for now.
@@ -469,8 +450,8 @@ func (s suite) crowded(c *check.C) (Server, *crowded) {
 	c.Cleanup(ln.leave)
 	ln.call = c.Start("Serve(ln)", func() { server.Serve(ln) })
 	for moved := true; moved; { // one after the other, if the server looks around
-		still, before := patience(), ln.now.Load()
-		c.Await("Handle to be called for each", func() bool { return ln.now.Load() > before || still(c) })
+		still, before := c.Still(patience), ln.now.Load()
+		c.Await("Handle to be called for each", func() bool { return ln.now.Load() > before || still() })
 		moved = ln.now.Load() > before && ln.now.Load() < horde
 	}
 	if n := ln.now.Load(); n < horde {

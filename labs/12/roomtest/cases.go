@@ -578,8 +578,8 @@ func (s suite) leaves(c *check.C) {
 	r, _ = s.open(c)
 	for round := range 3 {
 		if round > 0 { // nobody is there who hears that the last one has left
-			still := patience()
-			c.Await("the room to be quiet", func() bool { return r.call.Ended() || still(c) })
+			still := c.Still(patience)
+			c.Await("the room to be quiet", func() bool { return r.call.Ended() || still() })
 		}
 		for _, name := range []string{"anna", "ben", "carl"} {
 			r.enters(name)

@@ -14,6 +14,10 @@ import (
 	"socketbook/tools/fault"
 )
 
+// patience is how long nothing moves until the suite gives up: much longer than code may pause that looks
+// around from time to time.
+const patience = 300 * time.Millisecond
+
 // room is one call of Serve, and who is there.
 type room struct {
 	c       *check.C
@@ -277,12 +281,12 @@ func (p *client) isClosed() {
 // await waits for cond. It gives up, and returns false, when Serve has returned, or when nothing moves
 // any more: code that looks around from time to time may send one line each time.
 func (r *room) await(what string, cond func() bool) bool {
-	still, got := patience(), 0
+	still, got := r.c.Still(patience), 0
 	r.c.Await(what, func() bool {
 		if n := r.got(); n > got {
-			still, got = patience(), n
+			still, got = r.c.Still(patience), n
 		}
-		return cond() || r.call.Ended() || still(r.c)
+		return cond() || r.call.Ended() || still()
 	})
 	if r.call.Ended() {
 		r.c.Settle()
@@ -296,22 +300,6 @@ func (r *room) got() (n int) {
 		n += p.Conn().Held()
 	}
 	return n
-}
-
-// patience returns a function that reports whether nothing has moved for as long as code may pause
-// that looks around from time to time. Of the first second only the time counts that the suite itself was
-// awake.
-func patience() func(c *check.C) bool {
-	const most = 300 * time.Millisecond
-	var total time.Duration
-	begun := time.Now()
-	last := begun
-	return func(c *check.C) bool {
-		now := time.Now()
-		total += min(now.Sub(last), 25*time.Millisecond)
-		last = now
-		return (total > most || now.Sub(begun) > time.Second) && c.Resting() && c.Resting()
-	}
 }
 
 // stopsReading makes every Write to p wait, as it does when the buffers are full: until it reads again,

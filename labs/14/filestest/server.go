@@ -229,15 +229,13 @@ func (t *try) asks(name, here string) {
 	whole := func(got []byte) bool {
 		return len(got) >= 4 && len(got)-4 >= int(int32(binary.LittleEndian.Uint32(got)))
 	}
-	var awake time.Duration // a machine that stands still does not count
-	last, before := time.Now(), t.asked
+	var awake check.Stopwatch
+	before := t.asked
 	stuck := func() bool { // with a part of it; who pauses between two Writes goes on
-		now, written := time.Now(), t.peer.Conn().Did().Written
-		awake += min(now.Sub(last), 25*time.Millisecond)
-		if last = now; written > before {
-			awake, before = 0, written
+		if written := t.peer.Conn().Did().Written; written > before {
+			awake, before = check.Stopwatch{}, written
 		}
-		return written > t.asked && awake > time.Second/2 && c.Resting()
+		return awake.Read() > time.Second/2 && before > t.asked && c.Resting()
 	}
 	c.Await("the request", func() bool { return t.call.Ended() || whole(received()) || stuck() })
 	if t.call.Ended() {

@@ -17,6 +17,10 @@ import (
 	"socketbook/tools/fault"
 )
 
+// patience is how long nothing moves until the suite gives up: much longer than code may pause that looks
+// around from time to time.
+const patience = time.Second / 2
+
 const (
 	largest = 4 << 20   // bytes of a response
 	ages    = time.Hour // a limit that does not pass
@@ -165,10 +169,10 @@ func quoted(text string) string {
 func (a *call) asked() {
 	want := frame(a.request)
 	got := func() []byte { return a.peer.Received()[a.heard:] }
-	came, rests := 0, still(a.c)
+	came, rests := 0, a.c.Still(patience)
 	a.c.Await("the request to arrive", func() bool {
 		if n := len(got()); n > came { // who pauses between two Writes rests, and goes on
-			came, rests = n, still(a.c)
+			came, rests = n, a.c.Still(patience)
 		}
 		return len(got()) >= len(want) || a.Ended() && a.c.Resting() || rests()
 	})
@@ -255,19 +259,6 @@ func (a *call) lasts(name string, limit time.Duration) {
 	}
 	if nearest := a.peer.Conn().Did().Patience; nearest > limit && spent >= nearest {
 		a.c.Fail("%s is %v, and the nearest deadline that your code has set was further ahead", name, limit)
-	}
-}
-
-// still returns a condition: that the code has rested for half a second. Time in which the
-// suite itself does not get on does not count.
-func still(c *check.C) func() bool {
-	var rested time.Duration
-	last := time.Now()
-	return func() bool {
-		now := time.Now()
-		rested += min(now.Sub(last), 25*time.Millisecond)
-		last = now
-		return rested > time.Second/2 && c.Resting() && c.Resting()
 	}
 }
 

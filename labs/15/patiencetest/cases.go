@@ -474,12 +474,12 @@ func (s suite) lost(c *check.C) {
 			cancel()
 		}
 		closed := func() bool { return l.peer.Conn().Did().Closed != "" }
-		c.Await("the end of ctx to be noticed", a.or(past.isOpen, closed, still(c)))
+		c.Await("the end of ctx to be noticed", a.or(past.isOpen, closed, c.Still(patience)))
 		if !past.isOpen() && !a.Ended() { // to close is not to end a call
 			c.WantOpen("Call", l.peer.Conn())
 		}
 		free.open()
-		c.Await("Call to return", a.or(still(c)))
+		c.Await("Call to return", a.or(c.Still(patience)))
 		if !a.Ended() {
 			c.Fail(
 				"this happened between two waits, and Call has not noticed it: it waits for the rest of the response",
@@ -611,7 +611,7 @@ func (s suite) after(c *check.C) {
 	a = s.call(l, ctx, "hello", ages, ages)
 	a.asked()
 	a.answers(response[:4], response[4:])
-	c.Await("Call to notice", a.or(noticed.isOpen, still(c)))
+	c.Await("Call to notice", a.or(noticed.isOpen, c.Still(patience)))
 	goOn.open()
 	c.Await("Call to return", a.or(c.Resting))
 	free.open()
