@@ -91,7 +91,7 @@ func complete(conn net.Conn, name string, part *os.File, progress func(done, tot
 		}
 	}
 	bar := &counter{answer.Offset, answer.TotalSize, progress}
-	bar.Write(nil)
+	progress(answer.Offset, answer.TotalSize)
 	missing := answer.TotalSize - answer.Offset
 	if err := copyAll(io.MultiWriter(part, sum, bar), conn, missing, "file"); err != nil {
 		return err
