@@ -28,78 +28,98 @@ type Segment struct {
 	Len uint32 // bytes of data
 }
 
-// Endpoint is one end of a connection. The names are those of RFC 9293, section 3.3.1.
+// after is the machine: the state that follows each state after a call, after an ACK of everything that
+// was sent, and after a FIN. What depends on more, such as the handshake, is below.
+var after = map[string]map[string]string{
+	"listen":  {Closed: Listen},
+	"connect": {Closed: SynSent, Listen: SynSent},
+	"send":    {Established: Established, CloseWait: CloseWait},
+	"close":   {Listen: Closed, SynSent: Closed, SynRecv: FinWait1, Established: FinWait1, CloseWait: LastAck},
+	"expire":  {TimeWait: Closed},
+	"ACK":     {SynRecv: Established, FinWait1: FinWait2, Closing: TimeWait, LastAck: Closed},
+	"FIN":     {Established: CloseWait, FinWait1: Closing, FinWait2: TimeWait},
+}
+
+// Endpoint is one end of a connection. The names in capitals are those of RFC 9293, section 3.3.1.
 type Endpoint struct {
-	state   string
-	iss     uint32 // ISS
-	next    uint32 // SND.NXT: the number that is sent next
-	expect  uint32 // RCV.NXT: the number that is expected next
-	passive bool   // it was opened by Listen
+	state    string
+	iss      uint32 // ISS
+	next     uint32 // SND.NXT: the number that it sends next
+	expected uint32 // RCV.NXT: the number that it expects next
+	passive  bool   // in SYN_RECV: it came from LISTEN
 }
 
 // New returns an endpoint in CLOSED, whose SYN will have the number iss.
-func New(iss uint32) *Endpoint { return &Endpoint{state: Closed, iss: iss, next: iss} }
+func New(iss uint32) *Endpoint { return &Endpoint{state: Closed, iss: iss} }
 
 // State returns the state, one of the constants.
 func (e *Endpoint) State() string { return e.state }
 
 // Listen waits for the other side: the passive open.
-func (e *Endpoint) Listen() error {
-	if e.state != Closed {
-		return fmt.Errorf("listen in state %s", e.state)
-	}
-	e.state, e.passive = Listen, true
-	return nil
-}
+func (e *Endpoint) Listen() error { return e.change("listen") }
 
 // Connect is the active open. Like Send and Close it returns the segments to send.
 func (e *Endpoint) Connect() ([]Segment, error) {
-	if e.state != Closed && e.state != Listen {
-		return nil, fmt.Errorf("connect in state %s", e.state)
+	if err := e.change("connect"); err != nil {
+		return nil, err
 	}
-	e.state, e.passive, e.next = SynSent, false, e.iss+1
+	e.next = e.iss + 1
 	return []Segment{{SYN: true, Seq: e.iss}}, nil
 }
 
 // Send sends n bytes.
 func (e *Endpoint) Send(n uint32) ([]Segment, error) {
-	if e.state != Established && e.state != CloseWait {
-		return nil, fmt.Errorf("send in state %s", e.state)
+	if err := e.change("send"); err != nil {
+		return nil, err
 	}
-	s := e.ack()
-	s.Len = n
-	e.next += n
-	return []Segment{s}, nil
+	return e.send(Segment{Len: n}), nil
 }
 
 // Close says that no more bytes will be sent.
 func (e *Endpoint) Close() ([]Segment, error) {
-	switch e.state {
-	case Listen, SynSent:
-		e.state = Closed
-		return nil, nil
-	case SynRecv, Established:
-		e.state = FinWait1
-	case CloseWait:
-		e.state = LastAck
-	default:
-		return nil, fmt.Errorf("close in state %s", e.state)
+	if err := e.change("close"); err != nil {
+		return nil, err
 	}
-	s := e.ack()
-	s.FIN = true
-	e.next++
-	return []Segment{s}, nil
+	if e.state == Closed { // there was no connection yet that could end
+		return nil, nil
+	}
+	return e.send(Segment{FIN: true}), nil
 }
 
 // Expire says that the time of TIME_WAIT is over.
-func (e *Endpoint) Expire() {
-	if e.state == TimeWait {
-		e.state = Closed
+func (e *Endpoint) Expire() { e.change("expire") }
+
+// change enters the state that follows. If there is none, that is an error, and nothing changes.
+func (e *Endpoint) change(event string) error {
+	state, ok := after[event][e.state]
+	if !ok {
+		return fmt.Errorf("%s in state %s", event, e.state)
 	}
+	e.state = state
+	return nil
 }
 
-// ack returns the segment that says what is expected next.
-func (e *Endpoint) ack() Segment { return Segment{ACK: true, Seq: e.next, Ack: e.expect} }
+// send returns the ACK with what s carries, and counts that.
+func (e *Endpoint) send(s Segment) []Segment {
+	s.ACK, s.Seq, s.Ack = true, e.next, e.expected
+	e.next = behind(s)
+	return []Segment{s}
+}
+
+// ack returns the ACK: it says what is expected next.
+func (e *Endpoint) ack() []Segment { return e.send(Segment{}) }
+
+// behind returns the number behind a segment.
+func behind(s Segment) uint32 {
+	number := s.Seq + s.Len
+	if s.SYN {
+		number++
+	}
+	if s.FIN {
+		number++
+	}
+	return number
+}
 
 // reset returns the answer to a segment that belongs to no connection; none if it is a reset itself.
 func reset(s Segment) []Segment {
@@ -109,13 +129,7 @@ func reset(s Segment) []Segment {
 	case s.ACK:
 		return []Segment{{RST: true, Seq: s.Ack}}
 	}
-	length := s.Len
-	for _, flag := range []bool{s.SYN, s.FIN} { // both have a number
-		if flag {
-			length++
-		}
-	}
-	return []Segment{{RST: true, ACK: true, Ack: s.Seq + length}}
+	return []Segment{{RST: true, ACK: true, Ack: behind(s)}}
 }
 
 // Receive takes a segment of the other side's, and returns the segments to send in answer: RFC 9293,
@@ -124,47 +138,16 @@ func (e *Endpoint) Receive(s Segment) []Segment {
 	switch e.state {
 	case Closed:
 		return reset(s)
-	case Listen:
-		return e.receiveListening(s)
-	case SynSent:
-		return e.receiveSynSent(s)
+	case Listen, SynSent:
+		return e.receiveFirst(s)
 	}
-	if e.state == SynRecv && s.SYN && s.ACK && s.Seq+1 == e.expect { // both have opened at once
-		s.SYN, s.Seq = false, e.expect
-	}
-	switch {
-	case s.RST && s.Seq != e.expect:
-		return nil
-	case s.RST && e.state == SynRecv && e.passive:
-		e.state = Listen
-		return nil
-	case s.RST:
-		e.state = Closed
-		return nil
-	case s.Seq != e.expect || s.SYN:
-		return []Segment{e.ack()}
-	case !s.ACK:
-		return nil
-	}
-	return e.receiveExpected(s)
+	return e.receiveNext(s)
 }
 
-func (e *Endpoint) receiveListening(s Segment) []Segment {
+// receiveFirst takes a segment in LISTEN and SYN_SENT, where a SYN is expected.
+func (e *Endpoint) receiveFirst(s Segment) []Segment {
 	switch {
-	case s.RST:
-		return nil
-	case s.ACK:
-		return reset(s)
-	case !s.SYN:
-		return nil
-	}
-	e.state, e.next, e.expect = SynRecv, e.iss+1, s.Seq+1
-	return []Segment{{SYN: true, ACK: true, Seq: e.iss, Ack: e.expect}}
-}
-
-func (e *Endpoint) receiveSynSent(s Segment) []Segment {
-	switch {
-	case s.ACK && s.Ack != e.next:
+	case s.ACK && (e.state == Listen || s.Ack != e.next): // of what was never sent
 		return reset(s)
 	case s.RST && s.ACK:
 		e.state = Closed
@@ -172,41 +155,48 @@ func (e *Endpoint) receiveSynSent(s Segment) []Segment {
 	case s.RST || !s.SYN:
 		return nil
 	}
-	e.expect = s.Seq + 1
+	e.expected = s.Seq + 1
 	if s.ACK {
 		e.state = Established
-		return []Segment{e.ack()}
+		return e.ack()
 	}
-	e.state = SynRecv
-	return []Segment{{SYN: true, ACK: true, Seq: e.iss, Ack: e.expect}}
+	e.state, e.passive, e.next = SynRecv, e.state == Listen, e.iss
+	return e.send(Segment{SYN: true})
 }
 
-// receiveExpected takes a segment with ACK whose number is the one that is expected.
-func (e *Endpoint) receiveExpected(s Segment) []Segment {
-	if e.state == SynRecv {
-		if s.Ack != e.next {
-			return reset(s)
-		}
-		e.state = Established
+// receiveNext takes a segment in the states after those, where the other side's numbers are known.
+func (e *Endpoint) receiveNext(s Segment) []Segment {
+	if e.state == SynRecv && s.SYN && s.ACK && s.Seq+1 == e.expected { // both have opened at once
+		s.SYN, s.Seq = false, e.expected
 	}
-	if int32(s.Ack-e.next) > 0 { // of what was never sent
-		return []Segment{e.ack()}
+	switch {
+	case s.RST && s.Seq != e.expected:
+		return nil
+	case s.RST && e.state == SynRecv && e.passive:
+		e.state = Listen
+		return nil
+	case s.RST:
+		e.state = Closed
+		return nil
+	case s.Seq != e.expected || s.SYN:
+		return e.ack()
+	case !s.ACK:
+		return nil
+	case e.state == SynRecv && s.Ack != e.next:
+		return reset(s)
+	case int32(s.Ack-e.next) > 0: // of what was never sent
+		return e.ack()
 	}
-	if s.Ack == e.next { // everything that was sent, the FIN too
-		after := map[string]string{FinWait1: FinWait2, Closing: TimeWait, LastAck: Closed}
-		if state, ok := after[e.state]; ok {
-			e.state = state
-		}
+	if s.Ack == e.next { // everything has arrived, a FIN too; most states stay as they are
+		e.change("ACK")
 	}
-	afterFIN := map[string]string{Established: CloseWait, FinWait1: Closing, FinWait2: TimeWait}
-	state, hears := afterFIN[e.state]
-	if !hears || s.Len == 0 && !s.FIN {
+	_, open := after["FIN"][e.state] // the other side may still send
+	if !open || behind(s) == s.Seq {
 		return nil
 	}
-	e.expect += s.Len
+	e.expected = behind(s)
 	if s.FIN {
-		e.expect++
-		e.state = state
+		e.change("FIN")
 	}
-	return []Segment{e.ack()}
+	return e.ack()
 }

@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -23,7 +22,7 @@ const (
 // Serve is a chat room: everybody reads what everybody else says. When Accept fails it closes all
 // connections and returns: nil if ln was closed, and else the error of Accept. The caller closes ln.
 func Serve(ln net.Listener) error {
-	r := &room{members: map[string]*member{}, conns: map[net.Conn]bool{}}
+	r := &room{clients: map[*client]bool{}, members: map[string]*client{}}
 	var visits sync.WaitGroup
 	for {
 		conn, err := ln.Accept()
@@ -35,97 +34,84 @@ func Serve(ln net.Listener) error {
 			}
 			return fmt.Errorf("accepting a client: %w", err)
 		}
-		r.mu.Lock()
-		r.conns[conn] = true
-		r.mu.Unlock()
-		visits.Go(func() { r.visit(conn) })
+		c := r.arrive(conn)
+		visits.Go(c.write)
+		visits.Go(func() { r.visit(c) })
 	}
 }
 
-// room is a chat of many. A write waits for a peer that does not read, so each member has a queue, and a
+// room is a chat of many. A write waits for a peer that does not read, so each client has a queue, and a
 // goroutine that writes what is in it. Whoever speaks waits for nobody.
 type room struct {
 	mu      sync.Mutex
-	members map[string]*member // by name
-	conns   map[net.Conn]bool  // also those without a name
+	clients map[*client]bool   // also those without a name
+	members map[string]*client // by name
 }
 
-type member struct {
+// client is a member when it has a name.
+type client struct {
 	name  string
-	conn  net.Conn
-	queue chan string // closed when the member is no longer in the room
+	conn  net.Conn    // whoever closes it ends the visit
+	queue chan string // closed at the end of the visit
 }
 
-// visit is the stay of one client. An error means that it has left.
-func (r *room) visit(conn net.Conn) {
-	defer func() {
-		conn.Close()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.conns, conn)
-	}()
-	lines := bufio.NewReaderSize(conn, maxLine+len("\n"))
-	m, err := r.welcome(conn, lines)
-	if err != nil {
-		return
-	}
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		m.write()
-	}()
-	for {
-		line, err := readLine(lines)
-		if err != nil {
-			break
-		}
-		r.mu.Lock()
-		r.tell(m, m.name+": "+line)
-		r.mu.Unlock()
-	}
-	r.mu.Lock()
-	r.remove(m)
-	r.mu.Unlock()
-	<-written
-}
-
-// welcome asks for a name until it is told one that is free.
-func (r *room) welcome(conn net.Conn, lines *bufio.Reader) (*member, error) {
-	question := "your name?"
-	for {
-		if _, err := fmt.Fprintln(conn, question); err != nil {
-			return nil, err
-		}
-		name, err := readLine(lines)
-		if err != nil {
-			return nil, err
-		}
-		if !validName(name) {
-			question = fmt.Sprintf("a name has 1 to %d letters and digits; your name?", maxName)
-		} else if m := r.enter(name, conn); m != nil {
-			return m, nil
-		} else {
-			question = name + " is taken; your name?"
-		}
-	}
-}
-
-// enter adds a member and tells everybody. It returns nil if the name is taken.
-func (r *room) enter(name string, conn net.Conn) *member {
+func (r *room) arrive(conn net.Conn) *client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.members[name] != nil {
-		return nil
-	}
-	m := &member{name, conn, make(chan string, maxQueue)}
-	r.members[name] = m
-	r.tell(nil, "* "+name+" is here")
-	return m
+	c := &client{conn: conn, queue: make(chan string, maxQueue)}
+	r.clients[c] = true
+	return c
 }
 
-// tell puts a line into the queue of everybody but the speaker, and drops those whose queue is full. The
-// caller holds mu.
-func (r *room) tell(speaker *member, line string) {
+func (r *room) closeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.clients {
+		c.conn.Close()
+	}
+}
+
+// visit is the stay of one client, until it leaves or nothing can be read or written.
+func (r *room) visit(c *client) {
+	defer r.leave(c)
+	lines := bufio.NewReaderSize(c.conn, maxLine+len("\n")) // what does not fit is an error
+	question := "your name?"
+	for {
+		if question != "" {
+			if _, err := fmt.Fprintln(c.conn, question); err != nil {
+				return
+			}
+		}
+		line, err := readLine(lines)
+		if err != nil || line == farewell {
+			return
+		}
+		question = r.hear(c, line)
+	}
+}
+
+// hear takes a line: a client's name, and then what the member says. It returns what to ask, if the client
+// still needs a name.
+func (r *room) hear(c *client, line string) (question string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case c.name != "":
+		r.tell(c, c.name+": "+line)
+	case !validName(line):
+		return fmt.Sprintf("a name has 1 to %d letters and digits; your name?", maxName)
+	case r.members[line] != nil:
+		return line + " is taken; your name?"
+	default:
+		c.name, r.members[line] = line, c
+		r.tell(nil, "* "+line+" is here")
+	}
+	return ""
+}
+
+// tell puts a line into the queue of every member but the speaker, and ends the visit of those whose queue
+// is full: they read too slowly. The caller holds mu.
+func (r *room) tell(speaker *client, line string) {
 	for _, m := range r.members {
 		if m == speaker {
 			continue
@@ -133,53 +119,40 @@ func (r *room) tell(speaker *member, line string) {
 		select {
 		case m.queue <- line:
 		default:
-			r.remove(m)
+			m.conn.Close()
 		}
 	}
 }
 
-// remove takes a member out of the room, unless it is out already, closes its connection and tells the
-// others. The caller holds mu.
-func (r *room) remove(m *member) {
-	if r.members[m.name] != m {
-		return
+// leave is the end of a visit, however it came to that. If it was a member's, the others are told.
+func (r *room) leave(c *client) {
+	c.conn.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.clients, c)
+	delete(r.members, c.name)
+	close(c.queue)
+	if c.name != "" {
+		r.tell(nil, "* "+c.name+" has left")
 	}
-	delete(r.members, m.name)
-	close(m.queue)
-	m.conn.Close() // wakes the goroutines that read and write
-	r.tell(nil, "* "+m.name+" has left")
 }
 
 // write sends a member what is in its queue. If that fails, it ends the visit.
-func (m *member) write() {
-	for line := range m.queue {
-		if _, err := io.WriteString(m.conn, line+"\n"); err != nil {
-			m.conn.Close()
+func (c *client) write() {
+	for line := range c.queue {
+		if _, err := fmt.Fprintln(c.conn, line); err != nil {
+			c.conn.Close()
 			return
 		}
 	}
 }
 
-func (r *room) closeAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for conn := range r.conns {
-		conn.Close()
-	}
-}
-
-// readLine returns the next line, without its end. "exit" is the end of the stream, what that has cut off
-// is no line, and one that is too long is an error.
+// readLine returns the next line, without its end. What the end of the stream has cut off comes with an
+// error, and so does the beginning of a line that is too long.
 func readLine(lines *bufio.Reader) (string, error) {
 	line, err := lines.ReadSlice('\n')
-	if err != nil {
-		return "", err
-	}
-	text := strings.TrimSuffix(string(line[:len(line)-1]), "\r")
-	if text == farewell {
-		return "", io.EOF
-	}
-	return text, nil
+	text := strings.TrimSuffix(string(line), "\n")
+	return strings.TrimSuffix(text, "\r"), err
 }
 
 func validName(name string) bool {

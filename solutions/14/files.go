@@ -6,22 +6,27 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net"
 	"os"
 	"regexp"
-	"strings"
 )
 
 const (
-	lengthSize = 4        // bytes in front of a JSON: its length, int32, little-endian
+	headerSize = 4        // bytes in front of a JSON: its length, int32, little-endian
 	maxHeader  = 64 << 10 // bytes of JSON; a header is a few fields
+	maxName    = 200      // bytes; with .part behind it, it stays below the 255 of most systems
 	partial    = ".part"  // the end of an incomplete file's name
+)
+
+var (
+	// plainName is the name of a file in a folder on every system, unless it is reserved.
+	plainName = regexp.MustCompile(`^[\pL\pN_]([\pL\pN_ .-]*[\pL\pN_])?$`)
+	// reserved is what Windows takes for a device, whatever follows the dot, and what is a part.
+	reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])([ .]|$)|\.part$`)
 )
 
 // header is a request, or what precedes a file.
@@ -41,8 +46,8 @@ type header struct {
 // The error is io.ErrUnexpectedEOF, wrapped, when the server leaves in the middle. What came stays for the
 // next call. Fetch does not close conn.
 func Fetch(conn net.Conn, name, dir string, progress func(done, total int64)) error {
-	if err := checkName(name); err != nil {
-		return err
+	if !plainName.MatchString(name) || reserved.MatchString(name) || len(name) > maxName {
+		return fmt.Errorf("%.80q is not a plain name such as report.txt", name)
 	}
 	folder, err := os.OpenRoot(dir)
 	if err != nil {
@@ -57,11 +62,7 @@ func Fetch(conn net.Conn, name, dir string, progress func(done, total int64)) er
 	if err != nil {
 		return fmt.Errorf("opening the part: %w", err)
 	}
-	err = complete(conn, name, part, progress)
-	if cerr := part.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	if err := errors.Join(complete(conn, name, part, progress), part.Close()); err != nil {
 		return fmt.Errorf("getting %s: %w", name, err)
 	}
 	return folder.Rename(name+partial, name)
@@ -74,10 +75,8 @@ func complete(conn net.Conn, name string, part *os.File, progress func(done, tot
 	if err != nil {
 		return fmt.Errorf("reading the part: %w", err)
 	}
-	request := header{Command: "get", FileName: name, Offset: here, SHA256: hex.EncodeToString(sum.Sum(nil))}
-	text, _ := json.Marshal(request) // never fails
-	frame := append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...)
-	if _, err := conn.Write(frame); err != nil {
+	request := header{Command: "get", FileName: name, Offset: here, SHA256: fmt.Sprintf("%x", sum.Sum(nil))}
+	if err := writeHeader(conn, request); err != nil {
 		return fmt.Errorf("sending the request: %w", err)
 	}
 	answer, err := readAnswer(conn, request)
@@ -85,43 +84,51 @@ func complete(conn net.Conn, name string, part *os.File, progress func(done, tot
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if answer.Offset == 0 { // nothing is here, or it is not the beginning of this file
-		if err := restart(part, sum); err != nil {
-			return err
+		sum.Reset()
+		_, err := part.Seek(0, io.SeekStart)
+		if err := errors.Join(err, part.Truncate(0)); err != nil {
+			return fmt.Errorf("emptying the part: %w", err)
 		}
 	}
 	bar := &counter{answer.Offset, answer.TotalSize, progress}
-	bar.Write(nil)
-	size := answer.TotalSize - answer.Offset
-	if n, err := io.CopyN(io.MultiWriter(part, sum, bar), conn, size); err != nil {
-		return fmt.Errorf("%d of %d bytes came: %w", n, size, inside(err))
+	progress(answer.Offset, answer.TotalSize)
+	missing := answer.TotalSize - answer.Offset
+	if err := copyAll(io.MultiWriter(part, sum, bar), conn, missing, "file"); err != nil {
+		return err
 	}
-	want := make([]byte, sha256.Size)
-	if _, err := io.ReadFull(conn, want); err != nil {
-		return fmt.Errorf("reading the SHA-256: %w", inside(err))
+	var want bytes.Buffer
+	if err := copyAll(&want, conn, sha256.Size, "SHA-256"); err != nil {
+		return err
 	}
-	if got := sum.Sum(nil); !bytes.Equal(got, want) {
-		changed := fmt.Errorf("it was changed on the way: its SHA-256 is %x, the sender's %x", got, want)
-		return errors.Join(changed, restart(part, sum)) // nothing to go on from
+	if got := sum.Sum(nil); !bytes.Equal(got, want.Bytes()) {
+		changed := fmt.Errorf("it was changed on the way: its SHA-256 is %x, the sender's %x", got, want.Bytes())
+		return errors.Join(changed, part.Truncate(0)) // nothing to go on from
 	}
 	return nil
 }
 
+// writeHeader writes the length of a header's JSON, and the JSON.
+func writeHeader(w io.Writer, h header) error {
+	text, _ := json.Marshal(h) // never fails
+	_, err := w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...))
+	return err
+}
+
 // readAnswer reads a header, and takes nothing from r beyond it. What cannot be true is an error.
 func readAnswer(r io.Reader, request header) (answer header, err error) {
-	var length [lengthSize]byte
-	if _, err := io.ReadFull(r, length[:]); err != nil {
-		return answer, inside(err)
+	var length, text bytes.Buffer
+	if err := copyAll(&length, r, headerSize, "length"); err != nil {
+		return answer, err
 	}
-	size := int32(binary.LittleEndian.Uint32(length[:]))
+	size := int32(binary.LittleEndian.Uint32(length.Bytes()))
 	if size < 0 || size > maxHeader {
 		return answer, fmt.Errorf("a JSON of %d bytes is announced, allowed are 0 to %d", size, maxHeader)
 	}
-	text := make([]byte, size)
-	if _, err := io.ReadFull(r, text); err != nil {
-		return answer, inside(err)
+	if err := copyAll(&text, r, int64(size), "JSON"); err != nil {
+		return answer, err
 	}
 	answer.TotalSize = -1 // stays if the field is absent
-	switch err := json.Unmarshal(text, &answer); {
+	switch err := json.Unmarshal(text.Bytes(), &answer); {
 	case err != nil:
 		return answer, fmt.Errorf("it is not the JSON it should be: %w", err)
 	case answer.Error != "":
@@ -131,19 +138,21 @@ func readAnswer(r io.Reader, request header) (answer header, err error) {
 	case answer.Offset != 0 && answer.Offset != request.Offset:
 		return answer, fmt.Errorf("it goes on at byte %d, and %d are here", answer.Offset, request.Offset)
 	case answer.TotalSize < answer.Offset:
-		return answer, fmt.Errorf("total_size is absent, negative or less than offset: %.80q", text)
+		return answer, fmt.Errorf("total_size is absent, negative or less than offset: %.80q", &text)
 	}
 	return answer, nil
 }
 
-// restart empties the part.
-func restart(part *os.File, sum hash.Hash) error {
-	sum.Reset()
-	if err := part.Truncate(0); err != nil {
-		return err
+// copyAll copies size bytes from r to w. An earlier end is io.ErrUnexpectedEOF.
+func copyAll(w io.Writer, r io.Reader, size int64, what string) error {
+	n, err := io.CopyN(w, r, size)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
-	_, err := part.Seek(0, io.SeekStart)
-	return err
+	if err != nil {
+		return fmt.Errorf("got %d of %d bytes of the %s: %w", n, size, what, err)
+	}
+	return nil
 }
 
 // counter counts what is written to it, and tells progress.
@@ -156,29 +165,4 @@ func (c *counter) Write(b []byte) (int, error) {
 	c.done += int64(len(b))
 	c.progress(c.done, c.total)
 	return len(b), nil
-}
-
-// inside turns the end of a stream, in the middle of an answer, into the error that says so.
-func inside(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-var (
-	plain = regexp.MustCompile(`^[\pL\pN_]([\pL\pN_ .-]*[\pL\pN_])?$`)
-	// device is what Windows takes for a device, whatever follows the dot.
-	device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])([ .]|$)`)
-)
-
-const maxName = 200 // bytes; with .part behind it, it stays below the 255 of most systems
-
-// checkName refuses a name, unless it is that of a file in a folder on every system.
-func checkName(name string) error {
-	if !plain.MatchString(name) || device.MatchString(name) || len(name) > maxName ||
-		strings.HasSuffix(strings.ToLower(name), partial) {
-		return fmt.Errorf("%.80q is not a plain name such as report.txt", name)
-	}
-	return nil
 }

@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,20 +31,9 @@ type Limits struct {
 	Answer     time.Duration // for a client to take an answer
 }
 
-// The status of an answer.
-const (
-	done    = 0
-	failed  = 1
-	refused = -1
-)
+const done, failed, refused = 0, 1, -1 // the status of an answer
 
 const pause = 10 * time.Millisecond // after an error of Accept that passes
-
-var (
-	errTooMany  = errors.New("too many clients; come back later")
-	errPanicked = errors.New("the command panicked")
-	errTooLong  = errors.New("the output is too long")
-)
 
 // Serve answers the requests of its clients with what run returns, within limits. When Accept fails for
 // good it ends what runs, closes all connections and returns: nil if ln was closed, and else the error
@@ -55,35 +42,40 @@ func Serve(ln net.Listener, limits Limits,
 	run func(ctx context.Context, command []string) ([]byte, error),
 ) error {
 	if min(limits.MaxClients, limits.MaxHeader, limits.MaxCommand, limits.MaxOutput) < 1 ||
-		min(limits.Request, limits.Run, limits.Answer) <= 0 {
+		min(limits.Request, limits.Run, limits.Answer) < 1 {
 		return fmt.Errorf("each limit must be 1 or more: %+v", limits)
 	}
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var places atomic.Int64
+	var places atomic.Int64 // that are taken
 	for {
 		conn, err := ln.Accept()
 		switch {
-		case err == nil:
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ECONNABORTED):
 			time.Sleep(pause)
 			continue
-		default:
+		case err != nil:
 			return fmt.Errorf("accepting a client: %w", err)
 		}
 		c := &client{conn, bufio.NewReader(conn), limits, run}
 		if places.Load() >= int64(limits.MaxClients) {
-			c.tell(errTooMany)
+			c.write(refused, []byte("refused: too many clients; come back later\n"))
 			conn.Close()
 			continue
 		}
 		places.Add(1)
+		ctx, leave := context.WithCancel(ctx)
+		clients.Go(func() { // closes, whether the client leaves or Serve ends
+			<-ctx.Done()
+			conn.Close()
+			places.Add(-1)
+		})
 		clients.Go(func() {
-			defer places.Add(-1)
+			defer leave()
 			c.serve(ctx)
 		})
 	}
@@ -96,34 +88,29 @@ type client struct {
 	run    func(ctx context.Context, command []string) ([]byte, error)
 }
 
-// serve answers a client until it leaves, is refused, or ctx ends.
+// serve answers a client until it leaves or is refused. When ctx ends the connection is closed, and so
+// every Read and Write ends.
 func (c *client) serve(ctx context.Context) {
-	defer c.conn.Close()
-	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
-	defer stop()
-	for {
-		command, err := c.read()
-		if err == io.EOF { // between two requests
+	command, err := c.read()
+	for err == nil {
+		if c.write(c.execute(ctx, command)) != nil {
 			return
 		}
-		if err != nil {
-			c.refuse(err)
-			return
-		}
-		if err := c.write(c.execute(ctx, command)); err != nil {
-			return
-		}
+		command, err = c.read()
+	}
+	if err != io.EOF { // which is the end between two requests
+		c.refuse(err)
 	}
 }
 
 // read reads a request, all of it within its limit, and returns the words of the command.
 func (c *client) read() (command []string, err error) {
 	c.conn.SetReadDeadline(time.Now().Add(c.limits.Request))
-	var size [4]byte
-	if _, err := io.ReadFull(c.in, size[:]); err != nil {
+	var size int32
+	if err := binary.Read(c.in, binary.LittleEndian, &size); err != nil {
 		return nil, err
 	}
-	text, err := c.take("header", int64(int32(binary.LittleEndian.Uint32(size[:]))), c.limits.MaxHeader)
+	text, err := c.take("header", int64(size), c.limits.MaxHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +124,8 @@ func (c *client) read() (command []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	isControl := func(r rune) bool { return !unicode.IsPrint(r) }
-	if !utf8.Valid(payload) || bytes.ContainsFunc(payload, isControl) {
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	if !utf8.Valid(payload) || bytes.ContainsFunc(payload, unprintable) {
 		return nil, fmt.Errorf("the command %.60q has characters that cannot be printed", payload)
 	}
 	return strings.Fields(string(payload)), nil
@@ -164,17 +151,14 @@ func (c *client) execute(ctx context.Context, command []string) (status int, pay
 		return done, nil
 	}
 	output, err := c.watched(ctx, command)
-	if len(output) > c.limits.MaxOutput {
-		output = output[:c.limits.MaxOutput]
-		if err == nil {
-			err = errTooLong
-		}
+	kept := output[:min(len(output), c.limits.MaxOutput)]
+	if len(kept) < len(output) && err == nil {
+		err = errors.New("the output is too long")
 	}
-	if err == nil {
-		return done, output
+	if err != nil {
+		return failed, fmt.Appendf(nil, "%serror: %q\n", kept, err.Error())
 	}
-	line := "error: " + strconv.Quote(err.Error()) + "\n"
-	return failed, append(bytes.Clone(output), line...) // the slice belongs to run
+	return done, kept
 }
 
 // watched calls run, and waits for the client meanwhile: if the connection breaks, the context of run
@@ -183,19 +167,17 @@ func (c *client) watched(ctx context.Context, command []string) (output []byte, 
 	ctx, cancel := context.WithTimeout(ctx, c.limits.Run)
 	defer cancel()
 	c.conn.SetReadDeadline(time.Time{})
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		_, err := c.in.Peek(1)
-		if err != nil && err != io.EOF && !errors.Is(err, os.ErrDeadlineExceeded) {
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		if _, err := c.in.Peek(1); err != nil && err != io.EOF {
 			cancel()
 		}
-	}()
+	})
 	defer func() {
-		c.conn.SetReadDeadline(time.Unix(1, 0)) // which wakes Peek
-		<-over
+		c.conn.SetReadDeadline(time.Unix(1, 0)) // it has passed: wakes Peek
+		watch.Wait()
 		if recover() != nil {
-			output, err = nil, errPanicked
+			output, err = nil, errors.New("the command panicked")
 		}
 	}()
 	return c.run(ctx, command)
@@ -211,16 +193,11 @@ func (c *client) write(status int, payload []byte) error {
 	return err
 }
 
-func (c *client) tell(why error) error {
-	return c.write(refused, fmt.Appendf(nil, "refused: %v\n", why))
-}
-
 // refuse tells a client why, and throws away what it still sends: a connection that is closed with bytes
 // unread is reset, and the client may lose what it was told.
 func (c *client) refuse(why error) {
-	if c.tell(why) != nil {
-		return
+	if c.write(refused, fmt.Appendf(nil, "refused: %v\n", why)) == nil {
+		c.conn.SetReadDeadline(time.Now().Add(c.limits.Answer))
+		io.Copy(io.Discard, c.in) // until the client has ended its stream, or the deadline
 	}
-	c.conn.SetReadDeadline(time.Now().Add(c.limits.Answer))
-	io.Copy(io.Discard, c.in) // until the client has ended its stream, or the deadline
 }
