@@ -576,7 +576,9 @@ func serveSweeping(ln net.Listener) error {
 	var full []*guest
 	h.put = func(_ *hall, g *guest, line string) {
 		if len(g.wait) == 290 {
-			full = append(full, g)
+			if !slices.Contains(full, g) {
+				full = append(full, g)
+			}
 			return
 		}
 		g.wait = append(g.wait, line)

@@ -84,7 +84,7 @@ func Prove(t *testing.T, p Proof) {
 }
 
 // atOnce is how many cases run beside each other: many of them wait, which takes time and nothing else.
-const atOnce = 32
+const atOnce = 24
 
 // begin returns what waits for a turn and runs a case. All cases of a right answer begin at once: none has
 // to wait until another one has passed.

@@ -284,8 +284,8 @@ func (s suite) lost(c *check.C) {
 		answers     int
 	}{
 		{0, 1, ages, 1},
-		{2, plenty, short, 1},
-		{1, plenty, short, 2},
+		{2, plenty, 3 * short, 1},
+		{1, plenty, 3 * short, 2},
 		{1, math.MaxInt, 3 * short, 1},
 	} {
 		c.Variation("a new connection")
@@ -334,7 +334,7 @@ func (s suite) lost(c *check.C) {
 		"A datagram that begins with the id is the answer, whichever try it answers and whenever it comes.",
 		"Look at every datagram that Read brings, in each try; throw none away without looking.",
 	)
-	answer, err := s.exchange(w, hello, roomy, plenty, short)
+	answer, err := s.exchange(w, hello, roomy, plenty, 3*short)
 	want(c, answer, err, []byte("HELLO"))
 }
 
@@ -779,7 +779,7 @@ func (s suite) flood(c *check.C) {
 	w = s.connect(c, func(i int, r request) []datagram {
 		return []datagram{junk(long[:20], "20 other bytes"), reply(r, []byte("HELLO"))}[:2*min(i, 1)]
 	})
-	answer, err = s.exchange(w, hello, roomy, plenty, short)
+	answer, err = s.exchange(w, hello, roomy, plenty, 3*short)
 	want(c, answer, err, []byte("HELLO"))
 }
 
@@ -1081,7 +1081,7 @@ func (s suite) conversation(c *check.C) {
 		if call >= 30 && call < 46 { // two of each length, for who has some buffers
 			request = append(request, long[:100*(call/2-14)]...)
 		}
-		answer, err := s.exchange(w, request, roomy, plenty, short)
+		answer, err := s.exchange(w, request, roomy, plenty, 3*short)
 		c.WantNil("Exchange", err)
 		asked, answers = append(asked, request), append(answers, answer)
 		for i, answer := range answers {
