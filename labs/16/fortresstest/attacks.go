@@ -439,6 +439,8 @@ func (s suite) unread(c *check.C) {
 	patient := r.dial()
 	patient.requests(orderWait + " x")
 	p, q, failing, bad := r.newcomer(), r.dial(), r.dial(), r.dial()
+	var awake check.Stopwatch // the deadline for p's first answer is to be an old one
+	c.Await("a moment to pass", func() bool { return awake.Read() > 3*early })
 	for _, one := range []*client{p, q, failing, bad} {
 		defer one.stopsReading()()
 	}
