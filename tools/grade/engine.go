@@ -204,6 +204,7 @@ func (s *submission) build(ctx context.Context) error {
 	box, err := sandbox.Open(sandbox.Config{
 		Kind: s.kind, Folders: append(s.module.golang.Folders(), sandbox.Folder{Path: s.module.dir},
 			sandbox.Folder{Path: s.dir}),
+		Program: s.module.box,
 	})
 	if err != nil {
 		return err
@@ -420,7 +421,7 @@ func (e *engine) judges(ctx context.Context, dir string,
 		}
 	}
 	begin := func(folder string) (*sandbox.Box, error) {
-		box, err := sandbox.Open(sandbox.Config{Folders: []sandbox.Folder{
+		box, err := sandbox.Open(sandbox.Config{Program: e.module.box, Folders: []sandbox.Folder{
 			{Path: folder}, {Path: shared, Writable: true},
 		}})
 		if err == nil {

@@ -30,6 +30,7 @@ type module struct {
 	golang sandbox.Go
 	labs   []lab
 	judge  string // its program
+	box    string // the program that package sandbox starts
 }
 
 // buildFlags are the same for everybody, so that what is compiled once serves all.
@@ -57,12 +58,15 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 	if err != nil {
 		return nil, &failure{misuse, err}
 	}
-	m := &module{dir: dir, golang: golang, labs: labs, judge: filepath.Join(dir, "judge"+exe)}
+	m := &module{
+		dir: dir, golang: golang, labs: labs,
+		judge: filepath.Join(dir, "judge"+exe), box: filepath.Join(dir, "box"+exe),
+	}
 	names := []string{
 		"go.mod", "go.sum", "tools/check", "tools/fault", "tools/loopback", "tools/timeline",
-		"tools/grade/internal/remote", "tools/grade/internal/judge", "tools/grade/internal/suites",
-		"tools/grade/internal/verdict", "tools/grade/internal/sandbox", "tools/grade/internal/score",
-		"tools/internal/runner",
+		"tools/grade/internal/remote", "tools/grade/internal/judge", "tools/grade/internal/box",
+		"tools/grade/internal/suites", "tools/grade/internal/verdict", "tools/grade/internal/sandbox",
+		"tools/grade/internal/score", "tools/internal/runner",
 	}
 	for _, s := range suites.All { // the judge has all of them
 		names = append(names, "labs/"+s.Table().Number)
@@ -98,11 +102,17 @@ func newModule(ctx context.Context, root, dir string, labs []lab) (*module, erro
 	if err := golang.Warm(ctx, dir, "vet", vet...); err != nil {
 		return nil, m.explain(err)
 	}
-	judge := append(slices.Clone(buildFlags), "-o", m.judge, "./tools/grade/internal/judge")
-	if err := golang.Warm(ctx, dir, "build", judge...); err != nil {
-		return nil, m.explain(err)
+	for program, from := range map[string]string{m.judge: "judge", m.box: "box"} {
+		args := append(slices.Clone(buildFlags), "-o", program, "./tools/grade/internal/"+from)
+		err := golang.Warm(ctx, dir, "build", args...)
+		if err == nil {
+			err = os.Chmod(program, 0o755)
+		}
+		if err != nil {
+			return nil, m.explain(err)
+		}
 	}
-	return m, os.Chmod(m.judge, 0o755)
+	return m, nil
 }
 
 // explain says what to do when the untouched project does not build.
@@ -141,7 +151,7 @@ func copyProject(root, to string, names []string) error {
 				return fs.SkipDir
 			case d.IsDir(), strings.HasSuffix(file, "_test.go"):
 				return nil
-			case ext != ".go" && ext != ".mod" && ext != ".sum":
+			case ext != ".go" && ext != ".s" && ext != ".mod" && ext != ".sum":
 				return nil
 			}
 			text, err := os.ReadFile(file)

@@ -27,6 +27,8 @@ const (
 )
 
 const (
+	oneThread = "GOMAXPROCS=1"
+
 	nobody  = 65534 // who root becomes
 	inside  = 1000  // who everybody is inside
 	tmpPath = "/tmp"
@@ -99,7 +101,7 @@ type nsBox struct {
 
 // openNamespaces starts the keeper and waits until it has set up the box.
 func openNamespaces(c Config) (box, error) {
-	if !hooked {
+	if !hooked && c.Program == "" {
 		return nil, errors.New("sandbox: the program must call sandbox.Main first in main or TestMain")
 	}
 	if !filtered() {
@@ -118,11 +120,12 @@ func openNamespaces(c Config) (box, error) {
 		return nil, fmt.Errorf("sandbox: socketpair: %w", err)
 	}
 	theirs := os.NewFile(uintptr(fds[1]), "keeper's socket")
-	cmd := exec.Command(self)
+	cmd := exec.Command(cmp.Or(c.Program, self))
 	cmd.Args = []string{keeperArg, string(arg)}
 	cmd.ExtraFiles = []*os.File{theirs}
-	// A program built with -race waits a second at its exit, unless it is told not to.
-	cmd.Env = []string{"GORACE=" + os.Getenv("GORACE") + " atexit_sleep_ms=0"}
+	// A program built with -race waits a second at its exit, unless it is told not to. One thread at a time is
+	// enough for both parts, and more have to be woken, which takes longer than what they do.
+	cmd.Env = []string{"GORACE=" + os.Getenv("GORACE") + " atexit_sleep_ms=0", oneThread}
 	cmd.SysProcAttr = keeperAttributes()
 	says := newEnds(4<<10, nil) // a keeper that has something to say was attacked
 	cmd.Dir, cmd.Stderr = "/", says

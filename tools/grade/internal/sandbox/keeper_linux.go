@@ -106,7 +106,7 @@ func (k *keeper) carryOut(r received) {
 	}
 	k.say(answer{}, pidfd)
 	unix.Close(pidfd)
-	a := answer{Result: k.follow(pid, r.Command.Limits)}
+	a := answer{Result: k.follow(pid, r.Command)}
 	if a.Result.End == Exited && a.Result.Status == 0 {
 		if err := fetch(r); err != nil {
 			a.Error = err.Error()
@@ -138,7 +138,7 @@ func (k *keeper) launch(r received) (pid, pidfd int, failed answer) {
 	attributes := launcherAttributes()
 	attributes.PidFD = &pidfd
 	pid, err = syscall.ForkExec(self, []string{launcherArg, string(arg)}, &syscall.ProcAttr{
-		Dir: "/", Files: files, Sys: attributes, Env: []string{"GORACE=atexit_sleep_ms=0"},
+		Dir: "/", Files: files, Sys: attributes, Env: []string{"GORACE=atexit_sleep_ms=0", oneThread},
 	})
 	unix.Close(pipe[1])
 	unix.Close(null)
@@ -178,7 +178,9 @@ func launcherAttributes() *syscall.SysProcAttr {
 }
 
 // follow waits for the end of a command, or brings it about, and ends what it has left behind.
-func (k *keeper) follow(pid int, l Limits) Result {
+func (k *keeper) follow(pid int, c Command) Result {
+	l, w := c.Limits, k.watchOver(pid, c.Complete)
+	defer w.close()
 	ended := make(chan unix.WaitStatus, 1)
 	all := make(chan struct{})
 	var others, largest atomic.Int64 // orphans that ended meanwhile; KiB that one process had
@@ -202,7 +204,6 @@ func (k *keeper) follow(pid int, l Limits) Result {
 	var r Result
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	w := watch{writable: k.writable}
 	for r.End == "" {
 		select {
 		case status := <-ended:

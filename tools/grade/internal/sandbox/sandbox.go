@@ -55,6 +55,10 @@ const (
 type Config struct {
 	Kind    Kind // "" is Namespaces
 	Folders []Folder
+
+	// Program is the path of a program that calls [Main]: it is started for the box itself, and again for
+	// each command, so it should be a small one. "" is the running program.
+	Program string `json:"-"`
 }
 
 // Folder is a folder or a file of the machine that is seen inside, with all below it, at the same

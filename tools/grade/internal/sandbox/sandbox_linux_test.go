@@ -425,6 +425,63 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// Of a command that can start no process the memory is looked up in one place, as long as it stands there.
+func TestMemoryOfOne(t *testing.T) {
+	need(t)
+	b := open(t)
+	l := small
+	l.Memory = 64 << 20
+	for _, complete := range []bool{false, true} {
+		for _, what := range []string{"hold", "hold without a first thread"} {
+			r, err := b.Run(t.Context(), Command{
+				Path: program, Args: []string{what, "200"}, Limits: l, Complete: complete,
+			})
+			require.NoError(t, err)
+			require.Equal(t, OutOfRoom, r.End, "%s, complete: %v", what, complete)
+			require.Greater(t, r.Memory, l.Memory)
+		}
+	}
+	cmd := exec.Command(program, "hold", "20")
+	require.NoError(t, cmd.Start())
+	defer func() {
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, cmd.Wait())
+	}()
+	w := (&keeper{}).watchOver(cmd.Process.Pid, true)
+	defer w.close()
+	require.NotEqual(t, none, w.only)
+	w.looks = 1
+	dir := fmt.Sprintf("/proc/%d", cmd.Process.Pid)
+	for memory(processAt(dir).status) < 20<<20 {
+		time.Sleep(time.Millisecond)
+	}
+	require.Less(t, w.resident(), int64(64<<20), "of all processes it is more at once")
+}
+
+// A box may be kept by a program of its own, which is not the one that opens it.
+func TestProgram(t *testing.T) {
+	need(t)
+	keeps := filepath.Join(t.TempDir(), "box")
+	cmd := exec.Command("go", "build", "-o", keeps, "../box")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	b, err := Open(Config{Program: keeps, Folders: []Folder{{Path: program}}})
+	require.NoError(t, err)
+	defer b.Close()
+	require.Equal(t, "", run(t, b, "exit", "0").Sentence(small))
+	p, err := b.Start(t.Context(), Command{Path: program, Args: []string{"sleep"}, Limits: small})
+	require.NoError(t, err)
+	parent, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", b.box.(*nsBox).keeper.Process.Pid))
+	require.NoError(t, err)
+	require.Equal(t, keeps, parent)
+	p.Kill()
+	require.Equal(t, Stopped, p.Wait().End)
+
+	_, err = Open(Config{Program: filepath.Join(t.TempDir(), "missing")})
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
 // leftovers are what a box could leave behind in this process and on the machine.
 type leftovers struct {
 	descriptors, goroutines int

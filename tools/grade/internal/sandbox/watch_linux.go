@@ -17,26 +17,49 @@ import (
 // without a control group, which an ordinary user rarely has.
 type watch struct {
 	writable []string
+	only     int // descriptor of the status of a command that can start no process; none for others
 	looks    int
 	most     int64 // bytes
 	full     bool  // a Writable folder is
 }
 
 const (
+	allEvery      = 25 // looks, for all processes of a command that can start none
 	folderEvery   = 5  // looks; a folder takes longer than a process
 	queuesEvery   = 5  // looks
 	namelessEvery = 25 // looks; it takes a call for each descriptor
+	surelyEvery   = 50 // looks, for the queues of sockets, whatever their memory is said to be
 	// fewSockets cannot hold much: the kernel gives an ordinary user's TCP socket 4 MiB to send and 6 MiB to
-	// receive at most (tcp(7)). To read the table of sockets takes milliseconds, because the kernel goes through
-	// that of all networks; to read how many there are takes none.
-	fewSockets = 16
+	// receive at most (tcp(7)). Nor can all, when those of the machine together have littleMemory. To read the
+	// table of sockets takes milliseconds, because the kernel goes through that of all networks; to read how
+	// many there are, and what all have, takes none.
+	fewSockets   = 16
+	littleMemory = 32 << 20 // bytes
 )
+
+// watchOver returns what looks at a command. Call close in the end.
+func (k *keeper) watchOver(pid int, complete bool) *watch {
+	w := &watch{writable: k.writable, only: none}
+	if complete {
+		fd, err := unix.Open(fmt.Sprintf("/proc/%d/status", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			w.only = fd
+		}
+	}
+	return w
+}
+
+func (w *watch) close() {
+	if w.only != none {
+		unix.Close(w.only)
+	}
+}
 
 // exceeds takes a look and reports whether the command has taken more than it may.
 func (w *watch) exceeds(l Limits) bool {
-	now := tmpUsed() + resident()
+	now := tmpUsed() + w.resident()
 	if w.looks%queuesEvery == queuesEvery-1 {
-		now += queued()
+		now += queued(w.looks%surelyEvery == surelyEvery-1)
 	}
 	if w.looks%folderEvery == 0 {
 		w.full = len(w.writable) > 0 && w.looks%namelessEvery == namelessEvery-folderEvery && nameless(l) > l.Tmp
@@ -66,16 +89,14 @@ type process struct {
 
 // processes returns all but this one.
 func processes() (all []process) {
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
+	for _, dir := range numbered("/proc") {
 		if dir == "/proc/1" {
 			continue
 		}
 		p := processAt(dir)
-		if field(p.status, "\nVmRSS:") == 0 {
-			threads, _ := filepath.Glob(dir + "/task/*")
-			for _, thread := range threads {
-				if p = processAt(thread); field(p.status, "\nVmRSS:") > 0 {
+		if field(p.status, rss) == 0 {
+			for _, thread := range numbered(dir + "/task") {
+				if p = processAt(thread); field(p.status, rss) > 0 {
 					break
 				}
 			}
@@ -85,18 +106,50 @@ func processes() (all []process) {
 	return all
 }
 
+// numbered returns the folders in a folder that have numbers for names.
+func numbered(in string) (all []string) {
+	f, err := os.Open(in)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(-1)
+	for _, name := range names {
+		if '0' <= name[0] && name[0] <= '9' {
+			all = append(all, in+"/"+name)
+		}
+	}
+	return all
+}
+
 func processAt(dir string) process {
 	status, _ := os.ReadFile(dir + "/status") // nothing if it has ended
 	return process{dir, status}
 }
 
-// resident adds up the memory of all processes, also what is swapped out, and that of their page tables:
-// proc_pid_status(5).
-func resident() (total int64) {
-	for _, p := range processes() {
-		for _, name := range []string{"\nVmRSS:", "\nVmSwap:", "\nHugetlbPages:", "\nVmPTE:"} {
-			total += field(p.status, name) << 10
+// resident adds up the memory of all processes. A command that can start none is the only one, and it takes
+// a tenth of the time to look at it alone.
+func (w *watch) resident() (total int64) {
+	if w.only != none && w.looks%allEvery > 0 {
+		text := make([]byte, 8<<10)
+		n, _ := unix.Pread(w.only, text, 0)
+		if status := text[:max(n, 0)]; field(status, rss) > 0 { // otherwise its first thread has ended, at least
+			return memory(status)
 		}
+	}
+	for _, p := range processes() {
+		total += memory(p.status)
+	}
+	return total
+}
+
+// rss is the name of what a process has in memory now. One that has ended has none.
+const rss = "\nVmRSS:"
+
+// memory is that of a process, also what is swapped out, and that of its page tables: proc_pid_status(5).
+func memory(status []byte) (total int64) {
+	for _, name := range []string{rss, "\nVmSwap:", "\nHugetlbPages:", "\nVmPTE:"} {
+		total += field(status, name) << 10
 	}
 	return total
 }
@@ -112,20 +165,23 @@ func field(status []byte, name string) int64 {
 	return 0
 }
 
-// sockets is how many there are in this network, by sockstat of proc_net(5).
-func sockets() (total int64) {
+// sockets is how many there are in this network, and how much memory those of all networks have, by sockstat
+// of proc_net(5).
+func sockets() (total, memory int64) {
 	for _, name := range []string{"sockstat", "sockstat6"} {
 		text, _ := os.ReadFile("/proc/self/net/" + name)
 		for line := range bytes.Lines(text) {
-			total += field(line, " inuse")
+			total += field(line, " inuse ")
+			memory += field(line, " mem ") * int64(os.Getpagesize())
 		}
 	}
-	return total
+	return total, memory
 }
 
-// queued adds up what waits in sockets: proc_net(5), tx_queue and rx_queue.
-func queued() (total int64) {
-	if sockets() <= fewSockets {
+// queued adds up what waits in sockets: proc_net(5), tx_queue and rx_queue. If it cannot be much it looks only
+// where it is to be sure.
+func queued(surely bool) (total int64) {
+	if n, memory := sockets(); n <= fewSockets || !surely && memory <= littleMemory {
 		return 0
 	}
 	for _, name := range []string{"tcp", "tcp6", "udp", "udp6"} {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,6 +77,13 @@ func main() {
 			b[i] = 1
 		}
 		time.Sleep(50 * time.Millisecond)
+	case "hold", "hold without a first thread": // memory, without end
+		n, _ := strconv.Atoi(args[1])
+		go hold(n)
+		if args[0] != "hold" {
+			leaveFirstThread()
+		}
+		select {}
 	case "map": // as much address space as a suite asks for
 		_, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 		check(err)
@@ -120,4 +128,34 @@ func check(err error) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// hold takes n MiB, one after the other, and keeps them.
+func hold(n int) {
+	for range n {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		held = append(held, b)
+		time.Sleep(time.Millisecond)
+	}
+	select {}
+}
+
+var held [][]byte
+
+// leaveFirstThread ends the thread that has the process's number; the others go on.
+func leaveFirstThread() {
+	leave := func() {
+		runtime.LockOSThread()
+		if syscall.Gettid() == syscall.Getpid() {
+			syscall.Syscall(syscall.SYS_EXIT, 0, 0, 0)
+		}
+		select {}
+	}
+	for range 16 {
+		go leave()
+	}
+	leave()
 }
