@@ -78,10 +78,10 @@ func victimSuite(lab victim) check.Lab {
 
 // attack is what a child does instead of what it should.
 type attack struct {
-	student func() victim                     // code that the honest child serves
-	raw     func(s net.Conn, next func() raw) // a child of its own
-	lies    int                               // points that a lie about itself gets it, as is known
-	says    string                            // the first verdict contains it
+	student func() victim                   // code that the honest child serves
+	raw     func(s Stream, next func() raw) // a child of its own
+	lies    int                             // points that a lie about itself gets it, as is known
+	says    string                          // the first verdict contains it
 }
 
 func failing(f func()) victim {
@@ -114,7 +114,7 @@ func returning(err error) attack {
 // raw is a message that a hostile child has received.
 type raw struct {
 	message
-	s net.Conn
+	s Stream
 }
 
 // hostileSide lets hostile children use the encoders.
@@ -126,7 +126,7 @@ func hostileSide() *side {
 	return s
 }
 
-func send(c net.Conn, e *encoder, rawBytes []byte) {
+func send(c Stream, e *encoder, rawBytes []byte) {
 	w := writer{out: c}
 	w.send(e, rawBytes)
 }
@@ -142,7 +142,7 @@ func (m raw) reply(k kind, f func(e *encoder)) {
 
 // whenCalled answers each call of the judge with one thing, and no question.
 func whenCalled(f func(m raw)) attack {
-	return attack{raw: func(_ net.Conn, next func() raw) {
+	return attack{raw: func(_ Stream, next func() raw) {
 		for {
 			if m := next(); m.kind == kindCall {
 				f(m)
@@ -152,7 +152,7 @@ func whenCalled(f func(m raw)) attack {
 }
 
 func bytesNow(b []byte) attack {
-	return attack{raw: func(s net.Conn, next func() raw) {
+	return attack{raw: func(s Stream, next func() raw) {
 		s.Write(b)
 		for {
 			next()
@@ -351,10 +351,10 @@ var attacks = map[string]attack{
 	}},
 
 	// children that speak for themselves
-	"silence":                    {raw: func(_ net.Conn, _ func() raw) { select {} }},
+	"silence":                    {raw: func(_ Stream, _ func() raw) { select {} }},
 	"nothing is answered":        whenCalled(func(raw) {}),
-	"an end at once":             {raw: func(net.Conn, func() raw) { os.Exit(0) }},
-	"an end in a message":        {raw: func(s net.Conn, _ func() raw) { s.Write(header(100, 0)); os.Exit(0) }},
+	"an end at once":             {raw: func(Stream, func() raw) { os.Exit(0) }},
+	"an end in a message":        {raw: func(s Stream, _ func() raw) { s.Write(header(100, 0)); os.Exit(0) }},
 	"a header of 8 GiB":          bytesNow(header(1<<32-1, 1<<32-1)),
 	"a message that never comes": bytesNow(header(60<<20, 0)),
 	"an empty message":           bytesNow(header(0, 0)),
@@ -456,7 +456,7 @@ var attacks = map[string]attack{
 			m.reply(kindExit, nil)
 		}
 	}),
-	"a call inside a call without end": {raw: func(_ net.Conn, next func() raw) {
+	"a call inside a call without end": {raw: func(_ Stream, next func() raw) {
 		for {
 			if m := next(); m.kind == kindCall || m.kind == kindReturn {
 				send(m.s, callOf(m.thread, 1, 3, mRead, 1), nil)
@@ -472,7 +472,7 @@ var attacks = map[string]attack{
 			send(m.s, callOf(uint64(2*i+1), i, 3, mRead, 1<<20), nil)
 		}
 	}),
-	"calls without end, and none is read": {raw: func(s net.Conn, next func() raw) {
+	"calls without end, and none is read": {raw: func(s Stream, next func() raw) {
 		for next().kind != kindCall {
 		}
 		for i := 0; ; i++ {
@@ -487,7 +487,7 @@ var attacks = map[string]attack{
 		e.uint(1 << 63)
 		send(m.s, e, nil)
 	}),
-	"false stacks": {raw: func(s net.Conn, next func() raw) {
+	"false stacks": {raw: func(s Stream, next func() raw) {
 		answerAll(s, next, func(e *encoder, q question) {
 			if q == askStacks {
 				e.uint(1)
@@ -499,13 +499,13 @@ var attacks = map[string]attack{
 			}
 		}, func(m raw) {})
 	}},
-	"stacks that are none": {raw: func(s net.Conn, next func() raw) {
+	"stacks that are none": {raw: func(s Stream, next func() raw) {
 		answerAll(s, next, func(e *encoder, q question) {
 			e.uint(1 << 62)
 			e.b = append(e.b, bytes.Repeat([]byte("goroutine 1 [\n\t:\n\n"), 100_000)...)
 		}, func(m raw) {})
 	}},
-	"files without end": {raw: func(s net.Conn, next func() raw) {
+	"files without end": {raw: func(s Stream, next func() raw) {
 		answerAll(s, next, func(e *encoder, q question) {
 			if q == askFiles {
 				e.uint(1 << 20)
@@ -515,13 +515,13 @@ var attacks = map[string]attack{
 			}
 		}, func(m raw) { m.reply(kindReturn, func(e *encoder) { noRegions(e); e.byte(errNil) }) })
 	}},
-	"memory of all sizes": {raw: func(s net.Conn, next func() raw) {
+	"memory of all sizes": {raw: func(s Stream, next func() raw) {
 		answerAll(s, next, func(e *encoder, q question) { e.uint(1<<64 - 1) }, func(m raw) {})
 	}},
 }
 
 // answerAll answers questions and calls.
-func answerAll(s net.Conn, next func() raw, question_ func(e *encoder, q question), called func(m raw)) {
+func answerAll(s Stream, next func() raw, question_ func(e *encoder, q question), called func(m raw)) {
 	for {
 		switch m := next(); m.kind {
 		case kindAsk:
@@ -611,7 +611,8 @@ func TestMain(m *testing.M) {
 	}
 	a := attacks[name]
 	if a.raw == nil {
-		n, _ := strconv.Atoi(os.Getenv(streamVariable))
+		words := strings.Fields(os.Getenv(streamVariable)) // the last one is for writing
+		n, _ := strconv.Atoi(words[len(words)-1])
 		descriptor = keepDescriptor(n)
 		Serve(a.student())
 	}
@@ -641,12 +642,17 @@ var quick = []string{
 }
 
 func TestAttacks(t *testing.T) {
-	suite := Of(victimSuite)
 	require.GreaterOrEqual(t, len(attacks), 60)
-	names := slices.Sorted(maps.Keys(attacks))
-	if !every() {
-		names = quick
+	names := quick
+	if every() {
+		names = slices.Sorted(maps.Keys(attacks))
 	}
+	t.Run("over a socket", func(t *testing.T) { testAttacks(t, names, Start) })
+	t.Run("over pipes", func(t *testing.T) { testAttacks(t, quick, startPipes) })
+}
+
+func testAttacks(t *testing.T, names []string, start func(*exec.Cmd) (*Process, error)) {
+	suite := Of(victimSuite)
 	for _, name := range names {
 		a := attacks[name]
 		t.Run(name, func(t *testing.T) {
@@ -654,7 +660,7 @@ func TestAttacks(t *testing.T) {
 			verdicts := suite.Judge(1, 4, func() (*Process, error) {
 				cmd := exec.Command(os.Args[0])
 				cmd.Env = append(os.Environ(), attackVariable+"="+name)
-				return Start(cmd)
+				return start(cmd)
 			})
 			require.Len(t, verdicts, 4)
 			points := 0

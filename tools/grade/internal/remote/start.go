@@ -9,8 +9,10 @@ import (
 
 // Start starts cmd as a child, without any sandbox but, on Unix, a process group of its own. Its standard
 // output and error are taken.
-func Start(cmd *exec.Cmd) (*Process, error) {
-	started, err := Attach(cmd)
+func Start(cmd *exec.Cmd) (*Process, error) { return startWith(cmd, Attach) }
+
+func startWith(cmd *exec.Cmd, attach func(*exec.Cmd) (func() (Stream, error), error)) (*Process, error) {
+	started, err := attach(cmd)
 	if err != nil {
 		return nil, err
 	}

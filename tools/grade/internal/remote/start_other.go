@@ -59,7 +59,7 @@ func Attach(cmd *exec.Cmd) (started func() (Stream, error), err error) {
 }
 
 // inherited returns the child's end of the stream.
-func inherited() (net.Conn, error) {
+func inherited() (Stream, error) {
 	at, secret, ok := strings.Cut(os.Getenv(streamVariable), " ")
 	if !ok {
 		return nil, errors.New("no stream was handed over")

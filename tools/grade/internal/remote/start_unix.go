@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // streamVariable is in the environment of a child: where it finds its end of the stream.
@@ -43,13 +45,62 @@ func Attach(cmd *exec.Cmd) (started func() (Stream, error), err error) {
 	}, nil
 }
 
+// AttachPipes is Attach with two pipes, which take half the time: the system tells the writer of a socket,
+// and wakes it, whenever something is read at the other end. Whoever sees a process of the same user can open
+// its pipes once more (proc(5)), so they are for a sandbox in which nobody sees another one. started returns
+// the judge's ends, for Pipes.
+func AttachPipes(cmd *exec.Cmd) (started func() (in, out *os.File), err error) {
+	theirIn, out, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("no pipe to the child could be made: %w", err)
+	}
+	in, theirOut, err := os.Pipe()
+	if err != nil {
+		theirIn.Close()
+		out.Close()
+		return nil, fmt.Errorf("no pipe from the child could be made: %w", err)
+	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, theirIn, theirOut)
+	n := 2 + len(cmd.ExtraFiles)
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d %d", streamVariable, n-1, n))
+	return func() (*os.File, *os.File) {
+		theirIn.Close()
+		theirOut.Close()
+		return in, out
+	}, nil
+}
+
+// Pipes makes a Stream of the descriptors of two pipes.
+func Pipes(in, out int) (Stream, error) {
+	for _, fd := range []int{in, out} {
+		if err := syscall.SetNonblock(fd, true); err != nil {
+			return nil, err
+		}
+	}
+	return pipes{os.NewFile(uintptr(in), "in"), os.NewFile(uintptr(out), "out")}, nil
+}
+
+type pipes struct{ in, out *os.File }
+
+func (p pipes) Read(b []byte) (int, error)             { return p.in.Read(b) }
+func (p pipes) Write(b []byte) (int, error)            { return p.out.Write(b) }
+func (p pipes) Close() error                           { return errors.Join(p.in.Close(), p.out.Close()) }
+func (p pipes) SetWriteDeadline(until time.Time) error { return p.out.SetWriteDeadline(until) }
+
 // inherited returns the child's end of the stream.
-func inherited() (net.Conn, error) {
-	n, err := strconv.Atoi(os.Getenv(streamVariable))
+func inherited() (Stream, error) {
+	first, second, two := strings.Cut(os.Getenv(streamVariable), " ")
+	os.Unsetenv(streamVariable)
+	n, err := strconv.Atoi(first)
+	if two && err == nil {
+		var out int
+		if out, err = strconv.Atoi(second); err == nil {
+			return Pipes(n, out)
+		}
+	}
 	if err != nil {
 		return nil, errors.New("no stream was handed over")
 	}
-	os.Unsetenv(streamVariable)
 	f := os.NewFile(uintptr(n), "judge")
 	if f == nil {
 		return nil, errors.New("no stream was handed over")

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -116,14 +115,18 @@ func (a *answering) serve() (verdicts []check.Verdict) {
 	}
 }
 
-func (a *answering) reply(r reply, fd *os.File) {
+func (a *answering) reply(r reply, files ...*os.File) {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return
 	}
 	var rights []byte
-	if fd != nil {
-		rights = unix.UnixRights(int(fd.Fd()))
+	if len(files) > 0 {
+		var fds []int
+		for _, f := range files {
+			fds = append(fds, int(f.Fd()))
+		}
+		rights = unix.UnixRights(fds...)
 	}
 	_, _, _ = a.conn.WriteMsgUnix(text, rights, nil) // when the judge has gone nobody waits for it
 }
@@ -131,43 +134,37 @@ func (a *answering) reply(r reply, fd *os.File) {
 // start starts a child in a free box.
 func (a *answering) start(r request) {
 	box := <-a.boxes
-	stream, process, err := a.run(box)
+	in, out, process, err := a.run(box)
 	if err != nil {
 		a.boxes <- box
-		a.reply(reply{ID: r.ID, Error: cmp.Or(err.Error(), "no child")}, nil)
+		a.reply(reply{ID: r.ID, Error: cmp.Or(err.Error(), "no child")})
 		return
 	}
 	a.mu.Lock()
 	a.living[r.ID] = &child{process, box}
 	a.mu.Unlock()
-	a.reply(reply{ID: r.ID}, stream)
-	stream.Close()
+	a.reply(reply{ID: r.ID}, in, out)
+	in.Close()
+	out.Close()
 }
 
-// run starts a child, and returns the judge's end of its stream.
-func (a *answering) run(box *sandbox.Box) (stream *os.File, p *sandbox.Process, err error) {
+// run starts a child, and returns the judge's ends of the pipes to it.
+func (a *answering) run(box *sandbox.Box) (in, out *os.File, p *sandbox.Process, err error) {
 	cmd := exec.Cmd{Env: []string{}}
-	started, err := remote.Attach(&cmd)
+	started, err := remote.AttachPipes(&cmd)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	p, err = box.Start(a.ctx, sandbox.Command{
 		Path: a.task.Child, Args: []string{a.task.Arg}, Env: cmd.Env, Files: cmd.ExtraFiles, Complete: true,
 		Limits: sandbox.RunLimits,
 	})
-	ours, streamErr := started()
-	if err = errors.Join(err, streamErr); err != nil {
-		if ours != nil {
-			ours.Close()
-		}
-		if p != nil {
-			p.Kill()
-		}
-		return nil, nil, err
+	in, out = started()
+	if err != nil {
+		in.Close()
+		out.Close()
 	}
-	defer ours.Close()
-	stream, err = ours.(*net.UnixConn).File()
-	return stream, p, err
+	return in, out, p, err
 }
 
 // end waits for a child, or ends it.
@@ -177,7 +174,7 @@ func (a *answering) end(r request) {
 	delete(a.living, r.End)
 	a.mu.Unlock()
 	if c == nil {
-		a.reply(reply{ID: r.ID, Ended: true}, nil)
+		a.reply(reply{ID: r.ID, Ended: true})
 		return
 	}
 	timer := time.NewTimer(r.Grace)
@@ -201,7 +198,7 @@ func (a *answering) end(r request) {
 	default:
 		answer.Status = result.Sentence(sandbox.RunLimits)
 	}
-	a.reply(answer, nil)
+	a.reply(answer)
 }
 
 // endAll ends what a judge has left behind that was ended itself.

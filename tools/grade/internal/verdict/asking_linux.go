@@ -16,7 +16,7 @@ import (
 
 // With a sandbox the judge is in a box, too: it sees its own program and the folder that it shares with the
 // children, and so a link that a student leaves there leads nowhere. It cannot make boxes from inside; it
-// asks for children over a socket, and gets the judge's end of each child's stream: unix(7), SCM_RIGHTS.
+// asks for children over a socket, and gets its ends of the pipes to each: unix(7), SCM_RIGHTS.
 
 // request is what a judge asks for, and what it says.
 type request struct {
@@ -27,7 +27,7 @@ type request struct {
 	Verdict *check.Verdict `json:"verdict,omitempty"` // no answer is wanted
 }
 
-// reply is the answer to a request. A descriptor comes with that to a Start.
+// reply is the answer to a request. Two descriptors come with that to a Start.
 type reply struct {
 	ID      uint64 `json:"id"`
 	Error   string `json:"error,omitempty"` // there is no child
@@ -52,7 +52,7 @@ type Asking struct {
 
 type answered struct {
 	reply
-	fd int
+	fds []int // of a pipe from the child, and of one to it
 }
 
 // NewAsking takes the socket that the judge was started with.
@@ -67,7 +67,7 @@ func NewAsking() (*Asking, error) {
 }
 
 func (a *Asking) read() {
-	buffer, rights := make([]byte, longestMessage), make([]byte, unix.CmsgSpace(4))
+	buffer, rights := make([]byte, longestMessage), make([]byte, unix.CmsgSpace(2*4))
 	for {
 		n, oob, _, _, err := a.conn.ReadMsgUnix(buffer, rights)
 		var r answered
@@ -77,7 +77,7 @@ func (a *Asking) read() {
 		if err != nil || n == 0 { // who started this judge has gone
 			os.Exit(1)
 		}
-		if r.fd, err = descriptor(rights[:oob]); err != nil {
+		if r.fds, err = descriptors(rights[:oob]); err != nil {
 			os.Exit(1)
 		}
 		a.mu.Lock()
@@ -88,21 +88,23 @@ func (a *Asking) read() {
 	}
 }
 
-// descriptor takes the descriptor out of a control message; -1 if there is none.
-func descriptor(oob []byte) (int, error) {
+// descriptors takes the two descriptors out of a control message; none if there is no message.
+func descriptors(oob []byte) ([]int, error) {
 	if len(oob) == 0 {
-		return -1, nil
+		return nil, nil
 	}
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil || len(messages) != 1 {
-		return -1, errors.Join(err, errors.New("a control message was expected"))
+		return nil, errors.Join(err, errors.New("a control message was expected"))
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, errors.Join(err, errors.New("one descriptor was expected"))
+	if err != nil || len(fds) != 2 {
+		return nil, errors.Join(err, errors.New("two descriptors were expected"))
 	}
-	unix.CloseOnExec(fds[0])
-	return fds[0], nil
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	return fds, nil
 }
 
 func (a *Asking) send(r request) error {
@@ -135,20 +137,20 @@ func (a *Asking) Say(v check.Verdict) error {
 // Start asks for a child.
 func (a *Asking) Start() (*remote.Process, error) {
 	r, err := a.ask(request{Start: true})
-	if err == nil && r.Error != "" {
-		err = errors.New(r.Error)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case r.Error != "":
+		return nil, errors.New(r.Error)
+	case len(r.fds) == 0:
+		return nil, errors.New("the descriptors of the child's pipes were lost on the way")
 	}
-	f := os.NewFile(uintptr(r.fd), "stream")
-	stream, err := net.FileConn(f)
-	f.Close()
+	stream, err := remote.Pipes(r.fds[0], r.fds[1])
 	if err != nil {
 		return nil, err
 	}
 	number := r.ID
-	return &remote.Process{Stream: stream.(*net.UnixConn), End: func(grace time.Duration) (string, error) {
+	return &remote.Process{Stream: stream, End: func(grace time.Duration) (string, error) {
 		r, err := a.ask(request{End: number, Grace: grace})
 		switch {
 		case err != nil:
