@@ -151,7 +151,7 @@ func copyProject(root, to string, names []string) error {
 				return fs.SkipDir
 			case d.IsDir(), strings.HasSuffix(file, "_test.go"):
 				return nil
-			case ext != ".go" && ext != ".s" && ext != ".mod" && ext != ".sum":
+			case ext != ".go" && ext != ".mod" && ext != ".sum":
 				return nil
 			}
 			text, err := os.ReadFile(file)
