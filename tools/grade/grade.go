@@ -7,7 +7,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/ast"
 	"go/format"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"path/filepath"
@@ -463,8 +466,8 @@ func (r *run) one(ctx context.Context, s intake.Submission) []score.Row {
 		row := &rows[i]
 		file := answers.Files[row.Lab]
 		row.Notes, row.Source = notes, sourceOf(file)
-		if formatted, err := format.Source(file.Text); err == nil && file.Text != nil {
-			row.Format = score.Hash(formatted)
+		if text := formatted(file.Text); text != nil {
+			row.Format = score.Hash(text)
 		}
 		if r.noTimes {
 			row.Seconds = 0
@@ -474,6 +477,37 @@ func (r *run) one(ctx context.Context, s intake.Submission) []score.Row {
 		}
 	}
 	return rows
+}
+
+// deepest is how deep code may be nested to be compared as gofmt writes it, counted in nodes of the syntax
+// tree. A file of 256 KiB that is nested deeper would keep gofmt busy for hours: its time grows with the third
+// power of the depth.
+const deepest = 200
+
+// formatted is a file as gofmt writes it, and nothing if it is no valid Go, or nested too deep.
+func formatted(text []byte) []byte {
+	f, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
+	if err != nil {
+		return nil
+	}
+	depth, most := 0, 0
+	ast.Inspect(f, func(n ast.Node) bool {
+		if n == nil {
+			depth--
+			return false
+		}
+		depth++
+		most = max(most, depth)
+		return true
+	})
+	if most > deepest {
+		return nil
+	}
+	as, err := format.Source(text)
+	if err != nil {
+		return nil
+	}
+	return as
 }
 
 // beforehand is what a lab has before anything of it runs: score.GraderError if it is to be graded.

@@ -680,3 +680,30 @@ func TestSuites(t *testing.T) {
 		require.NotEmpty(t, cmp.Or(l.sum))
 	}
 }
+
+// TestNestedDeep: what gofmt would take hours for is not compared as gofmt writes it, and holds nobody up.
+func TestNestedDeep(t *testing.T) {
+	require.NotNil(t, formatted([]byte("package framing\nfunc  f() {}\n")))
+	require.Nil(t, formatted(nil))
+	require.Nil(t, formatted([]byte("no Go")))
+	for name, text := range map[string]string{
+		"functions":  "var x = " + strings.Repeat("func() { _ = ", 9000) + "1" + strings.Repeat("}", 9000),
+		"operators":  "var x = " + strings.Repeat("1+", 90000) + "1",
+		"literals":   "var x = " + strings.Repeat("[]any{\n", 9000) + strings.Repeat("},\n", 8999) + "}",
+		"selections": "var x = y" + strings.Repeat(".z", 90000),
+	} {
+		began := time.Now()
+		require.Nil(t, formatted([]byte("package framing\n\n"+text+"\n")), name)
+		require.Less(t, time.Since(began), time.Minute, name)
+	}
+	deep := "package framing // points 7\n\nvar x = " + strings.Repeat("1+", 90000) + "1\n"
+	dir := class(t, 3, func(i int) string {
+		if i == 1 {
+			return deep
+		}
+		return points(i)
+	})
+	status, stdout, stderr := grades(t, "-labs", "05", "-out", filepath.Join(t.TempDir(), "out"), dir)
+	require.Zero(t, status, stderr)
+	require.Contains(t, stdout, "3 graded")
+}
