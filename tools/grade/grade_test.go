@@ -25,9 +25,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"socketbook/tools/check"
+	"socketbook/tools/grade/internal/intake"
 	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/grade/internal/suites"
+	"socketbook/tools/grade/internal/verdict"
 	"socketbook/tools/internal/runner"
 )
 
@@ -283,7 +285,7 @@ func TestShards(t *testing.T) {
 	require.Contains(t, stderr, "shards are missing: 1, 3, 4, 5, 6, 7 of 7")
 	status, _, stderr = grades(t, "-labs", "05", "-out", shards, "-shard", "1/7", "-no-times", "-seed", "2", dir)
 	require.Equal(t, 3, status)
-	require.Contains(t, stderr, "do not fit together: one has seed 2, the other 1")
+	require.Contains(t, stderr, "do not fit together: one has seed 2, the other 0")
 	status, _, stderr = grades(t, "merge", "-out", merged, folders[0], whole)
 	require.Equal(t, 3, status)
 	require.Contains(t, stderr, "do not fit together: one is of 7 shards, the other of 1")
@@ -453,7 +455,7 @@ func TestResumeOnlyFailed(t *testing.T) {
 	_, _, stderr := grades(t, "-labs", "05", "-out", out, "-only", "nobody", dir)
 	require.Contains(t, stderr, "-only nobody: nobody has this id")
 	_, _, stderr = grades(t, "-labs", "05", "-out", out, "-resume", "-seed", "5", dir)
-	require.Contains(t, stderr, "were made with -seed 1: resume with the same")
+	require.Contains(t, stderr, "were made with -seed 0: resume with the same (0: each file its own)")
 	before := tree(t, out)
 	status, _, stderr = grades(t, "-labs", "07", "-out", out, "-only", "s003", dir)
 	require.Equal(t, 2, status)
@@ -564,7 +566,6 @@ func TestWrongUse(t *testing.T) {
 		{"-shard 4/3 DIR", "the form is I/N"},
 		{"-shard auto DIR", "none of STRATEGY_JOB_INDEX"},
 		{"-j 0 DIR", "-j 0: from 1 to 256"},
-		{"-seed 0 DIR", "-seed 0"},
 		{"-colour DIR", "flag provided but not defined: -colour (grade -help)"},
 		{"/nowhere", "no such file"},
 		{"FILE", "neither a folder nor a .zip"},
@@ -706,4 +707,30 @@ func TestNestedDeep(t *testing.T) {
 	status, stdout, stderr := grades(t, "-labs", "05", "-out", filepath.Join(t.TempDir(), "out"), dir)
 	require.Zero(t, status, stderr)
 	require.Contains(t, stdout, "3 graded")
+}
+
+// TestOwnSeed: each file has a seed of its own, the same each time, unless -seed names one for all.
+func TestOwnSeed(t *testing.T) {
+	a, b := ownSeed([]byte("package framing\n")), ownSeed([]byte("package framing \n"))
+	require.NotEqual(t, a, b)
+	require.Equal(t, a, ownSeed([]byte("package framing\n")))
+	for _, seed := range []uint64{0, 7} {
+		s := &submission{
+			engine: &engine{module: &module{}},
+			job: job{
+				labs:  []lab{{Lab: intake.Lab{Number: "05"}}},
+				files: map[string]intake.File{"05": {Text: []byte("package framing\n")}}, seed: seed,
+			},
+			rows: []score.Row{{Status: score.GraderError}},
+		}
+		var got uint64
+		require.NoError(t, s.judge(func(task verdict.Task) ([]check.Verdict, error) {
+			got = task.Seed
+			return nil, nil
+		}))
+		if seed == 0 {
+			seed = a
+		}
+		require.Equal(t, seed, got)
+	}
 }

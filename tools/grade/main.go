@@ -67,7 +67,7 @@ entry for each student.
   -roster FILE.csv  the class: an export of Canvas or Moodle, or id,name,email and perhaps hold
   -sandbox KIND     auto, namespaces, docker or none (auto)
   -j N              so many submissions at a time (one for each processor)
-  -seed N           the random choices of the suites (1)
+  -seed N           the random choices of the suites (each file has its own)
   -resume           keep what was graded before, grade the rest
   -only ID,…        grade these students anew, keep everybody else's results
   -failed           grade anew those who lack points or could not be graded
