@@ -22,6 +22,7 @@ import (
 
 	"socketbook/tools/grade/internal/book"
 	"socketbook/tools/grade/internal/intake"
+	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/internal/runner"
 )
@@ -134,7 +135,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	}
 	defer unlock()
 	work := filepath.Join(r.options.out, workName)
-	defer os.RemoveAll(work)
+	defer sandbox.RemoveAll(work)
 	if err := r.collect(work); err != nil {
 		return err
 	}
@@ -204,7 +205,7 @@ func (r *run) prepare() (unlock func(), err error) {
 		}
 	}
 	if err == nil {
-		err = os.RemoveAll(work) // of a run that was killed
+		err = sandbox.RemoveAll(work) // of a run that was killed
 	}
 	if err == nil {
 		err = os.Mkdir(work, 0o700)
