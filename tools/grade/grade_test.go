@@ -734,3 +734,21 @@ func TestOwnSeed(t *testing.T) {
 		require.Equal(t, seed, got)
 	}
 }
+
+// TestNobodyReads: whoever reads the output stops after a line, and everybody is graded.
+func TestNobodyReads(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no SIGPIPE")
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := exec.Command(os.Args[0], "-labs", "05", "-j", "1", "-out", out, class(t, 20, points))
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	cmd.Stdout = write
+	require.NoError(t, read.Close())
+	require.NoError(t, cmd.Run())
+	require.NoError(t, write.Close())
+	require.Equal(t, 20, strings.Count(tree(t, out)["results.jsonl"], "\n"))
+	require.NoDirExists(t, filepath.Join(out, workName))
+}

@@ -44,8 +44,10 @@ func main() {
 }
 
 // untilSignal is a context that ends with Ctrl-C, when the system asks for the end, and when the terminal is
-// closed, but not if nohup says that this does not count.
+// closed, but not if nohup says that this does not count. Whoever reads the output may stop, as head does: the
+// class is graded all the same.
 func untilSignal() (context.Context, context.CancelFunc) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // not Ignore, which the programs of the boxes would inherit
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		ends = append(ends, syscall.SIGHUP)
