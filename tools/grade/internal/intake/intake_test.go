@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -291,6 +292,12 @@ func TestNamesInGBK(t *testing.T) {
 	)
 	got, _ := collected(t, nil, filepath.Join(dir, "class.zip"))
 	require.Equal(t, map[string]string{"李雷": answer, "a": answer}, got)
+	if runtime.GOOS != "linux" {
+		return // no such names on the disk
+	}
+	dir = write(t, t.TempDir(), map[string]string{"b/" + gbk: answer, "c/framing.go": answer, "c/\xff/a.txt": "a"})
+	got, _ = collected(t, nil, dir)
+	require.Equal(t, map[string]string{"b": answer, "c": answer}, got)
 }
 
 // A student of whom the archive of a class has nothing but a link is there.
