@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -27,7 +29,7 @@ type job struct {
 	student string
 	labs    []lab
 	files   map[string]intake.File // by number of the lab; there is one for each of labs
-	seed    uint64
+	seed    uint64                 // 0: each file has its own
 }
 
 // grader makes the verdicts. Its method may be called from several goroutines.
@@ -365,13 +367,21 @@ func lastLine(text string) string {
 // casesAtOnce is how many cases of a lab are graded at once: they wait more than they work.
 const casesAtOnce = 4
 
+// ownSeed is the seed of a file when -seed names none. It comes from the file's bytes: on every machine and each
+// time it is the same, and a file cannot hold a table of the answers that go test shows for this very seed.
+func ownSeed(text []byte) uint64 {
+	sum := sha256.Sum256(text)
+	return binary.BigEndian.Uint64(sum[:])>>1 + 1
+}
+
 // judge lets a judge make the verdict of each lab.
 func (s *submission) judge(verdicts func(verdict.Task) ([]check.Verdict, error)) error {
 	for _, i := range s.open() {
 		row := &s.rows[i]
 		began := time.Now()
 		all, err := verdicts(verdict.Task{
-			Lab: s.labs[i].Number, Seed: s.seed, Judge: s.module.judge, AtOnce: casesAtOnce,
+			Lab: s.labs[i].Number, Seed: cmp.Or(s.seed, ownSeed(s.files[s.labs[i].Number].Text)),
+			Judge: s.module.judge, AtOnce: casesAtOnce,
 			Child: s.program(), Arg: s.labs[i].Number,
 		})
 		row.Seconds = time.Since(began).Seconds()

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/ast"
 	"go/format"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,6 +22,7 @@ import (
 
 	"socketbook/tools/grade/internal/book"
 	"socketbook/tools/grade/internal/intake"
+	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/internal/runner"
 )
@@ -44,7 +48,7 @@ func (o *options) flags(name string) *flag.FlagSet {
 	f.StringVar(&o.only, "only", "", "")
 	f.StringVar(&o.shard, "shard", "", "")
 	f.IntVar(&o.atOnce, "j", runtime.NumCPU(), "")
-	f.Uint64Var(&o.seed, "seed", 1, "")
+	f.Uint64Var(&o.seed, "seed", 0, "")
 	f.BoolVar(&o.resume, "resume", false, "")
 	f.BoolVar(&o.failed, "failed", false, "")
 	f.BoolVar(&o.json, "json", false, "")
@@ -65,8 +69,6 @@ func grade(ctx context.Context, args []string, out, errs io.Writer) error {
 			"entry for each student (grade -help)")
 	case o.atOnce < 1 || o.atOnce > 256:
 		return wrongUse("-j %d: from 1 to 256 submissions at a time", o.atOnce)
-	case o.seed == 0:
-		return wrongUse("-seed 0: a seed is at least 1, so that two runs make the same choices")
 	}
 	root, err := runner.FindRoot(".")
 	if err != nil {
@@ -133,7 +135,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	}
 	defer unlock()
 	work := filepath.Join(r.options.out, workName)
-	defer os.RemoveAll(work)
+	defer sandbox.RemoveAll(work)
 	if err := r.collect(work); err != nil {
 		return err
 	}
@@ -203,7 +205,7 @@ func (r *run) prepare() (unlock func(), err error) {
 		}
 	}
 	if err == nil {
-		err = os.RemoveAll(work) // of a run that was killed
+		err = sandbox.RemoveAll(work) // of a run that was killed
 	}
 	if err == nil {
 		err = os.Mkdir(work, 0o700)
@@ -274,7 +276,7 @@ func (r *run) todo() ([]intake.Submission, error) {
 	}
 	if r.resume && err == nil && before.Seed != r.seed {
 		return nil, wrongUse(
-			"the results in %s were made with -seed %d: resume with the same",
+			"the results in %s were made with -seed %d: resume with the same (0: each file its own)",
 			r.options.out,
 			before.Seed,
 		)
@@ -463,8 +465,8 @@ func (r *run) one(ctx context.Context, s intake.Submission) []score.Row {
 		row := &rows[i]
 		file := answers.Files[row.Lab]
 		row.Notes, row.Source = notes, sourceOf(file)
-		if formatted, err := format.Source(file.Text); err == nil && file.Text != nil {
-			row.Format = score.Hash(formatted)
+		if text := formatted(file.Text); text != nil {
+			row.Format = score.Hash(text)
 		}
 		if r.noTimes {
 			row.Seconds = 0
@@ -474,6 +476,37 @@ func (r *run) one(ctx context.Context, s intake.Submission) []score.Row {
 		}
 	}
 	return rows
+}
+
+// deepest is how deep code may be nested to be compared as gofmt writes it, counted in nodes of the syntax
+// tree. A file of 256 KiB that is nested deeper would keep gofmt busy for hours: its time grows with the third
+// power of the depth.
+const deepest = 200
+
+// formatted is a file as gofmt writes it, and nothing if it is no valid Go, or nested too deep.
+func formatted(text []byte) []byte {
+	f, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
+	if err != nil {
+		return nil
+	}
+	depth, most := 0, 0
+	ast.Inspect(f, func(n ast.Node) bool {
+		if n == nil {
+			depth--
+			return false
+		}
+		depth++
+		most = max(most, depth)
+		return true
+	})
+	if most > deepest {
+		return nil
+	}
+	as, err := format.Source(text)
+	if err != nil {
+		return nil
+	}
+	return as
 }
 
 // beforehand is what a lab has before anything of it runs: score.GraderError if it is to be graded.

@@ -25,9 +25,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"socketbook/tools/check"
+	"socketbook/tools/grade/internal/intake"
 	"socketbook/tools/grade/internal/sandbox"
 	"socketbook/tools/grade/internal/score"
 	"socketbook/tools/grade/internal/suites"
+	"socketbook/tools/grade/internal/verdict"
 	"socketbook/tools/internal/runner"
 )
 
@@ -283,7 +285,7 @@ func TestShards(t *testing.T) {
 	require.Contains(t, stderr, "shards are missing: 1, 3, 4, 5, 6, 7 of 7")
 	status, _, stderr = grades(t, "-labs", "05", "-out", shards, "-shard", "1/7", "-no-times", "-seed", "2", dir)
 	require.Equal(t, 3, status)
-	require.Contains(t, stderr, "do not fit together: one has seed 2, the other 1")
+	require.Contains(t, stderr, "do not fit together: one has seed 2, the other 0")
 	status, _, stderr = grades(t, "merge", "-out", merged, folders[0], whole)
 	require.Equal(t, 3, status)
 	require.Contains(t, stderr, "do not fit together: one is of 7 shards, the other of 1")
@@ -453,7 +455,7 @@ func TestResumeOnlyFailed(t *testing.T) {
 	_, _, stderr := grades(t, "-labs", "05", "-out", out, "-only", "nobody", dir)
 	require.Contains(t, stderr, "-only nobody: nobody has this id")
 	_, _, stderr = grades(t, "-labs", "05", "-out", out, "-resume", "-seed", "5", dir)
-	require.Contains(t, stderr, "were made with -seed 1: resume with the same")
+	require.Contains(t, stderr, "were made with -seed 0: resume with the same (0: each file its own)")
 	before := tree(t, out)
 	status, _, stderr = grades(t, "-labs", "07", "-out", out, "-only", "s003", dir)
 	require.Equal(t, 2, status)
@@ -564,7 +566,6 @@ func TestWrongUse(t *testing.T) {
 		{"-shard 4/3 DIR", "the form is I/N"},
 		{"-shard auto DIR", "none of STRATEGY_JOB_INDEX"},
 		{"-j 0 DIR", "-j 0: from 1 to 256"},
-		{"-seed 0 DIR", "-seed 0"},
 		{"-colour DIR", "flag provided but not defined: -colour (grade -help)"},
 		{"/nowhere", "no such file"},
 		{"FILE", "neither a folder nor a .zip"},
@@ -679,4 +680,75 @@ func TestSuites(t *testing.T) {
 		require.Equal(t, filepath.Base(l.File), l.suite.File)
 		require.NotEmpty(t, cmp.Or(l.sum))
 	}
+}
+
+// TestNestedDeep: what gofmt would take hours for is not compared as gofmt writes it, and holds nobody up.
+func TestNestedDeep(t *testing.T) {
+	require.NotNil(t, formatted([]byte("package framing\nfunc  f() {}\n")))
+	require.Nil(t, formatted(nil))
+	require.Nil(t, formatted([]byte("no Go")))
+	for name, text := range map[string]string{
+		"functions":  "var x = " + strings.Repeat("func() { _ = ", 9000) + "1" + strings.Repeat("}", 9000),
+		"operators":  "var x = " + strings.Repeat("1+", 90000) + "1",
+		"literals":   "var x = " + strings.Repeat("[]any{\n", 9000) + strings.Repeat("},\n", 8999) + "}",
+		"selections": "var x = y" + strings.Repeat(".z", 90000),
+	} {
+		began := time.Now()
+		require.Nil(t, formatted([]byte("package framing\n\n"+text+"\n")), name)
+		require.Less(t, time.Since(began), time.Minute, name)
+	}
+	deep := "package framing // points 7\n\nvar x = " + strings.Repeat("1+", 90000) + "1\n"
+	dir := class(t, 3, func(i int) string {
+		if i == 1 {
+			return deep
+		}
+		return points(i)
+	})
+	status, stdout, stderr := grades(t, "-labs", "05", "-out", filepath.Join(t.TempDir(), "out"), dir)
+	require.Zero(t, status, stderr)
+	require.Contains(t, stdout, "3 graded")
+}
+
+// TestOwnSeed: each file has a seed of its own, the same each time, unless -seed names one for all.
+func TestOwnSeed(t *testing.T) {
+	a, b := ownSeed([]byte("package framing\n")), ownSeed([]byte("package framing \n"))
+	require.NotEqual(t, a, b)
+	require.Equal(t, a, ownSeed([]byte("package framing\n")))
+	for _, seed := range []uint64{0, 7} {
+		s := &submission{
+			engine: &engine{module: &module{}},
+			job: job{
+				labs:  []lab{{Lab: intake.Lab{Number: "05"}}},
+				files: map[string]intake.File{"05": {Text: []byte("package framing\n")}}, seed: seed,
+			},
+			rows: []score.Row{{Status: score.GraderError}},
+		}
+		var got uint64
+		require.NoError(t, s.judge(func(task verdict.Task) ([]check.Verdict, error) {
+			got = task.Seed
+			return nil, nil
+		}))
+		if seed == 0 {
+			seed = a
+		}
+		require.Equal(t, seed, got)
+	}
+}
+
+// TestNobodyReads: whoever reads the output stops after a line, and everybody is graded.
+func TestNobodyReads(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no SIGPIPE")
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := exec.Command(os.Args[0], "-labs", "05", "-j", "1", "-out", out, class(t, 20, points))
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	cmd.Stdout = write
+	require.NoError(t, read.Close())
+	require.NoError(t, cmd.Run())
+	require.NoError(t, write.Close())
+	require.Equal(t, 20, strings.Count(tree(t, out)["results.jsonl"], "\n"))
+	require.NoDirExists(t, filepath.Join(out, workName))
 }

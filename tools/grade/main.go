@@ -44,8 +44,10 @@ func main() {
 }
 
 // untilSignal is a context that ends with Ctrl-C, when the system asks for the end, and when the terminal is
-// closed, but not if nohup says that this does not count.
+// closed, but not if nohup says that this does not count. Whoever reads the output may stop, as head does: the
+// class is graded all the same.
 func untilSignal() (context.Context, context.CancelFunc) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // not Ignore, which the programs of the boxes would inherit
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		ends = append(ends, syscall.SIGHUP)
@@ -67,7 +69,7 @@ entry for each student.
   -roster FILE.csv  the class: an export of Canvas or Moodle, or id,name,email and perhaps hold
   -sandbox KIND     auto, namespaces, docker or none (auto)
   -j N              so many submissions at a time (one for each processor)
-  -seed N           the random choices of the suites (1)
+  -seed N           the random choices of the suites (each file has its own)
   -resume           keep what was graded before, grade the rest
   -only ID,…        grade these students anew, keep everybody else's results
   -failed           grade anew those who lack points or could not be graded

@@ -21,7 +21,7 @@ import (
 type Batch struct {
 	V       int      `json:"v"`
 	Labs    []Lab    `json:"labs"`
-	Seed    uint64   `json:"seed"`
+	Seed    uint64   `json:"seed"` // 0: each file has its own
 	Sandbox string   `json:"sandbox"`
 	Shard   int      `json:"shard"` // from 1
 	Of      int      `json:"shards"`
@@ -95,6 +95,14 @@ func LoadBatch(dir string) (Batch, error) {
 		return b, fmt.Errorf("%s is of shard %d of %d, which is none", filepath.Join(dir, batchName), b.Shard, b.Of)
 	}
 	return b, nil
+}
+
+// Seeds says what the random choices of the suites come from.
+func (b Batch) Seeds() string {
+	if b.Seed == 0 {
+		return "each file with a seed of its own"
+	}
+	return fmt.Sprintf("seed %d", b.Seed)
 }
 
 // Fits returns why two shards do not belong to one class: another suite, another roster. No second run of

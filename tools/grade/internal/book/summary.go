@@ -282,7 +282,7 @@ func (s *summary) markdown(f *file) {
 	for _, c := range s.Counts {
 		parts = append(parts, fmt.Sprintf("%d %s", c.N, c.Status))
 	}
-	f.printf("%s. Seed %d.\n\n", strings.Join(parts, ", "), s.Seed)
+	f.printf("%s; %s.\n\n", strings.Join(parts, ", "), s.Seeds())
 	for _, n := range s.Notices {
 		f.printf("- %s\n", escapeMarkdown(n))
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -255,7 +256,9 @@ func TestArchiveOfAClass(t *testing.T) {
 			item{name: "../evil_104_9005_framing.go", text: answer}),
 		"moodle.zip": zipOf(t, item{name: "Ada Lovelace_55_assignsubmission_file_/framing.go", text: answer},
 			item{name: "Ada Lovelace_55_assignsubmission_file_/framing.go", text: answer},
-			item{name: "李 雷_56_assignsubmission_file_/framing.go", text: answer}),
+			item{name: "李 雷_56_assignsubmission_file_/framing.go", text: answer},
+			item{name: "李 雷_56_assignsubmission_onlinetext_/onlinetext.html", text: "<p>done"},
+			item{name: "Grace Hopper_57_assignsubmission_onlinetext_/onlinetext.html", text: "<p>done"}),
 	})
 	got, class := collected(t, roster, filepath.Join(dir, "canvas.zip"))
 	require.Equal(t, answer, got["ada"])
@@ -268,10 +271,12 @@ func TestArchiveOfAClass(t *testing.T) {
 	require.Equal(t, "Lovelace, Ada", class.Students[0].Name)
 	require.Equal(t, "package datagram\n", string(class.Students[0].Load(labs).Files["07"].Text))
 
-	got, _ = collected(t, nil, filepath.Join(dir, "moodle.zip"))
+	got, class = collected(t, nil, filepath.Join(dir, "moodle.zip"))
 	require.Equal(t, map[string]string{
 		"Ada Lovelace": "framing.go is in the archive more than once; only a regular file is read", "李 雷": answer,
+		"Grace Hopper": "missing",
 	}, got)
+	require.Equal(t, []string{"李 雷_56_assignsubmission_onlinetext_ is no folder of files, and is passed over"}, class.Notices)
 }
 
 // Names in GBK, as archives from Windows in China and old disks have them.
@@ -287,6 +292,12 @@ func TestNamesInGBK(t *testing.T) {
 	)
 	got, _ := collected(t, nil, filepath.Join(dir, "class.zip"))
 	require.Equal(t, map[string]string{"李雷": answer, "a": answer}, got)
+	if runtime.GOOS != "linux" {
+		return // no such names on the disk
+	}
+	dir = write(t, t.TempDir(), map[string]string{"b/" + gbk: answer, "c/framing.go": answer, "c/\xff/a.txt": "a"})
+	got, _ = collected(t, nil, dir)
+	require.Equal(t, map[string]string{"b": answer, "c": answer}, got)
 }
 
 // A student of whom the archive of a class has nothing but a link is there.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -28,8 +29,8 @@ func readFolder(src source) (content, error) {
 		return c, fmt.Errorf("the folder cannot be read: %w", cause(err))
 	}
 	defer root.Close()
-	seen := 0
-	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+	seen := 1 // itself
+	err = walk(root, ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil && p == ".":
 			return err
@@ -59,13 +60,43 @@ func readFolder(src source) (content, error) {
 		c.files[p] = e
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.SkipAll) {
 		return c, fmt.Errorf("the folder cannot be read: %w", cause(err))
 	}
 	for p, what := range src.odd {
 		c.files[p] = entry{odd: what}
 	}
 	return c, nil
+}
+
+// walk is fs.WalkDir for a folder on disk. That calls names in GBK, which are no UTF-8, an invalid argument.
+func walk(root *os.Root, p string, visit fs.WalkDirFunc) error {
+	f, err := root.Open(p)
+	if err != nil {
+		return visit(p, nil, err)
+	}
+	entries, err := f.ReadDir(-1)
+	f.Close()
+	if err != nil {
+		if err := visit(p, nil, err); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range entries {
+		name := path.Join(p, e.Name())
+		err := visit(name, e, nil)
+		if errors.Is(err, fs.SkipDir) {
+			continue
+		}
+		if err == nil && e.IsDir() {
+			err = walk(root, name, visit)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readRegular reads a file of a folder, whatever has been put in its place since it was listed.

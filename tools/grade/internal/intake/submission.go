@@ -240,7 +240,17 @@ var canvasFile = regexp.MustCompile(`^(.+?)(?:_LATE)?_(\d+)_(\d+)_(.+)$`)
 var again = regexp.MustCompile(`(?:-\d+| \(\d+\))(\.go|\.zip|\.tar|\.tar\.gz|\.tgz)$`)
 
 // moodleFolder is a folder in Moodle's archive: the student's name, a number, and the kind of answer.
-var moodleFolder = regexp.MustCompile(`^(.+)_(\d+)_assignsubmission_\w+$`)
+var moodleFolder = regexp.MustCompile(`^(.+)_(\d+)_assignsubmission_(\w+)$`)
+
+// beside reports whether a folder holds what a student has typed into Moodle, beside the folder of files.
+func beside(name string, entries []fs.DirEntry) bool {
+	m := moodleFolder.FindStringSubmatch(name)
+	if m == nil || m[3] == "file_" {
+		return false
+	}
+	files := m[1] + "_" + m[2] + "_assignsubmission_file_"
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.IsDir() && e.Name() == files })
+}
 
 // folder takes a folder with an entry for each student.
 func (c *collector) folder(dir string, odd map[string]string) error {
@@ -264,6 +274,8 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 		}
 		switch {
 		case clutter(name):
+		case e.IsDir() && beside(name, entries):
+			c.notice("%s is no folder of files, and is passed over", name)
 		case e.IsDir():
 			c.add(studentOf(name, c.roster), name, source{path: full, odd: below(odd, name)})
 		case single != "" && e.Type().IsRegular() && (c.isAnswer(single) || archiveName(single) != ""):

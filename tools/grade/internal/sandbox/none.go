@@ -50,7 +50,7 @@ func (b *noneBox) close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.end()
-	return os.RemoveAll(b.folder)
+	return RemoveAll(b.folder)
 }
 
 // end ends the last command.
@@ -183,7 +183,7 @@ func copyAtMost(to io.Writer, from io.Reader, limit int64) error {
 func empty(folder string) error {
 	entries, err := os.ReadDir(folder)
 	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
+		err = errors.Join(err, RemoveAll(filepath.Join(folder, e.Name())))
 	}
 	return err
 }

@@ -38,8 +38,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -302,24 +302,38 @@ func (p *Process) Wait() Result {
 	return p.result
 }
 
-// RemoveAll removes a folder that was Writable. os.RemoveAll does not enter folders that their owner
-// has closed.
+// RemoveAll removes a folder that was Writable, or that holds one. os.RemoveAll does not enter folders that their
+// owner has closed.
 func RemoveAll(path string) error {
 	if err := os.RemoveAll(path); err == nil {
 		return nil
 	}
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return os.RemoveAll(path)
+	path = filepath.Clean(path)
+	if root, err := os.OpenRoot(filepath.Dir(path)); err == nil {
+		unlock(root, filepath.Base(path))
+		root.Close()
 	}
-	defer root.Close()
-	_ = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, _ error) error {
-		if d != nil && d.IsDir() {
-			_ = root.Chmod(name, 0o700) // WalkDir reads it afterwards
-		}
-		return nil
-	})
 	return os.RemoveAll(path)
+}
+
+// unlock opens a folder and all below it for their owner. fs.WalkDir would not do: it passes over names that are
+// not UTF-8. What fails here fails again when the folder is removed.
+func unlock(root *os.Root, name string) {
+	if info, err := root.Lstat(name); err != nil || !info.IsDir() {
+		return
+	}
+	_ = root.Chmod(name, 0o700)
+	f, err := root.Open(name)
+	if err != nil {
+		return
+	}
+	entries, _ := f.ReadDir(-1)
+	f.Close()
+	for _, e := range entries {
+		if e.IsDir() {
+			unlock(root, name+string(filepath.Separator)+e.Name())
+		}
+	}
 }
 
 func (c Command) check() error {

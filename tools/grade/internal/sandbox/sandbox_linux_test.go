@@ -180,6 +180,45 @@ func TestFolders(t *testing.T) {
 	require.NoError(t, RemoveAll(mine))
 }
 
+// TestRemoveAll: folders that their owner has closed are removed with all below them, also by somebody who is not
+// root, and whatever their names are.
+func TestRemoveAll(t *testing.T) {
+	for _, name := range []string{"closed", "\xff\n\x1b", strings.Repeat("ä", 100)} {
+		top := filepath.Join(t.TempDir(), name)
+		for _, below := range []string{"", name, name + "/" + name, "open/" + name} {
+			dir := filepath.Join(top, below)
+			require.NoError(t, os.MkdirAll(dir, 0o700))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0))
+		}
+		require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(top, "link")))
+		for _, closed := range []string{name + "/" + name, name, "open/" + name, ""} {
+			require.NoError(t, os.Chmod(filepath.Join(top, closed), 0o111&os.FileMode(len(closed))))
+		}
+		require.NoError(t, unprivileged(func() error { return RemoveAll(top) }))
+		require.NoFileExists(t, top)
+		require.NoDirExists(t, top)
+	}
+	require.NoError(t, RemoveAll(filepath.Join(t.TempDir(), "nothing")))
+}
+
+// unprivileged calls f without root's capabilities, in a thread that ends then.
+func unprivileged(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good
+		if os.Geteuid() == 0 {
+			var none [2]unix.CapUserData
+			err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0])
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
 // Files and Fetch: the ways in and out.
 func TestFiles(t *testing.T) {
 	need(t)
