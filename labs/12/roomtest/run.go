@@ -311,7 +311,7 @@ func (p *client) stopsReading() (reads func()) {
 	reads = sync.OnceFunc(func() { close(again) })
 	p.r.c.Cleanup(reads)
 	p.Conn().Before("Write", func() error {
-		clock := time.NewTicker(time.Millisecond)
+		clock := time.NewTicker(5 * time.Millisecond)
 		defer clock.Stop()
 		for {
 			d := p.Conn().Did()

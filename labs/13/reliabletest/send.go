@@ -359,7 +359,7 @@ func (s suite) silence(c *check.C) {
 	for _, v := range []struct {
 		acknowledged, tries int
 		wait                time.Duration
-	}{{0, 1, 5 * short}, {0, 3, short}, {1, 3, short}, {2, 2, short}, {0, plenty, short / 5}} {
+	}{{0, 1, 5 * short}, {0, 3, short}, {1, 3, 3 * short}, {2, 2, 5 * short}, {0, plenty, short / 5}} {
 		c.Variation("a new connection")
 		var w *wire
 		w = connect(c, func(i int, f frame) [][]byte {
