@@ -1330,7 +1330,7 @@ func serveCountsForAll() func(net.Listener, handler) error {
 			if !passes(err) {
 				return false, err
 			}
-			time.Sleep(5 * time.Millisecond << min(row.Add(1)-1, 7))
+			time.Sleep(5 * time.Millisecond << min(row.Add(1)-1, 6))
 			return true, nil
 		})
 	}

@@ -585,7 +585,7 @@ type growing struct {
 func (g *growing) SetReadDeadline(t time.Time) error {
 	if !t.IsZero() {
 		t = t.Add(g.extra)
-		g.extra = 2*g.extra + 10*time.Millisecond
+		g.extra = 3*g.extra + 30*time.Millisecond
 	}
 	return g.Conn.SetReadDeadline(t)
 }

@@ -574,7 +574,7 @@ var wrong = []check.Answer{
 			return n <= 10 && passing(err)
 		}
 	}, fortresstest.Ends),
-	flawed("each pause is twice as long, up to a second", func(f *fort) {
+	flawed("each pause is twice as long, up to 600 ms", func(f *fort) {
 		pause := time.Duration(0)
 		admit := f.admit
 		f.admit = func(f *fort) bool {
@@ -582,7 +582,7 @@ var wrong = []check.Answer{
 			return admit(f)
 		}
 		f.pause = func() {
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			pause = min(max(2*pause, 5*time.Millisecond), 600*time.Millisecond)
 			time.Sleep(pause)
 		}
 	}, fortresstest.Ends),
