@@ -367,8 +367,9 @@ func lastLine(text string) string {
 // casesAtOnce is how many cases of a lab are graded at once: they wait more than they work.
 const casesAtOnce = 4
 
-// ownSeed is the seed of a file when -seed names none. It comes from the file's bytes: on every machine and each
-// time it is the same, and a file cannot hold a table of the answers that go test shows for this very seed.
+// ownSeed is the seed of a file when -seed names none. It comes from the file's bytes: on every machine and
+// each time it is the same, and a file cannot hold a table of the answers that go test shows for this very
+// seed.
 func ownSeed(text []byte) uint64 {
 	sum := sha256.Sum256(text)
 	return binary.BigEndian.Uint64(sum[:])>>1 + 1

@@ -276,9 +276,9 @@ func (r *run) todo() ([]intake.Submission, error) {
 	}
 	if r.resume && err == nil && before.Seed != r.seed {
 		return nil, wrongUse(
-			"the results in %s were made with -seed %d: resume with the same (0: each file its own)",
+			"the results in %s were made with %s: give the same -seed, or none if none was given",
 			r.options.out,
-			before.Seed,
+			before.Seeds(),
 		)
 	}
 	for _, l := range before.Labs {
@@ -479,8 +479,8 @@ func (r *run) one(ctx context.Context, s intake.Submission) []score.Row {
 }
 
 // deepest is how deep code may be nested to be compared as gofmt writes it, counted in nodes of the syntax
-// tree. A file of 256 KiB that is nested deeper would keep gofmt busy for hours: its time grows with the third
-// power of the depth.
+// tree. A file of 256 KiB that is nested deeper would keep gofmt busy for hours: its time grows with the
+// third power of the depth.
 const deepest = 200
 
 // formatted is a file as gofmt writes it, and nothing if it is no valid Go, or nested too deep.

@@ -47,7 +47,7 @@ func main() {
 // closed, but not if nohup says that this does not count. Whoever reads the output may stop, as head does: the
 // class is graded all the same.
 func untilSignal() (context.Context, context.CancelFunc) {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // not Ignore, which the programs of the boxes would inherit
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // not Ignore: programs in boxes would inherit that
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		ends = append(ends, syscall.SIGHUP)

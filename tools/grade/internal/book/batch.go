@@ -100,7 +100,7 @@ func LoadBatch(dir string) (Batch, error) {
 // Seeds says what the random choices of the suites come from.
 func (b Batch) Seeds() string {
 	if b.Seed == 0 {
-		return "each file with a seed of its own"
+		return "a seed of its own for each file"
 	}
 	return fmt.Sprintf("seed %d", b.Seed)
 }
@@ -112,7 +112,7 @@ func (b Batch) Fits(other Batch) error {
 	case b.Of != other.Of:
 		return fmt.Errorf("one is of %d shards, the other of %d", b.Of, other.Of)
 	case b.Seed != other.Seed:
-		return fmt.Errorf("one has seed %d, the other %d", b.Seed, other.Seed)
+		return fmt.Errorf("one was made with %s, the other with %s", b.Seeds(), other.Seeds())
 	case b.NoTimes != other.NoTimes:
 		return errors.New("one was made with -no-times, the other without")
 	case !bytes.Equal(b.Roster, other.Roster):

@@ -276,7 +276,8 @@ func TestArchiveOfAClass(t *testing.T) {
 		"Ada Lovelace": "framing.go is in the archive more than once; only a regular file is read", "李 雷": answer,
 		"Grace Hopper": "missing",
 	}, got)
-	require.Equal(t, []string{"李 雷_56_assignsubmission_onlinetext_ is no folder of files, and is passed over"}, class.Notices)
+	require.Equal(t,
+		[]string{"李 雷_56_assignsubmission_onlinetext_ is no folder of files, and is passed over"}, class.Notices)
 }
 
 // Names in GBK, as archives from Windows in China and old disks have them.
@@ -295,7 +296,9 @@ func TestNamesInGBK(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return // no such names on the disk
 	}
-	dir = write(t, t.TempDir(), map[string]string{"b/" + gbk: answer, "c/framing.go": answer, "c/\xff/a.txt": "a"})
+	dir = write(t, t.TempDir(), map[string]string{
+		"b/" + gbk: answer, "c/framing.go": answer, "c/\xff/a.txt": "a",
+	})
 	got, _ = collected(t, nil, dir)
 	require.Equal(t, map[string]string{"b": answer, "c": answer}, got)
 }

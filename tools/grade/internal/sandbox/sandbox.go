@@ -302,8 +302,8 @@ func (p *Process) Wait() Result {
 	return p.result
 }
 
-// RemoveAll removes a folder that was Writable, or that holds one. os.RemoveAll does not enter folders that their
-// owner has closed.
+// RemoveAll removes a folder that was Writable, or that holds one. os.RemoveAll does not enter folders that
+// their owner has closed.
 func RemoveAll(path string) error {
 	if err := os.RemoveAll(path); err == nil {
 		return nil
@@ -316,8 +316,8 @@ func RemoveAll(path string) error {
 	return os.RemoveAll(path)
 }
 
-// unlock opens a folder and all below it for their owner. fs.WalkDir would not do: it passes over names that are
-// not UTF-8. What fails here fails again when the folder is removed.
+// unlock opens a folder and all below it for their owner. fs.WalkDir would not do: it passes over names that
+// are not UTF-8. What fails here fails again when the folder is removed.
 func unlock(root *os.Root, name string) {
 	if info, err := root.Lstat(name); err != nil || !info.IsDir() {
 		return

@@ -180,8 +180,8 @@ func TestFolders(t *testing.T) {
 	require.NoError(t, RemoveAll(mine))
 }
 
-// TestRemoveAll: folders that their owner has closed are removed with all below them, also by somebody who is not
-// root, and whatever their names are.
+// TestRemoveAll: folders that their owner has closed are removed with all below them, also by somebody who is
+// not root, and whatever their names are.
 func TestRemoveAll(t *testing.T) {
 	for _, name := range []string{"closed", "\xff\n\x1b", strings.Repeat("ä", 100)} {
 		top := filepath.Join(t.TempDir(), name)
