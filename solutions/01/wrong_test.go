@@ -125,7 +125,7 @@ var wrong = []check.Answer{
 	asking("asked again when the server has left", askAgainAfterEOF, oneshottest.Left),
 	asking("a second Write after one that failed", askWritesAgain, oneshottest.Left),
 	asking("a deadline left behind after an error", askLeavesDeadline, oneshottest.Left),
-	asking("no patience, in Ask", askWithin(150*time.Millisecond), oneshottest.Ask),
+	asking("no patience, in Ask", askWithin(100*time.Millisecond), oneshottest.Ask),
 	asking("waits for 100 ms and no longer", askGivesUp, oneshottest.Ask),
 	asking("a blank message is none", askRefusesBlank, oneshottest.Ask),
 	asking("letters are counted instead of bytes", askCountsLetters, oneshottest.Refused),

@@ -12,7 +12,7 @@ import (
 
 const (
 	firstPause = time.Millisecond // after a temporary error; it doubles with every further one in a row
-	maxPause   = time.Second
+	maxPause   = 20 * time.Millisecond
 )
 
 // Serve accepts clients from ln, one after the other, and calls handle for each of them, until ln

@@ -162,10 +162,10 @@ var wrong = []check.Answer{
 	answer("four clients at a time, and no more", serveAtMostFour, reconnecttest.Clients),
 	answer(
 		"conversations are cut 300 ms after the listener has closed",
-		serveCutsAfter(300*time.Millisecond),
+		serveCutsAfter(100*time.Millisecond),
 		reconnecttest.Finish,
 	),
-	answer("waits 200 ms for clients, and then for nobody", serveWaitsFor(200*time.Millisecond),
+	answer("waits 100 ms for clients, and then for nobody", serveWaitsFor(100*time.Millisecond),
 		reconnecttest.Finish),
 	answer("the client is told the error", serveTellsError, reconnecttest.Closed, reconnecttest.Error),
 	answer("the client is told about a panic", serveTellsPanic, reconnecttest.Panic),

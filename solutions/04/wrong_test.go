@@ -918,7 +918,7 @@ func provokeImpatiently(
 		select {
 		case err := <-waited:
 			return err
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond):
 			return nil
 		}
 	}, first, second)

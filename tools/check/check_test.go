@@ -470,11 +470,11 @@ func TestTimeIsUp(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	o := runInWorker(ctx, "TestSleeper", 0, options{})
+	o := runInWorker(ctx, "TestSleeper", 0, 0, options{})
 	require.Equal(t, Failed, o.Outcome)
 	require.Equal(t, "was still running when the time for the whole lab was up", o.Message)
 	require.Equal(t, []string{"asleep"}, o.Steps)
-	require.Equal(t, NotRun, runInWorker(ctx, "TestSleeper", 0, options{}).Outcome, "what begins too late")
+	require.Equal(t, NotRun, runInWorker(ctx, "TestSleeper", 0, 0, options{}).Outcome, "what begins too late")
 }
 
 // TestCrashesWhenItIsEnded: the verdict is that of the case, whatever the goroutines do that it ends.
@@ -492,7 +492,7 @@ func TestCrashesWhenItIsEnded(t *testing.T) {
 		}}}}, number)
 	}
 	t.Parallel()
-	o := runInWorker(t.Context(), t.Name(), 0, options{})
+	o := runInWorker(t.Context(), t.Name(), 0, 0, options{})
 	require.Equal(t, Failed, o.Outcome)
 	require.Equal(t, "a verdict", o.Message)
 	require.Empty(t, o.Prints)
@@ -508,7 +508,7 @@ func TestAhead(t *testing.T) {
 		cases[i].Name = fmt.Sprint(i)
 	}
 	cases[18].Needs, cases[19].Needs = []string{"17"}, []string{"18"}
-	outcomes := ahead(cases, casesAtOnce, &workers, func(i int) outcome {
+	outcomes := ahead(cases, casesAtOnce, &workers, func(i int, _ func()) outcome {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
 		return outcome{Outcome: map[bool]string{true: Failed, false: Passed}[i == 17], Message: fmt.Sprint(i)}
@@ -522,24 +522,73 @@ func TestAhead(t *testing.T) {
 	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
 }
 
-// TestAheadOneByOne: on a machine that cannot run the first case, one case at a time, whoever needs whom.
-func TestAheadOneByOne(t *testing.T) {
+// TestAheadSound: a case begins as soon as those that it needs have passed in the main, and not before.
+func TestAheadSound(t *testing.T) {
+	var workers sync.WaitGroup
+	cases := []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}}
+	var isSound atomic.Bool
+	begun := make(chan struct{})
+	outcomes := ahead(cases, casesAtOnce, &workers, func(i int, sound func()) outcome {
+		switch i {
+		case 0:
+			isSound.Store(true)
+			sound()
+			<-begun // which never comes, unless b begins before this is over
+			return outcome{Outcome: Failed}
+		case 1:
+			require.True(t, isSound.Load())
+			close(begun)
+			return outcome{Outcome: Failed}
+		}
+		panic("c needs b, which has failed")
+	})
+	require.Equal(t, Failed, outcomes(0).Outcome)
+	require.Equal(t, `not run because "b" failed`, outcomes(2).Message)
+	workers.Wait()
+}
+
+// TestAheadAlone: a case that the machine could not run is run once more, and nothing beside it.
+func TestAheadAlone(t *testing.T) {
 	for range 100 {
 		var workers sync.WaitGroup
-		cases := []Case{
-			{Name: "a"},
-			{Name: "b"},
-			{Name: "c", Needs: []string{"b"}},
-			{Name: "d", Needs: []string{"c"}},
-		}
-		outcomes := ahead(cases, casesAtOnce, &workers, func(int) outcome {
-			return outcome{Outcome: Error, Message: "no"}
+		var now atomic.Int32
+		var tries [5]atomic.Int32
+		cases := []Case{{Name: "a"}, {Name: "b"}, {Name: "c", Needs: []string{"b"}}, {Name: "d"}, {Name: "e"}}
+		outcomes := ahead(cases, 3, &workers, func(i int, _ func()) outcome {
+			beside := now.Add(1) - 1
+			defer now.Add(-1)
+			if tries[i].Add(1) == 1 || i == 1 {
+				return outcome{Outcome: Error, Message: "no room"}
+			}
+			require.Zero(t, beside)
+			return outcome{Outcome: Passed}
 		})
-		for i := range cases {
-			require.Equal(t, outcome{Outcome: Error, Message: "no"}, outcomes(i))
+		for i, want := range []string{Passed, Error, Error, Passed, Passed} {
+			require.Equal(t, want, outcomes(i).Outcome)
 		}
 		workers.Wait()
+		require.Equal(t, int32(2), tries[1].Load())
+		require.Zero(t, tries[2].Load(), "what needs it is not run")
 	}
+}
+
+// TestParts: the outcome of a case is that of its first part that has not passed, and the parts behind it are
+// not asked.
+func TestParts(t *testing.T) {
+	var played []int
+	play := func(part int) func(*C) { return func(c *C) { played = append(played, part) } }
+	fails := func(c *C) { c.Fail("this one") }
+	cs := Case{Name: "a", Run: play(0), Also: []func(*C){play(1), fails, play(3)}}
+	o := cs.run(options{})
+	require.Equal(t, []int{0, 1}, played)
+	require.Equal(t, Failed, o.Outcome)
+	require.Equal(t, "this one", o.Message)
+	cs.Also = cs.Also[:1]
+	require.Equal(t, Passed, cs.run(options{}).Outcome)
+	prints := cs.parts(func(part int) outcome {
+		return outcome{Outcome: Passed, Prints: fmt.Sprintln("part", part)}
+	}).Prints
+	require.Equal(t, "part 0\npart 1\n", prints)
 }
 
 // TestLeaksCountOnce: a goroutine left behind by every case costs the points of the first.

@@ -62,7 +62,7 @@ var ErrEnded = errors.New("it was ended")
 // VerdictsElsewhere is Verdicts for an answer that runs in other processes: begin is called for each case
 // that is run. At most atOnce cases run at a time. table has the names and points of the cases.
 func VerdictsElsewhere(table Lab, seed uint64, atOnce int, begin func() (*Session, error)) []Verdict {
-	run := func(i int) outcome {
+	play := func(i, part int) outcome {
 		s, err := begin()
 		if err != nil {
 			return outcome{
@@ -71,17 +71,20 @@ func VerdictsElsewhere(table Lab, seed uint64, atOnce int, begin func() (*Sessio
 					err.Error())),
 			}
 		}
-		return excused(s.run(i, options{seed: seed, alone: true, elsewhere: s.Elsewhere}), true)
+		return excused(s.run(i, part, options{seed: seed, alone: true, elsewhere: s.Elsewhere}), true)
+	}
+	run := func(i int, _ func()) outcome {
+		return table.Cases[i].parts(func(part int) outcome { return play(i, part) })
 	}
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	return verdicts(table, seed, ahead(table.Cases, atOnce, &workers, run))
 }
 
-// run runs one case, and ends the process.
-func (s *Session) run(i int, o options) outcome {
+// run runs one part of a case, and ends the process.
+func (s *Session) run(i, part int, o options) outcome {
 	before := filesElsewhere(s.Elsewhere)()
-	out := s.Lab.Cases[i].run(o)
+	out := s.Lab.Cases[i].runPart(part, o)
 	if out.Outcome == Passed {
 		files := filesElsewhere(s.Elsewhere)
 		if left := leftOpen(files, before, func(string) bool { return true }); len(left) > 0 {

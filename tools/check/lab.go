@@ -29,6 +29,9 @@ type Case struct {
 	Needs  []string
 	Memory bool // uses C.Allocated, C.Largest or C.InUse: they see the whole process, so it runs alone in one
 	Run    func(*C)
+	// Also is what the case plays besides, for what takes long: each has a C of its own, and students' runs have
+	// all of them beside each other. The outcome is that of the first, Run among them, that has not passed.
+	Also []func(*C)
 }
 
 func (cs Case) lesson(lab Lab) string {
@@ -74,8 +77,25 @@ func (lab Lab) valid() error {
 	return nil
 }
 
+// parts returns the outcome of a case of which run runs the parts: 0 is Run, and i is Also[i-1].
+func (cs Case) parts(run func(part int) outcome) (out outcome) {
+	for part := range 1 + len(cs.Also) {
+		before := out.Prints
+		out = run(part)
+		out.Prints = before + out.Prints
+		if out.Outcome != Passed {
+			break
+		}
+	}
+	return out
+}
+
 // run runs the case to its end, in this process.
 func (cs Case) run(o options) outcome {
+	return cs.parts(func(part int) outcome { return cs.runPart(part, o) })
+}
+
+func (cs Case) runPart(part int, o options) outcome {
 	c := &C{options: o, spec: cs, wake: make(chan struct{}, 1)}
 	if o.timeline {
 		c.rec = timeline.NewRecorder(cs.Name)
@@ -87,7 +107,7 @@ func (cs Case) run(o options) outcome {
 	go func() {
 		defer close(done)
 		defer c.finish()
-		cs.Run(c)
+		append([]func(*C){cs.Run}, cs.Also...)[part](c)
 		c.checkLeftBehind()
 		c.out.Outcome = Passed
 	}()

@@ -144,13 +144,16 @@ func (a Answer) runner(t *testing.T, seed uint64) func(i int) outcome {
 	test, _, _ := strings.Cut(t.Name(), "/")
 	exact := os.Getenv("SOCKETBOOK_EXACT") != ""
 	return func(i int) outcome {
-		if len(a.Fails) > 0 && !exact && !slices.Contains(a.Fails, a.Lab.Cases[i].Name) {
+		cs := a.Lab.Cases[i]
+		if len(a.Fails) > 0 && !exact && !slices.Contains(a.Fails, cs.Name) {
 			return outcome{Outcome: Passed} // taken for granted
 		}
-		if o := (options{seed: seed}); !a.Lab.Cases[i].Memory {
-			return a.Lab.Cases[i].run(o)
+		if o := (options{seed: seed}); !cs.Memory {
+			return cs.run(o)
 		} else {
-			return runInWorker(t.Context(), test, i, o, answerVariable+"="+a.Name)
+			return cs.parts(func(part int) outcome {
+				return runInWorker(t.Context(), test, i, part, o, answerVariable+"="+a.Name)
+			})
 		}
 	}
 }

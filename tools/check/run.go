@@ -36,18 +36,29 @@ func Run(t *testing.T, lab Lab) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel() // whoever works on a case that is not run after all
-	g.run = func(i int) outcome {
-		out := excused(runInWorker(ctx, t.Name(), i, o), false)
+	run := func(i int, sound func()) outcome {
+		begun := make([]func() outcome, 1+len(lab.Cases[i].Also))
+		for part := range begun {
+			begun[part] = sync.OnceValue(func() outcome {
+				return excused(runInWorker(ctx, t.Name(), i, part, o), false)
+			})
+			workers.Go(func() { begun[part]() })
+		}
+		if begun[0]().Outcome == Passed {
+			sound()
+		}
+		out := lab.Cases[i].parts(func(part int) outcome { return begun[part]() })
 		if out.Outcome == Failed {
 			failed()
 		}
 		return out
 	}
+	g.run = func(i int) outcome { return run(i, func() {}) }
 	if *inProcessFlag || testing.CoverMode() != "" {
 		o.alone = true
 		g.run = func(i int) outcome { return lab.Cases[i].run(o) }
-	} else if run := flag.Lookup("test.run"); !strings.Contains(run.Value.String(), "/") {
-		g.run = ahead(lab.Cases, casesAtOnce, &workers, g.run)
+	} else if asked := flag.Lookup("test.run"); !strings.Contains(asked.Value.String(), "/") {
+		g.run = ahead(lab.Cases, casesAtOnce, &workers, run)
 	}
 	write := func(why string) {
 		if err := appendResults(g.rows(why)); err != nil {
@@ -90,37 +101,58 @@ func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed con
 }
 
 // casesAtOnce is how many workers there are at a time: they wait more than they work.
-const casesAtOnce = 4
+const casesAtOnce = 8
 
-// ahead begins to run all cases, the first one alone and then at most atOnce at a time, those that
-// need others when these are over, and returns what waits for the outcome of one. On a machine that
-// cannot run the first, there is never more than one.
-func ahead(cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int) outcome) func(i int) outcome {
+// ahead begins to run all cases, at most atOnce at a time, and returns what waits for the outcome of one. One
+// that needs others waits until these are over, or have called sound, because their Run has passed. A case that
+// this machine could not run is run once more, with nothing beside it.
+func ahead(
+	cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int, sound func()) outcome,
+) func(i int) outcome {
 	turns := make(chan struct{}, atOnce)
-	var oneByOne sync.Mutex
-	all := make([]func() outcome, len(cases))
+	var alone sync.Mutex
+	all, sound, over := make([]func() outcome, len(cases)), chans(len(cases)), chans(len(cases))
 	for i := range cases {
+		sounds := sync.OnceFunc(func() { close(sound[i]) })
 		all[i] = sync.OnceValue(func() outcome {
+			defer close(over[i])
 			for k := range i {
 				if cases[i].needs(cases[k]) {
-					if why := all[k]().stops(cases[k].Name); why != nil {
-						return *why
+					select {
+					case <-sound[k]:
+					case <-over[k]:
+						if why := all[k]().stops(cases[k].Name); why != nil {
+							return *why
+						}
 					}
 				}
 			}
-			if i > 0 && all[0]().Outcome == Error {
-				oneByOne.Lock()
-				defer oneByOne.Unlock()
-			}
 			turns <- struct{}{}
-			defer func() { <-turns }()
-			return run(i)
+			out := run(i, sounds)
+			<-turns
+			if out.Outcome == Error {
+				alone.Lock()
+				defer alone.Unlock()
+				for range atOnce {
+					turns <- struct{}{}
+					defer func() { <-turns }()
+				}
+				out = run(i, sounds)
+			}
+			return out
 		})
 	}
 	for _, one := range all {
 		workers.Go(func() { one() })
 	}
 	return func(i int) outcome { return all[i]() }
+}
+
+func chans(n int) (all []chan struct{}) {
+	for range n {
+		all = append(all, make(chan struct{}))
+	}
+	return all
 }
 
 // excused turns a failure on a machine that lacks what the suites need into an error. A folder that

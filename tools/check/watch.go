@@ -26,7 +26,6 @@ const (
 	// Writes would take the memory of whoever receives them.
 	heldLimit = 128 << 20
 
-	late = 250 * time.Millisecond
 	soon = 5 * time.Millisecond // until then nobody looks whether the code rests: looking stops it
 )
 
@@ -143,10 +142,10 @@ func (c *C) Prompt(what string, cond func() bool) {
 	}
 }
 
-// Late lets a quarter of a second pass, so that what comes then is late: code that gives up early is found.
-func (c *C) Late() {
-	c.Step("the suite lets %v pass", late)
-	<-time.After(late)
+// Late lets some time pass, so that what comes then is late: code that gives up earlier is found.
+func (c *C) Late(by time.Duration) {
+	c.Step("the suite lets %v pass", by)
+	<-time.After(by)
 }
 
 // Settle waits until everything that was sent on either side has arrived.

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	caseVariable = "SOCKETBOOK_CASE" // in a worker's environment: the number of the case
+	caseVariable = "SOCKETBOOK_CASE" // in a worker's environment: the number of the case, and which part of it
 	keptPrints   = 64 << 10          // bytes of each end of what the code under test prints
 	workerStack  = 64 << 20          // bytes; runaway recursion ends here rather than at Go's 1 GB
 	// bytes; until then the collector, which closes forgotten files, does not run
@@ -32,9 +32,9 @@ type message struct {
 	Outcome *outcome `json:"outcome,omitempty"`
 }
 
-// runInWorker runs case number i in a process of its own, a copy of this one that begins with the
+// runInWorker runs one part of case number i in a process of its own, a copy of this one that begins with the
 // same test. It is ended when ctx is, and, on Unix, with all that it has started.
-func runInWorker(ctx context.Context, test string, i int, o options, env ...string) outcome {
+func runInWorker(ctx context.Context, test string, i, part int, o options, env ...string) outcome {
 	if ctx.Err() != nil {
 		why := fmt.Sprintf("not run, because the cases before it have taken all of the lab's %v", labTime)
 		return outcome{Outcome: NotRun, Message: why}
@@ -43,7 +43,7 @@ func runInWorker(ctx context.Context, test string, i int, o options, env ...stri
 		"-seed="+strconv.FormatUint(o.seed, 10), fmt.Sprintf("-timeline=%v", o.timeline))
 	isResults := func(v string) bool { return strings.HasPrefix(v, ResultsVariable+"=") }
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), isResults), env...)
-	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", caseVariable, i))
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d.%d", caseVariable, i, part))
 	ownGroup(cmd)
 	said, prints := &messages{}, &bothEnds{}
 	cmd.Stdout, cmd.Stderr = said, prints
@@ -181,8 +181,8 @@ func work(lab Lab, number string) {
 	os.Unsetenv(caseVariable)
 	Limits()
 	time.AfterFunc(mostTime, func() { os.Exit(1) }) // when nobody is left to end it
-	i, err := strconv.Atoi(number)
-	if err != nil || i < 0 || i >= len(lab.Cases) {
+	var i, part int
+	if _, err := fmt.Sscanf(number, "%d.%d", &i, &part); err != nil || i >= len(lab.Cases) {
 		os.Exit(2)
 	}
 	say := func(m message) {
@@ -195,7 +195,7 @@ func work(lab Lab, number string) {
 		}
 	}
 	before := openFiles()
-	o := lab.Cases[i].run(options{
+	o := lab.Cases[i].runPart(part, options{
 		seed: *seedFlag, timeline: *timelineFlag, alone: true,
 		told:   func(step string, fresh bool) { say(message{Step: step, Fresh: fresh}) },
 		failed: func(o outcome) { say(message{Outcome: &o}) },

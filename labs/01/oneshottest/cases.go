@@ -107,7 +107,7 @@ func (s suite) oneRead(c *check.C) {
 	c.Variation("a new connection; the message comes late")
 	conn, peer := c.Connect()
 	a := s.startAnswer(c, conn)
-	c.Late()
+	c.Late(120 * time.Millisecond)
 	send(c, peer, fault.Whole, []byte("hello"))
 	c.WantNil("Answer", a.returns(c, peer))
 	c.Settle()
@@ -389,7 +389,7 @@ func (s suite) askFor(
 	}
 	c.Step("the suite received %s", text(peer.Received()[before:]))
 	if isLate {
-		c.Late()
+		c.Late(120 * time.Millisecond)
 	}
 	taken := peer.Conn().Did().Taken
 	first := send(c, peer, cut, answer)

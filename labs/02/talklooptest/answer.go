@@ -128,7 +128,7 @@ func (s suite) talk(c *check.C) {
 	for _, message := range messages {
 		a.wantAnswer(message)
 	}
-	c.Late()
+	c.Late(120 * time.Millisecond)
 	c.WantText("answer", a.exchange("a late message"), "A LATE MESSAGE")
 	peer.CloseWrite()
 	a.returns() // whether with an error is another case

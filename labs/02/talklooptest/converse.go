@@ -271,7 +271,7 @@ func (s suite) lines(c *check.C) {
 	v = s.startConverse(c, &fault.Writer{})
 	v.types("are you there?\n", fault.Whole)
 	v.receives("are you there?")
-	c.Late()
+	c.Late(120 * time.Millisecond)
 	v.answers("YES")
 	v.prints("YES")
 	v.ends()

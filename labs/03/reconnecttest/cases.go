@@ -510,8 +510,7 @@ func (s suite) longTalks(c *check.C) {
 	failed.acceptFails(permanentErrors[1])
 	closed.noticed(p)
 	failed.noticed(q)
-	c.Late()
-	c.Late()
+	c.Late(120 * time.Millisecond)
 	for r, p := range map[*run]*client{closed: p, failed: q} {
 		if r.call.Ended() {
 			c.Fail(
@@ -628,7 +627,6 @@ func (s suite) pause(c *check.C) {
 	defer long.ln.look(func() { long.ln.inRow = false })
 	r.shortRows()
 	r.notTooSoon()
-	s.manyPauses(r)
 	long.longRow()
 
 	c.Variation("Serve is running; Accept is going to fail, and then the listener is closed")
@@ -642,7 +640,6 @@ func (s suite) pause(c *check.C) {
 	if r.err != nil && check.Is(r.err, temporaryErrors[0]) {
 		c.Fail("the listener was closed, and Serve returned an error that had passed: %s", check.Err(r.err))
 	}
-	s.rowOfItsOwn(c)
 }
 
 // rowOfItsOwn calls Serve after another call that has ended in a row of errors.
@@ -780,9 +777,14 @@ func (r *run) notTooSoon() {
 
 // manyPauses lets Accept fail many times, each time before a client; fewer where the pauses are long. One
 // long pause may be the machine's, three in a row are not.
-func (s suite) manyPauses(r *run) {
-	c, long, slow := r.c, 0, 0
-	r.ln.forget()
+func (s suite) manyPauses(c *check.C) {
+	c.Variation("Serve is running, and has had a client")
+	clock, stop := startClock()
+	c.Cleanup(stop)
+	r, long, slow := s.prepare(c), 0, 0
+	r.ln.clock = clock
+	r.call = r.startServe()
+	r.nextClient()
 	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second; n++ {
 		handlerFails := n < failing
 		ends := "leaves"
@@ -824,6 +826,7 @@ func (s suite) manyPauses(r *run) {
 			shortest.Round(time.Millisecond),
 		)
 	}
+	r.halt()
 }
 
 func (s suite) permanent(c *check.C) {

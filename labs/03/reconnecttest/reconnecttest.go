@@ -135,6 +135,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Pause,
 			Points: 1,
 			Run:    s.pause,
+			Also:   []func(*check.C){s.manyPauses, s.rowOfItsOwn},
 			Needs:  []string{Error, Temporary},
 			Rule: "Too many open files stay too many for a while. After a temporary error Serve " +
 				"waits at least 1 ms, and at most 100 ms, before it calls Accept again; from the " +

@@ -668,11 +668,6 @@ func (l *listener) calls() (n int) {
 	return n
 }
 
-// forget leaves out the pauses so far.
-func (l *listener) forget() {
-	l.look(func() { l.pauses = nil })
-}
-
 // paused is how long Serve has paused after errors, all in all.
 func (l *listener) paused() (d time.Duration) {
 	l.look(func() {
@@ -725,7 +720,7 @@ func (l *listener) failInRow() {
 // nextInRow is the next error of such a row; nil when it is over. Whether the pauses have grown is told by
 // a watch, which never shows less than Serve has waited.
 func (l *listener) nextInRow() (err error) {
-	const atLeast, newest, grown = 10, 6, 25 * time.Millisecond
+	const atLeast, newest, grown = 10, 6, 15 * time.Millisecond
 	l.look(func() {
 		if l.inRow && l.failures >= atLeast && len(l.pauses) >= newest {
 			l.inRow = l.failures < many && slices.Min(l.pauses[len(l.pauses)-newest:]) <= grown

@@ -137,6 +137,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Conversation,
 			Points: 1,
 			Run:    s.conversation,
+			Also:   []func(*check.C){s.manyCallers},
 			Scene:  "residue",
 			Needs:  []string{Write, Read, Header, Payload, PastTheEnd},
 			Rule: "Each message keeps its bytes, whatever comes before and after it, however the " +

@@ -141,62 +141,61 @@ func (s suite) empty(c *check.C) {
 	w.wantRequests(1, nil)
 }
 
-func (s suite) silence(c *check.C) {
-	for _, v := range []struct {
-		tries int
-		wait  time.Duration
-	}{{1, 3 * short}, {3, 3 * short}, {plenty, short / 5}} {
-		tries, wait := v.tries, v.wait
-		c.Variation("a new connection")
-		var w *wire
-		w = s.connect(c, func(i int, _ request) []datagram {
-			if i > tries+5 { // it would go on forever
-				w.peer.Conn().Close()
-			}
-			return nil
-		})
-		c.Say("the suite drops every request")
-		var before atomic.Value // the deadline that had passed when the last Write began
-		w.peer.Conn().Before("Write", func() error {
-			before.Store(w.peer.Conn().Did().Passed)
-			return nil
-		})
-		begin := time.Now()
-		_, err := s.exchange(w, hello, roomy, tries, wait)
-		took, all := time.Since(begin), time.Duration(tries)*wait
-		passed := w.peer.Conn().Did().Passed
-		if passed.After(begin) { // which a machine that stands still does not move
-			took = passed.Sub(begin)
+// unanswered is a call that nobody answers.
+func (s suite) unanswered(c *check.C, tries int, wait time.Duration) {
+	c.Variation("a new connection")
+	var w *wire
+	w = s.connect(c, func(i int, _ request) []datagram {
+		if i > tries+5 { // it would go on forever
+			w.peer.Conn().Close()
 		}
-		if writes := w.peer.Conn().Did().Writes; writes > len(w.requests()) && writes <= tries {
-			c.Rule(
-				"A deadline that has passed ends every later call, and SetDeadline is about Write as well.",
-				"Use SetReadDeadline, or set the new deadline before Write.",
-			)
-			c.Fail("your code called Write %d times, and sent %s", writes, datagrams(len(w.requests())))
-		}
-		w.wantRequests(tries, hello)
-		c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
-		c.WantOpen("Exchange", w.peer.Conn())
-		if passed.After(begin) && passed == before.Load() {
-			c.Fail("the call was over as soon as the last request was sent: each one is waited for, the last one too")
-		}
-		if took < all {
-			if set := w.peer.Conn().Did().Longest; set > 0 && set < wait/2 {
-				c.Rule(oneDeadline, noPolling)
-				c.Fail("the longest read deadline of the call gave the answer %v; wait is %v", round(set), wait)
-			}
-			c.Fail(
-				"the call was over after %v, and %d tries of %v take %v: each request is waited "+
-					"for, the last one too",
-				took.Round(time.Millisecond),
-				tries,
-				wait,
-				all,
-			)
-		}
-		s.wantDeadlines(w, 0, all) // the second one may be counted from the beginning
+		return nil
+	})
+	c.Say("the suite drops every request")
+	var before atomic.Value // the deadline that had passed when the last Write began
+	w.peer.Conn().Before("Write", func() error {
+		before.Store(w.peer.Conn().Did().Passed)
+		return nil
+	})
+	begin := time.Now()
+	_, err := s.exchange(w, hello, roomy, tries, wait)
+	took, all := time.Since(begin), time.Duration(tries)*wait
+	passed := w.peer.Conn().Did().Passed
+	if passed.After(begin) { // which a machine that stands still does not move
+		took = passed.Sub(begin)
 	}
+	if writes := w.peer.Conn().Did().Writes; writes > len(w.requests()) && writes <= tries {
+		c.Rule(
+			"A deadline that has passed ends every later call, and SetDeadline is about Write as well.",
+			"Use SetReadDeadline, or set the new deadline before Write.",
+		)
+		c.Fail("your code called Write %d times, and sent %s", writes, datagrams(len(w.requests())))
+	}
+	w.wantRequests(tries, hello)
+	c.WantError("nobody has answered", err, os.ErrDeadlineExceeded)
+	c.WantOpen("Exchange", w.peer.Conn())
+	if passed.After(begin) && passed == before.Load() {
+		c.Fail("the call was over as soon as the last request was sent: each one is waited for, the last one too")
+	}
+	if took < all {
+		if set := w.peer.Conn().Did().Longest; set > 0 && set < wait/2 {
+			c.Rule(oneDeadline, noPolling)
+			c.Fail("the longest read deadline of the call gave the answer %v; wait is %v", round(set), wait)
+		}
+		c.Fail(
+			"the call was over after %v, and %d tries of %v take %v: each request is waited "+
+				"for, the last one too",
+			took.Round(time.Millisecond),
+			tries,
+			wait,
+			all,
+		)
+	}
+	s.wantDeadlines(w, 0, all) // the second one may be counted from the beginning
+}
+
+func (s suite) silence(c *check.C) {
+	s.unanswered(c, 1, short)
 	c.Variation("a new connection; the suite answers at once")
 	w := s.answering(c, hello)
 	answer, err := s.exchange(w, hello, roomy, 3, ages)
@@ -206,20 +205,27 @@ func (s suite) silence(c *check.C) {
 		ages/2,
 		ages,
 	) // half: the machine may stand still between time.Now and SetReadDeadline
+}
 
+// manyTries answers at once, so that none but the first is needed.
+func (s suite) manyTries(c *check.C) {
 	for _, tries := range []int{1 << 8, 1 << 16, math.MaxInt} {
 		c.Variation("a new connection; the suite answers at once; there might be %d tries", tries)
-		w = s.answering(c, hello)
-		answer, err = s.exchange(w, hello, roomy, tries, ages)
+		w := s.answering(c, hello)
+		answer, err := s.exchange(w, hello, roomy, tries, ages)
 		want(c, answer, err, hello)
 	}
+}
+
+// letGo looks whether a connection is still held on to when the call is over.
+func (s suite) letGo(c *check.C) {
 	if c.Elsewhere() {
 		return
 	}
 	c.Variation("a new connection; the suite answers at once, and then nobody needs conn any more")
-	w = s.answering(c, hello)
+	w := s.answering(c, hello)
 	lent := lend(w)
-	answer, err = s.exchange(w, hello, roomy, 3, ages)
+	answer, err := s.exchange(w, hello, roomy, 3, ages)
 	want(c, answer, err, hello)
 	s.wantLetGo(w, lent)
 
@@ -277,18 +283,16 @@ const (
 	overflow = "tries times wait may be more than a time.Duration can be: do not multiply, add wait once a try."
 )
 
-func (s suite) lost(c *check.C) {
+// loses is what a call meets whose first requests are lost.
+type loses struct {
+	lost, tries int
+	wait        time.Duration
+	answers     int // to each of the others
+}
+
+func (s suite) lost(c *check.C, all ...loses) {
 	const many = 5 * plenty // datagrams; fewer than overflow the buffer in which they wait
-	for _, v := range []struct {
-		lost, tries int
-		wait        time.Duration
-		answers     int
-	}{
-		{0, 1, ages, 1},
-		{2, plenty, 3 * short, 1},
-		{1, plenty, 3 * short, 2},
-		{1, math.MaxInt, 3 * short, 1},
-	} {
+	for _, v := range all {
 		c.Variation("a new connection")
 		w := s.connect(c, func(i int, r request) (sent []datagram) {
 			if i >= v.lost {
@@ -326,6 +330,10 @@ func (s suite) lost(c *check.C) {
 			}
 		}
 	}
+}
+
+// second is a call of which the second request is answered, and no other.
+func (s suite) second(c *check.C) {
 	c.Variation("a new connection")
 	w := s.connect(c, func(i int, r request) (sent []datagram) {
 		if i == 1 {
@@ -772,7 +780,10 @@ func (s suite) flood(c *check.C) {
 		"Count no datagrams. What ends a try is its answer, an error of Read, or the deadline.",
 	)
 	want(c, answer, err, []byte("HELLO"))
+}
 
+// junkAhead has a datagram that is none of the answers come first, in a later try.
+func (s suite) junkAhead(c *check.C) {
 	c.Variation("a new connection; the first request is lost; to the others, another datagram " +
 		"comes before the answer")
 	c.Rule(
@@ -780,10 +791,10 @@ func (s suite) flood(c *check.C) {
 			"answer.",
 		"Go on reading until the answer is there or the try is over, in the later tries as in the first one.",
 	)
-	w = s.connect(c, func(i int, r request) []datagram {
+	w := s.connect(c, func(i int, r request) []datagram {
 		return []datagram{junk(long[:20], "20 other bytes"), reply(r, []byte("HELLO"))}[:2*min(i, 1)]
 	})
-	answer, err = s.exchange(w, hello, roomy, plenty, 3*short)
+	answer, err := s.exchange(w, hello, roomy, plenty, 3*short)
 	want(c, answer, err, []byte("HELLO"))
 }
 
@@ -1065,7 +1076,7 @@ func (s suite) conversation(c *check.C) {
 	var old []datagram
 	lost := 0
 	w := s.connect(c, func(_ int, r request) (sent []datagram) {
-		if lost < 5 && fate.IntN(3) == 0 {
+		if lost < 2 && fate.IntN(3) == 0 {
 			lost++
 			return nil
 		}

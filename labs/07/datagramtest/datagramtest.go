@@ -3,6 +3,7 @@
 package datagramtest
 
 import (
+	"math"
 	"net"
 	"testing"
 	"time"
@@ -66,8 +67,14 @@ func Suite(lab Lab) check.Lab {
 			Name:   Silence,
 			Points: 1,
 			Run:    s.silence,
-			Scene:  "both-wait",
-			Needs:  []string{Answer},
+			Also: []func(*check.C){
+				s.manyTries,
+				s.letGo,
+				func(c *check.C) { s.unanswered(c, 2, 3*short) },
+				func(c *check.C) { s.unanswered(c, plenty, short/5) },
+			},
+			Scene: "both-wait",
+			Needs: []string{Answer},
 			Rule: "The request is sent tries times at most, and each time the wait for an answer " +
 				"has its own deadline, wait from then on. After the last one the error is " +
 				"os.ErrDeadlineExceeded, and conn has no deadline any more.",
@@ -77,9 +84,15 @@ func Suite(lab Lab) check.Lab {
 		{
 			Name:   Lost,
 			Points: 1,
-			Run:    s.lost,
-			Scene:  "overflow",
-			Needs:  []string{Silence},
+			Run:    func(c *check.C) { s.lost(c, loses{0, 1, ages, 1}) },
+			Also: []func(*check.C){
+				func(c *check.C) { s.lost(c, loses{1, plenty, 3 * short, 1}) },
+				func(c *check.C) { s.lost(c, loses{2, plenty, 3 * short, 1}) },
+				func(c *check.C) { s.lost(c, loses{1, plenty, 3 * short, 2}, loses{1, math.MaxInt, 3 * short, 1}) },
+				s.second,
+			},
+			Scene: "overflow",
+			Needs: []string{Silence},
 			Rule: "When the wait for an answer is over, the same datagram is sent again, with " +
 				"the same id, and a new wait begins. An answer counts whichever try it answers.",
 			Hint: "Make the datagram once, before the loop. Set the deadline anew in each try: " +
@@ -125,6 +138,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Flood,
 			Points: 1,
 			Run:    s.flood,
+			Also:   []func(*check.C){s.junkAhead},
 			Scene:  "forged",
 			Needs:  []string{Silence, Forged},
 			Rule: "A try ends when wait has passed since its request was sent, however many other datagrams " +

@@ -90,6 +90,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   End,
 			Points: 1,
 			Run:    s.end,
+			Also:   []func(*check.C){func(c *check.C) { s.waits(c, 9, true, nil) }},
 			Needs:  []string{Crowd, Closed},
 			Rule: "When Accept fails, Serve waits until every client that Accept has returned has been " +
 				"served to its end, and its connection is closed. Then it returns nil if the listener " +
@@ -102,6 +103,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Both,
 			Points: 1,
 			Run:    s.bothWays,
+			Also:   []func(*check.C){s.silent},
 			Scene:  "relay",
 			Rule: "Relay passes on every byte, unchanged and in order, in both directions at the same " +
 				"time, and at once: nothing that it has read waits for more to come. Either side may " +
@@ -113,6 +115,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Half,
 			Points: 1,
 			Run:    s.half,
+			Also:   []func(*check.C){s.slowAnswer},
 			Scene:  "relay",
 			Needs:  []string{Both},
 			Rule: "When one side has ended its stream, Relay ends the stream to the other side, after " +

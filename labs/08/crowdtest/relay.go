@@ -279,9 +279,12 @@ func (s suite) bothWays(c *check.C) {
 		r.pass(r.b, r.a, fmt.Appendf(nil, "answer %d", i), fault.Whole)
 	}
 	r.stop()
+}
+
+func (s suite) silent(c *check.C) {
 	c.Variation("Relay is running; a and b are silent for a while; then a speaks")
-	r = s.relay(c)
-	c.Late()
+	r := s.relay(c)
+	c.Late(250 * time.Millisecond)
 	r.ended("both connections are open")
 	r.pass(r.a, r.b, []byte("still there?"), fault.Whole)
 	r.untimed()
@@ -365,16 +368,20 @@ func (s suite) half(c *check.C) {
 			r.passesEnd(from)
 		}
 	}
+}
+
+// slowAnswer is one that comes long after the end of the other way.
+func (s suite) slowAnswer(c *check.C) {
 	c.Variation(
 		"Relay is running; a ends its stream without a word; b takes its time, and answers with 200,000 bytes",
 	)
 	r := s.relay(c)
 	r.closeWrite(r.a)
 	r.passesEnd(r.b)
-	c.Late()
+	c.Late(250 * time.Millisecond)
 	r.ended("b has not finished")
 	r.pass(r.b, r.a, long(200_000, 5), fault.Random(c.Seed(), 50_000))
-	c.Late()
+	c.Late(250 * time.Millisecond)
 	r.ended("b has not finished")
 	r.pass(r.b, r.a, []byte("bye"), fault.Whole)
 	r.untimed()

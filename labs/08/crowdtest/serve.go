@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -429,7 +430,6 @@ func (s suite) end(c *check.C) {
 	first.serve(s, 2)
 	first.returns(nil)
 
-	s.waits(c, 9, true, nil)
 	s.waits(c, 2, false, nil)
 	for i, last := range []error{
 		errOnFire,
@@ -485,7 +485,7 @@ func (s suite) waits(c *check.C, limit int, wrapped bool, last error) {
 	}
 	r.rests()
 	if limit > 2 && (wrapped || check.Is(last, errOnFire)) {
-		c.Late()
+		c.Late(250 * time.Millisecond)
 	}
 	for _, p := range all {
 		if r.call.Ended() {

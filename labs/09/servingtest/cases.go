@@ -306,32 +306,9 @@ func (s suite) waits(c *check.C) {
 	r.returns(e, nil, "the last client has gone")
 	r.served()
 
-	c.Variation("Serve is running; a client leaves, and closing its connection takes a while")
-	r = s.begin(c, 1)
-	p := r.newcomer(r.serves[0])
-	var closing atomic.Bool
-	released := make(chan struct{})
-	release := sync.OnceFunc(func() { close(released) })
-	defer release()
-	p.Conn().Before("Close", func() error {
-		closing.Store(true)
-		<-released
-		return nil
-	})
-	e = r.shutdown(context.Background())
-	r.closeWrite(p)
-	c.Await(
-		"the connection to be closed",
-		func() bool { return (closing.Load() || e.call.Ended()) && c.Resting() },
-	)
-	c.Late()
-	r.waiting(e, "client 1 has not been served to its end, for its connection is not closed yet")
-	release()
-	r.returns(e, nil, "the last client has gone")
-
 	c.Variation("Serve is running; a client is there; then Accept fails, and Serve has returned")
 	r = s.begin(c, 1)
-	p = r.newcomer(r.serves[0])
+	p := r.newcomer(r.serves[0])
 	r.serves[0].ln.Fail(errors.New("the network card is on fire"))
 	r.await("Serve 1 to return", r.serves[0].call.Ended)
 	r.serves = nil
@@ -366,6 +343,31 @@ func (s suite) waits(c *check.C) {
 	r.served()
 	s.oneLess(c)
 	s.atOnce(c)
+}
+
+func (s suite) slowClose(c *check.C) {
+	c.Variation("Serve is running; a client leaves, and closing its connection takes a while")
+	r := s.begin(c, 1)
+	p := r.newcomer(r.serves[0])
+	var closing atomic.Bool
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
+	p.Conn().Before("Close", func() error {
+		closing.Store(true)
+		<-released
+		return nil
+	})
+	e := r.shutdown(context.Background())
+	r.closeWrite(p)
+	c.Await(
+		"the connection to be closed",
+		func() bool { return (closing.Load() || e.call.Ended()) && c.Resting() },
+	)
+	c.Late(250 * time.Millisecond)
+	r.waiting(e, "client 1 has not been served to its end, for its connection is not closed yet")
+	release()
+	r.returns(e, nil, "the last client has gone")
 }
 
 // oneLess lets each of three clients leave before Shutdown, another one come, and each that is there then be

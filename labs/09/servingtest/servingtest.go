@@ -113,6 +113,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Waits,
 			Points: 1,
 			Run:    s.waits,
+			Also:   []func(*check.C){s.slowClose},
 			Scene:  "graceful",
 			Needs:  []string{Clients, Handler, Listener},
 			Rule: "Shutdown returns nil when every Handle has returned, or panicked, and its connection is " +

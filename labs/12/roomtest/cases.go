@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"socketbook/tools/check"
 	"socketbook/tools/fault"
@@ -48,26 +49,11 @@ func (s suite) name(c *check.C) {
 		r.quiet(r.members...)
 		r.close()
 	}
-	c.Variation(
-		"Serve is running; a client says nothing for a while; another one sends its name, and is silent, too",
-	)
-	c.Rule("A client is a member when it has sent a good name, and is told nothing of members "+
-		"before. It may be silent for as long as it likes, with and without a name, and nobody waits for it.",
-		"Enter a client in the map when its name is good. A goroutine for each client asks for its name; the loop "+
-			"that calls Accept does not. No deadline for Read.")
-	r, _ := s.open(c)
-	late := r.dial()
-	r.enters("anna")
-	c.Late()
-	late.sends("ben")
-	late.isHere("ben")
-	r.close()
-
 	c.Variation("Serve is running; %d clients come that say nothing, and %d members one after the other",
 		silent, crowd)
 	c.Rule("Serve accepts clients, however many: one that never says a name is in nobody's way.",
 		"No limit to how many there are, and a goroutine for each one.")
-	r, _ = s.open(c)
+	r, _ := s.open(c)
 	for range silent {
 		r.silent()
 	}
@@ -78,6 +64,24 @@ func (s suite) name(c *check.C) {
 		r.enters(fmt.Sprintf("member%d", i))
 	}
 	r.quiet(r.members...)
+	r.close()
+}
+
+// takesTime has a client that takes its time, and another one.
+func (s suite) takesTime(c *check.C) {
+	c.Variation(
+		"Serve is running; a client says nothing for a while; another one sends its name, and is silent, too",
+	)
+	c.Rule("A client is a member when it has sent a good name, and is told nothing of members "+
+		"before. It may be silent for as long as it likes, with and without a name, and nobody waits for it.",
+		"Enter a client in the map when its name is good. A goroutine for each client asks for its name; the loop "+
+			"that calls Accept does not. No deadline for Read.")
+	r, _ := s.open(c)
+	late := r.dial()
+	r.enters("anna")
+	c.Late(250 * time.Millisecond)
+	late.sends("ben")
+	late.isHere("ben")
 	r.close()
 }
 
@@ -573,10 +577,12 @@ func (s suite) leaves(c *check.C) {
 		p.isHere("ben")
 	}
 	r.close()
+}
 
+func (s suite) allLeave(c *check.C) {
 	c.Variation("Serve is running; all leave, and others come")
-	r, _ = s.open(c)
-	for round := range 3 {
+	r, _ := s.open(c)
+	for round := range 2 {
 		if round > 0 { // nobody is there who hears that the last one has left
 			still := c.Still(patience)
 			c.Await("the room to be quiet", func() bool { return r.call.Ended() || still() })

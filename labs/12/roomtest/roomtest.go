@@ -42,6 +42,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Name,
 			Points: 1,
 			Run:    s.name,
+			Also:   []func(*check.C){s.takesTime},
 			Scene:  "room",
 			Rule: "The first line that a client gets is \"your name?\". When it has sent a good name it is " +
 				"a member, and every member, itself included, gets the line \"* NAME is here\".",
@@ -110,6 +111,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Leaves,
 			Points: 1,
 			Run:    s.leaves,
+			Also:   []func(*check.C){s.allLeave},
 			Scene:  "leave",
 			Needs:  []string{Says},
 			Rule: "When a member has left, by the line \"exit\", behind which nothing counts, the end of its " +

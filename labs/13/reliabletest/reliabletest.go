@@ -55,8 +55,14 @@ func Suite(lab Lab) check.Lab {
 			Name:   Lost,
 			Points: 1,
 			Run:    s.lost,
-			Scene:  "numbered",
-			Needs:  []string{Sends},
+			Also: []func(*check.C){
+				func(c *check.C) { s.loses(c, loses{2, plenty, short, samples[:2]}) },
+				func(c *check.C) { // more than 34 before the last one
+					s.loses(c, loses{12, 34, short / 7, append(hello[:3:3], "again")})
+				},
+			},
+			Scene: "numbered",
+			Needs: []string{Sends},
 			Rule: "When wait has passed without the acknowledgement, the same datagram is sent " +
 				"again, with the same run and number. Each message has its own tries, and each try all of wait.",
 			Hint: "Make the datagram once, before the loop over the tries. Set the deadline anew " +
@@ -67,8 +73,14 @@ func Suite(lab Lab) check.Lab {
 			Name:   Silence,
 			Points: 1,
 			Run:    s.silence,
-			Scene:  "numbered",
-			Needs:  []string{Sends},
+			Also: []func(*check.C){
+				func(c *check.C) { s.unanswered(c, 0, 1, 5*short) },
+				func(c *check.C) { s.unanswered(c, 1, 3, 3*short) },
+				func(c *check.C) { s.unanswered(c, 2, 2, 5*short) },
+				func(c *check.C) { s.unanswered(c, 0, plenty, short/5) },
+			},
+			Scene: "numbered",
+			Needs: []string{Sends},
 			Rule: "A message is sent tries times at most, and wait is waited each time, the last " +
 				"time too. Then the error is os.ErrDeadlineExceeded, no later message is sent, and " +
 				"conn has no deadline.",
@@ -136,6 +148,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   ReceiveEnd,
 			Points: 1,
 			Run:    s.receiveEnds,
+			Also:   []func(*check.C){s.nothing},
 			Scene:  "one-line",
 			Needs:  []string{Delivers},
 			Rule: "When Read or Write says net.ErrClosed, Receive returns nil. Any other error of " +

@@ -301,16 +301,20 @@ func swapped(n uint64) uint64 {
 	return binary.LittleEndian.Uint64(binary.BigEndian.AppendUint64(nil, n))
 }
 
+// loses is what Send meets when the first tries of each message are lost.
+type loses struct {
+	lost, tries int
+	wait        time.Duration
+	messages    []string
+}
+
 func (s suite) lost(c *check.C) {
-	for _, v := range []struct {
-		lost, tries int
-		wait        time.Duration
-		messages    []string
-	}{
-		{1, plenty, short, hello},
-		{2, plenty, short, samples[:2]},
-		{12, 34, short / 7, append(hello[:3:3], "again")}, // more than 34 before the last one
-	} {
+	s.loses(c, loses{1, plenty, short, hello})
+	s.tooLate(c)
+}
+
+func (s suite) loses(c *check.C, all ...loses) {
+	for _, v := range all {
 		c.Variation("a new connection; the suite loses each message %d times", v.lost)
 		seen := map[uint32]int{}
 		w := connect(c, func(_ int, f frame) [][]byte {
@@ -327,7 +331,10 @@ func (s suite) lost(c *check.C) {
 		w.wantMessages(v.messages, len(v.messages), v.tries)
 		c.WantNil("Send", err)
 	}
+}
 
+// tooLate has an acknowledgement come when its try is over.
+func (s suite) tooLate(c *check.C) {
 	c.Variation("a new connection; an acknowledgement comes when its try has just ended, and no other one comes")
 	c.Rule(
 		"An acknowledgement of an earlier try counts, too: it only came late. One of a later try then comes on "+
@@ -355,60 +362,60 @@ func (s suite) lost(c *check.C) {
 	w.wantMessages(hello, len(hello), plenty)
 }
 
-func (s suite) silence(c *check.C) {
-	for _, v := range []struct {
-		acknowledged, tries int
-		wait                time.Duration
-	}{{0, 1, 5 * short}, {0, 3, short}, {1, 3, 3 * short}, {2, 2, 5 * short}, {0, plenty, short / 5}} {
-		c.Variation("a new connection")
-		var w *wire
-		w = connect(c, func(i int, f frame) [][]byte {
-			if i > v.acknowledged+v.tries+5 { // it would go on forever
-				w.peer.Conn().Close()
-			}
-			if int(f.number) < v.acknowledged {
-				return acknowledged(i, f)
-			}
-			return nil
-		})
-		switch v.acknowledged {
-		case 0:
-			c.Say("the suite drops every message")
-		case 1:
-			c.Say("the suite acknowledges number 0 and drops every other message")
-		default:
-			c.Say("the suite acknowledges number 0 and 1, and drops the last message, number 2")
+// unanswered is a call of which the first messages are acknowledged, and no other.
+func (s suite) unanswered(c *check.C, acked, tries int, wait time.Duration) {
+	c.Variation("a new connection")
+	var w *wire
+	w = connect(c, func(i int, f frame) [][]byte {
+		if i > acked+tries+5 { // it would go on forever
+			w.peer.Conn().Close()
 		}
-		begin := time.Now()
-		err := s.send(w, hello, v.wait, v.tries)
-		took, all := time.Since(begin), time.Duration(v.tries)*v.wait
-		if passed := w.peer.Conn().Did().Passed; passed.After(
-			begin,
-		) { // a machine that stands still does not move it
-			took = passed.Sub(begin)
+		if int(f.number) < acked {
+			return acknowledged(i, f)
 		}
-		w.wantMessages(hello, v.acknowledged+1, v.tries)
-		n := 0 // an acknowledgement may take longer than wait on a busy machine: only the last message counts
-		for _, f := range w.frames('M') {
-			if int(f.number) == v.acknowledged {
-				n++
-			}
-		}
-		if n != v.tries {
-			c.Fail("your code sent number %d %d times, not %d times", v.acknowledged, n, v.tries)
-		}
-		c.WantError("nobody has acknowledged it", err, os.ErrDeadlineExceeded)
-		if took < all {
-			c.Fail("the call was over after %v, and %d tries of %v take %v: the last one is waited for, too",
-				took.Round(time.Millisecond), v.tries, v.wait, all)
-		}
-		if longest := w.peer.Conn().Did().Longest; longest > all {
-			c.Fail("the longest read deadline of the call gave the acknowledgement %v, and not what wait says",
-				longest.Round(time.Microsecond))
-		}
-		c.WantUntimed("Send", w.peer.Conn())
-		c.WantOpen("Send", w.peer.Conn())
+		return nil
+	})
+	switch acked {
+	case 0:
+		c.Say("the suite drops every message")
+	case 1:
+		c.Say("the suite acknowledges number 0 and drops every other message")
+	default:
+		c.Say("the suite acknowledges number 0 and 1, and drops the last message, number 2")
 	}
+	begin := time.Now()
+	err := s.send(w, hello, wait, tries)
+	took, all := time.Since(begin), time.Duration(tries)*wait
+	if passed := w.peer.Conn().Did().Passed; passed.After(
+		begin,
+	) { // a machine that stands still does not move it
+		took = passed.Sub(begin)
+	}
+	w.wantMessages(hello, acked+1, tries)
+	n := 0 // an acknowledgement may take longer than wait on a busy machine: only the last message counts
+	for _, f := range w.frames('M') {
+		if int(f.number) == acked {
+			n++
+		}
+	}
+	if n != tries {
+		c.Fail("your code sent number %d %d times, not %d times", acked, n, tries)
+	}
+	c.WantError("nobody has acknowledged it", err, os.ErrDeadlineExceeded)
+	if took < all {
+		c.Fail("the call was over after %v, and %d tries of %v take %v: the last one is waited for, too",
+			took.Round(time.Millisecond), tries, wait, all)
+	}
+	if longest := w.peer.Conn().Did().Longest; longest > all {
+		c.Fail("the longest read deadline of the call gave the acknowledgement %v, and not what wait says",
+			longest.Round(time.Microsecond))
+	}
+	c.WantUntimed("Send", w.peer.Conn())
+	c.WantOpen("Send", w.peer.Conn())
+}
+
+func (s suite) silence(c *check.C) {
+	s.unanswered(c, 0, 3, short)
 	c.Variation("a new connection; the suite acknowledges at once")
 	w := connect(c, acknowledged)
 	c.WantNil("Send", s.send(w, hello, ages, 3))

@@ -64,9 +64,6 @@ func (s suite) kept(c *check.C) {
 			"Leave the JSON to json.Unmarshal, and look at the fields that the README names.")
 		s.answered(c, dir, answer{text, "hello", sumOf("hello")}, false)
 	}
-	c.Variation("a new connection; the answer is late")
-	s.answered(c, dir, answerOf(name, "hello", ""), true)
-
 	c.Variation("a new connection that is a *net.TCPConn")
 	holds(c, dir, nil)
 	conn, peer := c.ConnectTCP()
@@ -80,6 +77,11 @@ func (s suite) kept(c *check.C) {
 	wantFolder(c, dir, content{name: long})
 }
 
+func (s suite) late(c *check.C) {
+	c.Variation("a new connection; the answer is late")
+	s.answered(c, folder(c), answerOf(name, "hello", ""), true)
+}
+
 // answered has Fetch get hello, from an answer that may be late.
 func (s suite) answered(c *check.C, dir string, a answer, late bool) {
 	holds(c, dir, nil)
@@ -87,7 +89,7 @@ func (s suite) answered(c *check.C, dir string, a answer, late bool) {
 	t := s.begin(c, conn, peer, name, dir)
 	t.asks(name, "")
 	if late {
-		c.Late()
+		c.Late(250 * time.Millisecond)
 	}
 	t.send(a, a.whole())
 	c.WantNil("Fetch", t.ends())

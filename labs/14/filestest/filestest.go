@@ -42,6 +42,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Kept,
 			Points: 1,
 			Run:    s.kept,
+			Also:   []func(*check.C){s.late},
 			Scene:  "put-list-get",
 			Rule: "A request is 4 bytes of length (little-endian) and a JSON with command, " +
 				"file_name, total_size (0) and offset. The file is what comes behind the JSON of " +

@@ -128,18 +128,15 @@ func (s suite) good(l *line, request, response string, cut fault.Cut) {
 	a.brings(response)
 }
 
-func (s suite) silence(c *check.C) {
+// silence is a peer that has sent some bytes of the response, and sends no more.
+type silence struct {
+	idle, total time.Duration
+	came        int // bytes
+}
+
+func (s suite) silence(c *check.C, all ...silence) {
 	response := frame("hi, there")
-	for _, v := range []struct {
-		idle, total time.Duration
-		came        int // bytes of the response
-	}{
-		{short, ages, 0},
-		{short, none, 3},
-		{short, none, 7},
-		{ages, short, 0},
-		{none, short, 7},
-	} {
+	for _, v := range all {
 		c.Variation("a new connection; %d bytes of the response are there, and no more come", v.came)
 		l := connect(c)
 		l.peer.Send(response[:v.came])
@@ -152,6 +149,10 @@ func (s suite) silence(c *check.C) {
 			a.lasts("total", v.total)
 		}
 	}
+}
+
+// notAtOnce is what takes its time.
+func (s suite) notAtOnce(c *check.C) {
 	for _, idle := range []time.Duration{none, ages} {
 		c.Variation("a new connection; ctx has a deadline in an hour; nothing comes")
 		ctx, cancel := context.WithTimeout(always, ages)
@@ -166,9 +167,9 @@ func (s suite) silence(c *check.C) {
 		a := s.call(l, always, "hello", limit, limit)
 		a.asked()
 		if limit == none {
-			c.Late()
+			c.Late(250 * time.Millisecond)
 		}
-		a.answers(response)
+		a.answers(frame("hi, there"))
 		a.brings("hi, there")
 		l.wantNoPolling()
 	}

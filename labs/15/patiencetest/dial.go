@@ -239,6 +239,10 @@ func (s suite) tries(c *check.C) {
 		d.wantCalls(2)
 		d.wantConn(conn, peer)
 	}
+}
+
+// grow looks whether pauses grow, and up to a bound.
+func (s suite) grow(c *check.C) {
 	s.paced(c, 6, 1, 1000, func(pauses []time.Duration, unit time.Duration) (right, proof bool) {
 		return pauses[3] < 12*unit || pauses[4] < 24*unit, pauses[3] < 10*unit && pauses[4] < 20*unit
 	})

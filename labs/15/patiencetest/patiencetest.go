@@ -57,9 +57,14 @@ func Suite(lab Lab) check.Lab {
 		{
 			Name:   Silence,
 			Points: 1,
-			Run:    s.silence,
-			Scene:  "idle",
-			Needs:  []string{Exchange},
+			Run:    func(c *check.C) { s.silence(c, silence{short, ages, 0}, silence{ages, short, 0}) },
+			Also: []func(*check.C){
+				func(c *check.C) { s.silence(c, silence{short, none, 3}, silence{short, none, 7}) },
+				func(c *check.C) { s.silence(c, silence{none, short, 7}) },
+				s.notAtOnce,
+			},
+			Scene: "idle",
+			Needs: []string{Exchange},
 			Rule: "When no byte comes for idle, the error is os.ErrDeadlineExceeded. When total has passed " +
 				"since the call began, it is context.DeadlineExceeded. It is one of them, and not both. 0 is no limit.",
 			Hint: "SetReadDeadline(time.Now().Add(idle)) before each Read. For total, a context made by " +
@@ -133,6 +138,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Tries,
 			Points: 1,
 			Run:    s.tries,
+			Also:   []func(*check.C){s.grow},
 			Scene:  "dial-timeout",
 			Rule: "dial is called up to tries times, whatever its error is. Between two calls there is a pause: " +
 				"pause, then twice as long each time, and never longer than most.",

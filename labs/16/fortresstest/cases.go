@@ -138,38 +138,6 @@ func (s suite) answers(c *check.C) {
 	}
 	r.stop()
 
-	c.Variation("Serve is running; the commands of %d clients take long; others come and go", crowd/2)
-	c.Rule("Each client is served beside the others. A command may take as long as Run, and its client waits.",
-		"No lock around run, and no limit but Run while it runs: take back the deadline of Request.")
-	r = s.start(c, generous)
-	silent := r.dial()
-	w := r.waits("x")
-	defer w.release()
-	var all []*client
-	for range crowd / 2 {
-		p := r.dial()
-		p.requests(orderWait + " x")
-		all = append(all, p)
-	}
-	for range 3 {
-		r.newcomer().leaves()
-	}
-	if !r.await("run to be called", func() bool { return int(w.began.Load()) == len(all) }) {
-		c.Fail(
-			"%d clients have sent a request, and run was called for %d of them",
-			len(all),
-			w.began.Load(),
-		)
-	}
-	c.Late()
-	silent.asks("hello")
-	c.Say("the commands are done")
-	w.release()
-	for _, p := range all {
-		p.hears(answer(0, "went on\n"))
-	}
-	r.stop()
-
 	c.Variation("Serve is running; %d clients come one after the other", many)
 	r = s.start(c, generous)
 	for range many {
@@ -202,6 +170,41 @@ func (s suite) answers(c *check.C) {
 	c.Say("the listener of the first one is closed")
 	q.asks("still here")
 	other.stop()
+}
+
+// long has commands that take long.
+func (s suite) long(c *check.C) {
+	c.Variation("Serve is running; the commands of %d clients take long; others come and go", crowd/2)
+	c.Rule("Each client is served beside the others. A command may take as long as Run, and its client waits.",
+		"No lock around run, and no limit but Run while it runs: take back the deadline of Request.")
+	r := s.start(c, generous)
+	silent := r.dial()
+	w := r.waits("x")
+	defer w.release()
+	var all []*client
+	for range crowd / 2 {
+		p := r.dial()
+		p.requests(orderWait + " x")
+		all = append(all, p)
+	}
+	for range 3 {
+		r.newcomer().leaves()
+	}
+	if !r.await("run to be called", func() bool { return int(w.began.Load()) == len(all) }) {
+		c.Fail(
+			"%d clients have sent a request, and run was called for %d of them",
+			len(all),
+			w.began.Load(),
+		)
+	}
+	c.Late(250 * time.Millisecond)
+	silent.asks("hello")
+	c.Say("the commands are done")
+	w.release()
+	for _, p := range all {
+		p.hears(answer(0, "went on\n"))
+	}
+	r.stop()
 }
 
 // big is data in which every byte is different from those around it.
@@ -300,19 +303,21 @@ func (s suite) order(c *check.C) {
 	p.isClosed(r.await, "the stream of client 1 has ended")
 	r.stop()
 
+	s.oneByOne(c)
+	s.halves(c)
+}
+
+func (s suite) slowly(c *check.C) {
 	c.Variation("Serve is running; the request of a client comes slowly")
-	r = s.start(c, generous)
-	p = r.dial()
+	r := s.start(c, generous)
+	p := r.dial()
 	p.sends(fault.Whole, request("date")[:2])
 	r.rests()
 	p.sends(fault.Whole, request("date")[2:20])
-	c.Late()
+	c.Late(250 * time.Millisecond)
 	p.sends(fault.Whole, request("date")[20:])
 	p.hears(answer(0, "date\n"))
 	r.stop()
-
-	s.oneByOne(c)
-	s.halves(c)
 }
 
 // oneByOne looks that requests wait, and where.

@@ -73,6 +73,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Answers,
 			Points: 1,
 			Run:    s.answers,
+			Also:   []func(*check.C){s.long},
 			Lesson: "06",
 			Rule: "For each request Serve calls run with the words of the command, and sends the header " +
 				"{\"status\":0,\"total_size\":N}, with its length in 4 bytes (little-endian) in front, and the " +
@@ -84,6 +85,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Order,
 			Points: 1,
 			Run:    s.order,
+			Also:   []func(*check.C){s.slowly},
 			Lesson: "06",
 			Needs:  []string{Answers},
 			Rule: "A request may come in any pieces, and many before the first one is answered. All are " +
