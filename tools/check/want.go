@@ -133,6 +133,7 @@ func (c *C) WantLetGo(function string, kept func() bool) {
 	}
 	for pause := time.Millisecond; kept(); pause *= 2 {
 		if pause > time.Second {
+			c.out.Leak = true
 			if left := c.leftBehind(); len(left) > 0 {
 				c.Rule("What a call has started has ended when it returns.",
 					"Make the goroutine end on every way out, and wait for it before you return.")
