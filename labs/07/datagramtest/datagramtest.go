@@ -113,6 +113,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Forged,
 			Points: 1,
 			Run:    s.forged,
+			Also:   []func(*check.C){s.random},
 			Scene:  "forged",
 			Needs:  []string{Answer},
 			Rule: "Whoever does not see the request cannot know its id, because it is random. A " +
