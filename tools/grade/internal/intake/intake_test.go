@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -278,6 +279,39 @@ func TestArchiveOfAClass(t *testing.T) {
 	}, got)
 	require.Equal(t,
 		[]string{"李 雷_56_assignsubmission_onlinetext_ is no folder of files, and is passed over"}, class.Notices)
+}
+
+// TestLinksForStudents: what is said of the links in an archive does not change its order.
+func TestLinksForStudents(t *testing.T) {
+	roster, err := ParseRoster([]byte("id,name\nada,A\n"))
+	require.NoError(t, err)
+	items := []item{{name: "ada/framing.go", text: answer}}
+	for _, id := range strings.Split("qwertyuiop", "") {
+		items = append(items, item{name: id, text: "/etc", mode: os.ModeSymlink})
+	}
+	dir := write(t, t.TempDir(), map[string]string{"class.zip": zipOf(t, items...)})
+	_, class := collected(t, roster, filepath.Join(dir, "class.zip"))
+	require.Len(t, class.Notices, 10)
+	require.True(t, slices.IsSorted(class.Notices), "%q", class.Notices)
+}
+
+// TestCanvasNames: who has somebody else's name in Canvas, or a login for a name, hands in nothing for them.
+func TestCanvasNames(t *testing.T) {
+	dir := write(t, t.TempDir(), map[string]string{
+		"liwei_101_9001_framing.go": answer, "liwei_102_9002_datagram.go": "package datagram\n",
+		"ada_103_9003_framing.go": answer, "eve_104_9004_framing.go": answer, "eve_104_9005_datagram.go": answer,
+	})
+	got, class := collected(t, nil, dir)
+	require.Equal(t, map[string]string{"ada": answer, "eve": answer, "liwei_101": answer, "liwei_102": "missing"}, got)
+	require.Empty(t, class.Notices)
+	roster, err := ParseRoster([]byte("Student,ID,SIS User ID,SIS Login ID,Section\n" +
+		"\"Lovelace, Ada\",201,u1,ada,S1,\n\"Wei, Li\",101,u2,liwei,S1,\n"))
+	require.NoError(t, err)
+	got, class = collected(t, roster, dir)
+	require.Equal(t, map[string]string{
+		"ada": "missing", "ada_103": answer, "eve": answer, "liwei": answer, "liwei_102": "missing",
+	}, got)
+	require.Len(t, class.Notices, 3, "those who are not in the roster")
 }
 
 // Names in GBK, as archives from Windows in China and old disks have them.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -260,6 +261,13 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 	}
 	files := map[string][]source{} // single files, by student
 	var order []string
+	numbers := map[string][]string{} // of the students of Canvas with a name
+	for _, e := range entries {
+		m := canvasFile.FindStringSubmatch(e.Name())
+		if m != nil && !e.IsDir() && !slices.Contains(numbers[m[1]], m[2]) {
+			numbers[m[1]] = append(numbers[m[1]], m[2])
+		}
+	}
 	for _, e := range entries {
 		name := e.Name()
 		full := filepath.Join(dir, name)
@@ -267,10 +275,7 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 		who := strings.TrimSuffix(name, archiveName(name))
 		if m := canvasFile.FindStringSubmatch(name); m != nil && !e.IsDir() {
 			single = again.ReplaceAllString(m[4], "$1")
-			who = m[1]
-			if p, ok := c.roster.Find(m[2]); ok {
-				who = p.ID
-			}
+			who = c.canvasStudent(m[1], m[2], numbers[m[1]])
 		}
 		switch {
 		case clutter(name):
@@ -303,15 +308,28 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 	for _, who := range order {
 		c.add(who, files[who][0].path, files[who]...)
 	}
-	for name, what := range odd { // in the archive of a class, in place of a folder or a file
+	for _, name := range slices.Sorted(maps.Keys(odd)) { // in the archive of a class, in place of a folder or a file
 		if !strings.Contains(name, "/") {
-			c.refuse(name, name, fmt.Sprintf("%s is %s, not a folder or an archive", name, what))
+			c.refuse(name, name, fmt.Sprintf("%s is %s, not a folder or an archive", name, odd[name]))
 		}
 	}
 	if len(entries) == mostStudents {
 		c.notice("%s has more than %d entries; the others were not looked at", dir, mostStudents)
 	}
 	return nil
+}
+
+// canvasStudent is the id of a student of Canvas, who has a name and a number there. Others may have the same
+// name: numbers are theirs.
+func (c *collector) canvasStudent(name, number string, numbers []string) string {
+	if p, ok := c.roster.Find(number); ok {
+		return p.ID
+	}
+	_, taken := c.roster.Find(name)
+	if len(numbers) > 1 || taken && c.roster.Kind == Canvas { // whose students all have their numbers
+		return name + "_" + number
+	}
+	return name
 }
 
 // otherArchive are names of archives that nothing here reads.
