@@ -266,8 +266,8 @@ func TestArchiveOfAClass(t *testing.T) {
 	require.Equal(t, answer, got["bwk"])
 	require.Equal(t, map[string]string{
 		"ada": answer, "bwk": answer, "turingalan": "framing.go was handed in more than once",
-		"grace":                       "hoppergrace_106_9007_lab.rar cannot be read: hand in a folder, .zip, .tar or .tar.gz",
-		"mallory_103_9004_framing.go": "mallory_103_9004_framing.go is a symbolic link, not a folder or an archive",
+		"grace":   "hoppergrace_106_9007_lab.rar cannot be read: hand in a folder, .zip, .tar or .tar.gz",
+		"mallory": "mallory_103_9004_framing.go is a symbolic link, not a folder or an archive",
 	}, got)
 	require.Equal(t, "Lovelace, Ada", class.Students[0].Name)
 	require.Equal(t, "package datagram\n", string(class.Students[0].Load(labs).Files["07"].Text))
@@ -293,6 +293,30 @@ func TestLinksForStudents(t *testing.T) {
 	_, class := collected(t, roster, filepath.Join(dir, "class.zip"))
 	require.Len(t, class.Notices, 10)
 	require.True(t, slices.IsSorted(class.Notices), "%q", class.Notices)
+}
+
+// TestNamesThatCannotBeUnpacked: what cannot have its name on the disk is its student's affair.
+func TestNamesThatCannotBeUnpacked(t *testing.T) {
+	long := strings.Repeat("x", 250)
+	dir := write(t, t.TempDir(), map[string]string{
+		"canvas.zip": zipOf(t, item{name: "ada_101_9001_framing.go", text: answer},
+			item{name: "ada_101_9002_" + long + ".go", text: answer},
+			item{name: "bob_102_9003_" + long + ".zip", text: "x"},
+			item{name: "eve_103_9004_framing.go", text: answer}, item{name: "eve_103_9004_framing.go", text: "x"}),
+		"class.zip": zipOf(t, item{name: "ada/framing.go", text: answer}, item{name: "ada/" + long + long, text: "x"},
+			item{name: "ada/" + long + long + "/", mode: os.ModeDir}, item{name: "ada/" + long + long + "/x", text: "x"},
+			item{name: "bob", text: "x"}, item{name: "bob/", mode: os.ModeDir}),
+	})
+	got, class := collected(t, nil, filepath.Join(dir, "canvas.zip"))
+	require.Equal(t, answer, got["ada"])
+	require.Contains(t, got["bob"], "under a name that cannot be used here")
+	require.Contains(t, got["eve"], "handed in more than once")
+	require.Len(t, got, 3)
+	require.Contains(t, class.Notices[0], "under a name that cannot be used here, and is passed over")
+	got, _ = collected(t, nil, filepath.Join(dir, "class.zip"))
+	require.Equal(t, answer, got["ada"])
+	require.Contains(t, got["bob"], "under a name that cannot be used here")
+	require.Len(t, got, 2)
 }
 
 // TestCanvasNames: who has somebody else's name in Canvas, or a login for a name, hands in nothing for them.

@@ -262,10 +262,20 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 	files := map[string][]source{} // single files, by student
 	var order []string
 	numbers := map[string][]string{} // of the students of Canvas with a name
-	for _, e := range entries {
-		m := canvasFile.FindStringSubmatch(e.Name())
-		if m != nil && !e.IsDir() && !slices.Contains(numbers[m[1]], m[2]) {
+	note := func(name string) {
+		m := canvasFile.FindStringSubmatch(name)
+		if m != nil && !slices.Contains(numbers[m[1]], m[2]) {
 			numbers[m[1]] = append(numbers[m[1]], m[2])
+		}
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			note(e.Name())
+		}
+	}
+	for name := range odd {
+		if !strings.Contains(name, "/") {
+			note(name)
 		}
 	}
 	for _, e := range entries {
@@ -309,9 +319,19 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 		c.add(who, files[who][0].path, files[who]...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(odd)) { // in the archive of a class, in place of a folder or a file
-		if !strings.Contains(name, "/") {
-			c.refuse(name, name, fmt.Sprintf("%s is %s, not a folder or an archive", name, odd[name]))
+		if strings.Contains(name, "/") {
+			continue
 		}
+		who := studentOf(strings.TrimSuffix(name, archiveName(name)), c.roster)
+		if m := canvasFile.FindStringSubmatch(name); m != nil {
+			who = c.canvasStudent(m[1], m[2], numbers[m[1]])
+			_, here := c.byID[fold(c.idOf(who))]
+			if here && !c.isAnswer(again.ReplaceAllString(m[4], "$1")) && archiveName(m[4]) == "" {
+				c.notice("%s is %s, and is passed over", name, odd[name])
+				continue
+			}
+		}
+		c.refuse(who, name, fmt.Sprintf("%s is %s, not a folder or an archive", name, odd[name]))
 	}
 	if len(entries) == mostStudents {
 		c.notice("%s has more than %d entries; the others were not looked at", dir, mostStudents)
