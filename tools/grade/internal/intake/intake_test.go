@@ -336,6 +336,13 @@ func TestCanvasNames(t *testing.T) {
 		"ada": "missing", "ada_103": answer, "eve": answer, "liwei": answer, "liwei_102": "missing",
 	}, got)
 	require.Len(t, class.Notices, 3, "those who are not in the roster")
+
+	got, class = collected(t, nil, write(t, t.TempDir(), map[string]string{
+		"李 雷_56_assignsubmission_file_/framing.go": answer, "李 雷_57_assignsubmission_file_/datagram.go": "x",
+		"李 雷_57_assignsubmission_onlinetext_/onlinetext.html": "x", "Ada_58_assignsubmission_file_/framing.go": answer,
+	}))
+	require.Equal(t, map[string]string{"李 雷_56": answer, "李 雷_57": "missing", "Ada": answer}, got)
+	require.Len(t, class.Notices, 1, "what was typed into Moodle")
 }
 
 // Names in GBK, as archives from Windows in China and old disks have them.

@@ -196,7 +196,7 @@ func (c *collector) others(dir string) (n int) {
 // holdsAnswers is isSubmission for the content of an archive, where a folder may be around it all.
 func (c *collector) holdsAnswers(paths []string) bool {
 	top := wrapper(paths)
-	if _, known := c.roster.Find(studentOf(strings.TrimSuffix(top, "/"), c.roster)); known {
+	if _, known := c.roster.Find(studentOf(strings.TrimSuffix(top, "/"), c.roster, nil)); known {
 		top = ""
 	}
 	for _, lab := range c.labs {
@@ -261,21 +261,23 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 	}
 	files := map[string][]source{} // single files, by student
 	var order []string
-	numbers := map[string][]string{} // of the students of Canvas with a name
-	note := func(name string) {
-		m := canvasFile.FindStringSubmatch(name)
+	numbers := map[string][]string{} // of the students of Canvas or Moodle with a name
+	note := func(name string, form *regexp.Regexp) {
+		m := form.FindStringSubmatch(name)
 		if m != nil && !slices.Contains(numbers[m[1]], m[2]) {
 			numbers[m[1]] = append(numbers[m[1]], m[2])
 		}
 	}
 	for _, e := range entries {
-		if !e.IsDir() {
-			note(e.Name())
+		if e.IsDir() {
+			note(e.Name(), moodleFolder)
+		} else {
+			note(e.Name(), canvasFile)
 		}
 	}
 	for name := range odd {
 		if !strings.Contains(name, "/") {
-			note(name)
+			note(name, canvasFile)
 		}
 	}
 	for _, e := range entries {
@@ -292,7 +294,7 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 		case e.IsDir() && beside(name, entries):
 			c.notice("%s is no folder of files, and is passed over", name)
 		case e.IsDir():
-			c.add(studentOf(name, c.roster), name, source{path: full, odd: below(odd, name)})
+			c.add(studentOf(name, c.roster, numbers), name, source{path: full, odd: below(odd, name)})
 		case single != "" && e.Type().IsRegular() && (c.isAnswer(single) || archiveName(single) != ""):
 			if _, known := files[who]; !known {
 				order = append(order, who)
@@ -322,7 +324,7 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 		if strings.Contains(name, "/") {
 			continue
 		}
-		who := studentOf(strings.TrimSuffix(name, archiveName(name)), c.roster)
+		who := studentOf(strings.TrimSuffix(name, archiveName(name)), c.roster, numbers)
 		if m := canvasFile.FindStringSubmatch(name); m != nil {
 			who = c.canvasStudent(m[1], m[2], numbers[m[1]])
 			_, here := c.byID[fold(c.idOf(who))]
@@ -373,11 +375,15 @@ func below(odd map[string]string, dir string) map[string]string {
 	return inside
 }
 
-// studentOf is the id that the name of a folder or an archive stands for.
-func studentOf(name string, roster *Roster) string {
+// studentOf is the id that the name of a folder or an archive stands for. Students of Moodle may have one name,
+// and several numbers.
+func studentOf(name string, roster *Roster, numbers map[string][]string) string {
 	if m := moodleFolder.FindStringSubmatch(name); m != nil {
 		if _, ok := roster.Find("participant " + m[2]); ok {
 			return "participant " + m[2]
+		}
+		if len(numbers[m[1]]) > 1 {
+			return m[1] + "_" + m[2]
 		}
 		return m[1]
 	}
