@@ -295,6 +295,18 @@ func TestLinksForStudents(t *testing.T) {
 	require.True(t, slices.IsSorted(class.Notices), "%q", class.Notices)
 }
 
+// TestManyStrayFiles: what is said of a class has an end.
+func TestManyStrayFiles(t *testing.T) {
+	files := map[string]string{"ada/framing.go": answer}
+	for i := range mostClassNotices + 5 {
+		files[fmt.Sprintf("stray-%d.txt", i)] = ""
+	}
+	got, class := collected(t, nil, write(t, t.TempDir(), files))
+	require.Equal(t, map[string]string{"ada": answer}, got)
+	require.Len(t, class.Notices, mostClassNotices+1)
+	require.Equal(t, "5 more such lines are left out", class.Notices[mostClassNotices])
+}
+
 // TestNamesThatCannotBeUnpacked: what cannot have its name on the disk is its student's affair.
 func TestNamesThatCannotBeUnpacked(t *testing.T) {
 	long := strings.Repeat("x", 250)

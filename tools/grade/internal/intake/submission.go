@@ -73,6 +73,8 @@ type Class struct {
 	Notices  []string // what was passed over, a line each
 }
 
+const mostClassNotices = 1000
+
 // Collect finds the submissions below the paths, and matches them with the roster, which may be nil.
 // Archives of a whole class are unpacked into the folder scratch, which the caller removes.
 func Collect(paths []string, labs []Lab, roster *Roster, scratch string) (Class, error) {
@@ -95,6 +97,10 @@ func Collect(paths []string, labs []Lab, roster *Roster, scratch string) (Class,
 		}
 	}
 	slices.SortFunc(c.class.Students, func(a, b Submission) int { return strings.Compare(a.ID, b.ID) })
+	if more := len(c.class.Notices) - mostClassNotices; more > 0 {
+		c.class.Notices = append(c.class.Notices[:mostClassNotices], fmt.Sprintf(
+			"%d more such lines are left out", more))
+	}
 	return c.class, nil
 }
 
