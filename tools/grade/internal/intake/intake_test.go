@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -265,8 +266,8 @@ func TestArchiveOfAClass(t *testing.T) {
 	require.Equal(t, answer, got["bwk"])
 	require.Equal(t, map[string]string{
 		"ada": answer, "bwk": answer, "turingalan": "framing.go was handed in more than once",
-		"grace":                       "hoppergrace_106_9007_lab.rar cannot be read: hand in a folder, .zip, .tar or .tar.gz",
-		"mallory_103_9004_framing.go": "mallory_103_9004_framing.go is a symbolic link, not a folder or an archive",
+		"grace":   "hoppergrace_106_9007_lab.rar cannot be read: hand in a folder, .zip, .tar or .tar.gz",
+		"mallory": "mallory_103_9004_framing.go is a symbolic link, not a folder or an archive",
 	}, got)
 	require.Equal(t, "Lovelace, Ada", class.Students[0].Name)
 	require.Equal(t, "package datagram\n", string(class.Students[0].Load(labs).Files["07"].Text))
@@ -278,6 +279,82 @@ func TestArchiveOfAClass(t *testing.T) {
 	}, got)
 	require.Equal(t,
 		[]string{"李 雷_56_assignsubmission_onlinetext_ is no folder of files, and is passed over"}, class.Notices)
+}
+
+// TestLinksForStudents: what is said of the links in an archive does not change its order.
+func TestLinksForStudents(t *testing.T) {
+	roster, err := ParseRoster([]byte("id,name\nada,A\n"))
+	require.NoError(t, err)
+	items := []item{{name: "ada/framing.go", text: answer}}
+	for _, id := range strings.Split("qwertyuiop", "") {
+		items = append(items, item{name: id, text: "/etc", mode: os.ModeSymlink})
+	}
+	dir := write(t, t.TempDir(), map[string]string{"class.zip": zipOf(t, items...)})
+	_, class := collected(t, roster, filepath.Join(dir, "class.zip"))
+	require.Len(t, class.Notices, 10)
+	require.True(t, slices.IsSorted(class.Notices), "%q", class.Notices)
+}
+
+// TestManyStrayFiles: what is said of a class has an end.
+func TestManyStrayFiles(t *testing.T) {
+	files := map[string]string{"ada/framing.go": answer}
+	for i := range mostClassNotices + 5 {
+		files[fmt.Sprintf("stray-%d.txt", i)] = ""
+	}
+	got, class := collected(t, nil, write(t, t.TempDir(), files))
+	require.Equal(t, map[string]string{"ada": answer}, got)
+	require.Len(t, class.Notices, mostClassNotices+1)
+	require.Equal(t, "5 more such lines are left out", class.Notices[mostClassNotices])
+}
+
+// TestNamesThatCannotBeUnpacked: what cannot have its name on the disk is its student's affair.
+func TestNamesThatCannotBeUnpacked(t *testing.T) {
+	long := strings.Repeat("x", 250)
+	dir := write(t, t.TempDir(), map[string]string{
+		"canvas.zip": zipOf(t, item{name: "ada_101_9001_framing.go", text: answer},
+			item{name: "ada_101_9002_" + long + ".go", text: answer},
+			item{name: "bob_102_9003_" + long + ".zip", text: "x"},
+			item{name: "eve_103_9004_framing.go", text: answer}, item{name: "eve_103_9004_framing.go", text: "x"}),
+		"class.zip": zipOf(t, item{name: "ada/framing.go", text: answer}, item{name: "ada/" + long + long, text: "x"},
+			item{name: "ada/" + long + long + "/", mode: os.ModeDir}, item{name: "ada/" + long + long + "/x", text: "x"},
+			item{name: "bob", text: "x"}, item{name: "bob/", mode: os.ModeDir}),
+	})
+	got, class := collected(t, nil, filepath.Join(dir, "canvas.zip"))
+	require.Equal(t, answer, got["ada"])
+	require.Contains(t, got["bob"], "under a name that cannot be used here")
+	require.Contains(t, got["eve"], "handed in more than once")
+	require.Len(t, got, 3)
+	require.Contains(t, class.Notices[0], "under a name that cannot be used here, and is passed over")
+	got, _ = collected(t, nil, filepath.Join(dir, "class.zip"))
+	require.Equal(t, answer, got["ada"])
+	require.Contains(t, got["bob"], "under a name that cannot be used here")
+	require.Len(t, got, 2)
+}
+
+// TestCanvasNames: who has somebody else's name in Canvas, or a login for a name, hands in nothing for them.
+func TestCanvasNames(t *testing.T) {
+	dir := write(t, t.TempDir(), map[string]string{
+		"liwei_101_9001_framing.go": answer, "liwei_102_9002_datagram.go": "package datagram\n",
+		"ada_103_9003_framing.go": answer, "eve_104_9004_framing.go": answer, "eve_104_9005_datagram.go": answer,
+	})
+	got, class := collected(t, nil, dir)
+	require.Equal(t, map[string]string{"ada": answer, "eve": answer, "liwei_101": answer, "liwei_102": "missing"}, got)
+	require.Empty(t, class.Notices)
+	roster, err := ParseRoster([]byte("Student,ID,SIS User ID,SIS Login ID,Section\n" +
+		"\"Lovelace, Ada\",201,u1,ada,S1,\n\"Wei, Li\",101,u2,liwei,S1,\n"))
+	require.NoError(t, err)
+	got, class = collected(t, roster, dir)
+	require.Equal(t, map[string]string{
+		"ada": "missing", "ada_103": answer, "eve": answer, "liwei": answer, "liwei_102": "missing",
+	}, got)
+	require.Len(t, class.Notices, 3, "those who are not in the roster")
+
+	got, class = collected(t, nil, write(t, t.TempDir(), map[string]string{
+		"李 雷_56_assignsubmission_file_/framing.go": answer, "李 雷_57_assignsubmission_file_/datagram.go": "x",
+		"李 雷_57_assignsubmission_onlinetext_/onlinetext.html": "x", "Ada_58_assignsubmission_file_/framing.go": answer,
+	}))
+	require.Equal(t, map[string]string{"李 雷_56": answer, "李 雷_57": "missing", "Ada": answer}, got)
+	require.Len(t, class.Notices, 1, "what was typed into Moodle")
 }
 
 // Names in GBK, as archives from Windows in China and old disks have them.

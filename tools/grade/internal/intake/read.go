@@ -333,6 +333,19 @@ const (
 	longestClass  = 16 << 30       // bytes of all its files
 )
 
+const badName = "under a name that cannot be used here" // too long, or that of another file
+
+// takes reports whether a file can be made in a folder, so that it was another one's name that could not.
+func takes(root *os.Root) bool {
+	const name = ".takes"
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return errors.Is(err, fs.ErrExist)
+	}
+	f.Close()
+	return root.Remove(name) == nil
+}
+
 // unpackClass unpacks the archive of a class: regular files whose names stay inside it. Everything else
 // is returned, as far as it matters: what stands in the place of files, and sentences.
 func unpackClass(name, into string) (odd map[string]string, notices []string, err error) {
@@ -355,7 +368,12 @@ func unpackClass(name, into string) (odd map[string]string, notices []string, er
 			}
 			return nil
 		case m.mode.IsDir():
-			return root.MkdirAll(p, 0o700)
+			err := root.MkdirAll(p, 0o700)
+			if err != nil && takes(root) {
+				odd[p] = badName
+				return nil
+			}
+			return err
 		}
 		if dir := path.Dir(p); dir != "." { // whatever it is, the student is there
 			if err := root.MkdirAll(dir, 0o700); err != nil {
@@ -377,6 +395,9 @@ func unpackClass(name, into string) (odd map[string]string, notices []string, er
 		f, err := root.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			odd[p] = "in the archive more than once"
+			return nil
+		} else if err != nil && takes(root) {
+			odd[p] = badName
 			return nil
 		} else if err != nil {
 			return err

@@ -3,6 +3,7 @@ package intake
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,6 +55,7 @@ type Roster struct {
 const (
 	longestRoster = 32 << 20 // bytes
 	mostPeople    = 200_000
+	mostNotices   = 100 // about rows
 )
 
 // ReadRoster reads a class list: Canvas's or Moodle's export, or id,name,email. It may be UTF-8, with a
@@ -81,6 +83,9 @@ func ReadRoster(name string) (*Roster, error) {
 // ParseRoster reads a class list from a text.
 func ParseRoster(text []byte) (*Roster, error) {
 	plain := decode(text)
+	if strings.Contains(plain, "\x00") {
+		return nil, errors.New("has zero bytes and is no text; save it as CSV in UTF-8")
+	}
 	r := &Roster{
 		Text: text, Kind: Plain, Header: -1, Points: -1, Column: map[string]int{}, byAlias: map[string]int{},
 	}
@@ -121,12 +126,23 @@ func ParseRoster(text []byte) (*Roster, error) {
 	if len(r.People) == 0 {
 		return nil, fmt.Errorf("names no students")
 	}
+	if more := len(r.Notices) - mostNotices; more > 0 {
+		r.Notices = append(r.Notices[:mostNotices], fmt.Sprintf("%d more rows of the roster are passed over", more))
+	}
 	return r, nil
 }
 
-// decode makes UTF-8 of a text of unknown encoding, and takes byte order marks off: two programs may have
-// put one there.
+// decode makes UTF-8 of a text of unknown encoding, and line feeds of carriage returns, if these alone end its
+// lines. It takes byte order marks off: two programs may have put one there.
 func decode(text []byte) string {
+	plain := utf8Of(text)
+	if !strings.Contains(plain, "\n") {
+		plain = strings.ReplaceAll(plain, "\r", "\n")
+	}
+	return plain
+}
+
+func utf8Of(text []byte) string {
 	switch {
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{0xfe, 0xff}):
 		utf16 := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)

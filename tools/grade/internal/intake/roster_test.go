@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,7 @@ func TestRosters(t *testing.T) {
 		}}},
 		"two BOMs":     {"\ufeff\ufeffid,name\nada,A", Plain, []Person{{ID: "ada", Name: "A"}}},
 		"quoted end":   {"id,name\nada,\"A\nB\"", Plain, []Person{{ID: "ada", Name: "A\nB"}}},
+		"old Mac":      {"id,name\rada,A\rbob,B\r", Plain, []Person{{ID: "ada", Name: "A"}, {ID: "bob", Name: "B"}}},
 		"semicolons":   {"id;name\nada;A,B\n", Plain, []Person{{ID: "ada", Name: "A,B"}}},
 		"UTF-16, tabs": {utf16, Plain, []Person{{ID: "u1", Name: "李雷"}}},
 		"Canvas": {
@@ -78,12 +80,10 @@ func TestRosters(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "\n", "color,shape,size,weight,age\nred,round,1,2,3\n", "id,name\n",
-		"\x00\x01",
+		"\x00\x01", "i\x00d\x00\n\x00a\x00", // UTF-16 without a byte order mark
 	} {
 		_, err := ParseRoster([]byte(text))
-		if text != "\x00\x01" { // one student, with a strange id
-			require.Error(t, err, "%q", text)
-		}
+		require.Error(t, err, "%q", text)
 	}
 	// Otherwise everybody behind it would be missing, and the grades be left out of the gradebook.
 	for text, line := range map[string]string{
@@ -97,6 +97,15 @@ func TestRosters(t *testing.T) {
 	require.NoError(t, err)
 	_, ok := r.Find("Li Lei")
 	require.False(t, ok, "a name that two students have names neither")
+}
+
+// TestManyRowsPassedOver: what is said of a roster does not grow with it.
+func TestManyRowsPassedOver(t *testing.T) {
+	r, err := ParseRoster([]byte("id,name\n" + strings.Repeat("ada,A\n", mostNotices+8)))
+	require.NoError(t, err)
+	require.Len(t, r.People, 1)
+	require.Len(t, r.Notices, mostNotices+1)
+	require.Equal(t, "7 more rows of the roster are passed over", r.Notices[mostNotices])
 }
 
 func FuzzRoster(f *testing.F) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -72,6 +73,8 @@ type Class struct {
 	Notices  []string // what was passed over, a line each
 }
 
+const mostClassNotices = 1000
+
 // Collect finds the submissions below the paths, and matches them with the roster, which may be nil.
 // Archives of a whole class are unpacked into the folder scratch, which the caller removes.
 func Collect(paths []string, labs []Lab, roster *Roster, scratch string) (Class, error) {
@@ -94,6 +97,10 @@ func Collect(paths []string, labs []Lab, roster *Roster, scratch string) (Class,
 		}
 	}
 	slices.SortFunc(c.class.Students, func(a, b Submission) int { return strings.Compare(a.ID, b.ID) })
+	if more := len(c.class.Notices) - mostClassNotices; more > 0 {
+		c.class.Notices = append(c.class.Notices[:mostClassNotices], fmt.Sprintf(
+			"%d more such lines are left out", more))
+	}
 	return c.class, nil
 }
 
@@ -195,7 +202,7 @@ func (c *collector) others(dir string) (n int) {
 // holdsAnswers is isSubmission for the content of an archive, where a folder may be around it all.
 func (c *collector) holdsAnswers(paths []string) bool {
 	top := wrapper(paths)
-	if _, known := c.roster.Find(studentOf(strings.TrimSuffix(top, "/"), c.roster)); known {
+	if _, known := c.roster.Find(studentOf(strings.TrimSuffix(top, "/"), c.roster, nil)); known {
 		top = ""
 	}
 	for _, lab := range c.labs {
@@ -260,6 +267,25 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 	}
 	files := map[string][]source{} // single files, by student
 	var order []string
+	numbers := map[string][]string{} // of the students of Canvas or Moodle with a name
+	note := func(name string, form *regexp.Regexp) {
+		m := form.FindStringSubmatch(name)
+		if m != nil && !slices.Contains(numbers[m[1]], m[2]) {
+			numbers[m[1]] = append(numbers[m[1]], m[2])
+		}
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			note(e.Name(), moodleFolder)
+		} else {
+			note(e.Name(), canvasFile)
+		}
+	}
+	for name := range odd {
+		if !strings.Contains(name, "/") {
+			note(name, canvasFile)
+		}
+	}
 	for _, e := range entries {
 		name := e.Name()
 		full := filepath.Join(dir, name)
@@ -267,17 +293,14 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 		who := strings.TrimSuffix(name, archiveName(name))
 		if m := canvasFile.FindStringSubmatch(name); m != nil && !e.IsDir() {
 			single = again.ReplaceAllString(m[4], "$1")
-			who = m[1]
-			if p, ok := c.roster.Find(m[2]); ok {
-				who = p.ID
-			}
+			who = c.canvasStudent(m[1], m[2], numbers[m[1]])
 		}
 		switch {
 		case clutter(name):
 		case e.IsDir() && beside(name, entries):
 			c.notice("%s is no folder of files, and is passed over", name)
 		case e.IsDir():
-			c.add(studentOf(name, c.roster), name, source{path: full, odd: below(odd, name)})
+			c.add(studentOf(name, c.roster, numbers), name, source{path: full, odd: below(odd, name)})
 		case single != "" && e.Type().IsRegular() && (c.isAnswer(single) || archiveName(single) != ""):
 			if _, known := files[who]; !known {
 				order = append(order, who)
@@ -303,15 +326,38 @@ func (c *collector) folder(dir string, odd map[string]string) error {
 	for _, who := range order {
 		c.add(who, files[who][0].path, files[who]...)
 	}
-	for name, what := range odd { // in the archive of a class, in place of a folder or a file
-		if !strings.Contains(name, "/") {
-			c.refuse(name, name, fmt.Sprintf("%s is %s, not a folder or an archive", name, what))
+	for _, name := range slices.Sorted(maps.Keys(odd)) { // in the archive of a class, in place of a folder or a file
+		if strings.Contains(name, "/") {
+			continue
 		}
+		who := studentOf(strings.TrimSuffix(name, archiveName(name)), c.roster, numbers)
+		if m := canvasFile.FindStringSubmatch(name); m != nil {
+			who = c.canvasStudent(m[1], m[2], numbers[m[1]])
+			_, here := c.byID[fold(c.idOf(who))]
+			if here && !c.isAnswer(again.ReplaceAllString(m[4], "$1")) && archiveName(m[4]) == "" {
+				c.notice("%s is %s, and is passed over", name, odd[name])
+				continue
+			}
+		}
+		c.refuse(who, name, fmt.Sprintf("%s is %s, not a folder or an archive", name, odd[name]))
 	}
 	if len(entries) == mostStudents {
 		c.notice("%s has more than %d entries; the others were not looked at", dir, mostStudents)
 	}
 	return nil
+}
+
+// canvasStudent is the id of a student of Canvas, who has a name and a number there. Others may have the same
+// name: numbers are theirs.
+func (c *collector) canvasStudent(name, number string, numbers []string) string {
+	if p, ok := c.roster.Find(number); ok {
+		return p.ID
+	}
+	_, taken := c.roster.Find(name)
+	if len(numbers) > 1 || taken && c.roster.Kind == Canvas { // whose students all have their numbers
+		return name + "_" + number
+	}
+	return name
 }
 
 // otherArchive are names of archives that nothing here reads.
@@ -335,11 +381,15 @@ func below(odd map[string]string, dir string) map[string]string {
 	return inside
 }
 
-// studentOf is the id that the name of a folder or an archive stands for.
-func studentOf(name string, roster *Roster) string {
+// studentOf is the id that the name of a folder or an archive stands for. Students of Moodle may have one name,
+// and several numbers.
+func studentOf(name string, roster *Roster, numbers map[string][]string) string {
 	if m := moodleFolder.FindStringSubmatch(name); m != nil {
 		if _, ok := roster.Find("participant " + m[2]); ok {
 			return "participant " + m[2]
+		}
+		if len(numbers[m[1]]) > 1 {
+			return m[1] + "_" + m[2]
 		}
 		return m[1]
 	}

@@ -10,6 +10,10 @@ import (
 // longestName is how many bytes of a student's id a file name has; file systems allow 255.
 const longestName = 120
 
+// hashDigits of an id's hash tell it from others whose names would be the same. With eight of them, two ids that
+// have the same ones are found within a second.
+const hashDigits = 32
+
 // FileName is the name under which a student's files are written: the id, with everything that is
 // not a letter, a digit or one of "-_.@+ " replaced. Two ids never have the same name.
 func FileName(id string) string {
@@ -44,7 +48,7 @@ func FileName(id string) string {
 		name = fmt.Sprintf(
 			"%s~%s",
 			strings.ReplaceAll(strings.TrimRight(name, ". "), "~", "_"),
-			Hash([]byte(id))[:8],
+			Hash([]byte(id))[:hashDigits],
 		)
 		if stem == "con" || stem == "prn" || stem == "aux" || stem == "nul" || len(stem) == 4 {
 			name = "_" + name

@@ -98,17 +98,26 @@ func New(student string, lab check.Lab, suite string, status Status, reason stri
 	return r
 }
 
-// Whole reports whether the row has one of the statuses, and the points of its cases.
+// Whole reports whether the row is one that New, Enter, End and Hold can make: it has one of the statuses,
+// the points of the cases that have passed, and none if it was not graded.
 func (r Row) Whole() bool {
 	points, of := 0, 0
 	for _, c := range r.Cases {
-		if c.Points < 0 || c.Points > c.Of {
+		if c.Of < 0 || c.Points != 0 && c.Outcome != check.Passed || c.Outcome == check.Passed && c.Points != c.Of {
 			return false
 		}
 		points, of = points+c.Points, of+c.Of
 	}
-	known := slices.Contains(Statuses, r.Status) && (r.WouldBe == "" || slices.Contains(Statuses, r.WouldBe))
-	return known && r.Points == points && r.Of == of
+	status := r.Status
+	if status == Held {
+		status = r.WouldBe
+	} else if r.WouldBe != "" {
+		return false
+	}
+	if status == Held || !slices.Contains(Statuses, status) || points > 0 && status != Graded && status != NotStarted {
+		return false
+	}
+	return r.Points == points && r.Of == of
 }
 
 // End gives the row a status that is about all of its cases: none has points.

@@ -20,6 +20,7 @@ func TestFileName(t *testing.T) {
 		"comet", "a/b", "a_b",
 		"a\\b", "a:b", "a\x00b", "a~b", "a ", " a", "a.", "", strings.Repeat("长", 100), strings.Repeat("长",
 			101), "é", "e\u0301",
+		"!&%$$#", "!?&(!?", // whose hashes begin with the same eight digits
 	} {
 		name := FileName(id)
 		require.NotContains(t, names, name, "%q and %q", id, names[name])
@@ -133,8 +134,15 @@ func TestRowsThatNobodyMade(t *testing.T) {
 		func(r *Row) { r.Cases = nil },
 		func(r *Row) { r.Cases[0].Points, r.Points = r.Cases[0].Of+1, r.Cases[0].Of+1 },
 		func(r *Row) { r.Cases[0].Points, r.Points = -1, -1 },
+		func(r *Row) { r.Cases[1].Outcome = check.Failed },
+		func(r *Row) { r.Cases[0].Outcome = check.Passed },
+		func(r *Row) { r.Cases[1].Points, r.Points = 3, 3 },
+		func(r *Row) { r.Status = Void },
+		func(r *Row) { r.Status, r.WouldBe = Held, TimedOut },
+		func(r *Row) { r.WouldBe = Void },
 	} {
 		row := New("ada", lab, "", Graded, "")
+		require.True(t, row.Enter("two", check.Passed, "", ""))
 		require.True(t, row.Whole())
 		change(&row)
 		var b bytes.Buffer
