@@ -68,10 +68,12 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    s.silence,
 			Also: []func(*check.C){
-				s.manyTries,
-				s.letGo,
 				func(c *check.C) { s.unanswered(c, 2, 3*short) },
-				func(c *check.C) { s.unanswered(c, plenty, short/5) },
+				func(c *check.C) {
+					s.manyTries(c)
+					s.letGo(c)
+					s.unanswered(c, plenty, short/5)
+				},
 			},
 			Scene: "both-wait",
 			Needs: []string{Answer},
@@ -86,10 +88,12 @@ func Suite(lab Lab) check.Lab {
 			Points: 1,
 			Run:    func(c *check.C) { s.lost(c, loses{0, 1, ages, 1}) },
 			Also: []func(*check.C){
-				func(c *check.C) { s.lost(c, loses{1, plenty, 3 * short, 1}) },
+				func(c *check.C) { s.lost(c, loses{1, plenty, 3 * short, 1}, loses{1, math.MaxInt, 3 * short, 1}) },
 				func(c *check.C) { s.lost(c, loses{2, plenty, 3 * short, 1}) },
-				func(c *check.C) { s.lost(c, loses{1, plenty, 3 * short, 2}, loses{1, math.MaxInt, 3 * short, 1}) },
-				s.second,
+				func(c *check.C) {
+					s.lost(c, loses{1, plenty, 3 * short, 2})
+					s.second(c)
+				},
 			},
 			Scene: "overflow",
 			Needs: []string{Silence},
@@ -139,7 +143,6 @@ func Suite(lab Lab) check.Lab {
 			Name:   Flood,
 			Points: 1,
 			Run:    s.flood,
-			Also:   []func(*check.C){s.junkAhead},
 			Scene:  "forged",
 			Needs:  []string{Silence, Forged},
 			Rule: "A try ends when wait has passed since its request was sent, however many other datagrams " +
