@@ -162,10 +162,10 @@ var wrong = []check.Answer{
 	answer("four clients at a time, and no more", serveAtMostFour, reconnecttest.Clients),
 	answer(
 		"conversations are cut 300 ms after the listener has closed",
-		serveCutsAfter(100*time.Millisecond),
+		serveCutsAfter(60*time.Millisecond),
 		reconnecttest.Finish,
 	),
-	answer("waits 100 ms for clients, and then for nobody", serveWaitsFor(100*time.Millisecond),
+	answer("waits 60 ms for clients, and then for nobody", serveWaitsFor(60*time.Millisecond),
 		reconnecttest.Finish),
 	answer("the client is told the error", serveTellsError, reconnecttest.Closed, reconnecttest.Error),
 	answer("the client is told about a panic", serveTellsPanic, reconnecttest.Panic),

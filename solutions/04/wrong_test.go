@@ -110,7 +110,7 @@ var wrong = []check.Answer{
 	provoking("an empty Write at the end", provokeFlushes, stickytest.Sticks),
 	provoking("what came goes through a string of characters", provokeAsText, stickytest.Sticks),
 	provoking("read into the array behind first", provokeIntoFirst, stickytest.Sticks),
-	provoking("waits no longer than a fifth of a second", provokeImpatiently, stickytest.SticksSlow),
+	provoking("waits no longer than a twentieth of a second", provokeImpatiently, stickytest.SticksSlow),
 	provoking(
 		"io.EOF is not an error",
 		deafTo(func(_, _ int, err error) bool { return err == io.EOF }),
@@ -918,7 +918,7 @@ func provokeImpatiently(
 		select {
 		case err := <-waited:
 			return err
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 			return nil
 		}
 	}, first, second)

@@ -992,7 +992,7 @@ func tenAtATime() framingtest.Lab {
 
 // readImpatiently gives up on everything but a connection.
 func readImpatiently(r io.Reader, limit int) ([]byte, error) {
-	if _, ok := r.(net.Conn); ok {
+	if _, ok := r.(net.Conn); ok || limit > 1<<20 {
 		return framing.ReadMessage(r, limit)
 	}
 	type result struct {
