@@ -785,6 +785,7 @@ func (s suite) manyPauses(c *check.C) {
 	r.ln.clock = clock
 	r.call = r.startServe()
 	r.nextClient()
+	c.Await("Serve to wait for clients", func() bool { return r.ln.Starved() && c.Resting() })
 	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second; n++ {
 		handlerFails := n < failing
 		ends := "leaves"
