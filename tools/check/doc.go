@@ -8,7 +8,7 @@
 // one. A [Lab] is a suite, a table of cases, applied to one answer. A [Case] tests one rule. The
 // same table is run by
 //
-//   - [Run], for students: each case a subtest, in a process of its own or more, with points and the results file;
+//   - [Run], for students: each case a subtest, in processes of its own, with points and the results file;
 //   - [Verdicts], for tools: in this process, one row for each case;
 //   - [Prove], in solutions/NN: on the reference, on other right answers and on the wrong ones.
 //
@@ -105,9 +105,8 @@
 // hint what to do next; neither repeats the message. Needs names earlier cases without which this
 // one says nothing new; a case is then reported as not run.
 //
-// What takes long, because it waits for a clock, goes into Also: Run and each function of Also has a process of
-// its own, beside the others, and the cases that need this one begin when Run has passed. A student waits for
-// the verdict less than a second, most of it for the compiler.
+// What takes long, because it waits for a clock, goes into Also: Run and each function of Also has a process
+// of its own, beside the others, and the cases that need this one begin when Run has passed.
 //
 // C.Allocated, C.Largest and C.InUse measure memory. The runtime counts it for the whole process: a case
 // that measures sets Memory, and then it has a process of its own in proofs, too.

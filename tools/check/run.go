@@ -20,7 +20,7 @@ func seed() uint64 { return cmp.Or(*seedFlag, 1+rand.Uint64N(9999)) }
 
 // Run grades one answer: every case is a subtest, and the points come in the last line.
 //
-// Each case runs in a process of its own, a copy of this one, so that an answer that exits, crashes or
+// Each part of a case runs in a process of its own, a copy of this one, so that an answer that exits, crashes or
 // overwrites memory fails the case that it was in, and no other.
 func Run(t *testing.T, lab Lab) {
 	t.Helper()
@@ -103,9 +103,9 @@ func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed con
 // casesAtOnce is how many workers there are at a time: they wait more than they work.
 const casesAtOnce = 8
 
-// ahead begins to run all cases, at most atOnce at a time, and returns what waits for the outcome of one. One
-// that needs others waits until these are over, or have called sound, because their Run has passed. A case that
-// this machine could not run is run once more, with nothing beside it.
+// ahead begins to run all cases, at most atOnce at a time, and returns what waits for the outcome of one.
+// One that needs others waits until these are over, or have called sound, because their Run has passed. A
+// case that this machine could not run is run once more, with nothing beside it.
 func ahead(
 	cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int, sound func()) outcome,
 ) func(i int) outcome {
