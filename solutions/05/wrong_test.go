@@ -177,7 +177,7 @@ var wrong = []check.Answer{
 	keeping("equal payloads share a slice", sharedPayloads, framingtest.Conversation),
 	keeping("at most a thousand messages", atMostThousand, framingtest.Conversation),
 	keeping("ten readers at a time", tenAtATime, framingtest.Conversation),
-	reading("gives up after 90 ms", readImpatiently, framingtest.Conversation),
+	reading("gives up after 75 ms", readImpatiently, framingtest.Conversation),
 	reading("a second Read without bytes is an error", readTwoEmpty, framingtest.Conversation),
 	reading("an empty payload is read, too", readEmptyPayload, framingtest.Conversation),
 	reading("a line feed behind a carriage return is skipped", readSkipsLineFeed, framingtest.Conversation),
@@ -209,7 +209,7 @@ var wrong = []check.Answer{
 	reading("one more Read of the payload after a timeout", readTwice, framingtest.EndInside),
 	keeping("a map of writers", writersKnown, framingtest.Conversation).
 		MayPassElsewhere("all that it is given can be compared there"),
-	writing("the payload is given up after 90 ms", writeImpatiently, framingtest.Conversation),
+	writing("the payload is given up after 75 ms", writeImpatiently, framingtest.Conversation),
 	writing("the payload turned round while it is written", writeTurning, framingtest.Write),
 	writing("all sent again after a short Write", writeFromTheStart, framingtest.BadWrite),
 }
@@ -1010,13 +1010,13 @@ func readImpatiently(r io.Reader, limit int) ([]byte, error) {
 	return nil, errors.New("nothing comes")
 }
 
-// soon waits for a value for 90 ms. A time in which this process had no processor counts as 30 ms of them.
+// soon waits for a value for 75 ms. A time in which this process had no processor counts as 25 ms of them.
 func soon[T any](done <-chan T) (value T, ok bool) {
 	for range 3 {
 		select {
 		case value = <-done:
 			return value, true
-		case <-time.After(30 * time.Millisecond):
+		case <-time.After(25 * time.Millisecond):
 		}
 	}
 	return value, false

@@ -466,11 +466,16 @@ func TestSleeper(t *testing.T) {
 	}
 }
 
+// TestTimeIsUp: a step is told when it is taken, long before the case is over, and a case that is still running
+// when the time is up is ended.
 func TestTimeIsUp(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	o := runInWorker(ctx, "TestSleeper", 0, 0, options{})
+	ctx, timeIsUp := context.WithCancel(t.Context())
+	defer timeIsUp()
+	o := runInWorker(ctx, "TestSleeper", 0, 0, options{told: func(step string, _ bool) {
+		require.Equal(t, "asleep", step)
+		timeIsUp()
+	}})
 	require.Equal(t, Failed, o.Outcome)
 	require.Equal(t, "was still running when the time for the whole lab was up", o.Message)
 	require.Equal(t, []string{"asleep"}, o.Steps)
@@ -522,7 +527,7 @@ func TestAhead(t *testing.T) {
 	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
 }
 
-// TestAheadSound: a case begins as soon as those that it needs have passed in the main, and not before.
+// TestAheadSound: a case begins as soon as a first part of those that it needs has passed, and not before.
 func TestAheadSound(t *testing.T) {
 	var workers sync.WaitGroup
 	cases := []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}}

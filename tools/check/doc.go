@@ -106,7 +106,7 @@
 // one says nothing new; a case is then reported as not run.
 //
 // What takes long, because it waits for a clock, goes into Also: Run and each function of Also has a process
-// of its own, beside the others, and the cases that need this one begin when Run has passed.
+// of its own, beside the others. The cases that need this one begin when its first variation has passed.
 //
 // C.Allocated, C.Largest and C.InUse measure memory. The runtime counts it for the whole process: a case
 // that measures sets Memory, and then it has a process of its own in proofs, too.

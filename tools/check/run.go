@@ -39,6 +39,15 @@ func Run(t *testing.T, lab Lab) {
 	run := func(i int, sound func()) outcome {
 		begun := make([]func() outcome, 1+len(lab.Cases[i].Also))
 		for part := range begun {
+			o, variations := o, 0
+			o.told = func(_ string, fresh bool) {
+				if fresh {
+					variations++
+				}
+				if variations == 2 {
+					sound()
+				}
+			}
 			begun[part] = sync.OnceValue(func() outcome {
 				return excused(runInWorker(ctx, t.Name(), i, part, o), false)
 			})
@@ -104,8 +113,8 @@ func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed con
 const casesAtOnce = 8
 
 // ahead begins to run all cases, at most atOnce at a time, and returns what waits for the outcome of one.
-// One that needs others waits until these are over, or have called sound, because their Run has passed. A
-// case that this machine could not run is run once more, with nothing beside it.
+// One that needs others waits until these are over, or have called sound, because a first part of them has
+// passed. A case that this machine could not run is run once more, with nothing beside it.
 func ahead(
 	cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int, sound func()) outcome,
 ) func(i int) outcome {

@@ -45,7 +45,7 @@ func runInWorker(ctx context.Context, test string, i, part int, o options, env .
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), isResults), env...)
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d.%d", caseVariable, i, part))
 	ownGroup(cmd)
-	said, prints := &messages{}, &bothEnds{}
+	said, prints := &messages{told: o.told}, &bothEnds{}
 	cmd.Stdout, cmd.Stderr = said, prints
 	cmd.WaitDelay = 3 * time.Second // for what a worker that crashed has started and left behind
 	if err := cmd.Start(); err != nil {
@@ -139,6 +139,7 @@ type messages struct {
 	line    []byte // begun
 	steps   []string
 	outcome *outcome
+	told    func(step string, fresh bool) // called for each step; may be nil
 }
 
 func (m *messages) Write(p []byte) (int, error) {
@@ -159,6 +160,9 @@ func (m *messages) Write(p []byte) (int, error) {
 			m.steps = nil
 		}
 		m.steps = append(m.steps, one.Step)
+		if m.told != nil {
+			m.told(one.Step, one.Fresh)
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func (s suite) addressed(c *check.C) (halt func()) {
 
 // Numbers of clients, and of clients that fail, after which somebody might think it enough.
 const (
-	many = 105
+	many = 101
 	some = 25
 	most = 40 // at the same time: each has two descriptors
 )
@@ -429,7 +429,6 @@ func (s suite) finish(c *check.C) {
 	tcp.heardAll(p)
 
 	s.closedAtOnce(c)
-	s.longTalks(c)
 
 	s.slowClose(c, orderReturn)
 	s.slowClose(c, orderError)

@@ -110,6 +110,7 @@ func Suite(lab Lab) check.Lab {
 			Name:   Finish,
 			Points: 1,
 			Run:    s.finish,
+			Also:   []func(*check.C){s.longTalks},
 			Scene:  "second-waits",
 			Needs:  []string{Clients, Listener},
 			Rule: "The end of the listener cuts no conversation, whether it was closed or Accept " +

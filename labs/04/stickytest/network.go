@@ -72,7 +72,7 @@ type failure struct {
 var errLater = errors.New("the connection broke before")
 
 // lateBy is how late messages arrive on a network that is late.
-const lateBy = 140 * time.Millisecond
+const lateBy = 120 * time.Millisecond
 
 // newNetwork makes a connection. It is closed when the case is over.
 func newNetwork(c *check.C, d delivery) *network {

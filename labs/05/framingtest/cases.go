@@ -1042,7 +1042,7 @@ func (b *busy) letGo() {
 const callers = 16
 
 // lateBy is how long they wait at least: code that gives up early is found.
-const lateBy = 140 * time.Millisecond
+const lateBy = 120 * time.Millisecond
 
 // manyCallers has many connections wait at a time: for a header, for a payload, and, all with the same
 // payload, for the first Write or the one behind the header.
@@ -1069,16 +1069,19 @@ func (s suite) manyCallers(c *check.C) {
 		}
 	}()
 	var calls []*check.Call
+	var began []func()
 	got, errs := make([][]byte, callers), make([]error, 2*callers)
 	start := func(what string, data []byte, f func(b *busy)) {
 		b := newBusy(data)
 		all = append(all, b)
 		call := c.Start(what, func() { f(b) })
 		calls = append(calls, call)
-		c.Await(
-			fmt.Sprintf("%s to begin, while %d calls on other connections wait", what, len(calls)-1),
-			func() bool { return call.Ended() || b.called() },
-		)
+		began = append(began, func() {
+			c.Await(
+				fmt.Sprintf("%s to begin, while %d calls on other connections wait", what, len(calls)-1),
+				func() bool { return call.Ended() || b.called() },
+			)
+		})
 	}
 	for i := range callers {
 		header := frame(payload)[:4*(i%2)] // every second one waits for its payload
@@ -1090,6 +1093,9 @@ func (s suite) manyCallers(c *check.C) {
 			b.first = i%2 > 0
 			errs[callers+i] = s.lab.WriteMessage(b, written(i))
 		})
+	}
+	for _, wait := range began {
+		wait()
 	}
 	conn, peer := c.Connect() // one that has deadlines
 	peer.Send(frame(payload)[:6])

@@ -794,7 +794,7 @@ func (s suite) junkAhead(c *check.C) {
 	w := s.connect(c, func(i int, r request) []datagram {
 		return []datagram{junk(long[:20], "20 other bytes"), reply(r, []byte("HELLO"))}[:2*min(i, 1)]
 	})
-	answer, err := s.exchange(w, hello, roomy, plenty, 3*short)
+	answer, err := s.exchange(w, hello, roomy, plenty, 2*short)
 	want(c, answer, err, []byte("HELLO"))
 }
 
@@ -1096,7 +1096,7 @@ func (s suite) conversation(c *check.C) {
 		if call >= 30 && call < 46 { // two of each length, for who has some buffers
 			request = append(request, long[:100*(call/2-14)]...)
 		}
-		answer, err := s.exchange(w, request, roomy, plenty, 3*short)
+		answer, err := s.exchange(w, request, roomy, plenty, 2*short)
 		c.WantNil("Exchange", err)
 		asked, answers = append(asked, request), append(answers, answer)
 		for i, answer := range answers {
