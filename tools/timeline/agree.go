@@ -14,7 +14,9 @@ import (
 // connection, the operations and their bytes are the same in the same order. Left out are times and
 // ports, the reasons of failures, how many bytes of a failed write were taken, verdicts, and how
 // reads divided bytes between them as long as their side did nothing else in between. Of equal
-// datagrams that were read in a row it does not matter how many there were.
+// datagrams that were read in a row it does not matter how many there were. Nor does it matter whether data is
+// acknowledged by a segment of its own in front of the data that acknowledges it as well: which of the two the
+// kernel does depends on whether the program reads at that moment.
 //
 // The error names the first step that differs.
 func Agree(want, got []Event) error {
@@ -46,6 +48,7 @@ type step struct {
 	text   string
 	conn   string
 	packet bool
+	header *Header // of a segment
 }
 
 func stepAt(steps []step, i int) step {
@@ -117,9 +120,20 @@ func stepsOf(events []Event) map[string][]step {
 		if len(conns[e.Side]) > 1 && e.Conn != "" {
 			key += " on " + names[e.Conn]
 		}
-		steps[key] = appendStep(steps[key], stepOf(e, names[e.Conn]))
+		s, all := stepOf(e, names[e.Conn]), steps[key]
+		if n := len(all); n > 0 && s.header.alsoSays(all[n-1].header) && all[n-1].conn == s.conn {
+			all[n-1] = s
+			continue
+		}
+		steps[key] = appendStep(all, s)
 	}
 	return steps
+}
+
+// alsoSays reports whether h has data and acknowledges the same data as before, which has none.
+func (h *Header) alsoSays(before *Header) bool {
+	return h != nil && before != nil && before.Flags == "ACK" && before.Len == 0 && before.Ack > 1 &&
+		h.Len > 0 && h.Seq == before.Seq && h.Ack == before.Ack
 }
 
 // connNames calls each connection by its sides, and by its number among those of the same sides.
@@ -161,7 +175,7 @@ func stepOf(e Event, conn string) step {
 			s.n, s.data = e.N, slices.Clone(e.Data)
 		}
 	case Segment:
-		s.text = e.Header.String()
+		s.text, s.header = e.Header.String(), e.Header
 	default:
 		s.n, s.data = e.N, e.Data
 		s.text = durations.ReplaceAllString(ports.ReplaceAllString(e.Text, "$1:port"), "some $2")

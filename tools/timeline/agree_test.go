@@ -202,3 +202,27 @@ func TestAgreeLongReads(t *testing.T) {
 	require.Error(t, timeline.Agree(many, talk("tcp1", ">"+s+" <"+other)))
 	require.Len(t, many[1].Data, 200, "the recordings are as they were")
 }
+
+// Data may be acknowledged by a segment of its own, or only by the data that answers it. What acknowledges a SYN
+// or a FIN, and what no data of the same side follows, is compared.
+func TestAgreeAcknowledgements(t *testing.T) {
+	segment := func(side, flags string, seq, ack uint32, n int) timeline.Event {
+		h := timeline.Header{Flags: flags, Seq: seq, Ack: ack, Len: n, To: "x"}
+		return timeline.Event{Side: side, Conn: "tcp1", Op: timeline.Segment, N: n, Header: &h}
+	}
+	ack, data := segment("server", "ACK", 1, 4, 0), segment("server", "PSH ACK", 1, 4, 3)
+	other := segment("client", "ACK", 4, 4, 0)
+	agreed(t, play(ack, data), play(data))
+	agreed(t, play(ack, other, data), play(data, other))
+	for _, test := range [][2][]timeline.Event{
+		{play(ack), nil},
+		{play(data, ack), play(data)},
+		{play(ack, segment("client", "PSH ACK", 4, 4, 3)), play(segment("client", "PSH ACK", 4, 4, 3))},
+		{play(segment("c", "ACK", 1, 1, 0), segment("c", "PSH ACK", 1, 1, 3)), play(segment("c", "PSH ACK", 1, 1, 3))},
+		{play(ack, segment("server", "FIN ACK", 1, 4, 0)), play(segment("server", "FIN ACK", 1, 4, 0))},
+		{play(ack, segment("server", "PSH ACK", 1, 7, 3)), play(segment("server", "PSH ACK", 1, 7, 3))},
+	} {
+		require.Error(t, timeline.Agree(test[0], test[1]))
+		require.Error(t, timeline.Agree(test[1], test[0]))
+	}
+}
