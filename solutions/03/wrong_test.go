@@ -128,7 +128,8 @@ var wrong = []check.Answer{
 	answer("Temporary alone says what passes", serveAsksTemporary, reconnecttest.Temporary),
 	answer("a temporary error closes the listener", serveClosesAfterError, reconnecttest.Temporary),
 	answer("gives way instead of waiting", serveYields, reconnecttest.Pause),
-	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause),
+	answer("a retry loop that looks at no error", serveRetriesBlindly, reconnecttest.Pause,
+		reconnecttest.Permanent),
 	answer("errors are counted, and the count is never reset", serveCountsErrors, reconnecttest.Pause),
 	answer("gives up after 100 temporary errors", serveCountsTo100, reconnecttest.Pause),
 	answer(
@@ -161,7 +162,7 @@ var wrong = []check.Answer{
 	answer("the error is told, not passed on", serveHidesCause, reconnecttest.Permanent),
 	answer("four clients at a time, and no more", serveAtMostFour, reconnecttest.Clients),
 	answer(
-		"conversations are cut 300 ms after the listener has closed",
+		"conversations are cut soon after the listener has closed",
 		serveCutsAfter(60*time.Millisecond),
 		reconnecttest.Finish,
 	),
@@ -205,6 +206,13 @@ var wrong = []check.Answer{
 	answer("a *net.TCPConn is not read any more when the listener closes", serveClosesRead,
 		reconnecttest.Finish).
 		MayPassElsewhere(noTCPConn),
+	answer("Close is called until it succeeds", serveClosesUntilNil, reconnecttest.Closed),
+	answer("a panic after a Close is passed on", servePanicsOnClosed, reconnecttest.Panic),
+	answer("a *net.TCPConn is closed with a reset", serveAbortsTCP, reconnecttest.Closed).
+		MayPassElsewhere(noTCPConn),
+	answer("an error of Accept forgets who is being served", serveForgetsServed, reconnecttest.Finish),
+	answer("a ticker instead of a pause", serveTicks, reconnecttest.Pause),
+	answer("the variable for errors.As outlives the loop", serveKeepsNetError, reconnecttest.Permanent),
 }
 
 // accepting is a Serve that gets the errors of Accept right, and does with each client what serve does. An
@@ -1619,4 +1627,86 @@ func serveDropsQueue(ln net.Listener, handle handler) error {
 	close(queue)
 	server.Wait()
 	return err
+}
+
+// serveClosesUntilNil gives up after 5 seconds, so that the goroutines end.
+func serveClosesUntilNil(ln net.Listener, handle handler) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	return accepting(ln, func(conn net.Conn) error {
+		clients.Go(func() {
+			_ = recovering(conn, handle)
+			for i := 0; conn.Close() != nil && i < 5000; i++ {
+				time.Sleep(time.Millisecond)
+			}
+		})
+		return nil
+	})
+}
+
+func servePanicsOnClosed(ln net.Listener, handle handler) error {
+	return closing(ln, handle, func(conn net.Conn, _ error, thrown any) {
+		if err := conn.Close(); err != nil && thrown != nil {
+			panic(thrown)
+		}
+	})
+}
+
+func serveAbortsTCP(ln net.Listener, handle handler) error {
+	return closing(ln, handle, func(conn net.Conn, _ error, _ any) {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		conn.Close()
+	})
+}
+
+func serveForgetsServed(ln net.Listener, handle handler) error {
+	served := &sync.WaitGroup{}
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			served.Wait()
+			return nil
+		case passes(err):
+			served = &sync.WaitGroup{}
+			time.Sleep(pause)
+		case err != nil:
+			served.Wait()
+			return err
+		default:
+			served.Go(func() { guard(conn, handle) })
+		}
+	}
+}
+
+func serveTicks(ln net.Listener, handle handler) error {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	return serving(ln, handle, func(err error) (bool, error) {
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return false, nil
+		case passes(err):
+			<-ticker.C
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+func serveKeepsNetError(ln net.Listener, handle handler) error {
+	var last net.Error
+	return serving(ln, handle, func(err error) (bool, error) {
+		if errors.Is(err, net.ErrClosed) {
+			return false, nil
+		}
+		errors.As(err, &last)
+		if passes(err) || last != nil && last.Temporary() {
+			time.Sleep(pause)
+			return true, nil
+		}
+		return false, err
+	})
 }

@@ -136,7 +136,20 @@ func (s suite) closed(c *check.C) {
 		}
 		r.calledWell()
 		r.heardAll(p)
+		c.Await("the end of the connection of client 1", func() bool { return p.Over() != nil })
+		c.Rule("Serve closes the connection in the normal way: what handle has written still arrives.",
+			"Set no options on the connection: with SetLinger(0) Close breaks it off.")
+		c.WantError("the end of the connection of client 1", p.Over(), io.EOF)
 	}
+	c.Variation("Serve was called anew; a handler closes its connection, and returns")
+	own := s.start(c)
+	defer own.halt()
+	own.last(orderClose)
+	c.Rule("That handle has closed the connection already does no harm: what Close returns then does not matter.",
+		"Call Close once, and leave alone what it returns.")
+	own.ending.Store(true)
+	own.closeListener()
+	own.ends()
 }
 
 // oneOfTwo has a client that stays while another one's handler returns, if Serve serves both. Serve is
@@ -263,6 +276,13 @@ func (s suite) handlerPanic(c *check.C) {
 		r.hungUp(p, "panicked")
 		r.nextClient()
 	}
+	c.Variation("Serve was called anew; a handler closes its connection, and panics")
+	own := s.start(c)
+	defer own.halt()
+	own.last(orderClosePanic)
+	// whether what Close returns ends Serve is another case
+	c.Await("Serve to go on", func() bool { return own.call.Ended() || c.Resting() })
+
 	defer s.othersGoOn(c, orderPanic, "panics").halt()
 
 	c.Variation("Serve is running; %d handlers in a row panic", many)
@@ -320,6 +340,7 @@ func (s suite) breakOff(c *check.C) {
 	r.reset(p)
 	r.nextClient()
 	r.finishes("some clients have broken off")
+	c.Await("handle to be called for each", func() bool { return int(r.calls.Load()) >= r.dialled || c.Resting() })
 	r.calledForAll()
 }
 
@@ -429,6 +450,7 @@ func (s suite) finish(c *check.C) {
 	tcp.heardAll(p)
 
 	s.closedAtOnce(c)
+	s.finishAfterError(c)
 
 	s.slowClose(c, orderReturn)
 	s.slowClose(c, orderError)
@@ -459,6 +481,27 @@ func (s suite) allFinish(c *check.C) {
 		r.talk(p, fault.Whole, "still here")
 		r.closeWrite(p)
 	}
+	r.returned(nil)
+}
+
+// finishAfterError closes the listener when Accept has failed while a client is being served, if Serve accepts
+// meanwhile.
+func (s suite) finishAfterError(c *check.C) {
+	c.Variation("Serve is running; a client is being served when Accept fails with an error that passes, and " +
+		"then the listener is closed")
+	r := s.start(c)
+	defer r.halt()
+	p := r.dial("client 1")
+	r.talk(p, fault.Whole, "hello")
+	c.Await("Serve to go on", func() bool { return r.call.Ended() || r.ln.Starved() || c.Resting() })
+	if !r.ln.Starved() || !r.failsOnce(temporaryErrors[0], veryLongPause) || p.Over() != nil {
+		r.closeWrite(p)
+		return // one client at a time, or another case
+	}
+	r.closeListener()
+	r.noticed(p)
+	r.talk(p, fault.Whole, "still here")
+	r.closeWrite(p)
 	r.returned(nil)
 }
 
@@ -660,7 +703,7 @@ func (s suite) rowOfItsOwn(c *check.C) {
 		ended := r.call.Ended() // which is another case
 		r.halt()
 		if quick || ended {
-			return
+			break
 		}
 		if try == attempts {
 			c.Rule("A call of Serve has its own errors: the first one that its Accept returns is the first in its "+
@@ -670,6 +713,21 @@ func (s suite) rowOfItsOwn(c *check.C) {
 				"when it was called anew before (%d times)", try-1)
 		}
 	}
+	s.afterAWhile(c)
+}
+
+// afterAWhile has an error come when Serve has had none for a while.
+func (s suite) afterAWhile(c *check.C) {
+	c.Variation("Serve was called anew, and a client has left; after a while Accept fails")
+	r := s.start(c)
+	defer r.halt()
+	r.nextClient()
+	c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
+	c.Late(60 * time.Millisecond)
+	r.failsOnce(temporaryErrors[0], longPause)
+	c.Rule("After a temporary error Serve waits at least 1 ms, whenever it comes.",
+		"Begin each pause with its error: time.Sleep. A ticker that was running before has a tick ready.")
+	r.notTooSoon()
 }
 
 // Pauses that a busy machine does not make of those that are allowed, 100 ms and, from the fifth error in a
@@ -858,14 +916,25 @@ func (s suite) permanent(c *check.C) {
 		c.Fail("Serve returned the error of a handler: %s", check.Err(r.err))
 	}
 
+	s.passedIsOver(c, temporaryErrors[0], permanentErrors[1])
+	s.passedIsOver(c, passing{}, permanentErrors[0])
+}
+
+// passedIsOver has an error that passes, and then one that does not.
+func (s suite) passedIsOver(c *check.C, passes, last error) {
 	c.Variation("Accept fails with an error that passes, and then with one that does not")
-	c.Rule("An error that has passed is over: Serve does not return it later, nor together with another one.",
-		"Return only what the last call of Accept has returned.")
-	r = s.prepare(c)
-	r.acceptFails(temporaryErrors[0], permanentErrors[1])
+	c.Rule("An error that has passed is over: Serve does not return it later, nor together with another one, and "+
+		"the next one is looked at afresh.",
+		"Return only what the last call of Accept has returned. A variable for errors.As that is declared before "+
+			"the loop still holds the error of an earlier call.")
+	r := s.prepare(c)
+	r.acceptFails(passes, last)
 	r.serve()
-	// that it returns the first one at once is another case, and so is one that calls Accept once more
-	if r.ends() && r.ln.calls() > 1 && r.err != nil && check.Is(r.err, temporaryErrors[0]) {
+	if !r.ends() {
+		c.Fail("Accept has failed with the error %s, and Serve called it again", check.Err(last))
+	}
+	// that it returns the first one at once is another case
+	if r.ln.calls() > 1 && r.err != nil && check.Is(r.err, passes) {
 		c.Fail("Serve returned an error that had passed: %s", check.Err(r.err))
 	}
 }

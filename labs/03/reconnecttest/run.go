@@ -19,13 +19,14 @@ import (
 // The lines that the suite's handler takes for orders, besides those in handlerErrors and handlerPanics. It
 // answers every other line in upper case.
 const (
-	orderReturn  = "return"
-	orderClose   = "close and return"
-	orderError   = "return an error"
-	orderPassing = "return the temporary error"
-	orderPanic   = "panic"
-	orderNilMap  = "write to a nil map"
-	orderUnread  = "answer when the client has gone"
+	orderReturn     = "return"
+	orderClose      = "close and return"
+	orderError      = "return an error"
+	orderPassing    = "return the temporary error"
+	orderPanic      = "panic"
+	orderClosePanic = "close and panic"
+	orderNilMap     = "write to a nil map"
+	orderUnread     = "answer when the client has gone"
 )
 
 // visits is nil: nobody has made the map.
@@ -145,6 +146,9 @@ func converse(conn net.Conn) error {
 			return nil
 		case orderClose:
 			return conn.Close()
+		case orderClosePanic:
+			conn.Close()
+			panic("the handler panics, and has closed its connection")
 		case orderNilMap:
 			visits["client"]++
 		case orderUnread:
