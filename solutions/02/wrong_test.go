@@ -275,6 +275,7 @@ var wrong = []check.Answer{
 	}), talklooptest.Quit),
 	answering("a thousand messages are enough", answerThousand, talklooptest.Talk),
 	conversing("a hundred lines are enough", converseHundred, talklooptest.Lines),
+	conversing("no error counts at the end of the input", converseForgivesLast, talklooptest.Broken),
 	conversing("one conversation at a time", converseWaitsItsTurn(), talklooptest.Quit),
 	conversing("one buffer for all calls of Converse", converseSharesBuffer, talklooptest.Quit).
 		MayPassElsewhere("what a Read has brought is there when it returns"),
@@ -1607,6 +1608,23 @@ func converseBreaksAtEnd(conn net.Conn, in io.Reader, out io.Writer) error {
 		one := conversation{}.converse(conn, strings.NewReader(line), out)
 		if one != nil || err != nil || strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r") == "quit" {
 			return one
+		}
+	}
+}
+
+// converseForgivesLast has no errors any more when it has met the end of the input.
+func converseForgivesLast(conn net.Conn, in io.Reader, out io.Writer) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, inErr := lines.ReadString('\n')
+		err := conversation{}.converse(conn, strings.NewReader(line), out)
+		switch {
+		case inErr == io.EOF:
+			return nil
+		case err != nil || strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r") == "quit":
+			return err
+		case inErr != nil:
+			return inErr
 		}
 	}
 }

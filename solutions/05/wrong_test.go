@@ -178,6 +178,7 @@ var wrong = []check.Answer{
 	keeping("at most a thousand messages", atMostThousand, framingtest.Conversation),
 	keeping("ten readers at a time", tenAtATime, framingtest.Conversation),
 	reading("gives up after 75 ms", readImpatiently, framingtest.Conversation),
+	reading("a full buffer is read on", readOn, framingtest.PastTheEnd),
 	reading("a second Read without bytes is an error", readTwoEmpty, framingtest.Conversation),
 	reading("an empty payload is read, too", readEmptyPayload, framingtest.Conversation),
 	reading("a line feed behind a carriage return is skipped", readSkipsLineFeed, framingtest.Conversation),
@@ -1020,6 +1021,15 @@ func soon[T any](done <-chan T) (value T, ok bool) {
 		}
 	}
 	return value, false
+}
+
+// readOn looks whether more comes when its first buffer is full.
+func readOn(r io.Reader, limit int) ([]byte, error) {
+	payload, err := framing.ReadMessage(r, limit)
+	if err == nil && len(payload) == bytes.MinRead {
+		_, _ = r.Read(make([]byte, 1))
+	}
+	return payload, err
 }
 
 func readTwoEmpty(r io.Reader, limit int) ([]byte, error) {

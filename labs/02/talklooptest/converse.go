@@ -522,6 +522,18 @@ func (s suite) broken(c *check.C) {
 		leave(v.server)
 		want(v)
 
+		c.Variation("a new connection; the suite %s when it has the last line, which has no line end", end)
+		v = s.startConverse(c, &fault.Writer{})
+		v.types("one\ntwo", fault.Whole)
+		v.ends()
+		v.exchanges("one", "ONE")
+		c.Prompt("the message \"two\"", func() bool { return v.call.Ended() || v.sentMore() })
+		if v.sentMore() { // otherwise the last line is lost, which is another case
+			v.receives("two")
+			leave(v.server)
+			want(v)
+		}
+
 		c.Variation("a new connection; the suite %s before the first line", end)
 		v = s.startConverse(c, &fault.Writer{})
 		leave(v.server)

@@ -376,7 +376,11 @@ func (s suite) broken(c *check.C, came string) {
 }
 
 func (s suite) pastTheEnd(c *check.C) {
-	messages := [][]byte{[]byte("first"), {}, samples()[5], []byte("last")}
+	messages := [][]byte{[]byte("first"), {}, samples()[5]}
+	for _, full := range []int{512, 1024, 4096} { // as long as the buffers of the standard library
+		messages = append(messages, bytes.Repeat([]byte("x"), full))
+	}
+	messages = append(messages, []byte("last"))
 	var stream []byte
 	for _, m := range messages {
 		stream = append(stream, frame(m)...)
