@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -1073,19 +1074,20 @@ func (s suite) manyCallers(c *check.C) {
 		}
 	}()
 	var calls []*check.Call
-	var began []func()
 	got, errs := make([][]byte, callers), make([]error, 2*callers)
 	start := func(what string, data []byte, f func(b *busy)) {
 		b := newBusy(data)
 		all = append(all, b)
 		call := c.Start(what, func() { f(b) })
 		calls = append(calls, call)
-		began = append(began, func() {
-			c.Await(
-				fmt.Sprintf("%s to begin, while %d calls on other connections wait", what, len(calls)-1),
-				func() bool { return call.Ended() || b.called() },
-			)
-		})
+		hasBegun := func() bool { return call.Ended() || b.called() }
+		for i := 0; i < 1000 && !hasBegun(); i++ {
+			runtime.Gosched() // Await would sleep for a millisecond
+		}
+		c.Await(
+			fmt.Sprintf("%s to begin, while %d calls on other connections wait", what, len(calls)-1),
+			hasBegun,
+		)
 	}
 	for i := range callers {
 		header := frame(payload)[:4*(i%2)] // every second one waits for its payload
@@ -1097,9 +1099,6 @@ func (s suite) manyCallers(c *check.C) {
 			b.first = i%2 > 0
 			errs[callers+i] = s.lab.WriteMessage(b, written(i))
 		})
-	}
-	for _, wait := range began {
-		wait()
 	}
 	conn, peer := c.Connect() // one that has deadlines
 	peer.Send(frame(payload)[:6])
