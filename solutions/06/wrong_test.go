@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -44,6 +45,7 @@ var wrong = []check.Answer{
 	describing("all of the payload read to sum it", describeWhole, transfertest.Long),
 
 	describing("an md5 without its leading zeros", describeNoZeros, transfertest.Describe),
+	describing("what was summed before an error counts in the next call", describeKept(), transfertest.Describe),
 
 	sending("the keys of a map, which are sorted", sendMap, transfertest.Send),
 	sending("a big-endian length", sendBigEndian, transfertest.Send),
@@ -258,7 +260,10 @@ var wrong = []check.Answer{
 	),
 	receiving("wide digits taken for hexadecimal ones", looking(refusesWide), transfertest.Verified),
 	receiving("a temporary name that is longer than the name", receiveLonger, transfertest.Names),
-	receiving("a folder of the name left when the payload is cut", receiveBelow, transfertest.Names),
+	receiving("a folder of the name left when the payload is cut", receiveBelow(false), transfertest.Names),
+	receiving("of the folders of the name only the last removed", receiveBelow(true), transfertest.Names),
+	receiving("a link to a file that exists followed", receiveResolved, transfertest.Names),
+	receiving("keys inside other keys count", changing(hoisted), transfertest.Receive),
 	receiving("2 MiB in front of the disk", storing(copyBuffered), transfertest.Long),
 }
 
@@ -1877,23 +1882,78 @@ func receiveLonger(r io.Reader, dir string) (string, bool, error) {
 	return name, verified, err
 }
 
-// receiveBelow makes the folders of a name, and removes the file alone.
-func receiveBelow(r io.Reader, dir string) (string, bool, error) {
+// receiveBelow makes the folders of a name, and, when that fails, removes the file and perhaps the last folder.
+func receiveBelow(tidies bool) receiveFunc {
+	return func(r io.Reader, dir string) (string, bool, error) {
+		h, err := readHeader(r)
+		if err != nil {
+			return "", false, err
+		}
+		folder, err := os.OpenRoot(dir)
+		if err != nil {
+			return "", false, err
+		}
+		defer folder.Close()
+		below := filepath.Dir(h.FileName)
+		if filepath.IsLocal(h.FileName) && !strings.Contains(below, "..") {
+			if err := folder.MkdirAll(below, 0o755); err != nil {
+				return "", false, err
+			}
+		}
+		name, verified, err := again(h, r, dir)
+		if err != nil && tidies && below != "." {
+			_ = folder.Remove(below)
+		}
+		return name, verified, err
+	}
+}
+
+// receiveResolved stores the file where a link of its name leads.
+func receiveResolved(r io.Reader, dir string) (string, bool, error) {
 	h, err := readHeader(r)
 	if err != nil {
 		return "", false, err
 	}
-	folder, err := os.OpenRoot(dir)
-	if err != nil {
-		return "", false, err
-	}
-	defer folder.Close()
-	if below := filepath.Dir(h.FileName); filepath.IsLocal(h.FileName) && !strings.Contains(below, "..") {
-		if err := folder.MkdirAll(below, 0o755); err != nil {
-			return "", false, err
-		}
+	path := filepath.Join(dir, h.FileName)
+	if target, err := filepath.EvalSymlinks(path); err == nil && target != path && local(h.FileName) {
+		return receiveNamed(r, h, target)
 	}
 	return again(h, r, dir)
+}
+
+// hoisted lets the keys of objects inside a header count as its own.
+func hoisted(text []byte) []byte {
+	var keys map[string]json.RawMessage
+	if !utf8.Valid(text) || json.Unmarshal(text, &keys) != nil {
+		return text
+	}
+	all := maps.Clone(keys)
+	for _, value := range keys {
+		var inside map[string]json.RawMessage
+		if json.Unmarshal(value, &inside) == nil && len(inside) > 0 {
+			maps.Copy(all, inside)
+			text, _ = json.Marshal(all)
+		}
+	}
+	return text
+}
+
+// describeKept has one hash, which it resets when a payload has been described.
+func describeKept() describeFunc {
+	var mu sync.Mutex
+	hash := md5.New()
+	return func(payload io.ReadSeeker) (int64, string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		size, err := io.Copy(hash, payload)
+		if err != nil {
+			return 0, "", err
+		}
+		sum := hex.EncodeToString(hash.Sum(nil))
+		hash.Reset()
+		_, err = payload.Seek(0, io.SeekStart)
+		return size, sum, err
+	}
 }
 
 func copyBuffered(file *os.File, r io.Reader, h header) (bool, error) {

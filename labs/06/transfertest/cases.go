@@ -81,9 +81,19 @@ func (s suite) describe(c *check.C) {
 			c.WantError("Describe", err, broken)
 		}
 	}
+	c.Variation("a payload of 5 bytes, after one that failed")
+	c.Rule("The functions may be called any number of times, in turn: each call begins anew.",
+		"Make the hash in Describe, or reset it before the first byte, and keep no number between calls.")
+	size, sum, err := s.callDescribe(c, &source{data: "hello", endsLate: true})
+	c.WantNil("Describe", err)
+	if size != 5 {
+		c.Fail("the size is %d, and the payload has 5 bytes", size)
+	}
+	c.WantText("the md5", sum, sumOf("hello"))
+
 	c.Variation("a payload that cannot go back, such as a pipe")
 	cannot := errors.New("illegal seek")
-	_, _, err := s.callDescribe(c, &source{data: "hello", seekErr: cannot})
+	_, _, err = s.callDescribe(c, &source{data: "hello", seekErr: cannot})
 	c.WantError("Describe", err, cannot)
 	for call := 1; call <= 3; call++ {
 		c.Variation("a payload of which only call %d of Seek fails", call)
@@ -264,6 +274,8 @@ func (s suite) headerOf(c *check.C, size int) {
 		}
 		c.WantNil("Send", err)
 		c.WantBytes("behind the header", s.wantHeader(c, w.Taken(), name, 5, ""), []byte("hello"))
+	} else if taken := w.Taken(); err == nil && len(taken) <= 4+maxHeader+len("hello") { // without white space
+		c.WantBytes("behind the header", s.wantHeader(c, taken, name, 5, ""), []byte("hello"))
 	} else if err == nil || w.Calls() > 0 {
 		c.Fail(
 			"Send returned %s and wrote %d bytes; a header of more than %d bytes is an error, and "+
@@ -539,6 +551,16 @@ func (s suite) receive(c *check.C) {
 				`"file_name":"a.txt","total_size":5,"md5":%q}`, sumOf("hello")), "hello",
 		},
 		{
+			"keys that Receive knows inside a key that it does not know, behind its own", "a.txt",
+			fmt.Sprintf(`{"file_name":"a.txt","total_size":5,"md5":%q,"old":{"file_name":"b.txt","total_size":7},`+
+				`"older":[{"file_name":"c.txt","total_size":9,"md5":"md5"}]}`, sumOf("hello")), "hello",
+		},
+		{
+			"all escapes of JSON's in a key that Receive does not know", "a.txt",
+			fmt.Sprintf(`{"say":"\" \\ \/ \b \f \n \r \t \u0041","file_name":"a.txt","total_size":5,"md5":%q}`,
+				sumOf("hello")), "hello",
+		},
+		{
 			"a number that is too large for a float64, in a key that Receive does not know", "a.txt",
 			fmt.Sprintf(`{"weight":1e400,"file_name":"a.txt","total_size":5,"md5":%q}`, sumOf("hello")), "hello",
 		},
@@ -674,23 +696,28 @@ func oddReads(what string) (rule, hint string) {
 }
 
 func (s suite) odd(c *check.C, dir string) {
-	data, at := transfer("a.txt", long[:300])
 	for _, v := range []struct {
-		says string
-		r    io.Reader
+		says, payload string
+		r             func(data []byte, at int) io.Reader
 	}{
-		{
-			"returns the last bytes together with io.EOF",
-			io.MultiReader(bytes.NewReader(data[:at]), &source{data: long[:300]}),
-		},
+		{"returns the last bytes together with io.EOF", long[:300], func(data []byte, at int) io.Reader {
+			return io.MultiReader(bytes.NewReader(data[:at]), &source{data: string(data[at:])})
+		}},
+		{"returns all bytes of a header together with io.EOF, for a file of 0 bytes", "",
+			func(data []byte, _ int) io.Reader {
+				return io.MultiReader(bytes.NewReader(data[:4]), &source{data: string(data[4:])})
+			}},
 		{
 			"returns 0 bytes and no error 50 times before each Read, of which none returns more than 20 bytes",
-			&source{data: string(data), most: 20, hesitates: true, endsLate: true},
+			long[:300], func(data []byte, _ int) io.Reader {
+				return &source{data: string(data), most: 20, hesitates: true, endsLate: true}
+			},
 		},
 	} {
 		c.Variation("a reader that is not a connection, and %s", v.says)
 		c.Rule(oddReads("r"))
-		s.wantReceived(c, v.r, dir, "a.txt", long[:300], nil)
+		data, at := transfer("a.txt", v.payload)
+		s.wantReceived(c, v.r(data, at), dir, "a.txt", v.payload, nil)
 	}
 }
 
@@ -940,6 +967,10 @@ func (s suite) verified(c *check.C) {
 			"an md5 that is right, in capital letters", `, "md5": "` + strings.ToUpper(sum) + `"`,
 			"transfer 100 to you", true, false,
 		},
+		{
+			"an md5 that is right, in capital and small letters",
+			`, "md5": "` + strings.ToUpper(sum[:16]) + sum[16:] + `"`, "transfer 100 to you", true, false,
+		},
 		{"no md5, behind a transfer that had one", "", "transfer 900 to you", false, false},
 		{"an md5 that is right", `, "md5": "` + sum + `"`, "transfer 100 to you", true, false},
 		{"no md5, behind a transfer that had the right one for it", "", "transfer 100 to you", false, false},
@@ -1159,19 +1190,22 @@ func (s suite) kept(c *check.C, dir string) {
 // below sends a name with a folder, which may be refused or stored there. A transfer that fails leaves
 // nothing of it.
 func (s suite) below(c *check.C, dir string) {
-	c.Variation("a new connection; a file_name of \"below/x.txt\", which may be refused; the payload is cut")
-	c.Rule(
-		"When Receive returns an error, the folder holds nothing of the transfer, not even an empty folder.",
-		"Make the folder of such a name when the payload is complete, or remove it again; or refuse the name.",
-	)
-	conn, peer := c.Connect()
-	data, _ := transfer("below/x.txt", "hello")
-	send(c, peer, fault.Whole, data[:len(data)-1])
-	peer.CloseWrite()
-	if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
-		c.Fail("Receive returned no error")
+	for _, name := range []string{"below/x.txt", "below/and/below/x.txt"} {
+		c.Variation("a new connection; a file_name of %q, which may be refused; the payload is cut", name)
+		c.Rule(
+			"When Receive returns an error, the folder holds nothing of the transfer, not even an empty folder.",
+			"Make the folders of such a name when the payload is complete, or remove all of them again; or refuse "+
+				"the name.",
+		)
+		conn, peer := c.Connect()
+		data, _ := transfer(name, "hello")
+		send(c, peer, fault.Whole, data[:len(data)-1])
+		peer.CloseWrite()
+		if _, _, err := s.callReceive(c, conn, dir, peer); err == nil {
+			c.Fail("Receive returned no error")
+		}
+		wantFiles(c, dir)
 	}
-	wantFiles(c, dir)
 }
 
 // refuseName sends a whole transfer. Receive has to refuse it before the payload, and may not write
@@ -1240,6 +1274,7 @@ func (s suite) link(c *check.C, outer, dir string) {
 			c.Fail("the error is io.EOF, which says that the other side has finished properly")
 		}
 	}
+	s.linkToFile(c, outer, dir)
 	c.Variation(
 		"a new connection; a file_name of \"out/escaped.txt\"; in the folder is a link named out, " +
 			"which leads to ..",
@@ -1253,6 +1288,24 @@ func (s suite) link(c *check.C, outer, dir string) {
 	s.callReceive(c, conn, dir, peer)
 	if _, err := os.Lstat(filepath.Join(outer, "escaped.txt")); err == nil {
 		c.Fail("Receive wrote ../escaped.txt, through the link")
+	}
+}
+
+// linkToFile is link, where the link leads to a file that exists.
+func (s suite) linkToFile(c *check.C, outer, dir string) {
+	const before = "what was there before"
+	place(c, filepath.Join(outer, "there.txt"), before)
+	defer os.Remove(filepath.Join(outer, "there.txt"))
+	if os.Symlink(filepath.Join("..", "there.txt"), filepath.Join(dir, "fourth.txt")) != nil {
+		return
+	}
+	c.Variation("a new connection; a file_name of %q, which is a link to the file ../there.txt", "fourth.txt")
+	conn, peer := c.Connect()
+	data, _ := transfer("fourth.txt", "hello")
+	send(c, peer, fault.Whole, data)
+	s.callReceive(c, conn, dir, peer)
+	if text, err := os.ReadFile(filepath.Join(outer, "there.txt")); err != nil || string(text) != before {
+		c.Fail("Receive wrote ../there.txt, through the link, or removed it")
 	}
 }
 
