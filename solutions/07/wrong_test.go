@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	oldrand "math/rand"
 	mathrand "math/rand/v2"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"socketbook/labs/07/datagramtest"
 	datagram "socketbook/solutions/07"
@@ -123,6 +125,9 @@ var wrong = []check.Answer{
 	answer("tries in a byte", triesInByte, datagramtest.Silence),
 	answer("a limit of 16 bits", limit16, datagramtest.Limit),
 	answer("room for 65000 bytes", listening(read65000), datagramtest.Limit),
+	answer("a limit of characters", listening(readCharacters), datagramtest.Limit),
+	answer("the errors of all tries together", joined, datagramtest.Lost),
+	answer("the id cut out wherever it stands", listening(readWithoutID), datagramtest.Answer),
 	answer("64 buffers in turn", buffersInTurn(), datagramtest.Conversation).
 		MayPassElsewhere("what its variables hold on to cannot be seen there"),
 	answer("the room behind the request read into", readsBehind, datagramtest.Answer),
@@ -1294,4 +1299,41 @@ func readShrinking(conn net.Conn, id []byte, limit int, wait time.Duration) ([]b
 		}
 		buf = buf[:max(n, len(id))]
 	}
+}
+
+// readCharacters refuses an answer of more than limit characters.
+func readCharacters(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	answer, err := readRight(conn, id, math.MaxInt, wait)
+	if err == nil && utf8.RuneCount(answer) > limit {
+		err = errTooLong
+	}
+	return answer, err
+}
+
+func readWithoutID(conn net.Conn, id []byte, limit int, wait time.Duration) ([]byte, error) {
+	answer, err := readRight(conn, id, limit, wait)
+	return bytes.ReplaceAll(answer, id, nil), err
+}
+
+// joined adds to an error what was wrong in the tries before.
+func joined(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetReadDeadline(time.Time{})
+	id := make([]byte, 8)
+	rand.Read(id)
+	var before error
+	for range tries {
+		if _, err := conn.Write(append(bytes.Clone(id), request...)); err != nil {
+			return nil, err
+		}
+		answer, err := readRight(conn, id, limit, wait)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			before = err
+		case err == errTooLong && before != nil:
+			return nil, fmt.Errorf("%w (before that: %w)", err, before)
+		default:
+			return answer, err
+		}
+	}
+	return nil, before
 }

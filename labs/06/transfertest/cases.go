@@ -703,10 +703,12 @@ func (s suite) odd(c *check.C, dir string) {
 		{"returns the last bytes together with io.EOF", long[:300], func(data []byte, at int) io.Reader {
 			return io.MultiReader(bytes.NewReader(data[:at]), &source{data: string(data[at:])})
 		}},
-		{"returns all bytes of a header together with io.EOF, for a file of 0 bytes", "",
+		{
+			"returns all bytes of a header together with io.EOF, for a file of 0 bytes", "",
 			func(data []byte, _ int) io.Reader {
 				return io.MultiReader(bytes.NewReader(data[:4]), &source{data: string(data[4:])})
-			}},
+			},
+		},
 		{
 			"returns 0 bytes and no error 50 times before each Read, of which none returns more than 20 bytes",
 			long[:300], func(data []byte, _ int) io.Reader {

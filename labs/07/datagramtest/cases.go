@@ -115,6 +115,16 @@ func (s suite) answer(c *check.C) {
 	w := s.connect(c, func(_ int, r request) []datagram { return []datagram{reply(r, r.body)} })
 	answer, err := s.exchange(w, hello, roomy, 3, ages)
 	want(c, answer, err, hello)
+
+	c.Variation("a new connection; the suite answers with the id of the request, a word, and the id once more")
+	c.Rule(
+		"The answer is what stands behind the id, whatever it is.",
+		"Cut off the first 8 bytes: answer[8:].",
+	)
+	w = s.connect(c, func(_ int, r request) []datagram { return []datagram{reply(r, []byte(r.id+" and "+r.id))} })
+	answer, err = s.exchange(w, hello, roomy, 3, ages)
+	id := w.requests()[0].id
+	want(c, answer, err, []byte(id+" and "+id))
 }
 
 func (s suite) empty(c *check.C) {
@@ -707,18 +717,13 @@ func (s suite) limit(c *check.C) {
 		}
 		for _, more := range []int{n + 1, n + 5000} {
 			c.Variation("a new connection; an answer of %d bytes, where %d are allowed", more, n)
-			w := s.answering(c, long[:more])
-			answer, err := s.exchange(w, hello, n, 3, ages)
-			switch {
-			case err == nil:
-				c.Fail("Exchange returned %d of %d bytes without an error", len(answer), more)
-			case len(w.requests()) > 1:
-				c.Fail("your code asked again, %d times in all; the answer had come", len(w.requests()))
-			case check.Is(err, os.ErrDeadlineExceeded):
-				c.Fail("the error is os.ErrDeadlineExceeded, but the answer had come: it was too long")
-			}
+			s.overLimit(c, s.answering(c, long[:more]), n)
 		}
 	}
+	c.Variation("a new connection; an answer of 120 bytes, which are 40 Chinese characters, where 100 bytes are " +
+		"allowed")
+	s.overLimit(c, s.answering(c, bytes.Repeat([]byte("报"), 40)), 100)
+
 	c.Variation("a new connection; the limit is the largest int")
 	c.Rule(
 		"limit may be as large as an int can be. No datagram is, so that no answer is over this limit.",
@@ -751,6 +756,32 @@ func (s suite) limit(c *check.C) {
 	})
 	answer, err = s.exchange(w, hello, 100, 3, ages)
 	want(c, answer, err, hello)
+}
+
+// tooLongLater has the second try answered with more than the limit.
+func (s suite) tooLongLater(c *check.C) {
+	c.Variation("a new connection; the first request is lost, and the others are answered with 101 bytes, where " +
+		"100 are allowed")
+	w := s.connect(c, func(i int, r request) []datagram { return []datagram{reply(r, long[:101])}[:min(i, 1)] })
+	_, err := s.exchange(w, hello, 100, plenty, 2*short)
+	if check.Is(err, os.ErrDeadlineExceeded) && len(w.requests()) < plenty {
+		c.Rule("An answer over the limit is an error of its own, also in a later try.",
+			"Return this error alone. That an earlier try had no answer is over.")
+		c.Fail("an answer had come that was too long, and the error is %s", check.Err(err))
+	}
+}
+
+// overLimit ends the case unless an answer that is longer than limit is an error, at once.
+func (s suite) overLimit(c *check.C, w *wire, limit int) {
+	answer, err := s.exchange(w, hello, limit, 3, ages)
+	switch {
+	case err == nil:
+		c.Fail("Exchange returned %d bytes without an error; the answer has more than %d", len(answer), limit)
+	case len(w.requests()) > 1:
+		c.Fail("your code asked again, %d times in all; the answer had come", len(w.requests()))
+	case check.Is(err, os.ErrDeadlineExceeded):
+		c.Fail("the error is os.ErrDeadlineExceeded, but the answer had come: it was too long")
+	}
 }
 
 func (s suite) flood(c *check.C) {

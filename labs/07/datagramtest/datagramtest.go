@@ -93,6 +93,7 @@ func Suite(lab Lab) check.Lab {
 				func(c *check.C) {
 					s.lost(c, loses{1, plenty, 3 * short, 2})
 					s.second(c)
+					s.tooLongLater(c)
 				},
 			},
 			Scene: "overflow",
