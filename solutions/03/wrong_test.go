@@ -1697,7 +1697,7 @@ func serveTicks(ln net.Listener, handle handler) error {
 }
 
 func serveKeepsNetError(ln net.Listener, handle handler) error {
-	var last net.Error
+	var last interface{ Temporary() bool } // a net.Error has it
 	return serving(ln, handle, func(err error) (bool, error) {
 		if errors.Is(err, net.ErrClosed) {
 			return false, nil
