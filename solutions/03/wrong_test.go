@@ -212,6 +212,8 @@ var wrong = []check.Answer{
 		MayPassElsewhere(noTCPConn),
 	answer("an error of Accept forgets who is being served", serveForgetsServed, reconnecttest.Finish),
 	answer("a ticker instead of a pause", serveTicks, reconnecttest.Pause),
+	answer("errors counted in a map", serveCountsKinds, reconnecttest.Closed, reconnecttest.Error).
+		MayPassElsewhere("every error can be compared there"),
 	answer("the variable for errors.As outlives the loop", serveKeepsNetError, reconnecttest.Permanent),
 }
 
@@ -1708,5 +1710,14 @@ func serveKeepsNetError(ln net.Listener, handle handler) error {
 			return true, nil
 		}
 		return false, err
+	})
+}
+
+// serveCountsKinds counts how often each error has come.
+func serveCountsKinds(ln net.Listener, handle handler) error {
+	counts := map[error]int{}
+	return closing(ln, handle, func(conn net.Conn, err error, _ any) {
+		conn.Close()
+		counts[err]++
 	})
 }

@@ -952,6 +952,7 @@ var (
 		"return the invalid argument":            os.NewSyscallError("setsockopt", syscall.EINVAL),
 		"return the canceled context":            fmt.Errorf("talking to a client: %w", context.Canceled),
 		"return the deadline that has passed":    &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded},
+		"return several errors":                  several{errPlain, io.EOF},
 		orderPassing:                             fmt.Errorf("talking to a client: %w", passing{}),
 	}
 	handlerPanics = map[string]any{
@@ -993,6 +994,11 @@ func acceptError(err error) error {
 	}
 	return &net.OpError{Op: "accept", Net: "tcp", Err: err}
 }
+
+// several are errors that cannot be compared, nor be the key of a map.
+type several []error
+
+func (s several) Error() string { return errors.Join(s...).Error() }
 
 // refusing is a net.Error that does not pass.
 type refusing struct{}
