@@ -264,6 +264,7 @@ var wrong = []check.Answer{
 	receiving("of the folders of the name only the last removed", receiveBelow(true), transfertest.Names),
 	receiving("a link to a file that exists followed", receiveResolved, transfertest.Names),
 	receiving("keys inside other keys count", changing(hoisted), transfertest.Receive),
+	receiving("a header that comes with io.EOF taken for cut", receiveHastily, transfertest.Pieces),
 	receiving("2 MiB in front of the disk", storing(copyBuffered), transfertest.Long),
 }
 
@@ -1919,6 +1920,26 @@ func receiveResolved(r io.Reader, dir string) (string, bool, error) {
 		return receiveNamed(r, h, target)
 	}
 	return again(h, r, dir)
+}
+
+// receiveHastily looks at the error of a Read before it looks whether the header is there.
+func receiveHastily(r io.Reader, dir string) (string, bool, error) {
+	length := make([]byte, 4)
+	if _, err := io.ReadFull(r, length); err != nil {
+		return "", false, err
+	}
+	n := int32(binary.LittleEndian.Uint32(length))
+	if n < 0 || n > 65536 {
+		return "", false, errors.New("a bad length")
+	}
+	text := make([]byte, n)
+	for got := 0; got < len(text); {
+		more, err := r.Read(text[got:])
+		if got += more; err != nil {
+			return "", false, inside(err)
+		}
+	}
+	return transfer.Receive(io.MultiReader(bytes.NewReader(length), bytes.NewReader(text), r), dir)
 }
 
 // hoisted lets the keys of objects inside a header count as its own.
