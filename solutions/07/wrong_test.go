@@ -127,6 +127,7 @@ var wrong = []check.Answer{
 	answer("room for 65000 bytes", listening(read65000), datagramtest.Limit),
 	answer("a limit of characters", listening(readCharacters), datagramtest.Limit),
 	answer("the errors of all tries together", joined, datagramtest.Lost),
+	answer("what comes is read over what is sent", readOver, datagramtest.Flood, datagramtest.Conversation),
 	answer("the id cut out wherever it stands", listening(readWithoutID), datagramtest.Answer),
 	answer("64 buffers in turn", buffersInTurn(), datagramtest.Conversation).
 		MayPassElsewhere("what its variables hold on to cannot be seen there"),
@@ -1336,4 +1337,36 @@ func joined(conn net.Conn, request []byte, limit, tries int, wait time.Duration)
 		}
 	}
 	return nil, before
+}
+
+// readOver has one buffer for what it sends and for what it reads.
+func readOver(conn net.Conn, request []byte, limit, tries int, wait time.Duration) ([]byte, error) {
+	defer conn.SetReadDeadline(time.Time{})
+	id := make([]byte, 8)
+	rand.Read(id)
+	buf := make([]byte, 65507)
+	packet := append(append(buf[:0], id...), request...)
+	for range tries {
+		if _, err := conn.Write(packet); err != nil {
+			return nil, err
+		}
+		conn.SetReadDeadline(time.Now().Add(wait))
+		for {
+			n, err := conn.Read(buf)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			answer, ours := bytes.CutPrefix(buf[:n], id)
+			if ours && len(answer) > limit {
+				return nil, errTooLong
+			}
+			if ours {
+				return answer, nil
+			}
+		}
+	}
+	return nil, os.ErrDeadlineExceeded
 }
