@@ -86,14 +86,16 @@ func Suite(lab Lab) check.Lab {
 		{
 			Name:   Lost,
 			Points: 1,
-			Run:    func(c *check.C) { s.lost(c, loses{0, 1, ages, 1}) },
+			Run: func(c *check.C) {
+				s.lost(c, loses{0, 1, ages, 1})
+				s.tooLongLater(c)
+			},
 			Also: []func(*check.C){
 				func(c *check.C) { s.lost(c, loses{1, plenty, 3 * short, 1}, loses{1, math.MaxInt, 3 * short, 1}) },
 				func(c *check.C) { s.lost(c, loses{2, plenty, 3 * short, 1}) },
 				func(c *check.C) {
 					s.lost(c, loses{1, plenty, 3 * short, 2})
 					s.second(c)
-					s.tooLongLater(c)
 				},
 			},
 			Scene: "overflow",
