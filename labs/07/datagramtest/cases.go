@@ -835,11 +835,12 @@ func (s suite) junkAhead(c *check.C) {
 }
 
 // flooded floods one call, and returns the longest pause between two datagrams.
-func (s suite) flooded(c *check.C, tries int, wait time.Duration) (pause time.Duration) {
+func (s suite) flooded(c *check.C, tries int, wait time.Duration) time.Duration {
 	c.Variation("a new connection")
 	w := s.connect(c, func(int, request) []datagram { return nil })
 	c.Say("the suite answers no request, and sends other datagrams, without a pause")
 	var mu sync.Mutex
+	var pause time.Duration
 	n, last := 0, time.Now()
 	rest := func() {
 		pause, last = max(pause, time.Since(last)), time.Now()
