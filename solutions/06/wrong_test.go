@@ -1883,7 +1883,8 @@ func receiveLonger(r io.Reader, dir string) (string, bool, error) {
 	return name, verified, err
 }
 
-// receiveBelow makes the folders of a name, and, when that fails, removes the file and perhaps the last folder.
+// receiveBelow makes the folders of a name, and, when that fails, removes the file and perhaps the last
+// folder.
 func receiveBelow(tidies bool) receiveFunc {
 	return func(r io.Reader, dir string) (string, bool, error) {
 		h, err := readHeader(r)

@@ -466,8 +466,8 @@ func TestSleeper(t *testing.T) {
 	}
 }
 
-// TestTimeIsUp: a step is told when it is taken, long before the case is over, and a case that is still running
-// when the time is up is ended.
+// TestTimeIsUp: a step is told when it is taken, long before the case is over, and a case that is still
+// running when the time is up is ended.
 func TestTimeIsUp(t *testing.T) {
 	t.Parallel()
 	ctx, timeIsUp := context.WithCancel(t.Context())
@@ -527,7 +527,18 @@ func TestAhead(t *testing.T) {
 	require.LessOrEqual(t, most.Load(), int32(casesAtOnce))
 }
 
-// TestAheadSound: a case begins as soon as a first part of those that it needs has passed, and not before.
+// TestSecondVariation: steps of the first one say nothing, and those of later ones say it no more.
+func TestSecondVariation(t *testing.T) {
+	calls := 0
+	told := atSecondVariation(func() { calls++ })
+	for i, want := range []int{0, 0, 0, 1, 1, 1} {
+		told("a step", i%3 == 0 || i == 5)
+		require.Equal(t, want, calls)
+	}
+}
+
+// TestAheadSound: a case begins as soon as the first variation of those that it needs has passed, and not
+// before.
 func TestAheadSound(t *testing.T) {
 	var workers sync.WaitGroup
 	cases := []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}}

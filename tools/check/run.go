@@ -20,8 +20,8 @@ func seed() uint64 { return cmp.Or(*seedFlag, 1+rand.Uint64N(9999)) }
 
 // Run grades one answer: every case is a subtest, and the points come in the last line.
 //
-// Each part of a case runs in a process of its own, a copy of this one, so that an answer that exits, crashes or
-// overwrites memory fails the case that it was in, and no other.
+// Each part of a case runs in a process of its own, a copy of this one, so that an answer that exits, crashes
+// or overwrites memory fails the case that it was in, and no other.
 func Run(t *testing.T, lab Lab) {
 	t.Helper()
 	if number, ok := os.LookupEnv(caseVariable); ok {
@@ -39,15 +39,8 @@ func Run(t *testing.T, lab Lab) {
 	run := func(i int, sound func()) outcome {
 		begun := make([]func() outcome, 1+len(lab.Cases[i].Also))
 		for part := range begun {
-			o, variations := o, 0
-			o.told = func(_ string, fresh bool) {
-				if fresh {
-					variations++
-				}
-				if variations == 2 {
-					sound()
-				}
-			}
+			o := o
+			o.told = atSecondVariation(sound)
 			begun[part] = sync.OnceValue(func() outcome {
 				return excused(runInWorker(ctx, t.Name(), i, part, o), false)
 			})
@@ -96,6 +89,19 @@ func Run(t *testing.T, lab Lab) {
 	write("not asked for")
 }
 
+// atSecondVariation returns what is told the steps of a case, and calls f when its second variation begins.
+func atSecondVariation(f func()) func(step string, fresh bool) {
+	variations := 0
+	return func(_ string, fresh bool) {
+		if !fresh {
+			return
+		}
+		if variations++; variations == 2 {
+			f()
+		}
+	}
+}
+
 // bounded returns a context that ends after a time if something has failed by then, and otherwise when
 // something fails, or at the latest after most.
 func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed context.CancelFunc) {
@@ -113,7 +119,7 @@ func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed con
 const casesAtOnce = 8
 
 // ahead begins to run all cases, at most atOnce at a time, and returns what waits for the outcome of one.
-// One that needs others waits until these are over, or have called sound, because a first part of them has
+// One that needs others waits until these are over, or have called sound, because their first variation has
 // passed. A case that this machine could not run is run once more, with nothing beside it.
 func ahead(
 	cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int, sound func()) outcome,

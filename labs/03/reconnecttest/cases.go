@@ -145,7 +145,7 @@ func (s suite) closed(c *check.C) {
 	own := s.start(c)
 	defer own.halt()
 	own.last(orderClose)
-	c.Rule("That handle has closed the connection already does no harm: what Close returns then does not matter.",
+	c.Rule("That handle has closed the connection already does no harm: what Close returns does not matter.",
 		"Call Close once, and leave alone what it returns.")
 	own.ending.Store(true)
 	own.closeListener()
@@ -340,7 +340,9 @@ func (s suite) breakOff(c *check.C) {
 	r.reset(p)
 	r.nextClient()
 	r.finishes("some clients have broken off")
-	c.Await("handle to be called for each", func() bool { return int(r.calls.Load()) >= r.dialled || c.Resting() })
+	c.Await("handle to be called for each", func() bool {
+		return int(r.calls.Load()) >= r.dialled || c.Resting()
+	})
 	r.calledForAll()
 }
 
@@ -484,8 +486,8 @@ func (s suite) allFinish(c *check.C) {
 	r.returned(nil)
 }
 
-// finishAfterError closes the listener when Accept has failed while a client is being served, if Serve accepts
-// meanwhile.
+// finishAfterError closes the listener when Accept has failed while a client is being served, if Serve
+// accepts meanwhile.
 func (s suite) finishAfterError(c *check.C) {
 	c.Variation("Serve is running; a client is being served when Accept fails with an error that passes, and " +
 		"then the listener is closed")
