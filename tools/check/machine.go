@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 
 	"socketbook/tools/loopback"
 )
@@ -12,6 +15,10 @@ import (
 const (
 	neededFiles = 128
 	neededDisk  = 4 << 20 // bytes
+
+	neededProcesses = 16
+	otherThreads    = 6      // of a process, beside one for each processor
+	manyThreads     = 10_000 // where a user may have as many, they are not counted
 )
 
 // machine tries what the suites need: loopback, descriptors, and a temporary folder with room in
@@ -54,4 +61,39 @@ func disk() error {
 		return fmt.Errorf("a temporary file of %d MiB could not be written: %w", neededDisk>>20, err)
 	}
 	return nil
+}
+
+// threads returns an error when this user may not have as many threads more as the processes of a suite need:
+// a Go program that needs one and cannot have it is ended by the runtime. Only Linux tells, and root may have any
+// number.
+func threads() error {
+	most, ok := field("/proc/self/limits", "Max processes")
+	if !ok || most >= manyThreads || os.Getuid() == 0 {
+		return nil
+	}
+	taken := 0
+	all, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, status := range all {
+		if uid, ok := field(status, "Uid:"); ok && uid == os.Getuid() {
+			n, _ := field(status, "Threads:")
+			taken += n
+		}
+	}
+	needed := neededProcesses * (runtime.NumCPU() + otherThreads)
+	if most-taken >= needed {
+		return nil
+	}
+	return fmt.Errorf("a suite needs up to %d threads at a time; this user may have %d (see ulimit -u), and %d "+
+		"of them are taken", needed, most, taken)
+}
+
+// field returns the first number behind what a line of a file begins with.
+func field(file, begin string) (n int, ok bool) {
+	text, err := os.ReadFile(file)
+	_, rest, found := strings.Cut("\n"+string(text), "\n"+begin)
+	if err != nil || !found {
+		return 0, false
+	}
+	_, err = fmt.Sscan(rest, &n)
+	return n, err == nil
 }

@@ -59,6 +59,8 @@ func Run(t *testing.T, lab Lab) {
 	if *inProcessFlag || testing.CoverMode() != "" {
 		o.alone = true
 		g.run = func(i int) outcome { return lab.Cases[i].run(o) }
+	} else if err := threads(); err != nil {
+		g.run = func(int) outcome { return outcome{Outcome: Error, Message: visible(err.Error())} }
 	} else if asked := flag.Lookup("test.run"); !strings.Contains(asked.Value.String(), "/") {
 		g.run = ahead(lab.Cases, casesAtOnce, &workers, run)
 	}
