@@ -537,29 +537,36 @@ func TestSecondVariation(t *testing.T) {
 	}
 }
 
-// TestAheadSound: a case begins as soon as the first variation of those that it needs has passed, and not
-// before.
+// TestAheadSound: the cases that need one begin as soon as its first variation has passed, and not before, and
+// what needs these begins with them; when it has failed by then none of them begins.
 func TestAheadSound(t *testing.T) {
 	var workers sync.WaitGroup
 	cases := []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}}
 	var isSound atomic.Bool
 	begun := make(chan struct{})
 	outcomes := ahead(cases, casesAtOnce, &workers, func(i int, sound func()) outcome {
-		switch i {
-		case 0:
+		if i == 0 {
 			isSound.Store(true)
 			sound()
-			<-begun // which never comes, unless b begins before this is over
-			return outcome{Outcome: Failed}
-		case 1:
-			require.True(t, isSound.Load())
-			close(begun)
+			<-begun // which never comes, unless the others begin before this is over
+			<-begun
 			return outcome{Outcome: Failed}
 		}
-		panic("c needs b, which has failed")
+		require.True(t, isSound.Load())
+		begun <- struct{}{}
+		return outcome{Outcome: Passed}
 	})
-	require.Equal(t, Failed, outcomes(0).Outcome)
-	require.Equal(t, `not run because "b" failed`, outcomes(2).Message)
+	for i, want := range []string{Failed, Passed, Passed} {
+		require.Equal(t, want, outcomes(i).Outcome)
+	}
+	workers.Wait()
+
+	outcomes = ahead(cases, casesAtOnce, &workers, func(i int, _ func()) outcome {
+		require.Zero(t, i, "the others need the first")
+		return outcome{Outcome: Failed}
+	})
+	require.Equal(t, `not run because "a" failed`, outcomes(1).Message)
+	require.Equal(t, `not run because "b" was not run`, outcomes(2).Message)
 	workers.Wait()
 }
 

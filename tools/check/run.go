@@ -121,8 +121,9 @@ func bounded(limit, most time.Duration) (ctx context.Context, cancel, failed con
 const casesAtOnce = 8
 
 // ahead begins to run all cases, at most atOnce at a time, and returns what waits for the outcome of one.
-// One that needs others waits until these are over, or have called sound, because their first variation has
-// passed. A case that this machine could not run is run once more, with nothing beside it.
+// Those that need none begin at once. What needs one of these, or what needs that in turn, waits until it is
+// over, or has called sound, because its first variation has passed. A case that this machine could not
+// run is run once more, with nothing beside it.
 func ahead(
 	cases []Case, atOnce int, workers *sync.WaitGroup, run func(i int, sound func()) outcome,
 ) func(i int) outcome {
@@ -143,6 +144,9 @@ func ahead(
 						}
 					}
 				}
+			}
+			if len(cases[i].Needs) > 0 {
+				sounds()
 			}
 			turns <- struct{}{}
 			out := run(i, sounds)

@@ -847,12 +847,14 @@ func (s suite) manyPauses(c *check.C) {
 	c.Await("Serve to wait for clients", func() bool { return r.ln.Starved() && c.Resting() })
 	for n := 0; n < failing || n < many && r.ln.paused() < 2*time.Second; n++ {
 		handlerFails := n < failing
-		ends := "leaves"
-		if handlerFails {
-			ends = "makes its handler fail"
+		switch n {
+		case 0:
+			c.Variation("Serve is running; Accept fails again and again, and each time a client comes then, " +
+				"which makes its handler fail")
+		case failing:
+			c.Variation("Serve is running; Accept fails again and again, and each time a client comes then, " +
+				"which leaves")
 		}
-		c.Variation("Serve is running; Accept has failed before, and fails now; then comes a "+
-			"client, which %s", ends)
 		c.Await("Serve to wait for clients", func() bool { return r.call.Ended() || r.ln.Starved() })
 		if r.failsOnce(temporaryErrors[n%len(temporaryErrors)], veryLongPause) && r.ln.lastPause() < longPause {
 			long = 0
