@@ -103,10 +103,11 @@
 // What has to be random comes from C.Seed. The verdict must not depend on it: a mistake that only
 // some seeds find also needs a variation that always finds it. The rule says what is right, the
 // hint what to do next; neither repeats the message. Needs names earlier cases without which this
-// one says nothing new; a case is then reported as not run.
+// one says nothing new: it is reported as not run then, even where it has begun beside them.
 //
 // What takes long, because it waits for a clock, goes into Also: Run and each function of Also has a process
-// of its own, beside the others. The cases that need this one begin when its first variation has passed.
+// of its own, beside the others. A first variation that takes long holds all others up where the case is one that
+// needs none: what needs it, and what needs that, begins when this variation has passed.
 //
 // C.Allocated, C.Largest and C.InUse measure memory. The runtime counts it for the whole process: a case
 // that measures sets Memory, and then it has a process of its own in proofs, too.
