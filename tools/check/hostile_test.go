@@ -244,18 +244,16 @@ func TestFewDescriptors(t *testing.T) {
 	require.Contains(t, string(out), "    lab 05: not graded: no ")
 }
 
-// TestEndlessMemory: the machine does not have to be out of memory, however busy it is.
+// TestEndlessMemory: the machine does not have to be out of memory, however busy it is. On a very busy one the time
+// of the lab is over first.
 func TestEndlessMemory(t *testing.T) {
 	t.Parallel()
+	const over = `^was still running when the time for the whole lab was up`
 	_, results, _ := grade(t, "appends forever")
-	require.Regexp(
-		t,
-		`^(takes more than 512 MiB of memory|waited 6s for .* to return); busy at framing\.go:|`+
-			`^was still running when the time for the whole lab was up`, // on a very busy machine
-		results[1].Message,
-	)
+	require.Regexp(t, over+`|^(takes more than 512 MiB of memory|waited 6s for .* to return); busy at framing\.go:`,
+		results[1].Message)
 	_, results, _ = grade(t, "starts goroutines forever") // whose stacks are no objects of the heap
-	require.Regexp(t, `^takes more than 512 MiB of memory; `, results[1].Message)
+	require.Regexp(t, over+`|^takes more than 512 MiB of memory; `, results[1].Message)
 }
 
 // TestClosedDescriptors: what an answer has closed may be what the runtime or the suite needs.
