@@ -537,8 +537,8 @@ func TestSecondVariation(t *testing.T) {
 	}
 }
 
-// TestAheadSound: the cases that need one begin as soon as its first variation has passed, and not before, and
-// what needs these begins with them; when it has failed by then none of them begins.
+// TestAheadSound: the cases that need one begin as soon as its first variation has passed, and not before,
+// and what needs these begins with them; when it has failed by then none of them begins.
 func TestAheadSound(t *testing.T) {
 	var workers sync.WaitGroup
 	cases := []Case{{Name: "a"}, {Name: "b", Needs: []string{"a"}}, {Name: "c", Needs: []string{"b"}}}

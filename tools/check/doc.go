@@ -106,8 +106,8 @@
 // one says nothing new: it is reported as not run then, even where it has begun beside them.
 //
 // What takes long, because it waits for a clock, goes into Also: Run and each function of Also has a process
-// of its own, beside the others. A first variation that takes long holds all others up where the case is one that
-// needs none: what needs it, and what needs that, begins when this variation has passed.
+// of its own, beside the others. A first variation that takes long holds all others up where the case is one
+// that needs none: what needs it, and what needs that, begins when this variation has passed.
 //
 // C.Allocated, C.Largest and C.InUse measure memory. The runtime counts it for the whole process: a case
 // that measures sets Memory, and then it has a process of its own in proofs, too.

@@ -232,26 +232,31 @@ func TestFewDescriptors(t *testing.T) {
 	cmd.Env = append(os.Environ(), "HOSTILE=", check.ResultsVariable+"="+results)
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err, string(out))
-	f, err := os.Open(results)
-	require.NoError(t, err)
-	defer f.Close()
-	rows, err := check.ReadResults(f)
-	require.NoError(t, err)
-	require.Len(t, rows, 10)
-	for _, r := range rows {
+	for _, r := range tenRows(t, results) {
 		require.Contains(t, []string{check.Passed, check.Error}, r.Outcome, r.Case+": "+r.Message)
 	}
 	require.Contains(t, string(out), "    lab 05: not graded: no ")
 }
 
-// TestEndlessMemory: the machine does not have to be out of memory, however busy it is. On a very busy one the time
-// of the lab is over first.
+// tenRows reads the results file of one run of a lab.
+func tenRows(t *testing.T, file string) []check.Result {
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	rows, err := check.ReadResults(f)
+	require.NoError(t, err)
+	require.Len(t, rows, 10)
+	return rows
+}
+
+// TestEndlessMemory: the machine does not have to be out of memory, however busy it is. On a very busy one the
+// time of the lab is over first: TestHeapInUse is not in a hurry.
 func TestEndlessMemory(t *testing.T) {
 	t.Parallel()
 	const over = `^was still running when the time for the whole lab was up`
 	_, results, _ := grade(t, "appends forever")
-	require.Regexp(t, over+`|^(takes more than 512 MiB of memory|waited 6s for .* to return); busy at framing\.go:`,
-		results[1].Message)
+	require.Regexp(t, over+`|^(takes more than 512 MiB of memory|waited 6s for .* to return); busy at `+
+		`framing\.go:`, results[1].Message)
 	_, results, _ = grade(t, "starts goroutines forever") // whose stacks are no objects of the heap
 	require.Regexp(t, over+`|^takes more than 512 MiB of memory; `, results[1].Message)
 }

@@ -63,9 +63,9 @@ func disk() error {
 	return nil
 }
 
-// threads returns an error when this user may not have as many threads more as the processes of a suite need:
-// a Go program that needs one and cannot have it is ended by the runtime. Only Linux tells, and root may have any
-// number.
+// threads returns an error when this user may not have as many threads more as the processes of a suite
+// need: a Go program that needs one and cannot have it is ended by the runtime. Only Linux tells, and root may
+// have any number.
 func threads() error {
 	most, ok := field("/proc/self/limits", "Max processes")
 	if !ok || most >= manyThreads || os.Getuid() == 0 {
@@ -83,8 +83,8 @@ func threads() error {
 	if most-taken >= needed {
 		return nil
 	}
-	return fmt.Errorf("a suite needs up to %d threads at a time; this user may have %d (see ulimit -u), and %d "+
-		"of them are taken", needed, most, taken)
+	return fmt.Errorf("a suite needs up to %d threads at a time; this user may have %d (ulimit -u), and %d of "+
+		"them are taken: end other programs, or raise the limit", needed, most, taken)
 }
 
 // field returns the first number behind what a line of a file begins with.
